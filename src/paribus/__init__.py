@@ -1,0 +1,3 @@
+"""paribus: controlled training studies of small neural networks, all else equal."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,68 @@
+"""The one way in which paribus says no, and the exit codes of its commands."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import ClassVar
+
+
+class Exit(IntEnum):
+    """What a command's exit code means."""
+
+    DONE = 0
+    FAILURE = 1
+    USER_MISTAKE = 2
+    FAILED_RUNS = 3
+    INTERRUPTED = 130
+
+
+class UserError(Exception):
+    """A mistake that the user can mend: shown as one line, exit code 2, nothing written.
+
+    Parameters
+    ----------
+    rule : what must hold ("must be greater than 0").
+    given : what was found instead, shown as it was given.
+    place : where (a file and key, an option, a path).
+    remedy : what to do about it, as an imperative.
+    """
+
+    exit_code: ClassVar[Exit] = Exit.USER_MISTAKE
+
+    def __init__(self, rule: str, *, given: object, place: str, remedy: str) -> None:
+        self.rule = rule
+        self.given = given
+        self.place = place
+        self.remedy = remedy
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        line = f"{self.place}: {self.rule}, got {shown(self.given)}; {self.remedy}"
+        return printable(line)
+
+
+class StorageError(UserError):
+    """The disk, or what lies on it, fails paribus (full, damaged, missing): one line, exit code 1."""
+
+    exit_code: ClassVar[Exit] = Exit.FAILURE
+
+
+def shown(value: object, limit: int = 80) -> str:
+    """`value` as a message shows it: quoted if it is text, printable, and never longer than `limit`."""
+    try:
+        text = value if isinstance(value, Shown) else repr(value)
+    except ValueError:  # Python refuses to write out whole numbers of thousands of digits
+        text = "a number of thousands of digits"
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def printable(text: str) -> str:
+    """`text` on one line, with no character that a terminal would obey instead of show."""
+    line = " ".join(text.split())
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+
+
+class Shown(str):
+    """Text to be put into a message as it stands, without quotes ("nothing", "3 arrays")."""
+
+    __slots__ = ()

@@ -1,0 +1,1 @@
+"""What a study file says: parsed, validated once, frozen."""

@@ -1,0 +1,103 @@
+"""A study's arms as its file gives them: one by one, or as the levels of factors crossed."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import math
+from collections.abc import Mapping
+from typing import Any, cast
+
+from paribus.errors import Shown, UserError
+from paribus.spec.overrides import as_table
+
+MAX_ARMS = 10_000
+
+Entry = tuple[str, dict[str, Any]]
+"""Where an arm stands in the file, and the keys that are its own."""
+
+
+def arm_entries(document: Mapping[str, Any], place: str) -> list[Entry]:
+    """Every arm of a study document, from `[[arms]]` or from `[factors]`.
+
+    Raises UserError where it gives none, or both.
+    """
+    arms, factors = document.get("arms"), document.get("factors")
+    if (arms is None) == (factors is None):
+        raise UserError(
+            "a study gives its arms either one by one in [[arms]] or as levels in [factors]",
+            given=Shown("neither" if arms is None else "both"),
+            place=place,
+            remedy="keep exactly one of them",
+        )
+    return _crossed(factors, place) if arms is None else _listed(arms, place)
+
+
+def _listed(arms: object, place: str) -> list[Entry]:
+    entries: list[object] = cast("list[object]", arms) if isinstance(arms, list) else []
+    tables = [table for table in map(as_table, entries) if table is not None]
+    if not tables or len(tables) < len(entries):
+        raise UserError(
+            "must be tables, at least one",
+            given=cast("object", arms),
+            place=f"{place}, key arms",
+            remedy="write [[arms]]",
+        )
+    if len(tables) > MAX_ARMS:
+        raise UserError(
+            f"must be at most {MAX_ARMS} arms", given=len(tables), place=f"{place}, key arms", remedy="drop some"
+        )
+    return [(f"arms[{i}]", table) for i, table in enumerate(tables)]
+
+
+def _crossed(factors: object, place: str) -> list[Entry]:
+    """Every combination of the levels of every factor as one arm, named after its levels."""
+    where = f"{place}, key factors"
+    levels_of = _levels(factors, where)
+    total = math.prod(map(len, levels_of.values()))
+    if total > MAX_ARMS:
+        raise UserError(
+            f"levels must cross to at most {MAX_ARMS} arms", given=total, place=where, remedy="drop some levels"
+        )
+    shared = [a for a, b in itertools.permutations(levels_of, 2) if a == b or b.startswith(f"{a}.")]
+    if shared:
+        raise UserError("no factor may hold another", given=shared[0], place=where, remedy="drop one of the two")
+    entries: list[Entry] = []
+    for levels in itertools.product(*levels_of.values()):
+        chosen = dict(zip(levels_of, levels, strict=True))
+        entry: dict[str, Any] = {"name": ", ".join(f"{key.rpartition('.')[2]}={_word(v)}" for key, v in chosen.items())}
+        for key, level in chosen.items():
+            *tables, last = key.split(".")
+            table = entry
+            for word in tables:
+                table = table.setdefault(word, {})
+            table[last] = copy.deepcopy(level)
+        entries.append(("factors", entry))
+    return entries
+
+
+def _levels(factors: object, where: str) -> dict[str, list[Any]]:
+    table = as_table(factors)
+    levels_of = {k: cast("list[Any]", v) for k, v in (table or {}).items() if isinstance(v, list) and all(k.split("."))}
+    if not table or len(levels_of) < len(table) or not all(levels_of.values()):
+        raise UserError(
+            "must map dotted keys in quotes to lists of levels",
+            given=factors,
+            place=where,
+            remedy='write "optimizer.lr" = [1e-3, 1e-2]',
+        )
+    for key in levels_of:
+        if key in ("name", "note"):
+            raise UserError(
+                "must be a key of the configuration", given=key, place=where, remedy="vary something that is trained"
+            )
+    return levels_of
+
+
+def _word(level: object) -> str:
+    """A level as part of an arm's name, in TOML's words."""
+    if isinstance(level, bool):
+        return str(level).lower()
+    if isinstance(level, list):
+        return "-".join(map(_word, cast("list[object]", level)))
+    return str(level)

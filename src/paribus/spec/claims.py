@@ -1,0 +1,78 @@
+"""What a study states before it runs, and what others have published about its arms."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, ConfigDict, Strict, model_validator
+
+from paribus.spec.fields import Frozen, Label, Note, NotNegative, Prose
+from paribus.spec.metrics import METRICS
+from paribus.spec.rules import RuleName
+
+
+def _known_metric(name: str) -> str:
+    if name not in METRICS:
+        raise ValueError(f"must be one of {', '.join(METRICS)}")
+    return name
+
+
+MetricName = Annotated[str, Strict(), AfterValidator(_known_metric)]
+
+
+class Side(Frozen):
+    """One side of a contrast: an arm at a selection rule (the study's `deploy` rule where none is named)."""
+
+    arm: Label
+    rule: RuleName | None = None
+
+
+class Claim(Frozen):
+    """`better` beats `than` in `metric` by at least `by`, the smallest effect that matters (in the metric's unit)."""
+
+    statement: Prose
+    metric: MetricName
+    better: Side
+    than: Side
+    by: NotNegative
+
+    @model_validator(mode="after")
+    def _claims_can_be_judged(self) -> Self:
+        if METRICS[self.metric].direction == 0:
+            raise ValueError(f"metric {self.metric} has no better or worse")
+        if self.better == self.than:
+            raise ValueError("better and than must differ")
+        return self
+
+
+class Published(Frozen):
+    """Figures that others report for an arm at a selection rule: metric names as keys, `source` says where."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    arm: Label
+    rule: RuleName
+    source: Note = ""
+
+    @property
+    def values(self) -> dict[str, float]:
+        """Metric to published value, accuracies as fractions."""
+        return {name: float(value) for name, value in (self.model_extra or {}).items()}
+
+    @model_validator(mode="after")
+    def _keys_are_metrics(self) -> Self:
+        extra: dict[str, Any] = self.model_extra or {}
+        for name, value in extra.items():
+            if name not in METRICS:
+                raise ValueError(f"{name} is no metric; known are {', '.join(METRICS)}")
+            if isinstance(value, bool) or not isinstance(value, int | float) or not _finite(value):
+                raise ValueError(f"{name} must be a finite number")
+        return self
+
+
+def _finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond every float
+        return False

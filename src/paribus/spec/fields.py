@@ -1,0 +1,55 @@
+"""The field types of a study file: ranges and forms, each stated in one place."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import AfterValidator, AllowInfNan, BaseModel, ConfigDict, Strict, StringConstraints
+
+
+class Frozen(BaseModel):
+    """The base of every table in a study file: immutable, and closed to keys that it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must hold printable characters only")
+    if text != text.strip():
+        raise ValueError("must not begin or end with a space")
+    return text
+
+
+def _readable(text: str) -> str:
+    if not all(character.isprintable() or character in "\n\t" for character in text):
+        raise ValueError("must hold printable characters and line breaks only")
+    return text
+
+
+Slug = Annotated[str, Strict(), StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
+"""A name that is safe as a file name: lower-case words and digits joined by hyphens."""
+
+Label = Annotated[str, Strict(), StringConstraints(min_length=1, max_length=60), AfterValidator(_printable)]
+"""A name for people: any printable text of at most 60 characters."""
+
+Prose = Annotated[str, Strict(), StringConstraints(min_length=1, max_length=2000), AfterValidator(_readable)]
+Note = Annotated[str, Strict(), StringConstraints(max_length=2000), AfterValidator(_readable)]
+"""Prose that may be left empty."""
+
+FilePath = Annotated[str, Strict(), StringConstraints(min_length=1, max_length=4000), AfterValidator(_printable)]
+
+Flag = Annotated[bool, Strict()]
+Seed = Annotated[int, Strict(), Ge(0), Le(2**53)]
+Count = Annotated[int, Strict(), Ge(1), Le(1_000_000)]
+CountOrZero = Annotated[int, Strict(), Ge(0), Le(1_000_000)]
+Width = Annotated[int, Strict(), Ge(1), Le(65_536)]
+Replicates = Annotated[int, Strict(), Ge(1), Le(10_000)]
+Finite = Annotated[float, Strict(), AllowInfNan(False)]
+Positive = Annotated[float, Strict(), Gt(0), Le(1e6), AllowInfNan(False)]
+NotNegative = Annotated[float, Strict(), Ge(0), Le(1e6), AllowInfNan(False)]
+Fraction = Annotated[float, Strict(), Ge(0), Lt(1), AllowInfNan(False)]
+"""A share of at least 0 and below 1."""
+
+ClosedFraction = Annotated[float, Strict(), Ge(0), Le(1), AllowInfNan(False)]

@@ -1,0 +1,94 @@
+"""Rules that read a curve: which epoch's weights are chosen, and when a loss has settled.
+
+Pure functions on plain numbers, so that training (while a run goes on) and analysis (afterwards) cannot disagree.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Strict
+
+from paribus.spec.metrics import METRICS
+
+
+@dataclass(frozen=True)
+class SelectionRule:
+    """How one epoch's weights are chosen: the best epoch of a metric, the last, or a given one.
+
+    Ties go to the earliest epoch, and a value that is not finite is never the best.
+    """
+
+    kind: Literal["best", "last", "epoch"]
+    metric: str = ""
+    direction: int = 0
+    epoch: int = 0
+
+    def improves(self, value: float, best: float | None) -> bool:
+        """Whether `value` takes the place of `best` (None before there is one)."""
+        if not math.isfinite(value):
+            return False
+        return best is None or self.direction * (value - best) > 0
+
+
+def parse_rule(text: str) -> SelectionRule:
+    """`min-train-loss`, `min-val-loss`, `max-val-accuracy`, `last` or `epoch:N` as a `SelectionRule`.
+
+    Any metric with a value an epoch may follow `min-` or `max-`. Raises ValueError for anything else.
+    """
+    if text == "last":
+        return SelectionRule("last")
+    head, _, tail = text.partition(":")
+    if head == "epoch" and tail.isdecimal() and tail.isascii():
+        return SelectionRule("epoch", epoch=int(tail))
+    way, _, rest = text.partition("-")
+    metric = METRICS.get(rest.replace("-", "_"))
+    if way in ("min", "max") and metric is not None and metric.per_epoch and metric.direction:
+        if metric.direction != {"min": -1, "max": 1}[way]:
+            raise ValueError(f"must choose the best epoch, but `{text}` chooses the worst")
+        return SelectionRule("best", metric=metric.name, direction=metric.direction)
+    raise ValueError("must be min-train-loss, min-val-loss, max-val-accuracy, last or epoch:N")
+
+
+def _valid_rule(text: str) -> str:
+    parse_rule(text)
+    return text
+
+
+RuleName = Annotated[str, Strict(), AfterValidator(_valid_rule)]
+
+
+def selected_epoch(rule: SelectionRule, curves: dict[str, Sequence[float]], epochs: int) -> int | None:
+    """The epoch (numbered from 1) that `rule` chooses from whole curves; None where no value is finite."""
+    if rule.kind == "last":
+        return epochs
+    if rule.kind == "epoch":
+        return rule.epoch if rule.epoch <= epochs else None
+    chosen: int | None = None
+    best: float | None = None
+    for epoch, value in enumerate(curves[rule.metric][:epochs], start=1):
+        if rule.improves(value, best):
+            chosen, best = epoch, value
+    return chosen
+
+
+def settled_epoch(losses: Sequence[float], window: int, threshold: float) -> int | None:
+    """The first epoch at which a loss has stopped changing noticeably, or None.
+
+    The rule: at epoch `n`, the mean loss of the last `window` epochs lies less than `threshold` (a fraction) below the
+    mean of the `window` epochs before them.
+    """
+    for n in range(2 * window, len(losses) + 1):
+        if has_settled(losses[n - 2 * window : n], threshold):
+            return n
+    return None
+
+
+def has_settled(recent: Sequence[float], threshold: float) -> bool:
+    """Whether the later half of `recent` has a mean less than `threshold` (a fraction) below the earlier half's."""
+    half = len(recent) // 2
+    before, after = math.fsum(recent[:half]) / half, math.fsum(recent[half:]) / half
+    return before - after < threshold * abs(before)

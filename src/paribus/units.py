@@ -1,0 +1,40 @@
+"""Units of measure: conversions, and quantities as people read them."""
+
+from __future__ import annotations
+
+JOULES_PER_KWH = 3.6e6
+GIB = 1024**3
+
+
+def kwh(energy_j: float) -> float:
+    """Joules to kilowatt-hours."""
+    return energy_j / JOULES_PER_KWH
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person reads them: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 05 min`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def count(number: float) -> str:
+    """A large number with a metric prefix: `25.4 k`, `1.2 G`; below a thousand, as it is."""
+    for power, prefix in ((12, "T"), (9, "G"), (6, "M"), (3, "k")):
+        if abs(number) >= 10**power:
+            return f"{number / 10**power:.3g} {prefix}"
+    return f"{number:.3g}"
+
+
+def size(n_bytes: float) -> str:
+    """Bytes with a binary prefix: `3.1 MiB`."""
+    for power, prefix in ((3, "GiB"), (2, "MiB"), (1, "KiB")):
+        if n_bytes >= 1024**power:
+            return f"{n_bytes / 1024**power:.3g} {prefix}"
+    return f"{n_bytes:.0f} B"
