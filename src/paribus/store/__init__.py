@@ -1,0 +1,1 @@
+"""What is recorded, and kept: the workspace, its database and its tensor files."""

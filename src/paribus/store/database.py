@@ -1,0 +1,286 @@
+"""The SQLite file of a workspace: found, created, opened for reading or writing, and changed in transactions.
+
+At rest the file stands alone, in rollback mode: it can be read from a medium that cannot be written to, and copied.
+The first transaction of a writer turns write-ahead logging (WAL) on, so that readers are not blocked while it works;
+closing turns it off again where no reader holds the file.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Generator, Iterable
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any, Self, cast, final
+
+import numpy as np
+
+from paribus.store import disk, faults, jsontext, schema
+from paribus.store.locking import LOCK, WriterLock
+from paribus.store.refusals import closed, damaged, newer, not_a_workspace, primary_code, told
+
+DATABASE = "workspace.sqlite"
+TENSORS = "tensors"
+_NEW = DATABASE + ".new"
+_SIDE_FILES = ("-wal", "-journal", "-shm")
+_PATIENCE_S = 30.0
+
+
+@final
+class Database:
+    """A workspace's database. One that does not exist yet reads as empty until the first transaction creates it."""
+
+    def __init__(
+        self, folder: Path, connection: sqlite3.Connection, *, write: bool, lock: WriterLock | None, born: bool
+    ) -> None:
+        self.folder = folder
+        self.write = write
+        self._connection = connection
+        self._lock = lock
+        self._born = born
+        self._ready = False
+
+    @classmethod
+    def open(cls, folder: Path, *, create: bool, write: bool) -> Self:
+        """Open the database in `folder`; `create` lets it be absent, `write` takes the writer's lock.
+
+        Raises UserError where it is no workspace, of a newer format, not readable (or writable), or has a writer
+        already; StorageError where it is damaged.
+        """
+        if _absent(folder, create=create):
+            empty = sqlite3.connect(":memory:", isolation_level=None)
+            schema.create(empty)
+            return cls(folder, empty, write=write, lock=None, born=False)
+        if not write:
+            return cls(folder, _reading(folder), write=False, lock=None, born=True)
+        lock = WriterLock.take(folder)
+        try:
+            return cls(folder, _writing(folder), write=True, lock=lock, born=True)
+        except BaseException:
+            lock.release()
+            raise
+
+    @property
+    def file(self) -> Path:
+        """The SQLite file."""
+        return self.folder / DATABASE
+
+    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        with told(self.file):
+            return self._connection.execute(query, values).fetchall()
+
+    @contextmanager
+    def reading(self) -> Generator[None]:
+        """All reads inside see the database as it is at the first of them, whatever a writer does meanwhile."""
+        if self._connection.in_transaction:
+            yield
+            return
+        with told(self.file):
+            self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("ROLLBACK")
+
+    def parsed(self, text: str) -> dict[str, Any]:
+        """The plain values in a row's JSON text."""
+        try:
+            return jsontext.load(text)
+        except (TypeError, ValueError) as error:
+            raise damaged(self.file, f"a row whose text is no JSON ({error})") from error
+
+    def change(self, statement: str, *values: Any) -> None:
+        """Run one statement; only inside `transaction`."""
+        self.change_all(statement, [values])
+
+    def change_all(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Run one statement for each row of values (NumPy scalars as plain numbers); only inside `transaction`."""
+        if not self._connection.in_transaction:
+            raise RuntimeError("the database is changed in a transaction only")
+        with told(self.file):
+            self._connection.executemany(statement, (tuple(map(_plain, row)) for row in rows))
+
+    def prepare(self) -> None:
+        """Make sure that the workspace exists on disk and can be written to, before its first change."""
+        if self._ready:
+            return
+        if not self.write:
+            raise RuntimeError(f"{self.folder} was opened for reading")
+        if not self._born:
+            self._create()
+        with told(self.folder / TENSORS):
+            disk.make_folder(self.folder / TENSORS)
+        with told(self.file), faults.around("WAL on"):
+            self._connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        self._ready = True
+
+    @contextmanager
+    def transaction(self) -> Generator[None]:
+        """All changes inside become durable together when it ends, or, where anything raises, none does."""
+        self.prepare()
+        with told(self.file):
+            with faults.around("begin"):
+                self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                with faults.around("commit"):
+                    self._connection.execute("COMMIT")
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """End reading or writing. Everything was durable before; this tidies up."""
+        if self.write and self._born:
+            # Where a reader holds the file, or the disk is full, the log stays beside it and is part of it.
+            with suppress(sqlite3.Error, OSError):
+                self._connection.execute("PRAGMA busy_timeout = 0")
+                if self._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
+                    with faults.around("WAL off"):
+                        self._connection.execute("PRAGMA journal_mode = DELETE").fetchall()
+        self._connection.close()
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def _create(self) -> None:
+        with told(self.folder):
+            disk.make_folder(self.folder)
+        if self._lock is None:  # else an earlier attempt failed, and this is another
+            self._lock = WriterLock.take(self.folder)
+        with told(self.folder):
+            if not self.file.exists():  # another process may have made it since this one looked
+                _build(self.folder)
+        empty, self._connection = self._connection, _writing(self.folder)
+        empty.close()
+        self._born = True
+
+
+def _plain(value: Any) -> Any:
+    return cast("Any", value.item()) if isinstance(value, np.generic) else value
+
+
+def _absent(folder: Path, *, create: bool) -> bool:
+    """Whether there is no workspace yet, but may be one. Raises UserError where there is something else."""
+    with told(folder):
+        if (folder / DATABASE).exists():
+            return False
+        if not folder.exists():
+            reason = "" if create else "no such folder"
+        elif not folder.is_dir():
+            reason = "a file"
+        else:
+            strangers = sorted(entry.name for entry in folder.iterdir() if not _of_creation(entry))
+            reason = (
+                f"a folder with {strangers[0]} but no {DATABASE}" if strangers else "" if create else "an empty folder"
+            )
+    if reason:
+        raise not_a_workspace(folder, reason)
+    return True
+
+
+def _of_creation(entry: Path) -> bool:
+    """Whether an entry is what a creation leaves that was cut short."""
+    return entry.name == LOCK or entry.name.startswith(_NEW) or (entry.name == TENSORS and not any(entry.iterdir()))
+
+
+def _build(folder: Path) -> None:
+    """Make the file under another name, whole and durable, and only then give it its own."""
+    new = folder / _NEW
+    for suffix in ("", *_SIDE_FILES):
+        new.with_name(_NEW + suffix).unlink(missing_ok=True)
+    with faults.around("create"), closing(sqlite3.connect(new, isolation_level=None)) as connection:
+        schema.create(connection)
+    disk.sync(new)
+    disk.rename(new, folder / DATABASE)
+    disk.sync(folder)
+
+
+def _connect(file: Path, options: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(f"{file.absolute().as_uri()}?{options}", uri=True, isolation_level=None)
+    connection.execute(f"PRAGMA busy_timeout = {int(1000 * _PATIENCE_S)}")
+    return connection
+
+
+def _checked(connection: sqlite3.Connection, folder: Path) -> int:
+    """The format of an open database that this paribus can read."""
+    found = schema.version(connection)
+    if found is None:
+        if (folder / DATABASE).stat().st_size == 0:
+            raise damaged(folder / DATABASE, "an empty file")
+        raise not_a_workspace(folder, f"a {DATABASE} of some other program")
+    if found > schema.VERSION:
+        raise newer(folder, found, schema.VERSION)
+    connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+    return found
+
+
+def _writing(folder: Path) -> sqlite3.Connection:
+    with told(folder / DATABASE):
+        connection = _connect(folder / DATABASE, "mode=rw")
+        try:
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            if _checked(connection, folder) < schema.VERSION:
+                schema.migrate(connection)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def _reading(folder: Path) -> sqlite3.Connection:
+    """A connection that changes nothing: the file itself, or a copy in memory of an older format brought up to date."""
+    with told(folder / DATABASE):
+        connection = _readable(folder / DATABASE)
+        try:
+            if _checked(connection, folder) == schema.VERSION:
+                return connection
+            memory = _in_memory(connection)
+        except BaseException:
+            connection.close()
+            raise
+        connection.close()
+        schema.migrate(memory)
+        return memory
+
+
+def _readable(file: Path) -> sqlite3.Connection:
+    """Open for reading, also where SQLite may not make the files that it wants beside the database."""
+    connection = _connect(file, "mode=ro")
+    try:
+        schema.version(connection)
+    except sqlite3.OperationalError as error:
+        connection.close()
+        if primary_code(error) not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+            raise
+    else:
+        return connection
+    try:
+        if any(file.with_name(file.name + suffix).exists() for suffix in _SIDE_FILES):
+            return _from_copy(file)
+        return _connect(file, "mode=ro&immutable=1")
+    except (PermissionError, sqlite3.OperationalError) as error:
+        raise closed(file, str(error)) from error
+
+
+def _from_copy(file: Path) -> sqlite3.Connection:
+    """What the file and the log beside it hold together, put together in a private folder and read into memory."""
+    with tempfile.TemporaryDirectory(prefix="paribus-") as private:
+        copy = Path(private) / file.name
+        for suffix in ("", "-wal", "-journal"):
+            source = file.with_name(file.name + suffix)
+            if source.exists():
+                shutil.copyfile(source, copy.with_name(copy.name + suffix))
+        with closing(_connect(copy, "mode=rw")) as connection:
+            connection.execute("PRAGMA journal_mode = DELETE").fetchall()
+            return _in_memory(connection)
+
+
+def _in_memory(source: sqlite3.Connection) -> sqlite3.Connection:
+    memory = sqlite3.connect(":memory:", isolation_level=None)
+    source.backup(memory)
+    return memory

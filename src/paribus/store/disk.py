@@ -1,0 +1,59 @@
+"""The few ways in which a workspace changes files, each durable when it returns, each with its fault points."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from paribus.store import faults
+
+TEMPORARY = ".tmp"
+"""How the name of a file ends that is not yet what it shall be; one left over by a crash means nothing."""
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder and its parents; a power cut afterwards does not undo it. An existing one is left alone."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    with faults.around("mkdir"):
+        folder.mkdir(exist_ok=True)
+    sync(folder.parent)
+
+
+def sync(path: Path) -> None:
+    """Force a file's content, or a folder's list of names, out to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        with faults.around("fsync"):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_beside(path: Path, content: bytes) -> None:
+    """Write `content` to a temporary file, force it out, and rename it to `path`.
+
+    The name itself is durable only after `sync(path.parent)`, which several files may share.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
+    try:
+        with faults.around("write"), temporary.open("wb") as file:
+            file.write(content)
+        sync(temporary)
+        rename(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def rename(source: Path, target: Path) -> None:
+    """Give `source` the name `target`, in one step, in place of what had it."""
+    with faults.around("rename"):
+        source.replace(target)
+
+
+def remove(path: Path) -> None:
+    """Delete a file that nothing names any more. Not forced out: if it comes back, it is an orphan and harmless."""
+    with faults.around("unlink"):
+        path.unlink(missing_ok=True)

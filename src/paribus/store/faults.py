@@ -1,0 +1,67 @@
+"""Where the torture test stops, or starves, the writing of a workspace.
+
+Every step that changes a file is wrapped in `around`, so that there is a point before it and a point after it.
+A point does nothing unless the environment variable PARIBUS_FAULT names a fault:
+
+`kill@N`        the process kills itself (SIGKILL) at its N-th point, counted from 1;
+`enospc@N`      the N-th point raises OSError, no space left on device;
+`count@FILE`    the names of all points that were passed are appended to FILE, one a line, when the process exits.
+"""
+
+from __future__ import annotations
+
+import atexit
+import errno
+import os
+import signal
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class _Plan:
+    """The fault that this process was told to suffer, and the points that it has passed."""
+
+    def __init__(self, text: str) -> None:
+        self.kind, _, argument = text.partition("@")
+        if self.kind not in ("", "kill", "enospc", "count"):
+            raise ValueError(f"PARIBUS_FAULT must be kill@N, enospc@N or count@FILE, got {text!r}")
+        self.target = int(argument) if self.kind in ("kill", "enospc") else 0
+        self.passed: list[str] = []
+        if self.kind == "count":
+            atexit.register(self._write, Path(argument))
+
+    def reach(self, name: str) -> None:
+        self.passed.append(name)
+        if len(self.passed) != self.target:
+            return
+        if self.kind == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), name)
+
+    def _write(self, path: Path) -> None:
+        with path.open("a", encoding="utf-8") as file:
+            file.writelines(f"{name}\n" for name in self.passed)
+
+
+_plan = _Plan(os.environ.get("PARIBUS_FAULT", ""))
+
+
+def arm(text: str) -> None:
+    """Take on another fault, counting from here; the empty text takes on none."""
+    global _plan  # noqa: PLW0603 - one process, one plan
+    _plan = _Plan(text)
+
+
+def point(name: str) -> None:
+    """A place at which the fault may strike."""
+    if _plan.kind:
+        _plan.reach(name)
+
+
+@contextmanager
+def around(name: str) -> Generator[None]:
+    """A point before and a point after a step; none after a step that failed."""
+    point(f"before {name}")
+    yield
+    point(f"after {name}")

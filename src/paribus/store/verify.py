@@ -1,0 +1,238 @@
+"""Whether a workspace still holds what was written to it: every hash, every reference, every row."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from paribus.errors import StorageError
+from paribus.store import digests, disk, jsontext
+from paribus.store.database import DATABASE, TENSORS, Database
+from paribus.store.recording import ENDED
+from paribus.store.runs import stored_row
+from paribus.store.tensors import SUFFIX, TensorFolder, is_name
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was checked (kind to number), what is wrong, and what is odd but harmless: one line each."""
+
+    checked: Mapping[str, int]
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def verify(path: Path) -> Verification:
+    """Check the workspace in folder `path`, changing nothing.
+
+    A damaged file is a problem in the list, naming the file and the runs that lose by it; everything that can still be
+    checked is. Raises UserError where the folder is no workspace or of a newer format.
+    """
+    tensors = TensorFolder(path / TENSORS, _no_writing)
+    stored = tensors.names()
+    damage = {name: problem for name in stored if (problem := _damage(tensors, name)) is not None}
+    notes = list(_strangers(path))
+    checked = {"files": len(stored)}
+    problems: list[str] = []
+    try:
+        database = Database.open(path, create=False, write=False)
+    except StorageError as error:
+        problems = [str(error), *(f"{_file(name)}: {damage[name]}" for name in damage)]
+        return Verification(checked, tuple(problems), tuple(notes))
+    try:
+        for check in (_structure, _studies, _runs, _ledger):
+            with database.reading():
+                problems += _collected(check, database, checked)
+        references = _References(tensors, damage, notes)
+        problems += _collected(references.problems, database, checked)
+        problems += references.untold()
+    finally:
+        database.close()
+    return Verification(checked, tuple(problems), tuple(notes))
+
+
+_Check = Callable[[Database, dict[str, int]], Iterator[str]]
+
+
+def _collected(check: _Check, database: Database, checked: dict[str, int]) -> list[str]:
+    """The problems that one check finds, until the database's own damage may stop it."""
+    problems: list[str] = []
+    try:
+        for problem in check(database, checked):
+            problems.append(problem)  # noqa: PERF402 - what was found before an error is kept
+    except (StorageError, sqlite3.DatabaseError, ValueError, OverflowError) as error:
+        problems.append(f"{DATABASE}: {error}")
+    return [" ".join(problem.split()) for problem in problems]
+
+
+def _no_writing() -> None:
+    raise RuntimeError("verify writes nothing")
+
+
+def _damage(tensors: TensorFolder, name: str) -> str | None:
+    try:
+        tensors.get(name)
+    except StorageError as error:
+        return None if not tensors.path(name).exists() else str(error.given)
+    return None
+
+
+def _strangers(path: Path) -> Iterator[str]:
+    folder = path / TENSORS
+    for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if entry.suffix == disk.TEMPORARY:
+            yield f"{TENSORS}/{entry.name}: left over by an interrupted write; harmless"
+        elif not (entry.suffix == SUFFIX and is_name(entry.stem)):
+            yield f"{TENSORS}/{entry.name}: not paribus's; left alone"
+
+
+def _structure(database: Database, _checked: dict[str, int]) -> Iterator[str]:
+    for (line,) in database.rows("PRAGMA integrity_check"):
+        if line != "ok":
+            yield f"{DATABASE}: {line}"
+    for table, row, parent, _ in database.rows("PRAGMA foreign_key_check"):
+        yield f"{DATABASE}: row {row} of {table} names a row of {parent} that does not exist"
+
+
+def _studies(database: Database, checked: dict[str, int]) -> Iterator[str]:
+    rows = database.rows("SELECT id, name, digest FROM studies ORDER BY ordinal")
+    checked["studies"] = len(rows)
+    for study_id, name, digest in rows:
+        if digests.of_study(database, study_id) != digest:
+            yield f"study {name} ({study_id}): its row or its list of runs is not as it was written"
+
+
+def _runs(database: Database, checked: dict[str, int]) -> Iterator[str]:
+    rows = database.rows("SELECT id, digest FROM runs ORDER BY rowid")
+    checked["runs"] = len(rows)
+    for run_id, digest in rows:
+        try:
+            yield from _run(database, run_id, digest)
+        except (StorageError, sqlite3.DatabaseError) as error:
+            yield f"run {run_id}: {error}"
+
+
+def _run(database: Database, run_id: str, digest: str) -> Iterator[str]:
+    row = stored_row(database, run_id)
+    if row is None:
+        yield f"run {run_id}: cannot be found by its name"
+        return
+    title = _title(database, run_id)
+    if digests.of_run(database, row) != digest:
+        yield f"{title}: what is recorded of it is not as it was written"
+    for problem in (*_misstated(database, row), *_out_of_range(database, run_id, row[2])):
+        yield f"{title}: {problem}"
+
+
+def _title(database: Database, run_id: str) -> str:
+    """A run as a person knows it."""
+    rows = database.rows(
+        "SELECT name, arm, members.replicate FROM members JOIN studies ON study_id = studies.id WHERE run_id = ? "
+        "ORDER BY ordinal LIMIT 1",
+        run_id,
+    )
+    known = "".join(f" ({name}, arm {arm}, replicate {replicate})" for name, arm, replicate in rows)
+    return f"run {run_id}{known}"
+
+
+def _misstated(database: Database, row: digests.RunRow) -> Iterator[str]:
+    """Where a run's state and the rows that it has do not agree."""
+    run_id, state, epochs_done, recipe, _, _, _, environment, _ = row
+    for key, text in (("recipe", recipe), ("environment", environment)):
+        if not _is_json(text):
+            yield f"its {key} is no JSON"
+    if state == "planned" and epochs_done:
+        yield f"planned, yet {epochs_done} epochs are done"
+    progress = database.rows("SELECT scalars FROM progress WHERE run_id = ?", run_id)
+    if bool(progress) != (state == "running"):
+        yield f"{state}, yet it has {'a' if progress else 'no'} state to go on from"
+    if state not in ENDED and any(database.rows(query, run_id) != [(0,)] for query in _RESULTS):
+        yield f"{state}, yet it has results"
+
+
+def _out_of_range(database: Database, run_id: str, epochs_done: int) -> Iterator[str]:
+    """Rows that speak of epochs that the run does not have."""
+    for metric, size in database.rows('SELECT metric, length("values") FROM curves WHERE run_id = ?', run_id):
+        if size != 8 * epochs_done:
+            yield f"curve {metric} has {size} bytes for {epochs_done} epochs of 8 bytes each"
+    for epoch, part in database.rows("SELECT epoch, part FROM snapshots WHERE run_id = ?", run_id):
+        if epoch > epochs_done:
+            yield f"has a {part} snapshot of epoch {epoch}, but only {epochs_done} epochs"
+    for rule, epoch in database.rows("SELECT rule, epoch FROM selections WHERE run_id = ?", run_id):
+        if epoch is not None and not 0 <= epoch <= epochs_done:
+            yield f"{rule} chose epoch {epoch}, but it has only {epochs_done} epochs"
+
+
+_RESULTS = (
+    "SELECT count(*) FROM selections WHERE run_id = ?",
+    "SELECT count(*) FROM measurements WHERE run_id = ?",
+    "SELECT count(*) FROM findings WHERE run_id = ?",
+    "SELECT count(*) FROM artifacts WHERE run_id = ?",
+)
+
+
+def _is_json(text: Any) -> bool:
+    try:
+        jsontext.load(text)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
+
+
+def _ledger(database: Database, checked: dict[str, int]) -> Iterator[str]:
+    reads = database.rows("SELECT run_id, rule, epoch, images, purpose, read_at, digest FROM test_reads")
+    spans = database.rows("SELECT id, digest FROM spans")
+    forecasts = database.rows("SELECT study_id, made_at, model_epochs, wall_s, energy_j, basis, digest FROM forecasts")
+    checked.update({"test reads": len(reads), "spans": len(spans), "forecasts": len(forecasts)})
+    for *values, digest in reads:
+        if digests.of(values) != digest:
+            yield f"run {values[0]}: the log of test reads is not as it was written (entry of {values[5]})"
+    for span_id, digest in spans:
+        if digests.of_span(database, span_id) != digest:
+            yield f"span {span_id}: its energy, times or shares are not as they were written"
+    for *values, digest in forecasts:
+        if digests.of(values) != digest:
+            yield f"study {values[0]}: the forecast of {values[1]} is not as it was written"
+
+
+class _References:
+    """Every name that a row gives a file, against the files; then the files that no row names."""
+
+    def __init__(self, tensors: TensorFolder, damage: Mapping[str, str], notes: list[str]) -> None:
+        self._tensors = tensors
+        self._damage = damage
+        self._notes = notes
+        self._told: set[str] = set()
+
+    def problems(self, database: Database, checked: dict[str, int]) -> Iterator[str]:
+        rows = database.rows("SELECT tensors, run_id, reason FROM named_tensors ORDER BY run_id, reason")
+        checked["references"] = len(rows)
+        for name, run_id, reason in rows:
+            self._told.add(name)
+            if not is_name(name):
+                yield f"{_title(database, run_id)}: {reason} names {name!r}, which can be no tensor file"
+            elif name in self._damage:
+                yield f"{_file(name)}: {self._damage[name]}; it is {reason} of {_title(database, run_id)}"
+            elif not self._tensors.path(name).exists() and _still_named(database, name):
+                yield f"{_file(name)}: missing; it is {reason} of {_title(database, run_id)}"
+        for name in self._tensors.names():
+            if name not in self._told and not _still_named(database, name):
+                self._told.add(name)
+                harm = "; damaged, too" if name in self._damage else ""
+                self._notes.append(f"{_file(name)}: no run names it{harm}; harmless, and removed at the next run")
+
+    def untold(self) -> list[str]:
+        """Damaged files of which nothing was said yet, because the database could not be read to the end."""
+        return [f"{_file(name)}: {problem}" for name, problem in self._damage.items() if name not in self._told]
+
+
+def _file(name: str) -> str:
+    return f"{TENSORS}/{name}{SUFFIX}"
+
+
+def _still_named(database: Database, name: str) -> bool:
+    """Whether a row names the file now: a writer may be at work, and progress files come and go."""
+    return bool(database.rows("SELECT 1 FROM named_tensors WHERE tensors = ?", name))

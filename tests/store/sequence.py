@@ -1,0 +1,212 @@
+"""A small life of a workspace, step by step, and what can be read of it: used by several tests, in other processes too.
+
+    python sequence.py live FOLDER             do all steps
+    python sequence.py hold FOLDER             begin to write, say so, and wait with the transaction open
+    python sequence.py pause FOLDER            save progress, say so, and wait with the workspace open
+    python sequence.py kill FOLDER...          do all steps in one process a folder, the N-th killed at its N-th point
+
+Loads the store only: no torch, no study files.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from paribus.store import faults
+from paribus.store.records import (
+    Artifact,
+    Finding,
+    Forecast,
+    Measurement,
+    Outcome,
+    Progress,
+    RunKey,
+    Selected,
+    Snapshot,
+    Span,
+    TestRead,
+)
+from paribus.store.tensors import TensorFolder
+from paribus.store.workspace import Workspace
+
+STUDY = SimpleNamespace(id="5" * 32, name="small", document='name = "small"\n')
+RUNS = {
+    (arm, 0): RunKey(letter * 32, {"optimizer": {"kind": "sgd", "lr": lr}, "layers": [4, 2]}, 7, 0, "d" * 64)
+    for arm, letter, lr in (("control", "a", 0.1), ('größer, "b"', "b", 0.2))
+}
+A, B = (key.run_id for key in RUNS.values())
+
+
+def weights(value: float) -> dict[str, Any]:
+    return {"fc1.weight": np.full((2, 4), value, np.float32), "step": np.array(value)}
+
+
+def progress(run_id: str, epochs: int, tensors: TensorFolder) -> Progress:
+    """Epoch by epoch another state; one snapshot from the start on."""
+    start = 100.0 + ord(run_id[0])
+    return Progress(
+        run_id=run_id,
+        epochs_done=epochs,
+        state=tensors.put(weights(start + epochs / 10)),
+        scalars={"best": {"min-val-loss": 0.5, "last": float("inf")}, "milestones": [3, 4]},
+        curves={"train_loss": np.linspace(1, 1 / epochs, epochs), "val_loss": np.full(epochs, np.nan)},
+        snapshots=[Snapshot(0, "first-layer", tensors.put(weights(start)))],
+    )
+
+
+def read(run_id: str) -> TestRead:
+    return TestRead(run_id, "last", 2, 100, "selected snapshot", "2026-01-02T03:04:05+00:00")
+
+
+def outcome(run_id: str, tensors: TensorFolder) -> Outcome:
+    kept = tensors.put(weights(3.5))
+    return Outcome(
+        run_id=run_id,
+        state="done",
+        epochs_done=2,
+        curves={"train_loss": np.array([1.0, 0.1]), "val_loss": np.array([np.nan, 0.25])},
+        selections=[Selected("min-val-loss", 2, 0.25, kept), Selected("max-val-accuracy", None, None, None)],
+        snapshots=[Snapshot(0, "first-layer", tensors.put(weights(100.0 + ord(run_id[0]))))],
+        measurements=[Measurement("", "parameters", 10), Measurement("min-val-loss", "mse", float("nan"))],
+        findings=[Finding("dead-units", "min-val-loss", None, {"units": [0, 1], "loss": float("nan")})],
+        artifacts=[Artifact("", "examples", tensors.put({"images": np.arange(6, dtype=np.uint8).reshape(2, 3)}))],
+        test_reads=[read(run_id)],
+        environment={"torch": "2.15.0", "threads": 1},
+    )
+
+
+def _begin(ws: Workspace) -> None:
+    ws.register_study(STUDY, RUNS)  # type: ignore[arg-type]
+
+
+def _first(ws: Workspace) -> None:
+    ws.save_progress([progress(A, 1, ws.tensors), progress(B, 1, ws.tensors)])
+
+
+def _second(ws: Workspace) -> None:
+    ws.save_progress([progress(A, 2, ws.tensors), progress(B, 2, ws.tensors)])
+
+
+def _log(ws: Workspace) -> None:
+    ws.log_test_reads([read(A)])
+
+
+def _end(ws: Workspace) -> None:
+    ws.finish([outcome(A, ws.tensors)])
+
+
+def _book(ws: Workspace) -> None:
+    shares = {A: 0.25, B: 0.75}
+    ws.record_span(Span("s1", "2026-01-02T03:00:00+00:00", 2.5, 5.0, 12.0, "modelled", {"watts": 4.8}, shares, 4))
+
+
+def _predict(ws: Workspace) -> None:
+    ws.record_forecast(Forecast(STUDY.id, "2026-01-02T02:59:00+00:00", 4, 2.0, None, "measured steps"))
+
+
+STEPS: tuple[Callable[[Workspace], None], ...] = (_begin, _predict, _first, _second, _book, _log, _end)
+
+
+def live(folder: Path) -> None:
+    with Workspace.open(folder, create=True, write=True) as ws:
+        for step in STEPS:
+            step(ws)
+
+
+def resume(folder: Path, done: int) -> None:
+    """Do the steps that follow the first `done`."""
+    with Workspace.open(folder, create=True, write=True) as ws:
+        for step in STEPS[done:]:
+            step(ws)
+
+
+def contents(folder: Path) -> dict[str, Any]:
+    """All that can be read, times of recording apart; of a workspace that does not exist: nothing."""
+    with Workspace.open(folder, create=True) as ws:
+        known = {run.id: run for study in ws.studies() for _, _, run in ws.runs_of(study.id)}
+        found = {
+            "studies": [study.name for study in ws.studies()],
+            "members": [(arm, i, run.id) for study in ws.studies() for arm, i, run in ws.runs_of(study.id)],
+            "forecasts": ws.forecasts(STUDY.id),
+            "spans": ws.spans(known),
+            "reads": ws.test_reads(known),
+            "runs": {run_id: run_contents(ws, run_id) for run_id in known},
+        }
+    return json.loads(json.dumps(found, default=_plain))
+
+
+def run_contents(ws: Workspace, run_id: str) -> dict[str, Any]:
+    run = ws.run(run_id)
+    assert run is not None
+    return {
+        "run": dataclasses.replace(run, finished_at=None),
+        "progress": ws.progress(run_id),
+        "curves": ws.curves(run_id),
+        "selections": ws.selections(run_id),
+        "snapshots": ws.snapshots(run_id),
+        "measurements": ws.measurements(run_id),
+        "findings": ws.findings(run_id),
+        "artifacts": ws.artifacts(run_id),
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return [float(v).hex() for v in value]
+    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+
+
+def _hold(folder: Path) -> None:
+    with Workspace.open(folder, create=True, write=True) as ws:
+        _begin(ws)
+        with ws._database.transaction():
+            ws._database.change("UPDATE runs SET epochs_done = 99 WHERE id = ?", B)
+            _wait()
+
+
+def _pause(folder: Path) -> None:
+    with Workspace.open(folder, create=True, write=True) as ws:
+        ws.save_progress([progress(B, 3, ws.tensors)])
+        _wait()
+
+
+def _wait() -> None:
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    sys.stdin.readline()
+
+
+def _kill(folders: list[Path]) -> list[int]:
+    """One child a folder: forked, as starting Python a hundred times would take a minute. Returns how each ended."""
+    ends: list[int] = []
+    for number, folder in enumerate(folders, start=1):
+        child = os.fork()
+        if child == 0:
+            faults.arm(f"kill@{number}")
+            live(folder)
+            os._exit(0)
+        ends.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    return ends
+
+
+def main(verb: str, *paths: str) -> None:
+    folders = [Path(path) for path in paths]
+    if verb == "kill":
+        sys.stdout.write(json.dumps(_kill(folders)))
+    else:
+        {"live": live, "hold": _hold, "pause": _pause}[verb](folders[0])
+    assert "torch" not in sys.modules
+    assert "pydantic" not in sys.modules
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

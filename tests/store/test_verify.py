@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from paribus.errors import UserError
+from paribus.store.verify import verify
+from paribus.store.workspace import Workspace
+
+
+def tamper(folder: Path, statement: str, *values) -> None:
+    """Change rows behind the back of the database's own guards, as a flipped bit would."""
+    connection = sqlite3.connect(folder / "workspace.sqlite", isolation_level=None)
+    guards = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+    for name, _ in guards:
+        connection.execute(f"DROP TRIGGER {name}")
+    connection.execute("PRAGMA ignore_check_constraints = ON")
+    assert connection.execute(statement, values).rowcount > 0
+    for _, sql in guards:
+        connection.execute(sql)
+    connection.close()
+
+
+def test_a_sound_workspace_has_no_problem_and_says_what_was_checked(lived: Path) -> None:
+    result = verify(lived)
+    assert (result.problems, result.notes) == ((), ())
+    assert result.checked == {
+        "files": 5,
+        "studies": 1,
+        "runs": 2,
+        "test reads": 1,
+        "spans": 1,
+        "forecasts": 1,
+        "references": 5,
+    }
+
+
+@pytest.mark.parametrize(
+    ("statement", "named"),
+    [
+        ("UPDATE studies SET document = 'name = \"smell\"'", "study small"),
+        ("UPDATE studies SET registered_at = ''", "study small"),
+        ("UPDATE members SET position = 7 WHERE position = 1", "study small"),
+        ("UPDATE runs SET seed = 8 WHERE id = :run", "run aaa"),
+        ("UPDATE runs SET recipe = '{' WHERE id = :run", "recipe is no JSON"),
+        ("UPDATE runs SET recipe = cast(x'ff' as text) WHERE id = :run", "run aaa"),
+        ("UPDATE runs SET environment = '{}' WHERE id = :run", "run aaa"),
+        ("UPDATE runs SET finished_at = '2031' WHERE id = :run", "run aaa"),
+        ("UPDATE runs SET state = 'running', finished_at = NULL WHERE id = :run", "no state to go on from"),
+        ('UPDATE curves SET "values" = zeroblob(16) WHERE run_id = :run', "run aaa"),
+        ("UPDATE curves SET \"values\" = x'00' WHERE run_id = :run", "curve train_loss has 1 bytes for 2 epochs"),
+        ("UPDATE selections SET value = 0.26 WHERE epoch IS NOT NULL", "run aaa"),
+        ("UPDATE selections SET epoch = 5 WHERE epoch IS NOT NULL", "chose epoch 5, but it has only 2 epochs"),
+        ("UPDATE snapshots SET epoch = 9 WHERE run_id = :run", "first-layer snapshot of epoch 9, but only 2 epochs"),
+        ("UPDATE measurements SET value = 11 WHERE name = 'parameters'", "run aaa"),
+        ("UPDATE findings SET detail = '{}'", "run aaa"),
+        ("DELETE FROM artifacts", "run aaa"),
+        ("UPDATE artifacts SET tensors = 'nonsense'", "artifact examples names 'nonsense'"),
+        ("UPDATE test_reads SET images = 99", "the log of test reads is not as it was written"),
+        ("UPDATE spans SET energy_j = 1", "span s1"),
+        ("UPDATE shares SET share = 0.5", "span s1"),
+        ("UPDATE forecasts SET wall_s = 1", "the forecast of 2026-01-02T02:59:00+00:00"),
+        ("DELETE FROM runs WHERE id = :run", "names a row of runs that does not exist"),
+        ("UPDATE runs SET state = 'lost' WHERE id = :run", "lost, yet it has results"),
+    ],
+)
+def test_every_changed_row_is_noticed_and_named(life: ModuleType, lived: Path, statement: str, named: str) -> None:
+    tamper(lived, statement.replace(":run", f"'{life.A}'"))
+    problems = verify(lived).problems
+    assert any(named in problem for problem in problems), problems
+    assert all("\n" not in problem for problem in problems)
+
+
+def test_a_run_is_named_as_people_know_it(life: ModuleType, lived: Path) -> None:
+    tamper(lived, "UPDATE runs SET seed = 8 WHERE id = ?", life.B)
+    (problem,) = verify(lived).problems
+    assert problem.startswith(f'run {life.B} (small, arm größer, "b", replicate 0): ')
+
+
+@pytest.mark.parametrize("damage", ["flip", "tear", "remove"])
+def test_every_damaged_file_is_named_with_the_run_that_loses_by_it(life: ModuleType, lived: Path, damage: str) -> None:
+    with Workspace.open(lived) as ws:
+        expected = {(s.tensors, life.A) for s in ws.selections(life.A) if s.tensors}
+        expected |= {(a.tensors, life.A) for a in ws.artifacts(life.A)}
+        expected |= {(s.tensors, run) for run in (life.A, life.B) for s in ws.snapshots(run)}
+        expected |= {(ws.progress(life.B).state, life.B)}
+    files = sorted((lived / "tensors").iterdir())
+    assert {name for name, _ in expected} == {path.stem for path in files}
+    for path in files:
+        content = path.read_bytes()
+        path.unlink()
+        if damage != "remove":
+            path.write_bytes(content[:-1] + (bytes([content[-1] ^ 1]) if damage == "flip" else b""))
+        (problem,) = verify(lived).problems
+        (run,) = (run for name, run in expected if name == path.stem)
+        assert problem.startswith(f"tensors/{path.name}: ")
+        assert f"run {run}" in problem
+        path.write_bytes(content)
+    assert verify(lived).problems == ()
+
+
+def test_orphans_and_leftovers_are_harmless_and_swept_by_the_next_writer(lived: Path) -> None:
+    with Workspace.open(lived, write=True) as ws:
+        orphan = ws.tensors.path(ws.tensors.put({"w": _weights()}))
+    leftover = lived / "tensors" / ".abc.safetensors.1.tmp"
+    leftover.write_bytes(b"half")
+    (lived / "tensors" / "notes.txt").write_text("mine")
+    result = verify(lived)
+    assert result.problems == ()
+    assert any(f"tensors/{orphan.name}: no run names it; harmless" in note for note in result.notes)
+    assert any(leftover.name in note and "harmless" in note for note in result.notes)
+    assert any("notes.txt: not paribus's; left alone" in note for note in result.notes)
+    Workspace.open(lived, write=True).close()
+    assert not orphan.exists()
+    assert not leftover.exists()
+    assert (lived / "tensors" / "notes.txt").exists()
+
+
+def test_damage_to_database_and_files_is_told_together(lived: Path) -> None:
+    path = sorted((lived / "tensors").iterdir())[0]
+    path.write_bytes(b"nothing like it")
+    (lived / "workspace.sqlite").write_bytes(b"nothing like it either")
+    database, file = verify(lived).problems
+    assert "workspace.sqlite" in database
+    assert path.name in file
+
+
+def test_a_flipped_bit_anywhere_in_the_database_is_noticed_or_changes_nothing(life: ModuleType, lived: Path) -> None:
+    """A bit in ten thousand is tried: either verify notices, or all that can be read is as it was."""
+    file = lived / "workspace.sqlite"
+    sound, held = file.read_bytes(), life.contents(lived)
+    noticed = 0
+    for position in range(50, len(sound), 997):
+        file.write_bytes(sound[:position] + bytes([sound[position] ^ 4]) + sound[position + 1 :])
+        try:
+            problems = verify(lived).problems
+        except UserError:
+            problems = ("refused",)
+        noticed += bool(problems)
+        if not problems:
+            assert life.contents(lived) == held
+    assert noticed > 0
+
+
+def test_what_is_no_workspace_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="must be a paribus workspace"):
+        verify(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def _weights():
+    import numpy as np
+
+    return np.arange(5.0)
