@@ -1,0 +1,1 @@
+"""What training costs: energy measured or modelled and tagged so, forecasts, and carbon where the grid is named."""

@@ -1,0 +1,276 @@
+"""Meters of energy. Every figure says whether it was measured, modelled, or is unknown, and how."""
+
+from __future__ import annotations
+
+import math
+import os
+import resource
+import sys
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, final
+
+from paribus.errors import UserError
+from paribus.units import GIB
+
+Tag = Literal["measured", "modelled", "unknown"]
+
+WATTS_PER_CORE = 12.0
+"""Of a busy core of an unnamed CPU: the default of Green Algorithms (Lannelongue, Grealey and Inouye 2021)."""
+WATTS_PER_GIB = 0.3725
+"""Of memory in use: the same source, which gives it per GB."""
+MODEL_SOURCE = "Green Algorithms (Lannelongue, Grealey and Inouye 2021, doi:10.1002/advs.202100707)"
+POWERCAP = Path("/sys/class/powercap")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Energy used since a meter was started. `energy_j` is None where `tag` is `unknown`; `method` says how."""
+
+    energy_j: float | None
+    tag: Tag
+    method: Mapping[str, Any]
+
+
+class Meter(ABC):
+    """Measures or models the energy used between `start` and each `read`; may be read often; `stop` ends it."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Begin to count."""
+
+    @abstractmethod
+    def read(self) -> Reading:
+        """What was used since `start`."""
+
+    def stop(self) -> None:
+        """Let go of what `start` took."""
+        return
+
+
+@final
+class RaplMeter(Meter):
+    """The processor's own energy counters (RAPL, as Linux shows them in `/sys/class/powercap`).
+
+    They count everything that the machine does, other processes too. A counter turns over at `max_energy_range_uj`
+    (within an hour, on a busy server), so a thread looks at it every `every_s` seconds.
+    """
+
+    def __init__(self, counters: tuple[RaplCounter, ...], *, every_s: float = 60.0) -> None:
+        self._counters = counters
+        self._every_s = every_s
+        self._lock = threading.Lock()
+        self._last = [0] * len(counters)
+        self._used_uj = 0
+        self._broken = False
+        self._halt = threading.Event()
+        self._watch: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Note where the counters stand, and begin to watch them."""
+        self._broken = False
+        self._look()
+        self._used_uj = 0
+        self._halt.clear()
+        self._watch = threading.Thread(target=self._keep_looking, name="paribus-rapl", daemon=True)
+        self._watch.start()
+
+    def read(self) -> Reading:
+        """Joules of all counters since `start`; unknown if one could no longer be read."""
+        self._look()
+        method = {"meter": "rapl", "zones": [counter.name for counter in self._counters], "scope": "the whole machine"}
+        if self._broken:
+            return Reading(None, "unknown", {**method, "reason": "a counter could no longer be read"})
+        return Reading(self._used_uj / 1e6, "measured", method)
+
+    def stop(self) -> None:
+        """End the watch."""
+        self._halt.set()
+        if self._watch is not None:
+            self._watch.join()
+
+    def _keep_looking(self) -> None:
+        while not self._halt.wait(self._every_s):
+            self._look()
+
+    def _look(self) -> None:
+        with self._lock:
+            try:
+                now = [counter.read_uj() for counter in self._counters]
+            except (OSError, ValueError):
+                self._broken = True
+                return
+            for counter, before, after in zip(self._counters, self._last, now, strict=True):
+                self._used_uj += after - before if after >= before else after - before + counter.range_uj
+            self._last = now
+
+
+@dataclass(frozen=True)
+class RaplCounter:
+    """One zone of RAPL: a processor package, or memory beside it. Counts microjoules up to `range_uj`."""
+
+    name: str
+    path: Path
+    range_uj: int
+
+    def read_uj(self) -> int:
+        """Where the counter stands. Raises OSError or ValueError where it cannot be read."""
+        return int((self.path / "energy_uj").read_text())
+
+
+def rapl_counters(root: Path = POWERCAP) -> tuple[RaplCounter, ...]:
+    """The counters that add up to processor and memory: packages, and memory zones, which no package includes.
+
+    Empty where there is none, or one cannot be read: part of a machine is no measurement of it.
+    """
+    counters: list[RaplCounter] = []
+    try:
+        for zone in sorted(root.glob("intel-rapl:*")):
+            name = (zone / "name").read_text().strip()
+            if name.startswith("package") or name == "dram":
+                counter = RaplCounter(name, zone, int((zone / "max_energy_range_uj").read_text()))
+                counter.read_uj()
+                counters.append(counter)
+    except (OSError, ValueError):
+        return ()
+    return tuple(counters)
+
+
+@final
+class ModelledMeter(Meter):
+    """No counter at hand: this process's processor time and memory, times stated constants."""
+
+    def __init__(self, watts_per_core: float = WATTS_PER_CORE, watts_per_gib: float = WATTS_PER_GIB) -> None:
+        self._watts_per_core = watts_per_core
+        self._watts_per_gib = watts_per_gib
+        self._cpu_s = 0.0
+        self._wall_s = 0.0
+
+    def start(self) -> None:
+        """Note processor and wall time."""
+        self._cpu_s, self._wall_s = time.process_time(), time.perf_counter()
+
+    def read(self) -> Reading:
+        """Joules by the model, and its constants."""
+        cpu_s, wall_s = time.process_time() - self._cpu_s, time.perf_counter() - self._wall_s
+        memory_gib = peak_memory_gib()
+        energy_j = modelled_j(cpu_s=cpu_s, wall_s=wall_s, memory_gib=memory_gib, watts_per_core=self._watts_per_core,
+                              watts_per_gib=self._watts_per_gib)  # fmt: skip
+        method = {
+            "meter": "modelled",
+            "formula": "cpu_s x watts_per_core + wall_s x memory_gib x watts_per_gib",
+            "watts_per_core": self._watts_per_core,
+            "watts_per_gib": self._watts_per_gib,
+            "memory_gib": round(memory_gib, 3),
+            "scope": "this process",
+            "source": MODEL_SOURCE if self._watts_per_core == WATTS_PER_CORE else "PARIBUS_WATTS_PER_CORE",
+        }
+        return Reading(energy_j, "modelled", method)
+
+
+@final
+class UnknownMeter(Meter):
+    """Where energy is used that nothing here can see: no figure, and the reason."""
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    def start(self) -> None:
+        """Nothing to begin."""
+
+    def read(self) -> Reading:
+        """No figure."""
+        return Reading(None, "unknown", {"meter": "none", "reason": self._reason})
+
+
+def modelled_j(*, cpu_s: float, wall_s: float, memory_gib: float, watts_per_core: float = WATTS_PER_CORE,
+               watts_per_gib: float = WATTS_PER_GIB) -> float:  # fmt: skip
+    """Joules of busy cores and of memory in use (Green Algorithms' formula without its overhead factor)."""
+    return cpu_s * watts_per_core + wall_s * memory_gib * watts_per_gib
+
+
+def watts_per_core() -> float:
+    """PARIBUS_WATTS_PER_CORE if it is set, else the default. Raises UserError where it is no sensible number."""
+    return positive_setting("PARIBUS_WATTS_PER_CORE", most=1000.0, unit="watts") or WATTS_PER_CORE
+
+
+def positive_setting(name: str, *, most: float, unit: str) -> float | None:
+    """The environment's `name` as a number above 0 and at most `most`; None where it is unset or empty."""
+    text = os.environ.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= most:
+        raise UserError(
+            f"must be a number of {unit} above 0 and at most {most:g}",
+            given=text,
+            place=name,
+            remedy="correct or unset it",
+        )
+    return value
+
+
+def peak_memory_gib() -> float:
+    """The most memory that this process has held so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak * (1 if sys.platform == "darwin" else 1024) / GIB
+
+
+def best_meter(device: str = "cpu", *, powercap: Path = POWERCAP) -> Meter:
+    """The best meter at hand for training on `device` (`cpu`, or an accelerator whose energy cannot be seen yet)."""
+    if device != "cpu":
+        return UnknownMeter(f"no meter for the device {device}")
+    counters = rapl_counters(powercap)
+    return RaplMeter(counters) if counters else ModelledMeter(watts_per_core())
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a stretch of work took. `cpu_s` is the processor time of this process, all threads together."""
+
+    started_at: str
+    wall_s: float
+    cpu_s: float
+    energy_j: float | None
+    tag: Tag
+    method: Mapping[str, Any]
+
+
+@final
+class Metering(AbstractContextManager["Metering"]):
+    """Time and energy of a `with` block, as `usage`: so far within the block, in all after it."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+        self._started_at = ""
+        self._wall_s = 0.0
+        self._cpu_s = 0.0
+        self._final: Usage | None = None
+
+    def __enter__(self) -> Metering:
+        self._started_at = datetime.now(UTC).isoformat(timespec="seconds")
+        self._wall_s, self._cpu_s = time.perf_counter(), time.process_time()
+        self._meter.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._final = self.usage
+        self._meter.stop()
+
+    @property
+    def usage(self) -> Usage:
+        """What the block has taken."""
+        if self._final is not None:
+            return self._final
+        wall_s, cpu_s = time.perf_counter() - self._wall_s, time.process_time() - self._cpu_s
+        reading = self._meter.read()
+        return Usage(self._started_at, wall_s, cpu_s, reading.energy_j, reading.tag, reading.method)
