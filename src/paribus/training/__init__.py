@@ -1,0 +1,1 @@
+"""Cohorts of runs trained together, each bit-identical to itself alone."""

@@ -1,0 +1,60 @@
+"""How long an epoch takes here: a few steps of the very cohort, on as many threads as will be busy."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import torch
+
+from paribus.data.pool import Splits
+from paribus.spec.recipe import Recipe
+from paribus.training.cohort import EVALUATION_ROWS, Cohort, Member, fresh_state
+
+STEPS = 8
+REPETITIONS = 3
+
+Performer = tuple[Recipe, int, int, Splits]
+"""Recipe, seed, replicate and data of one run."""
+
+
+def seconds_per_epoch(runs: Sequence[Performer], *, images_measured: int, company: int) -> float:
+    """Expected seconds for one epoch of these runs as a cohort while `company` such cohorts train at once."""
+    torch.set_num_threads(1)
+    with ThreadPoolExecutor(company) as pool:
+        training, measuring = zip(*pool.map(_rehearse, [runs] * company), strict=True)
+    recipe, _, _, splits = runs[0]
+    images = len(splits.train)
+    steps = -(-images // recipe.training.batch_size)
+    return max(training) * steps + max(measuring) * images_measured / EVALUATION_ROWS
+
+
+def _rehearse(runs: Sequence[Performer]) -> tuple[float, float]:
+    """Seconds for one training step, and for measuring `EVALUATION_ROWS` images."""
+    batch = runs[0][0].training.batch_size
+    members = [
+        Member("", recipe, seed, replicate, _short(splits, batch * STEPS), fresh_state(recipe, seed, replicate))
+        for recipe, seed, replicate, splits in runs
+    ]
+    with torch.no_grad():
+        cohort = Cohort(members)
+        shown = [member.splits.train.take(slice(EVALUATION_ROWS)) for member in cohort.streams]
+        cohort.add_set("rehearsal", shown)
+        rates = [member.recipe.optimizer.lr for member in cohort.members]
+        cohort.train_epoch(rates)
+        cohort.evaluate("rehearsal")
+        step_s, measure_s = [], []
+        for _ in range(REPETITIONS):
+            start = time.perf_counter()
+            cohort.train_epoch(rates)
+            step_s.append((time.perf_counter() - start) / -(-cohort.images // batch))
+            start = time.perf_counter()
+            cohort.evaluate("rehearsal")
+            measure_s.append((time.perf_counter() - start) * EVALUATION_ROWS / len(shown[0]))
+    return sorted(step_s)[REPETITIONS // 2], sorted(measure_s)[REPETITIONS // 2]
+
+
+def _short(splits: Splits, images: int) -> Splits:
+    return replace(splits, train=splits.train.take(slice(images)))

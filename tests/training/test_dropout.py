@@ -1,0 +1,47 @@
+"""Dropout against autograd: the same masks, drawn again, in a plain network."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional
+
+from paribus import seeding
+from paribus.training.cohort import Cohort
+from paribus.training.networks import tiled
+from tests.training.conftest import member, recipe
+
+RATE = 0.4
+
+
+def test_one_step_equals_autograd_with_the_same_masks():
+    of = recipe(
+        data={"train_images": 50}, network={"layers": [784, 20, 12, 10], "dropout": RATE}, training={"batch_size": 50}
+    )
+    one = member(of)
+    cohort = Cohort([one])
+    cohort.train_epoch([0.05])
+
+    draws = torch.Generator().manual_seed(seeding.derive(one.seed, one.replicate, seeding.DROPOUT, 0))
+    masks = [
+        (torch.rand(tiled(50), tiled(width), generator=draws) >= RATE)[:50, :width] / (1 - RATE) for width in (20, 12)
+    ]
+    order = torch.Generator().manual_seed(seeding.derive(one.seed, one.replicate, seeding.ORDER, 0))
+    rows = torch.randperm(50, generator=order)
+    start = {name: tensor.clone().requires_grad_() for name, tensor in one.state.tensors.items()}
+    with torch.enable_grad():
+        hidden = torch.tensor(one.splits.train.inputs)[rows]
+        for i, mask in enumerate(masks, start=1):
+            hidden = functional.relu(functional.linear(hidden, start[f"fc{i}.weight"], start[f"fc{i}.bias"])) * mask
+        logits = functional.linear(hidden, start["fc3.weight"], start["fc3.bias"])
+        functional.cross_entropy(logits, torch.tensor(one.splits.train.labels)[rows]).backward()
+    for name, tensor in cohort.state(0).tensors.items():
+        if not name.startswith("momentum_buffer"):
+            torch.testing.assert_close(tensor, start[name].detach() - 0.05 * start[name].grad)
+
+
+def test_dropout_is_off_when_measuring():
+    one = member(recipe(network={"dropout": 0.9}))
+    cohort = Cohort([one])
+    cohort.add_set("val", [one.splits.validation])
+    first, second = cohort.evaluate("val"), cohort.evaluate("val")
+    assert first.loss == second.loss
