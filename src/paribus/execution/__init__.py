@@ -1,0 +1,1 @@
+"""Running a plan: here or elsewhere, resumed where it stopped."""

@@ -1,0 +1,259 @@
+"""One cohort from its first epoch (or where it was interrupted) to its end, in a thread of its own.
+
+A worker never touches the workspace. It puts messages on a queue, and the one thread that writes answers where an
+answer is needed; so training never waits for the disk.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from queue import Queue
+from threading import Event
+from typing import Any
+
+import numpy as np
+import torch
+
+from paribus.data.pool import Split
+from paribus.energy.meters import positive_setting
+from paribus.execution.progress import EpochDone
+from paribus.training.cohort import Cohort, Member, TrainingState
+from paribus.training.evaluation import Measured, Subject, measure
+from paribus.training.plan import PlannedRun
+from paribus.training.tracker import Kept, Tracker
+
+CHECKPOINT_EVERY_S = 20.0
+"""What a kill can cost at most, in seconds of training: they are trained again. See `checkpoint_every_s`."""
+
+
+def checkpoint_every_s() -> float:
+    """PARIBUS_CHECKPOINT_S if it is set, else the default. Raises UserError where it is no sensible number."""
+    return positive_setting("PARIBUS_CHECKPOINT_S", most=86_400.0, unit="seconds") or CHECKPOINT_EVERY_S
+
+
+@dataclass(eq=False)
+class Participant:
+    """A planned run in training: its tracker, and the state from which its cohort takes it up."""
+
+    run: PlannedRun
+    tracker: Tracker
+    state: TrainingState
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where one run stands at a checkpoint: copies, so that training may go on while they are written."""
+
+    run: PlannedRun
+    state: TrainingState
+    scalars: Mapping[str, Any]
+    curves: Mapping[str, list[float]]
+    best: Mapping[int, Mapping[str, torch.Tensor]]
+    kept: Sequence[Kept]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where all runs of a cohort stand."""
+
+    standings: Sequence[Standing]
+    written: Event = field(default_factory=Event)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run that is over, with all that was measured of it."""
+
+    run: PlannedRun
+    tracker: Tracker
+    measured: Measured
+
+
+@dataclass(frozen=True)
+class DrawerRequest:
+    """A reading of the test split, to be logged before `granted` is set. `epoch` is None for monitoring."""
+
+    runs: Sequence[PlannedRun]
+    rule: str
+    epoch: int | None
+    images: int
+    granted: Event = field(default_factory=Event)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A cohort is over or was stopped; `error` is what broke it."""
+
+    index: int
+    wall_s: float
+    error: BaseException | None = None
+
+
+Message = Checkpoint | Ended | DrawerRequest | EpochDone | Finished
+
+
+class Worker:
+    """Trains one cohort, and saves it every `save_every_s` seconds.
+
+    `stop` asks it to save and leave after the epoch that it is in.
+    """
+
+    def __init__(
+        self,
+        index: int,
+        participants: Sequence[Participant],
+        out: Queue[Message],
+        stop: Event,
+        *,
+        save_every_s: float = CHECKPOINT_EVERY_S,
+    ) -> None:
+        self._index = index
+        self._participants = {participant.run.run_id: participant for participant in participants}
+        self._out = out
+        self._stop = stop
+        self._save_every_s = save_every_s
+        self._last: Checkpoint | None = None
+
+    def __call__(self) -> None:
+        """Train to the end; whatever happens, the last message is `Finished`."""
+        started = time.perf_counter()
+        error: BaseException | None = None
+        try:
+            torch.set_num_threads(1)
+            with torch.no_grad():
+                self._train()
+        except BaseException as caught:  # noqa: BLE001 - handed over to the thread that records, which raises it
+            error = caught
+        self._out.put(Finished(self._index, time.perf_counter() - started, error))
+
+    def _train(self) -> None:
+        cohort = self._cohort([self._member(participant) for participant in self._participants.values()])
+        for run, tracker in enumerate(self._trackers(cohort)):
+            if tracker.epoch == 0:
+                tracker.start(_weights_of(cohort, run))
+        saved_at = time.perf_counter()
+        while not self._stop.is_set():
+            began = time.perf_counter()
+            self._epoch(cohort)
+            self._tell(cohort, time.perf_counter() - began)
+            if any(tracker.outcome for tracker in self._trackers(cohort)):
+                left = self._retire(cohort)
+                if not left:
+                    return
+                cohort = self._cohort(left)
+            if time.perf_counter() - saved_at > self._save_every_s:
+                self._save(cohort)
+                saved_at = time.perf_counter()
+        self._save(cohort)
+
+    def _member(self, participant: Participant) -> Member:
+        run = participant.run
+        return Member(run.run_id, run.recipe, run.seed, run.replicate, run.splits, participant.state)
+
+    def _cohort(self, members: Sequence[Member]) -> Cohort:
+        """A cohort of `members` with the evaluation sets that their recipe asks for."""
+        cohort = Cohort(members)
+        first = members[0]
+        validations = [member.splits.validation for member in cohort.streams]
+        held_out = [split for split in validations if split is not None]
+        if held_out:
+            cohort.add_set("val", held_out)
+        if first.recipe.training.measure_train_loss_end:
+            cohort.add_set("train", [member.splits.train for member in cohort.streams])
+        drawer, monitored = first.splits.test, first.recipe.test
+        if monitored.monitor_every and drawer is not None:
+            images = min(monitored.monitor_images or drawer.images, drawer.images)
+            runs = [self._participants[member.run_id].run for member in cohort.members]
+            self._ask(DrawerRequest(runs, "", None, images))
+            test = drawer.open("monitoring", images)
+            cohort.add_set("test", [test] * len(cohort.streams))
+        return cohort
+
+    def _trackers(self, cohort: Cohort) -> list[Tracker]:
+        return [self._participants[member.run_id].tracker for member in cohort.members]
+
+    def _epoch(self, cohort: Cohort) -> None:
+        trackers = self._trackers(cohort)
+        rates = [tracker.rates.rate(cohort.epoch) for tracker in trackers]
+        measured: dict[str, Sequence[float]] = {"lr": rates, "train_loss": cohort.train_epoch(rates).tolist()}
+        for name in cohort.set_names:
+            every = cohort.members[0].recipe.test.monitor_every if name == "test" else 1
+            if cohort.epoch % every == 0:
+                values = cohort.evaluate(name)
+                measured["train_loss_end" if name == "train" else f"{name}_loss"] = values.loss.tolist()
+                measured[f"{name}_accuracy"] = values.accuracy.tolist()
+        for run, tracker in enumerate(trackers):
+            tracker.observe({name: values[run] for name, values in measured.items()}, _weights_of(cohort, run))
+
+    def _tell(self, cohort: Cohort, epoch_s: float) -> None:
+        trackers = self._trackers(cohort)
+        left = cohort.members[0].recipe.training.epochs - cohort.epoch
+        self._out.put(
+            EpochDone(
+                index=self._index,
+                epoch=cohort.epoch,
+                runs=len(trackers),
+                train_loss=_mean_of_last(trackers, "train_loss"),
+                val_loss=_mean_of_last(trackers, "val_loss"),
+                val_accuracy=_mean_of_last(trackers, "val_accuracy"),
+                model_epochs_per_s=len(trackers) / epoch_s,
+                remaining_s=left * epoch_s,
+            )
+        )
+
+    def _retire(self, cohort: Cohort) -> list[Member]:
+        """Measure and hand over the runs that have ended; the members that go on, in their present state."""
+        left: list[Member] = []
+        for index, (member, tracker) in enumerate(zip(cohort.members, self._trackers(cohort), strict=True)):
+            if tracker.outcome is None:
+                left.append(replace(member, state=cohort.state(index)))
+                continue
+            run = self._participants[member.run_id].run
+            subject = Subject(run.recipe, run.seed, run.replicate, run.splits)
+            self._out.put(Ended(run, tracker, measure(subject, tracker.best, self._opener(run))))
+        return left
+
+    def _opener(self, run: PlannedRun) -> Callable[[str, int], Split]:
+        drawer = run.splits.test
+
+        def open_test(rule: str, epoch: int) -> Split:
+            assert drawer is not None
+            self._ask(DrawerRequest([run], rule, epoch, drawer.images))
+            return drawer.open("selected snapshot")
+
+        return open_test
+
+    def _ask(self, request: DrawerRequest) -> None:
+        self._out.put(request)
+        request.granted.wait()
+
+    def _save(self, cohort: Cohort) -> None:
+        if self._last is not None:
+            self._last.written.wait()  # never more than one checkpoint in memory
+        standings: list[Standing] = []
+        for index, (member, tracker) in enumerate(zip(cohort.members, self._trackers(cohort), strict=True)):
+            standings.append(
+                Standing(
+                    run=self._participants[member.run_id].run,
+                    state=cohort.state(index),
+                    scalars=tracker.scalars(),
+                    curves={name: list(curve) for name, curve in tracker.curves.items()},
+                    best={best.epoch: best.weights for best in tracker.best.values()},
+                    kept=tracker.drain(),
+                )
+            )
+        self._last = Checkpoint(standings)
+        self._out.put(self._last)
+
+
+def _weights_of(cohort: Cohort, run: int) -> Callable[[], dict[str, torch.Tensor]]:
+    return lambda: cohort.network.state(run)
+
+
+def _mean_of_last(trackers: Sequence[Tracker], metric: str) -> float:
+    values = [tracker.curves[metric][-1] for tracker in trackers if tracker.curves.get(metric)]
+    finite = [value for value in values if math.isfinite(value)]
+    return float(np.mean(finite)) if finite else math.nan
