@@ -1,0 +1,248 @@
+"""Ours beside what was published: do they differ by more than the spread, and what in the data would account for it.
+
+"By more than the spread" means that the published figure lies outside the interval in which one further run of ours
+would lie with 95 % (`Estimate.prediction`), for a published figure is one run. Reasons are conditions computed from
+curves, splits and measurements; where none of them holds, that is what is said.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from paribus.analysis import wording
+from paribus.analysis.estimates import Estimate, Interval, estimate
+from paribus.analysis.results import Results
+from paribus.analysis.tables import Row, rows, source
+from paribus.spec.metrics import METRICS
+from paribus.spec.recipe import VALIDATION_IMAGES, Recipe
+from paribus.spec.rules import parse_rule, selected_epoch
+
+ReasonKind = Literal[
+    "no-run", "one-replicate", "exact", "within", "shorter", "fewer-images", "collapsed", "split-chance", "near-tie",
+    "other-epoch", "monitored-part", "kept-every", "unexplained",
+]  # fmt: skip
+_NORMAL = 1.959963984540054
+"""The two-sided 95 % quantile of the normal distribution."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A condition that holds in the data, and the sentence that tells it with its numbers."""
+
+    kind: ReasonKind
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """A row beside its published figure: `difference` is ours minus published.
+
+    `band` is where one further run of ours would lie; `beyond` whether the published figure lies outside it, None where
+    fewer than two replicates leave that unknown.
+    """
+
+    row: Row
+    source: str
+    difference: float | None
+    band: Interval | None
+    beyond: bool | None
+    reasons: tuple[Reason, ...]
+
+
+def agreements(results: Results) -> tuple[Agreement, ...]:
+    """Every row that has a published figure, in the order of the study's table."""
+    return tuple(_agreement(results, entry) for entry in rows(results) if entry.published is not None)
+
+
+def validation_images(recipe: Recipe) -> int | None:
+    """How many validation images a recipe's protocol holds out, where the protocol itself says so."""
+    whole = VALIDATION_IMAGES.get(recipe.data.protocol)
+    cap = recipe.data.validation_images
+    return cap if whole is None or (cap is not None and cap < whole) else whole
+
+
+def _agreement(results: Results, row: Row) -> Agreement:
+    where = source(results, row.arm, row.rule, row.metric)
+    assert row.published is not None
+    if row.mean is None:
+        reason = Reason("no-run", "no finished run has this figure")
+        return Agreement(row, where, None, None, None, (reason,))
+    difference = row.mean - row.published
+    if row.metric in ("parameters", "weights"):
+        same = difference == 0
+        told = "counted, not estimated: the same number" if same else "counted, not estimated: another network"
+        return Agreement(row, where, difference, None, not same, (Reason("exact", told),))
+    band = row.estimate.prediction
+    beyond = None if band is None else _outside(row.published, band)
+    return Agreement(row, where, difference, band, beyond, _reasons(results, row, difference, beyond))
+
+
+def _outside(published: float, band: Interval) -> bool:
+    """Whether a figure lies outside, rounding of a spread of nothing aside."""
+    rounding = 1e-12 * max(1.0, abs(published))
+    return not band.low - rounding <= published <= band.high + rounding
+
+
+def _reasons(results: Results, row: Row, difference: float, beyond: bool | None) -> tuple[Reason, ...]:
+    found = [reason for test in _TESTS for reason in test(results, row, difference)]
+    if beyond is None:
+        told = "one replicate has no spread, so whether ours differs cannot be said"
+        return (Reason("one-replicate", told), *found)
+    if not beyond:
+        told = "the published figure, one run, lies where one further run of ours would"
+        return (Reason("within", told), *(reason for reason in found if reason.kind == "split-chance"))
+    if not found:
+        told = (
+            f"nothing recorded here accounts for {wording.difference(row.metric, difference)}; the published figure is "
+            "one run, of unknown seed"
+        )
+        found.append(Reason("unexplained", told))
+    return tuple(found)
+
+
+def _shorter(results: Results, row: Row, _difference: float) -> Iterator[Reason]:
+    """The published epoch lies beyond this study's training."""
+    epochs, theirs = results.recipe(row.arm).training.epochs, _published_epoch(results, row)
+    if theirs is not None and theirs > epochs:
+        yield Reason("shorter", f"training ends at epoch {epochs:,} here; the published epoch is {theirs:,}")
+
+
+def _fewer_images(results: Results, row: Row, _difference: float) -> Iterator[Reason]:
+    cap = results.recipe(row.arm).data.train_images
+    if cap is not None:
+        yield Reason("fewer-images", f"this study trains on {cap:,} images only (data.train_images)")
+
+
+def _collapsed(results: Results, row: Row, _difference: float) -> Iterator[Reason]:
+    states = (
+        [value for value in results.values(row.arm, row.rule, "collapsed") if value is not None] if row.rule else []
+    )
+    if any(states):
+        yield Reason(
+            "collapsed",
+            f"{sum(states):.0f} of {wording.plural(len(states), 'run')} collapsed: "
+            "their output hardly depends on the input",
+        )
+
+
+def _split_chance(results: Results, row: Row, difference: float) -> Iterator[Reason]:
+    """Validation accuracy is measured on other images than the published one: sampling alone moves it.
+
+    A share p of N images drawn at random has the sampling sd sqrt(p(1-p)/N); the difference of one such figure and the
+    mean of n independent ones has that times sqrt(1 + 1/n).
+    """
+    images = validation_images(results.recipe(row.arm))
+    if row.metric != "val_accuracy" or images is None or row.mean is None:
+        return
+    sd = math.sqrt(row.mean * (1 - row.mean) / images)
+    reach = _NORMAL * sd * math.sqrt(1 + 1 / row.n)
+    if abs(difference) <= reach:
+        yield Reason(
+            "split-chance",
+            f"validation images are drawn anew, and {images:,} of them have a sampling sd of {100 * sd:.2f} points: a "
+            f"difference of up to {100 * reach:.2f} points is chance of the split",
+        )
+
+
+def _near_tie(results: Results, row: Row, _difference: float) -> Iterator[Reason]:
+    """The rule's metric at the published epoch is nearly as good as at the epoch that the rule chose here."""
+    rule = parse_rule(row.rule)
+    theirs = _published_epoch(results, row)
+    if row.metric != "epoch" or rule.kind != "best" or theirs is None:
+        return
+    chosen = estimate(results.values(row.arm, row.rule, rule.metric))
+    there = _at_epoch(results, row.arm, rule.metric, theirs)
+    if not there.n or chosen.mean is None or there.mean is None or not chosen.sd:
+        return
+    cost = abs(there.mean - chosen.mean)
+    if cost < chosen.sd:
+        yield Reason(
+            "near-tie",
+            f"the rule's choice is nearly a tie: at the published epoch {theirs:,} our {wording.label(rule.metric)} is "
+            f"{wording.quantity(rule.metric, there.mean)}, {wording.difference(rule.metric, cost).lstrip('+')} from "
+            "that at the epochs chosen here, less than the replicates differ",
+        )
+
+
+def _other_epoch(results: Results, row: Row, difference: float) -> Iterator[Reason]:
+    """The selected epochs differ, and at the published epoch our curve is nearer to the published figure."""
+    theirs = _published_epoch(results, row)
+    known = METRICS.get(row.metric)
+    if row.metric == "epoch" or theirs is None or known is None or not known.per_epoch or row.published is None:
+        return
+    ours = estimate(results.values(row.arm, row.rule, "epoch"))
+    there = _at_epoch(results, row.arm, row.metric, theirs)
+    if ours.mean is None or ours.mean == theirs or there.mean is None:
+        return
+    left = there.mean - row.published
+    if abs(left) < abs(difference) / 2:
+        band = there.prediction
+        agrees = band is not None and not _outside(row.published, band)
+        end = "within the spread there" if agrees else f"{wording.difference(row.metric, left)} from the published one"
+        yield Reason(
+            "other-epoch",
+            f"another epoch was chosen ({wording.spread('epoch', ours)} against {theirs:,}): at the published "
+            f"epoch ours is {wording.quantity(row.metric, there.mean)}, {end}",
+        )
+
+
+def _monitored_part(results: Results, row: Row, _difference: float) -> Iterator[Reason]:
+    """The test curve was drawn on some of the test images, and the figure, or the epoch it stands at, comes from it."""
+    part = results.recipe(row.arm).test.monitor_images
+    if part is None or not row.rule:
+        return
+    measured = any((row.rule, row.metric) in run.measurements for run in results.finished(row.arm))
+    if parse_rule(row.rule).metric.startswith("test_"):
+        yield Reason("monitored-part", f"our epoch is the best on the first {part:,} test images")
+    elif row.metric.startswith("test_") and not measured:
+        yield Reason("monitored-part", f"ours is measured on the first {part:,} test images only")
+
+
+def _kept_every(results: Results, row: Row, difference: float) -> Iterator[Reason]:
+    """The published epochs are all multiples of ten or more; the rule among those alone comes nearer to the figure."""
+    rule = parse_rule(row.rule) if row.rule else None
+    epochs = [int(entry.values["epoch"]) for entry in results.study.published if "epoch" in entry.values]
+    step = math.gcd(*epochs) if len(epochs) > 1 else 0
+    if rule is None or rule.kind != "best" or step < 10 or row.published is None:
+        return
+    values: list[float | None] = []
+    for run in results.finished(row.arm):
+        kept = {name: curve[step - 1 :: step].tolist() for name, curve in run.curves.items()}
+        place = selected_epoch(rule, kept, len(kept.get(rule.metric, ()))) if rule.metric in kept else None
+        known = place is not None and (row.metric == "epoch" or row.metric in kept)
+        values.append(None if place is None or not known else _kept_value(row.metric, kept, place, step))
+    ours = estimate(values)
+    if ours.mean is not None and abs(ours.mean - row.published) < abs(difference) / 2:
+        yield Reason(
+            "kept-every",
+            f"all published epochs are multiples of {step}; chosen among those alone, ours is "
+            f"{wording.spread(row.metric, ours)}",
+        )
+
+
+def _kept_value(metric: str, kept: Mapping[str, Sequence[float]], place: int, step: int) -> float:
+    return float(place * step) if metric == "epoch" else kept[metric][place - 1]
+
+
+_TESTS: tuple[Callable[[Results, Row, float], Iterator[Reason]], ...] = (
+    _shorter, _fewer_images, _collapsed, _split_chance, _near_tie, _other_epoch, _monitored_part, _kept_every,
+)  # fmt: skip
+
+
+def _published_epoch(results: Results, row: Row) -> int | None:
+    for entry in results.study.published:
+        if (entry.arm, entry.rule) == (row.arm, row.rule) and "epoch" in entry.values:
+            return int(entry.values["epoch"])
+    rule = parse_rule(row.rule) if row.rule else None
+    return rule.epoch if rule is not None and rule.kind == "epoch" else None
+
+
+def _at_epoch(results: Results, arm: str, metric: str, epoch: int) -> Estimate:
+    """A curve's value at one epoch, by finished run."""
+    curves = [run.curves[metric] for run in results.finished(arm) if metric in run.curves]
+    return estimate(float(c[epoch - 1]) if 1 <= epoch <= len(c) and np.isfinite(c[epoch - 1]) else None for c in curves)

@@ -1,0 +1,162 @@
+"""The answer to a study's question in words, composed from its numbers.
+
+What is said depends on what a study has (autoencoders or classifiers, several selection rules, arms that differ in one
+thing, wrong labels, monitored test data, claims, published figures), never on its name. Every sentence that judges
+rests on an interval or says that there is none.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from paribus.analysis import autoencoder_answers, classifier_answers, wording
+from paribus.analysis.agreement import Agreement, agreements
+from paribus.analysis.drawer import test_access
+from paribus.analysis.findings import summary
+from paribus.analysis.footprint import arm_costs, beside, scored, tag_sentence, total, tracker_sentence
+from paribus.analysis.results import Results
+from paribus.analysis.verdicts import Judged, judged
+from paribus.energy.carbon import Grid
+from paribus.units import duration
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """Sentences about one topic."""
+
+    topic: str
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A study's question, its answer in short, and the paragraphs that it rests on."""
+
+    question: str
+    short: str
+    paragraphs: tuple[Paragraph, ...]
+
+
+def answer(results: Results, grid: Grid | None = None) -> Answer:
+    """The answer as far as the runs have come; with no finished run it says just that.
+
+    `grid` is where the electricity came from, if the user says so.
+    """
+    question = results.study.question
+    if not any(results.finished(arm) for arm in results.arms):
+        return Answer(question, "No run has finished yet, so there is no answer.", (_standing(results),))
+    autoencoders = any(results.recipe(arm).network.kind == "autoencoder" for arm in results.arms)
+    classifiers = any(results.recipe(arm).has_labels for arm in results.arms)
+    topics: list[tuple[str, list[str]]] = [("Claims", [_claim(outcome) for outcome in judged(results)])]
+    headline: list[str] = []
+    if autoencoders:
+        topics += autoencoder_answers.topics(results)
+        headline.append(autoencoder_answers.headline(results))
+    if classifiers:
+        topics += classifier_answers.topics(results)
+        headline.append(classifier_answers.headline(results))
+    headline.append(_tally(results))
+    topics += [
+        ("Published figures", _published(results)),
+        ("Findings", [entry.sentence for entry in summary(results)]),
+        ("Test data", [test_access(results).sentence]),
+        ("Cost", _cost(results, grid)),
+    ]
+    paragraphs = [Paragraph(topic, tuple(sentences)) for topic, sentences in topics if sentences]
+    return Answer(question, " ".join(line for line in headline if line), (*paragraphs, _standing(results)))
+
+
+def _claim(outcome: Judged) -> str:
+    metric, contrast = outcome.claim.metric, outcome.contrast
+    text = f"“{outcome.claim.statement}” {outcome.verdict}"
+    if outcome.effect is None:
+        return f"{text}: {outcome.reason}."
+    way = "in its favour" if outcome.effect >= 0 else "against it"
+    effect = f"{wording.difference(metric, abs(outcome.effect)).removeprefix('+')} {way} (n = {contrast.n})"
+    sides = f"{wording.label(metric)} of {contrast.first} against {contrast.second}"
+    told = f"the interval {outcome.reason}" if outcome.interval is not None else f"{outcome.reason}, so no verdict"
+    return f"{text}: {sides}, {effect}; {told}."
+
+
+def _tally(results: Results) -> str:
+    counts = Counter(outcome.verdict for outcome in judged(results))
+    if not counts:
+        return ""
+    order = ("SUPPORTED", "EQUIVALENT", "REFUTED", "INCONCLUSIVE")
+    told = wording.listed(f"{counts[verdict]} {verdict}" for verdict in order if counts[verdict])
+    return f"Of {wording.plural(sum(counts.values()), 'claim')}: {told}."
+
+
+def _published(results: Results) -> list[str]:
+    found = agreements(results)
+    if not found:
+        return []
+    known = [entry for entry in found if entry.beyond is not None]
+    apart = [entry for entry in known if entry.beyond]
+    tally = (
+        f"Of {wording.plural(len(found), 'published figure')}, {len(known) - len(apart)} lie where one further run of "
+        f"ours would (95 %), {len(apart)} lie outside, and {len(found) - len(known)} cannot be judged."
+    )
+    sentences = [tally]
+    if len(known) > 1:
+        sentences.append(
+            f"If every published run were one of ours, about {0.05 * len(known):.1f} of the {len(known)} would lie "
+            "outside by chance."
+        )
+    return [*sentences, *(_apart(entry) for entry in apart)]
+
+
+def _apart(entry: Agreement) -> str:
+    row = entry.row
+    reasons = "; ".join(reason.sentence for reason in entry.reasons)
+    where = f" {wording.at(row.rule)}" if row.rule else ""
+    return (
+        f"{row.arm}{where}, {wording.label(row.metric)}: ours {wording.spread(row.metric, row.estimate)}, published "
+        f"{wording.quantity(row.metric, row.published)}: {reasons}."
+    )
+
+
+def _cost(results: Results, grid: Grid | None) -> list[str]:
+    cost = total(results, grid)
+    if not cost.runs:
+        return []
+    lines = [
+        f"{wording.plural(cost.runs, 'run')} trained {cost.model_epochs:,} model-epochs in {duration(cost.wall_s)}.",
+        tag_sentence(cost),
+    ]
+    rates = [entry for entry in arm_costs(results) if entry.energy_per_model_epoch_j is not None]
+    if len(rates) > 1:
+        each = (
+            f"{entry.arm} {wording.number(entry.energy_per_model_epoch_j or 0.0)} J ({entry.tag})" for entry in rates
+        )
+        lines.append(f"A model-epoch took: {', '.join(each)}.")
+    tracker = beside(results)
+    if tracker is not None:
+        lines.append(tracker_sentence(tracker))
+    for score in scored(results):
+        if score.wall_ratio is not None:
+            lines.append(
+                f"Expected {duration(score.expected_wall_s)}, took {duration(score.used_wall_s)} "
+                f"({score.wall_ratio:.2f} times the forecast)."
+            )
+        if score.energy_ratio is not None:
+            lines.append(f"The energy was {score.energy_ratio:.2f} times the forecast.")
+    return lines
+
+
+def _standing(results: Results) -> Paragraph:
+    """How far the study has come, and what the intervals are."""
+    states = results.states()
+    told = wording.listed(f"{count} {state}" for state, count in sorted(states.items()))
+    lines = [f"Of {len(results.arms) * results.study.replicates} runs: {told}."]
+    if states.get("diverged"):
+        lines.append("Diverged runs are shown and counted, and left out of every mean; n says how many runs remain.")
+    if results.study.replicates == 1:
+        lines.append("With one replicate there is no interval and no verdict.")
+    else:
+        lines.append(
+            "Differences are paired by replicate, intervals are 95 % Student t intervals, each for itself: of many, "
+            "one in twenty would miss by chance."
+        )
+    return Paragraph("Standing", tuple(lines))

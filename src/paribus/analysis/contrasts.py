@@ -1,0 +1,87 @@
+"""Paired differences: between arms, or between selection rules within an arm, replicate by replicate.
+
+Arms of one replicate share split, data order and, where shapes agree, initial weights; pairing takes what they share
+out of the difference. The interval is the paired t interval, as `scipy.stats.ttest_rel(...).confidence_interval()`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+from paribus.analysis.estimates import Estimate, Interval, estimate
+from paribus.analysis.pairs import Pair, pairs
+from paribus.analysis.results import Results
+
+
+@dataclass(frozen=True)
+class Side:
+    """An arm at a selection rule."""
+
+    arm: str
+    rule: str
+
+    def __str__(self) -> str:
+        return f"{self.arm} at {self.rule}"
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """`first` minus `second` in `metric`. `differences` has one entry a replicate, None where either side lacks it."""
+
+    metric: str
+    first: Side
+    second: Side
+    differences: tuple[float | None, ...]
+    mean: float | None
+    sd: float | None
+    n: int
+    interval: Interval | None
+
+    @property
+    def separated(self) -> bool | None:
+        """Whether the interval leaves 0 out; None without an interval."""
+        return None if self.interval is None else 0.0 not in self.interval
+
+    @property
+    def estimate(self) -> Estimate:
+        return Estimate(self.differences, self.mean, self.sd, self.n)
+
+
+def contrast(results: Results, metric: str, first: Side, second: Side) -> Contrast:
+    """The paired difference of two sides; with no pair of values its mean is None."""
+    ours = results.values(first.arm, first.rule, metric)
+    theirs = results.values(second.arm, second.rule, metric)
+    got = estimate(None if a is None or b is None else a - b for a, b in zip(ours, theirs, strict=True))
+    return Contrast(metric, first, second, got.values, got.mean, got.sd, got.n, got.interval)
+
+
+def against_control(results: Results, metric: str, rule: str | None = None) -> tuple[Contrast, ...]:
+    """Every other arm minus the control, at `rule`, or at each arm's deploy rule where none is given."""
+    control = results.study.control
+    second = Side(control, rule or results.deploy(control))
+    return tuple(
+        contrast(results, metric, Side(arm, rule or results.deploy(arm)), second)
+        for arm in results.arms
+        if arm != control
+    )
+
+
+def between_rules(results: Results, metric: str = "test_accuracy") -> tuple[Contrast, ...]:
+    """Within each arm, every pair of its selection rules at which the metric is known: the later minus the earlier."""
+    found: list[Contrast] = []
+    for arm in results.arms:
+        known = [rule for rule in results.rules(arm) if any(v is not None for v in results.values(arm, rule, metric))]
+        for earlier, later in itertools.combinations(known, 2):
+            found.append(contrast(results, metric, Side(arm, later), Side(arm, earlier)))
+    return tuple(found)
+
+
+def between_arms(results: Results, metric: str = "test_accuracy") -> tuple[tuple[Pair, Contrast], ...]:
+    """Arms that differ in one thing only, each at its deploy rule: the pair's second arm minus its first."""
+    return tuple((pair, _of_pair(results, metric, pair)) for pair in pairs(results))
+
+
+def _of_pair(results: Results, metric: str, pair: Pair) -> Contrast:
+    second, first = Side(pair.second, results.deploy(pair.second)), Side(pair.first, results.deploy(pair.first))
+    return contrast(results, metric, second, first)

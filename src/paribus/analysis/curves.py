@@ -1,0 +1,86 @@
+"""Curves over epochs: the mean of an arm with its range over replicates, and every run by itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from paribus.analysis.results import Results, Run
+from paribus.store.records import State
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Band:
+    """A metric of an arm over epochs: arrays of one entry an epoch at which it was measured, epochs numbered from 1.
+
+    `low` and `high` are the smallest and largest replicate, not an interval. `n` is how many finished runs count at
+    each epoch: it falls where some stopped early.
+    """
+
+    arm: str
+    metric: str
+    epoch: Ints
+    mean: Floats
+    low: Floats
+    high: Floats
+    n: Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """A metric of one run over the epochs at which it was finite; runs going on and diverged ones too."""
+
+    arm: str
+    replicate: int
+    state: State
+    metric: str
+    epoch: Ints
+    value: Floats
+
+
+def band(results: Results, arm: str, metric: str) -> Band | None:
+    """The band of the finished runs of an arm; None where none of them has the metric."""
+    curves = [run.curves[metric] for run in results.finished(arm) if metric in run.curves]
+    longest = max((len(curve) for curve in curves), default=0)
+    if not longest:
+        return None
+    stacked = np.full((len(curves), longest), np.nan)
+    for place, curve in enumerate(curves):
+        stacked[place, : len(curve)] = np.where(np.isfinite(curve), curve, np.nan)
+    n = np.isfinite(stacked).sum(axis=0)
+    stacked, epoch, n = stacked[:, n > 0], np.flatnonzero(n) + 1, n[n > 0]
+    if not len(epoch):
+        return None
+    return Band(
+        arm,
+        metric,
+        epoch.astype(np.int64),
+        np.nanmean(stacked, axis=0),
+        np.nanmin(stacked, axis=0),
+        np.nanmax(stacked, axis=0),
+        n.astype(np.int64),
+    )
+
+
+def bands(results: Results) -> tuple[Band, ...]:
+    """The bands of every arm and every metric that has a value an epoch."""
+    found = [band(results, arm, metric) for arm in results.arms for metric in results.recipe(arm).curves]
+    return tuple(entry for entry in found if entry is not None)
+
+
+def traces(results: Results, metric: str) -> tuple[Trace, ...]:
+    """A metric of every run that has it, in the order of the study's arms."""
+    return tuple(
+        _trace(run, metric) for arm in results.arms for run in results.of(arm) if len(run.curves.get(metric, ())) > 0
+    )
+
+
+def _trace(run: Run, metric: str) -> Trace:
+    curve = run.curves[metric]
+    kept = np.flatnonzero(np.isfinite(curve))
+    return Trace(run.arm, run.replicate, run.state, metric, (kept + 1).astype(np.int64), curve[kept])

@@ -1,0 +1,92 @@
+"""Noisy images through the network: the error of the noisy input, of the network's output, and of PCA's projection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from paribus.analysis.contrasts import Contrast, Side
+from paribus.analysis.estimates import Estimate, estimate
+from paribus.analysis.results import Results
+
+Kind = Literal["uniform", "zeroed"]
+_MADE = {
+    "uniform": "uniform noise in [-{0:g}, {0:g}] added to every pixel, clipped to [0, 1]",
+    "zeroed": "{1:g} % of the pixels, drawn at random, set to zero",
+}
+
+
+@dataclass(frozen=True)
+class Denoised:
+    """One corruption of the training images, shown to an arm at a rule. Errors are mean squares per pixel to the clean.
+
+    `severity` is the half-width of uniform noise or the share of zeroed pixels. `pca` projects the noisy image on as
+    many eigenfaces as the network's narrowest layer has units.
+    """
+
+    arm: str
+    rule: str
+    condition: str
+    kind: Kind
+    severity: float
+    noisy: Estimate
+    network: Estimate
+    pca: Estimate
+
+    @property
+    def made(self) -> str:
+        """How the noise was made, in words."""
+        return _MADE[self.kind].format(self.severity, 100 * self.severity)
+
+    @property
+    def gain(self) -> Contrast:
+        """Noisy minus network error, paired by replicate: + where the network cleans."""
+        return self._apart("noisy input minus network", self.noisy)
+
+    @property
+    def against_pca(self) -> Contrast:
+        """PCA minus network error, paired by replicate: + where the network cleans better than PCA of its rank."""
+        return self._apart("PCA minus network", self.pca)
+
+    def _apart(self, metric: str, other: Estimate) -> Contrast:
+        pairs = zip(other.values, self.network.values, strict=True)
+        got = estimate(None if a is None or b is None else a - b for a, b in pairs)
+        side = Side(self.arm, self.rule)
+        return Contrast(metric, side, side, got.values, got.mean, got.sd, got.n, got.interval)
+
+
+def denoised(results: Results) -> tuple[Denoised, ...]:
+    """Every arm x rule x corruption that was measured, corruptions as `conditions` orders them."""
+    return tuple(
+        _denoised(results, arm, rule, condition)
+        for arm in results.arms
+        for rule in results.rules(arm)
+        for condition in conditions(results, arm)
+        if any(value is not None for value in results.values(arm, rule, f"denoise_mse:{condition}"))
+    )
+
+
+def conditions(results: Results, arm: str) -> tuple[str, ...]:
+    """The corruptions that an arm was shown (`uniform-0.4`, `zeroed-0.5`): uniform first, as the recipe lists them.
+
+    The order is that of the leading axis of the arm's `denoising` artifact.
+    """
+    measured = {name for run in results.of(arm) for _, name in run.measurements}
+    return tuple(name for name, _, _ in _asked(results, arm) if f"denoise_mse:{name}" in measured)
+
+
+def _asked(results: Results, arm: str) -> list[tuple[str, Kind, float]]:
+    """(name, kind, severity) of every corruption in a recipe, named as measurements name them."""
+    denoising = results.recipe(arm).denoising
+    uniform: list[tuple[str, Kind, float]] = [(f"uniform-{width:g}", "uniform", width) for width in denoising.uniform]
+    zeroed: list[tuple[str, Kind, float]] = [(f"zeroed-{share:g}", "zeroed", share) for share in denoising.zeroed]
+    return uniform + zeroed
+
+
+def _denoised(results: Results, arm: str, rule: str, condition: str) -> Denoised:
+    noisy, network, pca = (
+        estimate(results.values(arm, rule, f"{name}:{condition}"))
+        for name in ("noise_mse", "denoise_mse", "pca_denoise_mse")
+    )
+    _, kind, severity = next(asked for asked in _asked(results, arm) if asked[0] == condition)
+    return Denoised(arm, rule, condition, kind, severity, noisy, network, pca)

@@ -1,0 +1,118 @@
+"""Numbers as sentences show them: accuracies in per cent, differences with their sign, intervals in brackets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from paribus.analysis.contrasts import Contrast
+from paribus.analysis.estimates import Estimate, Interval
+from paribus.spec.metrics import METRICS
+
+_SHARES = ("train_accuracy", "mislabelled", "memorised")
+_COUNTS = ("epoch", "parameters", "weights", "dead_units", "hidden_units", "unmoved_units", "collapsed")
+
+
+def is_share(metric: str) -> bool:
+    """Whether a metric is a fraction that people read in per cent."""
+    known = METRICS.get(metric)
+    return metric in _SHARES or (known is not None and known.unit == "fraction")
+
+
+def number(value: float) -> str:
+    """A plain number with four significant digits: `0.4715`, `12.5`, `25,450`."""
+    if value == int(value) and abs(value) < 1e15:
+        return f"{int(value):,}"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    if abs(value) < 1e-4:
+        return f"{value:.2e}"
+    return f"{value:.{max(0, 3 - math.floor(math.log10(abs(value))))}f}"
+
+
+def quantity(metric: str, value: float | None) -> str:
+    """A metric's value: `85.13 %` for a share, `0.4715` for a loss, `1,490` for an epoch, `unknown` for None."""
+    if value is None:
+        return "unknown"
+    if is_share(metric):
+        return f"{100 * value:.2f} %"
+    return f"{value:,.1f}".removesuffix(".0") if metric in _COUNTS else number(value)
+
+
+def difference(metric: str, value: float | None) -> str:
+    """A difference with its sign: `+1.30 points` for shares, `-0.0123` otherwise."""
+    if value is None:
+        return "unknown"
+    if is_share(metric):
+        return f"{100 * value:+.2f} points"
+    return f"{'-' if value < 0 else '+'}{quantity(metric, abs(value))}"
+
+
+def interval(metric: str, between: Interval | None) -> str:
+    """An interval of differences: `[-0.20, +1.40] points`; `no interval` for None."""
+    if between is None:
+        return "no interval"
+    return f"{_bounds(metric, between)}{' points' if is_share(metric) else ''}"
+
+
+def effect(metric: str, mean: float | None, between: Interval | None) -> str:
+    """A mean difference with its interval: `+0.30 points, 95 % interval [-0.20, +0.80]`; without one, by itself."""
+    told = difference(metric, mean)
+    return told if between is None else f"{told}, 95 % interval {_bounds(metric, between)}"
+
+
+def _bounds(metric: str, between: Interval) -> str:
+    if is_share(metric):
+        return f"[{100 * between.low:+.2f}, {100 * between.high:+.2f}]"
+    return f"[{difference(metric, between.low)}, {difference(metric, between.high)}]"
+
+
+def spread(metric: str, estimate: Estimate) -> str:
+    """Mean and sample standard deviation: `85.13 % (sd 0.21, n = 3)`; a single run is called that."""
+    if not estimate.n:
+        return "not measured"
+    mean = quantity(metric, estimate.mean)
+    if estimate.sd is None:
+        return f"{mean} (one run)"
+    shown = f"{100 * estimate.sd:.2f}" if is_share(metric) else quantity(metric, estimate.sd)
+    return f"{mean} (sd {shown}, n = {estimate.n})"
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 run`, `3 runs`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def listed(words: Iterable[object]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    *head, last = [str(word) for word in words] or ["none"]
+    return f"{', '.join(head)} and {last}" if head else last
+
+
+def label(metric: str) -> str:
+    """A metric's name for people: its label up to the first bracket."""
+    known = METRICS.get(metric)
+    return known.label.split(" (")[0] if known else metric.replace("_", " ")
+
+
+def at(rule: str) -> str:
+    """A selection rule within a sentence: `at the lowest validation loss`, `at the last epoch`, `at epoch 40`."""
+    if rule == "last":
+        return "at the last epoch"
+    if rule.startswith("epoch:"):
+        return f"at epoch {rule.removeprefix('epoch:')}"
+    way, _, metric = rule.partition("-")
+    return f"at the {'lowest' if way == 'min' else 'highest'} {label(metric.replace('-', '_'))}"
+
+
+def compared(contrast: Contrast) -> str:
+    """A contrast in words: `+1.30 points, 95 % interval [+0.20, +2.40] points, n = 3`.
+
+    Where the interval holds 0 it adds that the difference is not told from none.
+    """
+    if contrast.mean is None:
+        return "not known, for no replicate has both sides"
+    if contrast.interval is None:
+        return f"{difference(contrast.metric, contrast.mean)} in one replicate, without an interval"
+    told = effect(contrast.metric, contrast.mean, contrast.interval)
+    return f"{told}, n = {contrast.n}{'' if contrast.separated else ', not told from none'}"

@@ -1,0 +1,36 @@
+from paribus.analysis.pairs import differing, pairs
+
+NETWORKS = """
+[[arms]]
+name = "deep-wide"
+network = { layers = [784, 128, 64, 128, 10] }
+[[arms]]
+name = "deep"
+network = { layers = [784, 32, 64, 32, 10] }
+[[arms]]
+name = "kept otherwise"
+selection = { rules = ["last"] }
+test = { read_at = ["last"] }
+[[arms]]
+name = "two things"
+optimizer = { lr = 1e-2 }
+training = { batch_size = 64 }
+[[arms]]
+name = "two keys"
+optimizer = { lr = 1e-2, weight_decay = 1e-4 }
+"""
+
+
+def test_arms_are_paired_by_the_one_thing_in_which_they_differ(classifiers) -> None:
+    found = {(pair.first, pair.second): (pair.kind, pair.keys) for pair in pairs(classifiers(more=NETWORKS).results())}
+    assert found["fixed", "dropped"][0] == "schedule"
+    assert found["fixed", "deep"] == ("depth", ("network.layers",))
+    assert found["deep", "deep-wide"] == ("width", ("network.layers",))
+    assert found["fixed", "deep-wide"][0] == "depth and width"
+    assert not any("two things" in names or "two keys" in names for names in found)
+
+
+def test_what_is_merely_kept_and_measured_makes_no_difference(classifiers) -> None:
+    results = classifiers(more=NETWORKS).results()
+    assert differing(results.recipe("fixed"), results.recipe("kept otherwise")) == ()
+    assert differing(results.recipe("fixed"), results.recipe("two things")) == ("optimizer.lr", "training.batch_size")
