@@ -1,0 +1,5 @@
+"""`python -m paribus`."""
+
+from paribus.cli.main import entry
+
+entry()

@@ -1,0 +1,38 @@
+"""paribus report: write the report of recorded studies, and print its path.
+
+The report is rebuilt from the workspace alone: nothing is trained, and no data set is needed.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from paribus.cli.naming import all_recorded, open_to_read
+from paribus.cli.speech import tell
+from paribus.errors import Exit, Shown, UserError
+
+
+def add_arguments(to: argparse.ArgumentParser) -> None:
+    """`paribus report [STUDY...] [--to FOLDER]`."""
+    to.add_argument("studies", metavar="STUDY", nargs="*", help="a study of the workspace (default: all of them)")
+    to.add_argument("--to", metavar="FOLDER", help="where to write it (default: the workspace's folder `report`)")
+
+
+def call(arguments: argparse.Namespace) -> Exit:
+    """Write the report and print where it lies."""
+    folder = arguments.workspace / "report" if arguments.to is None else Path(arguments.to)
+    with open_to_read(arguments.workspace) as workspace:
+        records = all_recorded(workspace, arguments.studies)
+        if not records:
+            raise UserError(
+                "must hold a study to report on",
+                given=Shown("none"),
+                place=str(arguments.workspace),
+                remedy="run one first: `paribus run selection`",
+            )
+        from paribus.report.page import write_report
+
+        path = write_report(workspace, [record.id for record in records], folder)
+    tell(str(path))
+    return Exit.DONE

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Paribus = Callable[..., Any]
+
+
+def test_a_plan_tells_what_would_be_done_and_does_nothing(paribus: Paribus, course: Path) -> None:
+    said = paribus("plan", course)
+    assert said.code == 0
+    assert "2 arms x 2 replicates = 4 runs, 0 recorded already" in said.out
+    assert "expected in all" in said.out
+    assert not Path("paribus-workspace").exists()
+
+
+def test_json_holds_runs_and_cohorts(paribus: Paribus, course: Path) -> None:
+    plan = json.loads(paribus("plan", course, "--json", "--replicates", 3).out)
+    assert (plan["study"], plan["replicates"], plan["recorded"]) == ("course", 3, 0)
+    assert [(run["arms"], run["replicate"]) for run in plan["runs"]] == [
+        ([arm], replicate) for arm in ("slow", "fast") for replicate in range(3)
+    ]
+    assert {run["parameters"] for run in plan["runs"]} == {784 * 4 + 4 + 4 * 10 + 10}
+    assert sorted(run for cohort in plan["cohorts"] for run in cohort["runs"]) == sorted(
+        run["run"] for run in plan["runs"]
+    )
+    assert plan["expected_s"] > 0
+    assert sum(cohort["model_epochs"] for cohort in plan["cohorts"]) == 6 * 3
+
+
+def test_what_is_recorded_is_not_planned_again(paribus: Paribus, course: Path) -> None:
+    assert paribus("run", course).code == 0
+    said = paribus("plan", course)
+    assert "4 recorded already" in said.out
+    assert "nothing to train" in said.out
+    more = json.loads(paribus("plan", course, "--replicates", "3", "--json").out)
+    assert more["recorded"] == 4
+    assert [run["state"] for run in more["runs"]].count("new") == 2
+
+
+def test_changes_on_the_command_line_change_the_runs(paribus: Paribus, course: Path) -> None:
+    def runs(*changes: str) -> set[str]:
+        return {run["run"] for run in json.loads(paribus("plan", course, "--json", *changes).out)["runs"]}
+
+    assert runs() == runs("--set", "replicates=2")
+    assert not runs() & runs("--set", "training.epochs=4")
+    assert len(runs() & runs("--set", "arms.fast.optimizer.lr=0.2")) == 2
+
+
+def test_a_change_without_effect_is_pointed_out(paribus: Paribus, course: Path) -> None:
+    said = paribus("plan", course, "--set", "title=course")
+    assert said.code == 0
+    assert "note: title changes nothing" in said.err

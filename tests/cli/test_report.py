@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Paribus = Callable[..., Any]
+
+
+def test_the_path_of_the_page_is_printed(paribus: Paribus, recorded: Path) -> None:
+    said = paribus("report", "--workspace", recorded)
+    assert said.code == 0
+    (line,) = said.out.splitlines()
+    page = Path(line)
+    assert page.is_relative_to(recorded)
+    assert "mini" in page.read_text(encoding="utf-8")
+
+
+def test_it_is_written_where_it_is_wanted(paribus: Paribus, recorded: Path, tmp_path: Path) -> None:
+    said = paribus("report", "mini", "--to", tmp_path / "out", "--workspace", recorded)
+    assert said.code == 0
+    assert Path(said.out.strip()).is_relative_to(tmp_path / "out")
+    assert not (recorded / "report").exists()
+
+
+def test_a_study_that_was_not_run_is_refused(paribus: Paribus, recorded: Path, tmp_path: Path) -> None:
+    said = paribus("report", "mini", "maxi", "--to", tmp_path / "out", "--workspace", recorded)
+    assert said.code == 2
+    assert "'maxi'" in said.err
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Paribus = Callable[..., Any]
+
+
+def test_a_study_is_trained_once(paribus: Paribus, course: Path) -> None:
+    first = paribus("run", course, "--json")
+    assert first.code == 0
+    (done,) = json.loads(first.out)
+    assert (done["study"], done["trained"], done["reused"], done["diverged"]) == ("course", 4, 0, 0)
+    assert Path("paribus-workspace").is_dir()
+
+    second = paribus("run", course, "--json")
+    assert second.code == 0
+    assert "course: nothing to train: 4 runs are recorded" in second.err
+    (done,) = json.loads(second.out)
+    assert (done["trained"], done["reused"]) == (0, 4)
+
+
+def test_progress_is_told_on_stderr_alone(paribus: Paribus, course: Path) -> None:
+    said = paribus("run", course)
+    assert said.out == ""
+    assert any("cohort 1/" in line for line in said.lines)
+    assert all(line.startswith("paribus: ") for line in said.lines)
+
+
+def test_more_replicates_train_only_what_is_new(paribus: Paribus, course: Path) -> None:
+    paribus("run", course)
+    (done,) = json.loads(paribus("run", course, "--replicates", "3", "--json").out)
+    assert (done["trained"], done["reused"]) == (2, 4)
+
+
+def test_several_studies_are_run_one_after_the_other(paribus: Paribus, course: Path) -> None:
+    other = Path("other.toml")
+    other.write_text(course.read_text().replace('"course"', '"other"', 1).replace("epochs = 3", "epochs = 2"))
+    done = json.loads(paribus("run", course, other, course, "--json").out)
+    assert [(study["study"], study["trained"]) for study in done] == [("course", 4), ("other", 4)]
+    assert [study["study"] for study in json.loads(paribus("status", "--json").out)] == ["course", "other"]
+
+
+def test_a_mistake_in_the_last_study_stops_the_first(paribus: Paribus, course: Path) -> None:
+    said = paribus("run", course, "none.toml")
+    assert said.code == 2
+    assert len(said.lines) == 1
+    assert not Path("paribus-workspace").exists()
+
+
+def test_runs_that_diverge_make_the_exit_code_3(paribus: Paribus, course: Path) -> None:
+    exploding = ("--set", "arms.fast.optimizer.lr=1e6", "--set", "arms.fast.optimizer.weight_decay=1.0")
+    said = paribus("run", course, *exploding)
+    assert said.code == 3
+    assert "2 runs diverged" in said.lines[-1]
+    (study,) = json.loads(paribus("status", "--json").out)
+    assert (study["done"], study["diverged"]) == (2, 2)
+    again = paribus("run", course, *exploding)
+    assert again.code == 3
+    assert "nothing to train" in again.err
+
+
+def test_the_table_and_the_report_of_what_was_run(paribus: Paribus, course: Path) -> None:
+    paribus("run", course)
+    rows = json.loads(paribus("table", "course", "--json").out)["rows"]
+    found = {(row["arm"], row["rule"], row["metric"]): row for row in rows}
+    assert found["slow", "last", "epoch"]["values"] == [3, 3]
+    assert 0 <= found["slow", "last", "test_accuracy"]["mean"] <= 1
+    assert found["slow", "", "parameters"]["mean"] == 784 * 4 + 4 + 4 * 10 + 10
+    assert Path(paribus("report").out.strip()).exists()
+    assert paribus("verify").code == 0
+
+
+def test_data_that_cannot_be_had_leaves_nothing_behind(paribus: Paribus, course: Path) -> None:
+    Path("course.npz").unlink()
+    said = paribus("run", course)
+    assert said.code == 2
+    assert len(said.lines) == 1
+    assert "course.npz" in said.err
+    assert not Path("paribus-workspace").exists()

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import json
+import logging
+import math
+
+import pytest
+
+from paribus.cli.speech import number, plural, relay_log, tell_columns, tell_csv, tell_json
+
+
+def test_json_knows_no_infinity(capsys: pytest.CaptureFixture[str]) -> None:
+    tell_json({"a": [math.nan, math.inf, 1.5, (2, None, True)], "b": {"ü": -math.inf}})
+    assert json.loads(capsys.readouterr().out) == {"a": [None, None, 1.5, [2, None, True]], "b": {"ü": None}}
+
+
+def test_csv_quotes_what_needs_it(capsys: pytest.CaptureFixture[str]) -> None:
+    tell_csv([("arm", "mean"), ('a, "b"', None)])
+    assert capsys.readouterr().out == 'arm,mean\n"a, ""b""",\n'
+
+
+def test_columns_are_aligned(capsys: pytest.CaptureFixture[str]) -> None:
+    tell_columns([("arm", "n"), ("a", "10"), ("long", "3")], right=(1,))
+    assert capsys.readouterr().out == "arm    n\na     10\nlong   3\n"
+
+
+def test_numbers_that_are_not_known_are_dashes() -> None:
+    assert [number(None), number(math.nan), number(0.123456789), number(0.5, 2)] == ["-", "-", "0.123457", "0.5"]
+    assert [plural(1, "run"), plural(2, "run"), plural(0, "run")] == ["1 run", "2 runs", "0 runs"]
+
+
+def test_what_the_floors_below_log_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    relay_log()
+    relay_log()
+    logging.getLogger("paribus.data").info("fetching %s\x1b", "faces")
+    logging.getLogger("paribus.data").debug("nothing to see")
+    assert capsys.readouterr().err == "paribus: fetching faces\\x1b\n"
