@@ -1,0 +1,193 @@
+"""What a report is made of: sections of prose, tables, charts and pictures, free of any mark-up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+Record = Mapping[str, Any]
+"""One row of a table as data: column name to plain value (None where there is none)."""
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A column's title; numbers stand to the right."""
+
+    title: str
+    numeric: bool = False
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a table shows in one place: `faint` beside or `below` the text; `arm` is the arm's position in the study."""
+
+    text: str
+    arm: int | None = None
+    faint: str = ""
+    strong: bool = False
+    below: bool = False
+
+
+@dataclass(frozen=True)
+class Prose:
+    """Paragraphs set apart from the rest, as an aside."""
+
+    paragraphs: tuple[str, ...]
+    kind: str = "prose"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as shown (`cells`) and as written to a CSV file (`records`)."""
+
+    name: str
+    title: str
+    headings: tuple[Heading, ...]
+    cells: tuple[tuple[Cell, ...], ...]
+    records: tuple[Record, ...]
+    note: str = ""
+    fold: bool = False
+    kind: str = "table"
+
+
+@dataclass(frozen=True)
+class Key:
+    """A line of a chart's legend: an arm (its position in the study), or a mark and what it stands for."""
+
+    label: str
+    arm: int | None = None
+    glyph: str = ""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A Vega-Lite specification without its data, and the table that it is drawn from, by data set name."""
+
+    name: str
+    title: str
+    spec: Mapping[str, Any]
+    data: Mapping[str, Sequence[Record]]
+    alt: str
+    note: str = ""
+    height: int = 300
+    legend: tuple[Key, ...] = ()
+    kind: str = "chart"
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One row of a montage: a PNG data URI of `count` pictures, and its description for those who cannot see it."""
+
+    label: str
+    uri: str
+    alt: str
+    count: int
+    arm: int | None = None
+    faint: str = ""
+
+
+@dataclass(frozen=True)
+class Montage:
+    """Rows of pictures under shared column titles. A picture takes `width` x `height` CSS pixels, its gap included.
+
+    The row is `rows` pictures high (more than one where a strip is a grid of `across` pictures a row).
+    """
+
+    name: str
+    title: str
+    columns: tuple[str, ...]
+    strips: tuple[Strip, ...]
+    width: int
+    height: int
+    across: int | None = None
+    note: str = ""
+    kind: str = "montage"
+
+
+@dataclass(frozen=True)
+class Topics:
+    """What there is to say topic by topic, a sentence a line."""
+
+    topics: tuple[tuple[str, tuple[str, ...]], ...]
+    kind: str = "topics"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A claim, its outcome, and the interval drawn against the band of the smallest effect that matters."""
+
+    statement: str
+    outcome: str
+    sentence: str
+    chart: Chart | None
+    kind: str = "verdict"
+
+
+@dataclass(frozen=True)
+class Note:
+    """A finding: what kind, how grave, and the sentence that says it."""
+
+    label: str
+    sentence: str
+    grave: bool = False
+    arm: int | None = None
+
+
+@dataclass(frozen=True)
+class Notes:
+    """Findings, one below the other; `rest` are folded away."""
+
+    notes: tuple[Note, ...]
+    rest: tuple[Note, ...] = ()
+    kind: str = "notes"
+
+
+@dataclass(frozen=True)
+class Side:
+    """Blocks beside each other where the page is wide enough."""
+
+    blocks: tuple[Block, ...]
+    kind: str = "side"
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Blocks folded away under a title."""
+
+    title: str
+    blocks: tuple[Block, ...]
+    kind: str = "fold"
+
+
+Block = Prose | Table | Chart | Montage | Topics | Verdict | Notes | Side | Fold
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report under one heading."""
+
+    slug: str
+    title: str
+    blocks: tuple[Block, ...]
+    lead: tuple[str, ...] = field(default=())
+
+
+def within(blocks: Iterable[Block]) -> Iterator[Block]:
+    """Every block, those inside others too."""
+    for block in blocks:
+        yield block
+        if isinstance(block, Side | Fold):
+            yield from within(block.blocks)
+        elif isinstance(block, Verdict) and block.chart is not None:
+            yield block.chart
+
+
+def tables(blocks: Iterable[Block]) -> Iterator[tuple[str, Sequence[Record]]]:
+    """Every table by name: those shown, and those that charts are drawn from."""
+    for block in within(blocks):
+        if isinstance(block, Table):
+            yield block.name, block.records
+        elif isinstance(block, Chart):
+            for part, records in block.data.items():
+                yield (block.name if len(block.data) == 1 else f"{block.name}-{part}"), records

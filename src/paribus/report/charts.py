@@ -1,0 +1,295 @@
+"""Charts as Altair objects over named tables: the page inlines the tables, a notebook or a test may pass its own.
+
+Colours come from the theme (`range.category`, in the order of the study's arms), so that one specification serves light
+and dark paper. Legends are the page's, where they can wrap: a chart listens to the parameter `only`, the key of the one
+arm to show ("a0" for the study's first; empty for all). `figure` turns a chart and its tables into a block of a report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import altair as alt
+
+from paribus.report.blocks import Chart, Key, Record
+from paribus.report.palette import GLYPHS, SHAPES, arm_dashes
+
+FAMILY = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Liberation Sans', sans-serif"
+LINE_HEIGHT = 34
+_ONE_OR_ALL = "only == '' || datum.key == only"
+
+
+def figure(
+    name: str,
+    title: str,
+    chart: alt.LayerChart,
+    data: Mapping[str, Sequence[Record]],
+    alt_text: str,
+    *,
+    note: str = "",
+    height: int = 300,
+    legend: Sequence[Key] = (),
+) -> Chart:
+    """A chart with the tables that it names, as a block."""
+    spec: dict[str, Any] = chart.to_dict()
+    for key in ("$schema", "config"):
+        spec.pop(key, None)
+    return Chart(name, title, spec, data, alt_text, note=note, height=height, legend=tuple(legend))
+
+
+def standalone(chart: Chart, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The whole Vega-Lite specification, data and theme included: what a notebook or vl-convert draws."""
+    return {**chart.spec, "datasets": {name: list(rows) for name, rows in chart.data.items()}, "config": dict(config)}
+
+
+def theme(colours: Sequence[str], *, ink: str, faint: str, line: str) -> dict[str, Any]:
+    """Vega's configuration for one ground: text, rules and the arms' colours."""
+    return {
+        "background": "transparent",
+        "font": FAMILY,
+        "range": {"category": list(colours)},
+        "view": {"stroke": None},
+        "axis": {
+            "labelColor": faint,
+            "titleColor": ink,
+            "labelFont": FAMILY,
+            "titleFont": FAMILY,
+            "labelFontSize": 12,
+            "titleFontSize": 12,
+            "titleFontWeight": 500,
+            "titlePadding": 8,
+            "gridColor": line,
+            "domainColor": line,
+            "tickColor": line,
+            "labelLimit": 620,
+            "titleLimit": 900,
+        },
+        "text": {"color": ink, "font": FAMILY},
+        "style": {
+            "ink": {"color": ink, "stroke": ink},
+            "words": {"fill": ink},
+            "line": {"color": line, "stroke": line},
+            "faint": {"color": faint, "stroke": faint},
+        },
+    }
+
+
+def arm_keys(arms: Sequence[str], shown: Sequence[str]) -> list[Key]:
+    """The legend's lines for the arms that a chart shows."""
+    return [Key(name, arm=arms.index(name)) for name in shown]
+
+
+def rule_keys(rules: Sequence[str], shown: Collection[str]) -> list[Key]:
+    """The legend's lines for the marks at selected epochs; a rule has the same mark in every chart of a page."""
+    return [Key(rule, glyph=GLYPHS[i % len(GLYPHS)]) for i, rule in enumerate(rules) if rule in shown]
+
+
+def curves(
+    arms: Sequence[str],
+    shown: Sequence[str],
+    rules: Sequence[str],
+    *,
+    y: str,
+    percent: bool = False,
+    log: bool = False,
+    domain: tuple[float, float] | None = None,
+    height: int = 300,
+) -> alt.LayerChart:
+    """One metric over epochs: a line for each arm's mean, a band from its lowest to its highest replicate, and marks.
+
+    A mark stands at every epoch that a selection rule chose.
+
+    Data set `curves` has arm, key, epoch, mean, lo, hi; `marks` has arm, key, rule, replicate, epoch, value.
+    `shown` are those of `arms` that the tables hold, `rules` all rules of the study in order, none where there is
+    nothing to mark. `domain` bounds the axis at first sight.
+    """
+    value = ".2%" if percent else ".4g"
+    form = _scale(log, domain=domain, padding=8)
+    across = alt.X(
+        "epoch:Q",
+        title="epoch",
+        scale=alt.Scale(padding=8, nice=False),
+        axis=alt.Axis(format=",d", grid=False, tickCount=8),
+    )
+    up: dict[str, Any] = {"scale": form, "axis": alt.Axis(format="~%" if percent else "~g", tickCount=6), "title": y}
+    colour = _arm_colour(arms)
+    dash = alt.StrokeDash("arm:N", scale=alt.Scale(domain=list(arms), range=arm_dashes(len(arms))), legend=None)
+    moved = alt.selection_interval(bind="scales", zoom="wheel![event.shiftKey]", name="moved")
+    near = alt.selection_point(nearest=True, on="pointerover", clear="pointerout", fields=["epoch"], name="near")
+
+    base = alt.Chart(alt.NamedData("curves"), height=height)
+    band = base.mark_area(clip=True).encode(
+        x=across, y=alt.Y("lo:Q", **up), y2="hi:Q", color=colour, opacity=_shown_or_pale(0.2)
+    )
+    line = base.mark_line(clip=True, strokeWidth=1.75).encode(
+        x=across, y=alt.Y("mean:Q", **up), color=colour, strokeDash=dash, opacity=_shown_or_pale(1.0)
+    )
+    keys = [(f"a{arms.index(name)}", name) for name in shown]
+    hover = (
+        base.transform_pivot("key", value="mean", groupby=["epoch"])
+        .mark_rule(strokeWidth=8)
+        .encode(
+            x=across,
+            opacity=alt.condition(near, alt.value(0.15), alt.value(0), empty=False),
+            tooltip=[alt.Tooltip("epoch:Q"), *(alt.Tooltip(f"{k}:Q", title=n, format=value) for k, n in keys)],
+        )
+    )
+    layers = [band.add_params(alt.param(name="only", value=""), moved), line, hover.add_params(near)]
+    if rules:
+        layers.append(_marks(rules, colour, across, alt.Y("value:Q", **up), value))
+    return _laid(*layers)
+
+
+def _marks(rules: Sequence[str], colour: alt.Color, x: alt.X, y: alt.Y, value: str) -> alt.Chart:
+    shapes = [SHAPES[i % len(SHAPES)] for i in range(len(rules))]
+    shape = alt.Shape("rule:N", scale=alt.Scale(domain=list(rules), range=shapes), legend=None)
+    mark = alt.Chart(alt.NamedData("marks")).mark_point(filled=True, size=64, clip=True, strokeWidth=1)
+    return mark.encode(
+        x=x,
+        y=y,
+        color=colour,
+        shape=shape,
+        opacity=_shown_or_pale(0.9),
+        tooltip=["arm:N", "rule:N", "replicate:O", alt.Tooltip("epoch:Q"), alt.Tooltip("value:Q", format=value)],
+    )
+
+
+def contrast(*, x: str, by: float, low: float, high: float) -> alt.LayerChart:
+    """A paired difference: the margin's band, each replicate, the mean and its interval, on [low, high].
+
+    Data set `contrast` has one record: mean, lo, hi (equal to the mean without an interval); `replicates` has
+    replicate, difference.
+    """
+    across: dict[str, Any] = {
+        "scale": alt.Scale(domain=[low, high], nice=False, zero=False),
+        "title": x,
+        "axis": alt.Axis(format="~g", grid=False, tickCount=7),
+    }
+    data = alt.Chart(alt.NamedData("contrast"), height=58)
+    zero = data.mark_rule(style="faint", strokeDash=[3, 3]).encode(x=alt.datum(0, **across))
+    band = data.mark_rect(style="line", opacity=0.55).encode(x=alt.datum(-by, **across), x2=alt.datum(by))
+    stroke = alt.Chart(alt.NamedData("replicates"), height=58).mark_point(
+        style="faint", shape="stroke", angle=90, size=160, opacity=0.9
+    )
+    each = stroke.encode(
+        x=alt.X("difference:Q", **across),
+        y=alt.value(47),
+        tooltip=["replicate:O", alt.Tooltip("difference:Q", format="+.4g")],
+    )
+    interval = data.mark_rule(style="ink", strokeWidth=3).encode(x=alt.X("lo:Q", **across), x2="hi:Q", y=alt.value(20))
+    titles = (("mean", "mean"), ("lo", "from"), ("hi", "to"))
+    mean = data.mark_point(style="ink", filled=True, size=130, opacity=1).encode(
+        x=alt.X("mean:Q", **across),
+        y=alt.value(20),
+        tooltip=[alt.Tooltip(f"{key}:Q", format="+.4g", title=title) for key, title in titles],
+    )
+    return _laid(*([band] if by > 0 else []), zero, each, interval, mean)
+
+
+def dots(
+    arms: Sequence[str], order: Sequence[str], *, x: str, percent: bool = False, log: bool = False, beside: str = ""
+) -> alt.LayerChart:
+    """One quantity by line of a list: every replicate, their mean, and a figure to hold beside it where there is one.
+
+    Data set `dots` has line, arm, replicate, value; `means` has line, arm, mean, beside (or None). `beside` names what
+    that figure is; empty where no line has any.
+    """
+    axis = alt.Axis(format="~%" if percent else "~g", tickCount=7)
+    across: dict[str, Any] = {"scale": _scale(log, padding=14), "title": x, "axis": axis}
+    down = alt.Y(
+        "line:N", sort=list(order), title=None, axis=alt.Axis(grid=True, ticks=False, domain=False, labelPadding=8)
+    )
+    colour, value = _arm_colour(arms), ".2%" if percent else ".4g"
+    height = LINE_HEIGHT * len(order) + 10
+    each = (
+        alt.Chart(alt.NamedData("dots"), height=height)
+        .mark_point(size=50, strokeWidth=1.5, opacity=0.75)
+        .encode(
+            x=alt.X("value:Q", **across),
+            y=down,
+            color=colour,
+            tooltip=["line:N", "replicate:O", alt.Tooltip("value:Q", format=value)],
+        )
+    )
+    means = alt.Chart(alt.NamedData("means"), height=height)
+    tip = ["line:N", alt.Tooltip("mean:Q", format=value)]
+    mean = means.mark_tick(thickness=3, size=22).encode(x=alt.X("mean:Q", **across), y=down, color=colour, tooltip=tip)
+    if not beside:
+        return _laid(each, mean)
+    told = means.transform_filter("isValid(datum.beside)").mark_point(
+        style="ink", shape="diamond", size=90, strokeWidth=1.75
+    )
+    tip = [*tip, alt.Tooltip("beside:Q", format=value, title=beside)]
+    return _laid(each, mean, told.encode(x=alt.X("beside:Q", **across), y=down, tooltip=tip))
+
+
+def floor(arms: Sequence[str]) -> alt.LayerChart:
+    """The error that PCA leaves at each rank, which no autoencoder with a linear decoder can go below; arms beside it.
+
+    Data set `floor` has rank, mse; `arms` has arm, key, rank, replicate, mse.
+    """
+    across = alt.X("rank:Q", title="rank, or hidden units n", scale=alt.Scale(nice=False, padding=8))
+    up: dict[str, Any] = {
+        "scale": _scale(log=True, padding=12),
+        "axis": alt.Axis(format="~g", tickCount=6),
+        "title": "mean squared error per pixel (log scale)",
+    }
+    base = alt.Chart(alt.NamedData("floor"), height=300).encode(x=across, y=alt.Y("mse:Q", **up))
+    tip = ["rank:Q", alt.Tooltip("mse:Q", format=".5f")]
+    line = base.mark_line(style="ink", strokeWidth=2).add_params(alt.param(name="only", value=""))
+    each = base.mark_point(style="ink", filled=True, size=14, opacity=0.8).encode(tooltip=tip)
+    points = (
+        alt.Chart(alt.NamedData("arms"), height=300)
+        .mark_point(size=90, strokeWidth=2)
+        .encode(
+            x=across,
+            y=alt.Y("mse:Q", **up),
+            color=_arm_colour(arms),
+            tooltip=["arm:N", "replicate:O", *tip],
+            opacity=_shown_or_pale(0.9),
+        )
+    )
+    return _laid(line, each, points)
+
+
+def confusion(classes: Sequence[str]) -> alt.LayerChart:
+    """How images of each true class are classified, in per cent of that class.
+
+    Data set `confusion` has true, predicted, share (fraction), count, label (what the cell shows).
+    """
+    names = list(classes)
+    base = alt.Chart(alt.NamedData("confusion"), height=LINE_HEIGHT * len(names)).encode(
+        x=alt.X("predicted:N", sort=names, title="predicted", axis=alt.Axis(labelAngle=-40, grid=False)),
+        y=alt.Y("true:N", sort=names, title="true", axis=alt.Axis(grid=False)),
+    )
+    shade = alt.Scale(domain=[0, 1], range=["#8ab8d800", "#0072B2"], type="sqrt")
+    cells = base.mark_rect().encode(
+        color=alt.Color("share:Q", legend=None, scale=shade),
+        tooltip=["true:N", "predicted:N", alt.Tooltip("share:Q", format=".2%"), alt.Tooltip("count:Q", format=",")],
+    )
+    plain = base.transform_filter("datum.share < 0.45").mark_text(style="words", fontSize=11)
+    light = base.transform_filter("datum.share >= 0.45").mark_text(color="white", fontSize=11, fontWeight=600)
+    text = alt.Text("label:N")
+    return _laid(cells, plain.encode(text=text), light.encode(text=text))
+
+
+def _shown_or_pale(opacity: float) -> Any:
+    return alt.condition(_ONE_OR_ALL, alt.value(opacity), alt.value(opacity / 12))
+
+
+def _scale(log: bool, *, padding: int, domain: tuple[float, float] | None = None) -> alt.Scale:
+    more: dict[str, Any] = {"type": "log"} if log else {"zero": False}
+    if domain is not None:
+        more["domain"] = list(domain)
+    return alt.Scale(padding=padding, nice=False, **more)
+
+
+def _arm_colour(arms: Sequence[str]) -> alt.Color:
+    return alt.Color("arm:N", scale=alt.Scale(domain=list(arms), range="category"), legend=None)
+
+
+def _laid(*layers: alt.Chart) -> alt.LayerChart:
+    """Layers on shared scales, as wide as their place on the page."""
+    fit = alt.AutoSizeParams(type="fit-x", contains="padding")
+    return alt.LayerChart(layer=list(layers), width="container", autosize=fit)

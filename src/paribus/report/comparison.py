@@ -1,0 +1,337 @@
+"""Figures against figures: selection rules within an arm, arms against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from paribus.analysis.contrasts import Contrast, against_control, between_arms, between_rules
+from paribus.analysis.labels import peaks, ranking
+from paribus.analysis.pairs import Pair
+from paribus.analysis.results import Results
+from paribus.analysis.selection import RuleLine, columns, gaps, onsets, rule_table, settling
+from paribus.analysis.wording import is_share, label
+from paribus.report.blocks import Block, Cell, Record, Section, Table
+from paribus.report.dotplots import Line, plot
+from paribus.report.tabulate import (
+    NONE,
+    SHORT,
+    Column,
+    arm,
+    estimated,
+    number,
+    shown,
+    signed,
+    spread,
+    table,
+    text,
+)
+
+SPLITS = {"val": "validation", "test": "test"}
+SELECTED = (
+    "epoch",
+    "train_loss",
+    "train_loss_end",
+    "val_loss",
+    "val_accuracy",
+    "test_accuracy",
+    "mse",
+    "pca_mse",
+    "dead_units",
+    "memorised",
+)
+"""The columns of the selection table on the page; its CSV file has every metric."""
+
+
+def selection_section(results: Results) -> Section | None:
+    """The table of what each rule chose, and what the choice of a rule is worth."""
+    lines = rule_table(results)
+    if not lines:
+        return None
+    blocks: list[Block] = [rules(results, lines)]
+    metric = _headline(results)
+    if metric is not None:
+        blocks += _contrasts(
+            "rules-compared",
+            f"What the choice of a rule changes: {label(metric)}",
+            [c for c in between_rules(results, metric) if c.n],
+            results,
+        )
+    blocks += _gaps(results) + _onsets(results) + _settling(results)
+    lead = "Mean ± standard deviation over replicates; the published figure, where there is one, stands below ours."
+    return Section("selection", "Which epoch each rule chose", tuple(blocks), lead=(lead,))
+
+
+def rules(results: Results, lines: Sequence[RuleLine]) -> Table:
+    """The reference's selection table: a line per arm and rule, a column per metric."""
+    metrics = columns(tuple(lines))
+    records: list[Record] = []
+    for line in lines:
+        record: dict[str, object] = {"arm": line.arm, "rule": line.rule}
+        for metric in metrics:
+            cell = line.cells.get(metric)
+            if cell is not None:
+                record |= {**estimated(metric, cell.estimate), f"{metric}_published": cell.published}
+            else:
+                record |= {f"{metric}_mean": None, f"{metric}_sd": None, f"{metric}_n": 0, f"{metric}_published": None}
+        records.append(record)
+    shown_columns = [
+        arm(results.arms),
+        text("selection rule", "rule"),
+        *(_with_published(m) for m in SELECTED if m in metrics),
+    ]
+    return table("selection", "Selected epochs", shown_columns, records)
+
+
+def comparison_section(results: Results) -> Section | None:
+    """Arms against the control and against their nearest neighbours."""
+    metric = _headline(results) or ("mse" if _any_value(results, "mse") else None)
+    if metric is None or len(results.arms) < 2:
+        return None
+    blocks: list[Block] = [*_ranking(results, metric)]
+    blocks += _contrasts(
+        "against-control",
+        f"Against the control, {results.study.control}: {label(metric)}",
+        [c for c in against_control(results, metric) if c.n],
+        results,
+    )
+    near = [(pair, c) for pair, c in between_arms(results, metric) if c.n]
+    if near:
+        blocks.append(_neighbours(metric, near))
+    lead = (
+        "Differences are paired: both sides of a replicate share their data, their order and, where shapes agree, "
+        "their start."
+    )
+    return Section("arms", "The arms compared", tuple(blocks), lead=(lead,)) if blocks else None
+
+
+def labels_section(results: Results) -> Section | None:
+    """Where test accuracy peaks and where it ends, and how many wrong labels were learnt by heart."""
+    found = [peak for peak in peaks(results) if peak.peak.n]
+    if not found:
+        return None
+    records: list[Record] = [
+        {
+            "arm": p.arm,
+            **estimated("peak", p.peak),
+            **estimated("peak_epoch", p.peak_epoch),
+            **estimated("last", p.last),
+            **estimated("last_epoch", p.last_epoch),
+            **estimated("drop", p.drop),
+            **estimated("memorised", p.memorised),
+            **estimated("mislabelled", p.mislabelled),
+            "monitored_images": p.monitored_images,
+        }
+        for p in found
+    ]
+    shown_columns = [
+        arm(results.arms),
+        spread("peak", "peak", "test_accuracy"),
+        spread("at epoch", "peak_epoch", "peak_epoch"),
+        spread("end", "last", "test_accuracy"),
+        spread("at epoch", "last_epoch", "last_epoch"),
+        spread("lost", "drop", "test_accuracy"),
+        spread("wrong labels", "mislabelled", "mislabelled"),
+        spread("of these memorised", "memorised", "memorised"),
+    ]
+    note = (
+        "The peak is read off the monitored test curve: it shows what happened, and is no way to choose an epoch, "
+        "since the choice would have used the test data. Memorised: the share of wrongly labelled training images "
+        "for which the network gives back the wrong label."
+    )
+    return Section(
+        "peaks",
+        "Test accuracy: its peak and its end",
+        (table("peaks", "Peak and end", shown_columns, records, note=note),),
+    )
+
+
+def _ranking(results: Results, metric: str) -> list[Block]:
+    found = [line for line in ranking(results, metric) if line.estimate.n]
+    if len(found) < 2:
+        return []
+    lines = [Line(f"{line.arm} · {line.rule}", line.arm, line.estimate) for line in found]
+    return [plot(results, "ranking", f"Arms by {label(metric)}, best first", lines, metric)]
+
+
+def _contrasts(name: str, title: str, found: Sequence[Contrast], results: Results) -> list[Block]:
+    if not found:
+        return []
+    records = [_contrast_record(c) for c in found]
+    shown_columns = [
+        Column(
+            "difference",
+            lambda r: Cell(
+                f"{r['first_rule']} − {r['second_rule']}"
+                if r["first_arm"] == r["second_arm"]
+                else f"{r['first_arm']} − {r['second_arm']}"
+            ),
+        ),
+        *_difference_columns(),
+    ]
+    if any(r["first_arm"] == r["second_arm"] for r in records):
+        shown_columns.insert(0, arm(results.arms, "first_arm"))
+    return [table(name, title, shown_columns, records, fold=len(records) > 12)]
+
+
+def _neighbours(metric: str, near: Sequence[tuple[Pair, Contrast]]) -> Table:
+    records: list[Record] = [{**_contrast_record(c), "one_thing": pair.kind} for pair, c in near]
+    shown_columns = [
+        text("differs in", "one_thing"),
+        Column("difference", lambda r: Cell(f"{r['first_arm']} − {r['second_arm']}")),
+        *_difference_columns(),
+    ]
+    return table(
+        "one-thing", f"Arms that differ in one thing only: {label(metric)}", shown_columns, records, fold=len(near) > 12
+    )
+
+
+def _contrast_record(c: Contrast) -> Record:
+    return {
+        "metric": c.metric,
+        "first_arm": c.first.arm,
+        "first_rule": c.first.rule,
+        "second_arm": c.second.arm,
+        "second_rule": c.second.rule,
+        "mean": c.mean,
+        "sd": c.sd,
+        "n": c.n,
+        "low": c.interval.low if c.interval else None,
+        "high": c.interval.high if c.interval else None,
+        "excludes_zero": c.separated,
+    }
+
+
+def _difference_columns() -> list[Column]:
+    def between(r: Record) -> Cell:
+        return Cell(
+            f"{signed(r['metric'], r['low'])} to {signed(r['metric'], r['high'])}" if r["low"] is not None else NONE
+        )
+
+    told = {True: "interval leaves zero out", False: "interval holds zero", None: "no interval"}
+    return [
+        Column(
+            "mean",
+            lambda r: Cell(signed(r["metric"], r["mean"]), faint="points" if is_share(r["metric"]) else ""),
+            numeric=True,
+        ),
+        Column("95 % interval", between, numeric=True),
+        Column("n", lambda r: Cell(str(r["n"])), numeric=True),
+        Column("", lambda r: Cell(told[r["excludes_zero"]], strong=bool(r["excludes_zero"]))),
+    ]
+
+
+def _with_published(metric: str) -> Column:
+    def show(record: Record) -> Cell:
+        mean, sd = record[f"{metric}_mean"], record[f"{metric}_sd"]
+        told = record[f"{metric}_published"]
+        ours = shown(metric, mean) + (f" ± {shown(metric, sd, unit=False)}" if sd is not None else "")
+        return Cell(ours, faint=f"published {shown(metric, told)}" if told is not None else "", below=True)
+
+    return Column(SHORT.get(metric, metric.replace("_", " ")), show, numeric=True)
+
+
+def _gaps(results: Results) -> list[Block]:
+    found = gaps(results)
+    if not found:
+        return []
+    records = [
+        {
+            "arm": g.arm,
+            "rule": g.rule,
+            "metric": g.metric,
+            "split": g.split,
+            **estimated("train", g.train),
+            **estimated("held_out", g.held_out),
+            **estimated("gap", g.gap),
+        }
+        for g in found
+    ]
+    names = {"loss": "val_loss", "accuracy": "val_accuracy"}
+
+    def of(key: str) -> Callable[[Record], Cell]:
+        return lambda r: spread("", key, names[r["metric"]]).show(r)
+
+    shown_columns = [
+        arm(results.arms),
+        text("rule", "rule"),
+        Column("of", lambda r: Cell(f"{r['metric']}, training and {SPLITS[r['split']]}")),
+        Column("training", of("train"), numeric=True),
+        Column("held out", of("held_out"), numeric=True),
+        Column("gap", of("gap"), numeric=True),
+    ]
+    note = "How much worse held-out images fare than training images at the selected epoch; accuracies apart in points."
+    return [table("gaps", "Generalisation gap", shown_columns, records, note=note, fold=True)]
+
+
+def _onsets(results: Results) -> list[Block]:
+    records = [
+        {
+            "arm": o.arm,
+            "replicate": o.replicate,
+            "epoch": o.epoch,
+            "lowest": o.lowest,
+            "last": o.last,
+            "last_epoch": o.last_epoch,
+        }
+        for o in onsets(results)
+    ]
+    shown_columns = [
+        arm(results.arms),
+        text("replicate", "replicate"),
+        number("lowest at epoch", "epoch", "epoch"),
+        number("lowest validation loss", "lowest", "val_loss"),
+        number("at the end", "last", "val_loss"),
+        number("which is epoch", "last_epoch", "epoch"),
+    ]
+    note = "Runs whose validation loss has risen for good."
+    return (
+        [table("overfit-onset", "Where overfitting set in", shown_columns, records, note=note, fold=True)]
+        if records
+        else []
+    )
+
+
+def _settling(results: Results) -> list[Block]:
+    found = settling(results)
+    records = [
+        {
+            "arm": s.arm,
+            "replicate": s.replicate,
+            "window": s.window,
+            "threshold": s.threshold,
+            "settled_epoch": s.epoch,
+            "lr_dropped_at": s.lr_dropped_at,
+        }
+        for s in found
+    ]
+    if not records:
+        return []
+    shown_columns = [
+        arm(results.arms),
+        text("replicate", "replicate"),
+        number("loss settled at epoch", "settled_epoch", "epoch"),
+        number("learning rate dropped at", "lr_dropped_at", "epoch"),
+    ]
+    note = (
+        f"The rule: a loss has settled when the mean of its last {found[0].window} epochs lies less than "
+        f"{100 * found[0].threshold:g} % below the mean of the {found[0].window} before."
+    )
+    return [
+        table(
+            "settling",
+            "When the training loss stopped changing noticeably",
+            shown_columns,
+            records,
+            note=note,
+            fold=True,
+        )
+    ]
+
+
+def _headline(results: Results) -> str | None:
+    """The metric that arms are compared in: test accuracy where the drawer was read, else validation accuracy."""
+    return next((metric for metric in ("test_accuracy", "val_accuracy") if _any_value(results, metric)), None)
+
+
+def _any_value(results: Results, metric: str) -> bool:
+    return any(v is not None for a in results.arms for v in results.values(a, results.deploy(a), metric))

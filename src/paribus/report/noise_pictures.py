@@ -1,0 +1,125 @@
+"""Corrupted pictures through the networks: what comes out, and how far that is from the clean picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from paribus.analysis.denoising import Denoised, conditions, denoised
+from paribus.analysis.eigenfaces import bottleneck
+from paribus.analysis.results import Results
+from paribus.report.blocks import Block, Cell, Montage, Record, Section, Side, Strip, Table
+from paribus.report.dotplots import Line, plot
+from paribus.report.montage import strip
+from paribus.report.pictures import firsts, montage, shape_of
+from paribus.report.tabulate import Column, arm, capital, estimated, spread, table
+
+SHOWN = 6
+
+
+def section(results: Results) -> Section | None:
+    """Condition by condition: clean, noisy, every arm, PCA; then the errors."""
+    found = [case for case in denoised(results) if case.network.n]
+    if not found:
+        return None
+    pictures = _pictures(results)
+    blocks: list[Block] = [Side(tuple(pictures))] if len(pictures) > 1 else list(pictures)
+    blocks += [_errors(results, found), _table(results, found)]
+    made = "; ".join(dict.fromkeys(case.made for case in found))
+    lead = (
+        f"How the noise was made: {made}. The networks were trained on clean pictures only; noisy ones go through them "
+        "as they are. PCA of the same rank, fitted to the same clean pictures, stands beside them."
+    )
+    return Section("denoising", "Noisy pictures through the networks", tuple(blocks), lead=(lead,))
+
+
+def condition_words(condition: str) -> str:
+    """A corruption in short: `uniform-0.4` as `uniform noise ±0.4`, `zeroed-0.5` as `50 % of pixels zeroed`."""
+    kind, _, severity = condition.partition("-")
+    if kind == "uniform":
+        return f"uniform noise ±{severity}"
+    if kind == "zeroed":
+        return f"{100 * float(severity):g} % of pixels zeroed"
+    return condition
+
+
+def _pictures(results: Results) -> list[Montage]:
+    shown = [
+        (run, found)
+        for run in firsts(results)
+        if (found := results.artifact(run, results.deploy(run.arm), "denoising"))
+    ]
+    asked = list(dict.fromkeys(name for run, _ in shown for name in conditions(results, run.arm)))
+    return [_condition(results, condition, shown) for condition in asked]
+
+
+def _condition(results: Results, condition: str, shown: Sequence) -> Montage:
+    """One condition's rows: the clean pictures, the noisy ones, every arm that was shown them, PCA by rank."""
+    arms = [(run, arrays, list(conditions(results, run.arm))) for run, arrays in shown]
+    arms = [(run, arrays, names.index(condition)) for run, arrays, names in arms if condition in names]
+    run, arrays, at = arms[0]
+    clean = np.asarray(arrays["clean"])[:SHOWN]
+    shape = shape_of(results, run, clean.shape[1])
+    words = condition_words(condition)
+
+    def row(label: str, pictures: np.ndarray, alt: str, place: int | None = None) -> Strip:
+        return Strip(label, strip(pictures[:SHOWN], shape), f"{capital(words)}: {alt}", len(clean), place)
+
+    strips = [
+        row("clean", clean, "the clean pictures"),
+        row("noisy", np.asarray(arrays["inputs"])[at], "the noisy pictures"),
+    ]
+    ranks: dict[int, Strip] = {}
+    for run, arrays, at in arms:
+        place = results.arms.index(run.arm)
+        strips.append(row(run.arm, np.asarray(arrays["outputs"])[at], f"what {run.arm} makes of them", place))
+        if "pca" in arrays:
+            rank = bottleneck(results, run.arm)
+            pca = np.asarray(arrays["pca"])[at]
+            ranks.setdefault(rank, row(f"PCA, rank {rank}", pca, f"what PCA of rank {rank} makes of them"))
+    return montage(f"noisy-{condition}", capital(words), (), [*strips, *ranks.values()], shape)
+
+
+def _errors(results: Results, found: Sequence[Denoised]) -> Block:
+    at_deploy = [case for case in found if case.rule == results.deploy(case.arm)] or list(found)
+    at_deploy.sort(key=lambda case: (case.kind, case.severity, results.arms.index(case.arm)))
+    lines = [
+        Line(f"{condition_words(case.condition)} · {case.arm}", case.arm, case.network, case.pca.mean)
+        for case in at_deploy
+    ]
+    return plot(
+        results,
+        "denoising-errors",
+        "How far from the clean picture",
+        lines,
+        "mse",
+        axis="mean squared error to the clean picture, per pixel",
+        beside="PCA of the same rank",
+    )
+
+
+def _table(results: Results, found: Sequence[Denoised]) -> Table:
+    records: list[Record] = [
+        {
+            "condition": case.condition,
+            "kind": case.kind,
+            "severity": case.severity,
+            "arm": case.arm,
+            "rule": case.rule,
+            **estimated("noisy_mse", case.noisy),
+            **estimated("network_mse", case.network),
+            **estimated("pca_mse", case.pca),
+        }
+        for case in found
+    ]
+    columns = [
+        Column("noise", lambda r: Cell(condition_words(r["condition"]))),
+        arm(results.arms),
+        Column("rule", lambda r: Cell(r["rule"])),
+        spread("noisy picture", "noisy_mse", "mse"),
+        spread("network's output", "network_mse", "mse"),
+        spread("PCA, same rank", "pca_mse", "mse"),
+    ]
+    title = "Mean squared error to the clean picture, per pixel"
+    return table("denoising", title, columns, records, fold=len(records) > 16)

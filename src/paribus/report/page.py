@@ -1,0 +1,281 @@
+"""The report as files: one self-contained page a study, an index over several, and every table as CSV."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import vl_convert
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from paribus import __version__
+from paribus.analysis.answers import answer
+from paribus.analysis.results import Results, load
+from paribus.analysis.tables import rows
+from paribus.analysis.verdicts import judged
+from paribus.energy.carbon import Grid
+from paribus.report import (
+    comparison,
+    eigenface_pictures,
+    method,
+    networks,
+    noise_pictures,
+    overview,
+    pictures,
+    published,
+    training_curves,
+    weight_pictures,
+)
+from paribus.report.blocks import Block, Chart, Record, Section, tables, within
+from paribus.report.charts import theme
+from paribus.report.palette import DARK, LIGHT, arm_colours, arm_lines
+from paribus.report.writing import csv_text, put
+from paribus.store.workspace import Workspace
+
+INDEX = "index.html"
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A chart's specification and data as the page carries them."""
+
+    name: str
+    json: Markup
+
+
+@dataclass(frozen=True)
+class Page:
+    """A study's report before it becomes HTML."""
+
+    name: str
+    title: str
+    question: str
+    answer: tuple[str, ...]
+    state: str
+    identity: str
+    version: str
+    sections: tuple[Section, ...]
+    outcomes: tuple[str, ...]
+    arms: int
+    table: tuple[Record, ...]
+    up: str = ""
+
+    @property
+    def file(self) -> str:
+        return f"{self.name}.html"
+
+    @property
+    def charts(self) -> list[Drawn]:
+        return [
+            Drawn(chart.name, _inert_json({"spec": chart.spec, "datasets": chart.data}))
+            for section in self.sections
+            for chart in within(section.blocks)
+            if isinstance(chart, Chart)
+        ]
+
+    def tables(self) -> dict[str, Sequence[Record]]:
+        """Every table by its file's name: the study's whole table, those shown, those that charts are drawn from."""
+        found: dict[str, Sequence[Record]] = {_csv_name(self.name, "table"): self.table}
+        for section in self.sections:
+            for name, records in tables(section.blocks):
+                found[_csv_name(self.name, name)] = records
+        return found
+
+
+def write_report(workspace: Workspace, studies: Sequence[str], folder: Path, grid: Grid | None = None) -> Path:
+    """Write the report on `studies` (names or ids) into `folder`, and return the path of the page to open first.
+
+    Nothing but the workspace is read. `grid` is where the electricity came from, if the user says so. Raises UserError
+    for a study that the workspace does not know and for a folder that cannot be written to.
+    """
+    return write_pages([load(workspace, study) for study in studies], folder, grid)
+
+
+def write_pages(results: Sequence[Results], folder: Path, grid: Grid | None = None) -> Path:
+    """`write_report` from results at hand: `<study>.html` for each, `index.html` over them, `tables/*.csv`."""
+    pages = [compose(one, grid=grid, up=INDEX) for one in results]
+    environment = _environment()
+    for page in pages:
+        for name, records in page.tables().items():
+            put(folder / name, csv_text(records))
+        put(folder / page.file, _html(environment, page))
+    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+    text = environment.get_template("index.html").render(
+        studies=pages, policy=policy, style=Markup(_asset("style.css")), version=__version__
+    )
+    put(folder / INDEX, text)
+    return folder / (INDEX if len(pages) != 1 else pages[0].file)
+
+
+def compose(results: Results, grid: Grid | None = None, up: str = "") -> Page:
+    """Everything that a study's page says, without mark-up."""
+    found = answer(results, grid)
+    sections = (
+        overview.verdict_section(results),
+        overview.finding_section(results),
+        overview.answer_section(found),
+        training_curves.section(results),
+        comparison.labels_section(results),
+        comparison.selection_section(results),
+        comparison.comparison_section(results),
+        published.section(results),
+        networks.unit_section(results),
+        pictures.section(results),
+        weight_pictures.section(results),
+        eigenface_pictures.section(results),
+        noise_pictures.section(results),
+        networks.size_section(results),
+        networks.confusion_section(results),
+        method.drawer_section(results),
+        method.cost_section(results, grid),
+        method.method_section(results),
+    )
+    study = results.study
+    whole = tuple(
+        {
+            "arm": r.arm,
+            "rule": r.rule,
+            "metric": r.metric,
+            "mean": r.mean,
+            "sd": r.sd,
+            "n": r.n,
+            "values": " ".join("" if v is None else repr(v) for v in r.values),
+            "published": r.published,
+        }
+        for r in rows(results)
+    )
+    return Page(
+        name=study.name,
+        title=study.title,
+        question=study.question,
+        answer=_sentences(found.short),
+        state=_state(results),
+        identity=results.study_id,
+        version=__version__,
+        sections=tuple(s for s in sections if s is not None),
+        outcomes=tuple(case.verdict for case in judged(results)),
+        arms=len(results.arms),
+        table=whole,
+        up=up,
+    )
+
+
+def _html(environment: Environment, page: Page) -> str:
+    vega, script = Markup(_vega()), Markup(_asset("draw.js"))
+    environment.filters["file_names"] = partial(_file_names, page.name)
+    hashes = " ".join(f"'sha256-{_sha256(text)}'" for text in (vega, script))
+    policy = (
+        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {hashes} 'unsafe-eval'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    return environment.get_template("study.html").render(
+        page=page,
+        policy=policy,
+        style=Markup(_asset("style.css")),
+        colours=Markup(_arm_style(page.arms)),
+        vega=vega,
+        script=script,
+        themes=_inert_json(themes()),
+    )
+
+
+def themes() -> dict[str, Any]:
+    """The charts' configuration for light and for dark ground."""
+    return {
+        "light": theme(LIGHT, ink="#1c1d21", faint="#5d6068", line="#dcd9d3"),
+        "dark": theme(DARK, ink="#e9e8e4", faint="#a3a6ae", line="#3d4047"),
+    }
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("paribus.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["tied"] = _tied
+    return environment
+
+
+@dataclass(frozen=True)
+class Link:
+    """A CSV file beside the page."""
+
+    href: str
+    label: str
+
+
+def _file_names(page: str, block: Block) -> list[Link]:
+    """Links to the tables of a block, each under its own name's last part."""
+    names = [name for name, _ in tables((block,))]
+    shared = f"{names[0].rpartition('-')[0]}-" if len(names) > 1 else ""
+    return [Link(_csv_name(page, name), name.removeprefix(shared)) for name in names]
+
+
+def _sentences(text: str) -> tuple[str, ...]:
+    """A text cut after each full stop before a space: for display only, so that a name cut in two does no harm."""
+    return tuple(re.split(r"(?<=\.) (?=\S)", text))
+
+
+def _tied(text: str) -> str:
+    """Numbers kept on one line with their unit."""
+    return text.replace(" %", "\u00a0%").replace(" ± ", "\u00a0±\u00a0")
+
+
+def _csv_name(study: str, table: str) -> str:
+    return f"tables/{study}-{table}.csv"
+
+
+def _state(results: Results) -> str:
+    states = results.states()
+    planned = len(results.arms) * results.study.replicates
+    ended = states.get("done", 0) + states.get("diverged", 0)
+    words = f"{len(results.arms)} arms × {results.study.replicates} replicates"
+    if ended < planned:
+        return f"{words}, {ended} of {planned} runs ended so far"
+    diverged = f", {states['diverged']} of them diverged" if states.get("diverged") else ""
+    return f"{words}, all {planned} runs ended{diverged}"
+
+
+def _arm_style(arms: int) -> str:
+    """The arms' colours as style rules, the same ones that the charts take from their theme."""
+    lines = arm_lines(arms)
+    light = "".join(f".a{i}{{--arm:{c};--line-style:{lines[i]}}}" for i, c in enumerate(arm_colours(arms)))
+    dark = "".join(f".a{i}{{--arm:{c}}}" for i, c in enumerate(arm_colours(arms, DARK)))
+    return f"{light}@media screen and (prefers-color-scheme:dark){{{dark}}}"
+
+
+def _inert_json(value: Any) -> Markup:
+    """JSON that cannot end the script element that it stands in, nor be taken for mark-up."""
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
+
+
+@lru_cache(maxsize=1)
+def _vega() -> str:
+    """Vega, Vega-Lite and vega-embed as one script, as vl-convert ships them."""
+    return (
+        vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+        .replace("</script", "<\\/script")
+        .replace("<!--", "<\\!--")
+    )
+
+
+@lru_cache(maxsize=8)
+def _asset(name: str) -> str:
+    return resources.files("paribus.report").joinpath("assets", name).read_text(encoding="utf-8")
+
+
+def _sha256(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")

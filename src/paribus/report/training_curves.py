@@ -1,0 +1,177 @@
+"""Loss and accuracy over epochs: charts of bands per arm, thinned for drawing, with the selected epochs kept."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from paribus.analysis.curves import Band, band
+from paribus.analysis.results import Results
+from paribus.analysis.tables import shown_rules
+from paribus.analysis.wording import label
+from paribus.report import charts
+from paribus.report.blocks import Block, Chart, Record, Section, Side
+from paribus.report.tabulate import capital
+from paribus.spec.metrics import METRICS
+
+POINTS = 360
+"""About how many epochs of a curve are drawn; selected epochs come on top."""
+LOG_FROM = 3.0
+"""A loss whose highest mean is this many times its lowest gets a logarithmic axis."""
+
+_LOSSES = ("train_loss", "train_loss_end", "val_loss", "test_loss")
+_ACCURACIES = ("val_accuracy", "test_accuracy")
+
+
+def section(results: Results) -> Section | None:
+    """A chart for every metric that some arm has a curve of."""
+    found = {metric: _bands(results, metric) for metric in (*_LOSSES, *_ACCURACIES, "lr")}
+    drawn = {metric: chart(results, metric, bands) for metric, bands in found.items() if bands}
+    losses = tuple(drawn[metric] for metric in _LOSSES if metric in drawn)
+    if not drawn:
+        return None
+    blocks: list[Block] = [Side(losses)] if len(losses) > 1 else list(losses)
+    blocks += [drawn[metric] for metric in (*_ACCURACIES, "lr") if metric in drawn]
+    return Section("curves", "Loss and accuracy over the epochs", tuple(blocks), lead=tuple(_lead(found)))
+
+
+def chart(results: Results, metric: str, bands: list[Band]) -> Chart:
+    """One metric's chart: data sets `curves` (thinned) and `marks` (every selected epoch)."""
+    marks = selected_epochs(results, metric)
+    wanted = [int(mark["epoch"]) for mark in marks] + (_steps(bands) if metric == "lr" else [])
+    keep = drawn_epochs(max(int(b.epoch[-1]) for b in bands), wanted)
+    rows = [row for b in bands for row in _rows(results, b, keep)]
+    rules = list(dict.fromkeys(rule for arm in results.arms for rule in shown_rules(results, arm)))
+    marked = {str(mark["rule"]) for mark in marks}
+    name, percent = label(metric), METRICS[metric].unit == "fraction"
+    log = metric == "lr" or (metric in _LOSSES and _spans_orders(bands))
+    domain = None if log else first_sight(bands, METRICS[metric].direction, [float(mark["value"]) for mark in marks])
+    height = 360 if percent else 160 if metric == "lr" else 280
+    shown = [b.arm for b in bands]
+    drawing = charts.curves(
+        results.arms,
+        shown,
+        rules if marks else [],
+        y=name + (" (log scale)" if log else ""),
+        percent=percent,
+        log=log,
+        domain=domain,
+        height=height,
+    )
+    note = ""
+    if domain is not None:
+        ends = [f"{100 * end:.1f} %" if percent else f"{end:.3g}" for end in domain]
+        note = f"At first sight the axis runs from {ends[0]} to {ends[1]}: the first epochs lie beyond it."
+    data = {"curves": rows, "marks": marks} if marks else {"curves": rows}
+    words = f"{name} over epochs, a line and a band for each of {len(shown)} arms: {', '.join(shown)}."
+    return charts.figure(
+        f"curve-{metric.replace('_', '-')}",
+        capital(name),
+        drawing,
+        data,
+        words,
+        note=note,
+        height=height,
+        legend=[*charts.arm_keys(results.arms, shown), *charts.rule_keys(rules, marked)],
+    )
+
+
+def selected_epochs(results: Results, metric: str) -> list[Record]:
+    """Where each finished run's selection rules point on a metric's curve: arm, key, rule, replicate, epoch, value."""
+    marks: list[Record] = []
+    for run in results.runs if metric != "lr" else ():
+        curve = run.curves.get(metric)
+        rules = shown_rules(results, run.arm) if metric == "test_accuracy" else results.rules(run.arm)
+        for rule in rules if run.state == "done" else ():
+            epoch = run.epoch(rule)
+            if curve is None or epoch is None or not 1 <= epoch <= len(curve) or not np.isfinite(curve[epoch - 1]):
+                continue
+            marks.append(
+                {
+                    "arm": run.arm,
+                    "key": f"a{results.arms.index(run.arm)}",
+                    "rule": rule,
+                    "replicate": run.replicate,
+                    "epoch": epoch,
+                    "value": float(curve[epoch - 1]),
+                }
+            )
+    return marks
+
+
+def drawn_epochs(last: int, wanted: list[int]) -> npt.NDArray[np.int64]:
+    """Epochs to draw out of 1..last: about `POINTS` evenly thinned, the first, the last and `wanted` always kept."""
+    step = max(1, -(-last // POINTS))
+    return np.unique(np.concatenate([np.arange(1, last + 1, step), [last], np.asarray(wanted, dtype=np.int64)]))
+
+
+def first_sight(bands: list[Band], direction: int, marked: list[float]) -> tuple[float, float] | None:
+    """The part of a linear axis worth seeing first, or None for all of it.
+
+    Training starts far off and then hardly moves: the bad end is cut at four times the distance between the best value
+    and all but the worst twentieth of the epochs. Every selected epoch stays in sight.
+    """
+    low = np.concatenate([b.low[np.isfinite(b.low)] for b in bands])
+    high = np.concatenate([b.high[np.isfinite(b.high)] for b in bands])
+    least, most = float(low.min()), float(high.max())
+    if direction > 0:
+        cut = min([most - 4 * (most - float(np.quantile(low, 0.05))), *marked])
+        return (cut, most) if cut > least else None
+    cut = max([least + 4 * (float(np.quantile(high, 0.95)) - least), *marked])
+    return (least, cut) if cut < most else None
+
+
+def _rows(results: Results, found: Band, keep: npt.NDArray[np.int64]) -> list[Record]:
+    key = f"a{results.arms.index(found.arm)}"
+    inside = np.isin(found.epoch, keep) & np.isfinite(found.mean)
+    columns = zip(
+        found.epoch[inside].tolist(),
+        found.mean[inside].tolist(),
+        found.low[inside].tolist(),
+        found.high[inside].tolist(),
+        strict=True,
+    )
+    return [
+        {"arm": found.arm, "key": key, "epoch": int(epoch), "mean": _short(mean), "lo": _short(low), "hi": _short(high)}
+        for epoch, mean, low, high in columns
+    ]
+
+
+def _steps(bands: list[Band]) -> list[int]:
+    """The epochs around each fall or rise of a learning rate held between them, so that steps look like steps."""
+    found: set[int] = set()
+    for b in bands:
+        turns = np.flatnonzero(np.diff(b.mean))
+        if len(turns) < POINTS // 10:
+            found |= {int(b.epoch[i + side]) for i in turns for side in (0, 1)}
+    return sorted(found)
+
+
+def _short(value: float) -> float:
+    """Six significant digits: beyond what a chart can show, and a third of the page's size."""
+    return float(f"{value:.6g}")
+
+
+def _bands(results: Results, metric: str) -> list[Band]:
+    found = [band(results, arm, metric) for arm in results.arms]
+    bands = [b for b in found if b is not None and np.isfinite(b.mean).any()]
+    if metric == "lr" and all(np.ptp(b.mean[np.isfinite(b.mean)]) == 0 for b in bands):
+        return []  # a constant says nothing that the method's table does not
+    return bands
+
+
+def _spans_orders(bands: list[Band]) -> bool:
+    means = np.concatenate([b.mean[np.isfinite(b.mean)] for b in bands])
+    lows = np.concatenate([b.low[np.isfinite(b.low)] for b in bands])
+    return bool(lows.min() > 0 and means.max() / means.min() > LOG_FROM)
+
+
+def _lead(found: dict[str, list[Band]]) -> list[str]:
+    last = max(int(b.epoch[-1]) for bands in found.values() for b in bands)
+    words = (
+        "A line is the mean over replicates, its band runs from the lowest to the highest, and a mark stands at every "
+        "epoch that a selection rule chose, one a replicate."
+    )
+    if last > POINTS:
+        words += f" Of {last:,} epochs about {POINTS} are drawn, every selected one too; the workspace has them all."
+    return [words, "Drag to move, shift and scroll to zoom, double-click to go back; an arm's name shows it alone."]

