@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from queue import Empty, Queue
 from threading import Event, Thread
 
-from paribus.energy.meters import Metering, best_meter
+from paribus.energy.meters import Metering, Usage, best_meter
 from paribus.execution.progress import CohortDone, CohortStarted, EpochDone, Listener, silent
 from paribus.execution.recorder import Recorder
 from paribus.execution.worker import Checkpoint, DrawerRequest, Ended, Finished, Message, Worker, checkpoint_every_s
@@ -46,10 +46,12 @@ def run_study(
     """
     started = time.perf_counter()
     save_every_s = checkpoint_every_s()
-    plan = plan_in(study, workspace, workers=workers)
+    with Metering(best_meter()) as rehearsal:
+        plan = plan_in(study, workspace, workers=workers)
     workspace.register_study(study, _keys(plan))
     left = plan.left()
     if left:
+        workspace.record_forecast(_forecast(plan, rehearsal.usage))
         _Session(plan, workspace, listener, save_every_s).run()
     states = [run.state for _, _, run in workspace.runs_of(study.id)]
     return Summary(
@@ -92,7 +94,6 @@ class _Session:
     def run(self) -> None:
         plan = self._plan
         with Metering(best_meter()) as self._metering:
-            self._workspace.record_forecast(_forecast(plan))
             interrupted = False
             for _ in range(min(plan.workers, len(self._waiting))):
                 self._start_next()
@@ -199,13 +200,15 @@ class _Session:
         )
 
 
-def _forecast(plan: Plan) -> Forecast:
-    seconds = plan.expected_s or 0.0
+def _forecast(plan: Plan, rehearsal: Usage) -> Forecast:
+    """What is left is expected to take: time from the rehearsal, energy at the rehearsal's joules a second."""
+    busy_s = sum(cohort.expected_s or 0.0 for cohort in plan.cohorts)
+    rate = None if rehearsal.energy_j is None else rehearsal.energy_j / rehearsal.cpu_s
     return Forecast(
         study_id=plan.study.id,
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         model_epochs=sum(run.epochs_left for run in plan.left()),
-        wall_s=seconds,
-        energy_j=None,
+        wall_s=plan.expected_s or 0.0,
+        energy_j=None if rate is None else rate * busy_s,
         basis="a rehearsal of a few steps of each cohort on this machine",
     )
