@@ -16,6 +16,7 @@ import numpy as np
 
 from paribus.analysis import wording
 from paribus.analysis.estimates import Estimate, Interval, estimate
+from paribus.analysis.pace import paces
 from paribus.analysis.results import Results
 from paribus.analysis.tables import Row, rows, source
 from paribus.spec.metrics import METRICS
@@ -24,7 +25,7 @@ from paribus.spec.rules import parse_rule, selected_epoch
 
 ReasonKind = Literal[
     "no-run", "one-replicate", "exact", "within", "shorter", "fewer-images", "collapsed", "split-chance", "near-tie",
-    "other-epoch", "monitored-part", "kept-every", "unexplained",
+    "other-epoch", "monitored-part", "kept-every", "pace", "unexplained",
 ]  # fmt: skip
 _NORMAL = 1.959963984540054
 """The two-sided 95 % quantile of the normal distribution."""
@@ -225,12 +226,37 @@ def _kept_every(results: Results, row: Row, difference: float) -> Iterator[Reaso
         )
 
 
+def _pace(results: Results, row: Row, _difference: float) -> Iterator[Reason]:
+    """The published run is further on in its training than ours are after as many epochs."""
+    if row.metric in ("parameters", "weights"):
+        return
+    every = paces(results)
+    own = next((pace for pace in every if (pace.arm, pace.rule) == (row.arm, row.rule)), None)
+    if own is None:
+        return
+    loss = wording.quantity("train_loss", own.train_loss)
+    if own.ratio is not None and own.differs:
+        yield Reason(
+            "pace",
+            f"our runs come to the published training loss {loss} at epoch {wording.spread('epoch', own.ours)}, the "
+            f"published run at {own.theirs:,}: one epoch of it is worth {own.ratio:.1f} of ours, which no published "
+            "setting accounts for",
+        )
+    elif not own.ours.n and own.lowest > own.train_loss:
+        told = f"our runs do not come to the published training loss {loss} (lowest {own.lowest:.4f} on average)"
+        ratios = {pace.arm: pace.ratio for pace in every if pace.ratio is not None and pace.differs}
+        if ratios:
+            compared = " and ".join(f"{ratio:.1f} of ours in {arm}" for arm, ratio in ratios.items())
+            told += f"; where the two can be compared, one published epoch is worth {compared}"
+        yield Reason("pace", told)
+
+
 def _kept_value(metric: str, kept: Mapping[str, Sequence[float]], place: int, step: int) -> float:
     return float(place * step) if metric == "epoch" else kept[metric][place - 1]
 
 
 _TESTS: tuple[Callable[[Results, Row, float], Iterator[Reason]], ...] = (
-    _shorter, _fewer_images, _collapsed, _split_chance, _near_tie, _other_epoch, _monitored_part, _kept_every,
+    _shorter, _fewer_images, _collapsed, _split_chance, _near_tie, _other_epoch, _monitored_part, _kept_every, _pace,
 )  # fmt: skip
 
 
