@@ -86,7 +86,8 @@ class Cohort:
         specs = [recipe.optimizer for recipe in recipes]
         self._optimizer = stacked_optimizer(self.network, specs, states, self._steps)
         self._streams = _streams(self.members)
-        self._data = [_StreamData(self.members[runs.start], self.device) for runs in self._streams]
+        pools: dict[int, Tensor] = {}
+        self._data = [_StreamData(self.members[runs.start], pools, self.device) for runs in self._streams]
         self._batch_size = first.recipe.training.batch_size
         self._dropout = _Dropout(self.members, self._streams, self.device) if first.recipe.network.dropout else None
         self._passes: dict[tuple[int, bool], Pass] = {}
@@ -102,20 +103,30 @@ class Cohort:
         self._optimizer.set_rates(rates)
         orders = [data.shuffle(self.epoch) for data in self._data]
         labels = self._labels([data.labels for data in self._data], orders)
-        rows_of = [data.indices[order] for data, order in zip(self._data, orders, strict=True)]
+        rows_of = torch.stack([data.indices[order] for data, order in zip(self._data, orders, strict=True)])
         if self._dropout is not None:
             self._dropout.begin_epoch(self.epoch)
         losses: list[Tensor] = []
         for start in range(0, self.images, self._batch_size):
             batch = slice(start, min(start + self._batch_size, self.images))
             at = self._pass(batch.stop - start, backward=True)
-            for s, data in enumerate(self._data):
-                data.take(rows_of[s][batch], out=at.inputs[s])
+            self._fill(at.inputs, rows_of[:, batch])
             if labels is not None:
                 at.labels = labels[:, :, batch]
             losses.append(self._step(at))
         self.epoch += 1
         return np.mean(torch.stack(losses).cpu().numpy().astype(np.float64), axis=0)
+
+    def _fill(self, inputs: Tensor, rows: Tensor) -> None:
+        """Copy `rows` (stream, row) of each stream's pictures into `inputs` (stream, row, pixel)."""
+        if not inputs.is_contiguous():  # a view of a buffer whose tiles are filled up
+            for s, data in enumerate(self._data):
+                inputs[s].copy_(data.inputs[rows[s]])
+        elif all(data.inputs is self._data[0].inputs for data in self._data):
+            torch.index_select(self._data[0].inputs, 0, rows.reshape(-1), out=inputs.view(-1, inputs.shape[2]))
+        else:
+            for s, data in enumerate(self._data):
+                torch.index_select(data.inputs, 0, rows[s], out=inputs[s])
 
     def _step(self, at: Pass) -> Tensor:
         if self._dropout is not None:
@@ -194,24 +205,20 @@ class _EvaluationSet:
 class _StreamData:
     """The training images of one stream on the device, and the order in which each epoch takes them."""
 
-    def __init__(self, member: Member, device: torch.device) -> None:
+    def __init__(self, member: Member, pools: dict[int, Tensor], device: torch.device) -> None:
+        """`pools` holds what is on the device already, by the pool's `id`: streams without a centre share it."""
         splits = member.splits
         self._member = member
         self.pool = splits.train.pool
-        inputs = shared(self.pool.inputs)
         self.center = None if splits.center is None else shared(splits.center)
-        self.inputs = (inputs if self.center is None else inputs - self.center).to(device)
+        if self.center is None:
+            self.inputs = pools.setdefault(id(self.pool), shared(self.pool.inputs).to(device))
+        else:
+            self.inputs = (shared(self.pool.inputs) - self.center).to(device)
         self.indices = shared(splits.train.indices).to(device)
         labels = splits.train.labels if member.recipe.has_labels else None
         self.labels = None if labels is None else shared(labels).to(device)
         self.images = len(self.indices)
-
-    def take(self, indices: Tensor, *, out: Tensor) -> None:
-        """Copy rows of the pool into `out`, (row, pixel)."""
-        if out.is_contiguous():
-            torch.index_select(self.inputs, 0, indices, out=out)
-        else:  # a view of a buffer whose tiles are filled up
-            out.copy_(self.inputs[indices])
 
     def shuffle(self, epoch: int) -> Tensor:
         """The order of one epoch: a permutation that depends on the stream and the epoch alone."""

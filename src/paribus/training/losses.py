@@ -19,7 +19,7 @@ class StackedLoss(ABC):
 
     @abstractmethod
     def value(self, at: Pass) -> Tensor:
-        """Loss of each run (run,). Overwrites `at.output` with what `gradient` needs."""
+        """Loss of each run (run,). Leaves in `at.scratch` what `gradient` needs."""
 
     @abstractmethod
     def gradient(self, at: Pass) -> None:
@@ -34,10 +34,10 @@ class CrossEntropy(StackedLoss):
     def __init__(self, smoothing: Sequence[float], device: torch.device) -> None:
         self._any = any(smoothing)
         self._smoothing = torch.tensor(smoothing, device=device).view(-1, 1, 1)
+        self._minus_rest = self._smoothing - 1
 
     def value(self, at: Pass) -> Tensor:
-        log_p = torch.log_softmax(at.output, 1)
-        at.output.copy_(log_p)
+        log_p = torch.log_softmax(at.output, 1, out=at.scratch)
         loss = -log_p.gather(1, at.labels).mean(2).view(-1)
         if self._any:
             share = self._smoothing.view(-1)
@@ -46,10 +46,10 @@ class CrossEntropy(StackedLoss):
 
     def gradient(self, at: Pass) -> None:
         classes, rows = at.output.shape[1:]
-        p = torch.exp(at.output, out=at.output_gradient)
+        p = torch.exp(at.scratch, out=at.output_gradient)
         if self._any:
             p.sub_(self._smoothing / classes)
-        p.scatter_add_(1, at.labels, (self._smoothing - 1).expand(at.labels.shape))
+        p.scatter_add_(1, at.labels, self._minus_rest.expand(at.labels.shape))
         p.mul_(1 / rows)
 
 
@@ -61,13 +61,13 @@ class SquaredError(StackedLoss):
     def value(self, at: Pass) -> Tensor:
         rows, pixels = at.inputs.shape[1:]
         for s, runs in enumerate(at.streams):
-            at.output[runs, :, :pixels].sub_(at.inputs[s])
+            torch.sub(at.output[runs, :, :pixels], at.inputs[s], out=at.scratch[runs, :, :pixels])
         # in two stages, so that a sum of many thousand squares keeps its digits
-        return torch.linalg.vecdot(at.output, at.output).sum(1) / (rows * pixels)
+        return torch.linalg.vecdot(at.scratch, at.scratch).sum(1) / (rows * pixels)
 
     def gradient(self, at: Pass) -> None:
         rows, pixels = at.inputs.shape[1:]
-        torch.mul(at.output, 2 / (rows * pixels), out=at.output_gradient)
+        torch.mul(at.scratch, 2 / (rows * pixels), out=at.output_gradient)
 
 
 def training_loss(recipes: Sequence[Recipe], device: torch.device) -> StackedLoss:

@@ -10,7 +10,7 @@ weights start at zero and their gradients are zero.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import torch
 from torch import Tensor, nn
@@ -110,6 +110,7 @@ class Pass:
     inputs : (stream, row, pixel), to be filled before `forward`; a view of the live rows and columns.
     labels : (run, 1, row) where the loss needs them, to be set before it is asked.
     output, output_gradient : the last layer's live rows, laid out as the network's `columns_last` says.
+    scratch : a buffer of the shape of `output`, for the loss.
     masks : per hidden layer (run, row, unit), to be filled before `forward` where `dropout` is set.
     """
 
@@ -117,19 +118,22 @@ class Pass:
         self, network: StackedNetwork, streams: Sequence[slice], rows: int, *, backward: bool, dropout: bool = False
     ) -> None:
         runs, widths, device = network.runs, network.widths, network.device
-        self.rows, self.streams = rows, streams
+        self.rows, self.streams = rows, tuple(streams)
         self.labels = torch.empty(runs, 1, 0, dtype=torch.int64, device=device)
         self._columns_last = network.columns_last
         padded = tiled(rows)
-        whole_inputs = torch.zeros(len(streams), padded, widths[0], device=device)
-        self.inputs = whole_inputs[:, :rows, : network.layers[0]]
+        inputs = torch.zeros(len(streams), padded, widths[0], device=device)
+        self.inputs = inputs[:, :rows, : network.layers[0]]
         self.hidden = [torch.zeros(runs, padded, width, device=device) for width in widths[1:-1]]
         shape = (runs, padded, widths[-1]) if network.columns_last else (runs, widths[-1], padded)
         self._output = torch.zeros(shape, device=device)
-        self.output = self._live(self._output)
+        self.output, self.scratch = self._live(self._output), self._live(torch.zeros_like(self._output))
         self.masks = [torch.zeros_like(h) for h in self.hidden] if dropout else []
         self._first = [
-            _FirstLayer(network, whole_inputs[s], self.hidden[0], runs_of) for s, runs_of in enumerate(streams)
+            _FirstLayer(
+                network, inputs[part], self.hidden[0], slice(streams[part.start].start, streams[part.stop - 1].stop)
+            )
+            for part in _alike(streams)
         ]
         self._transposed = [w.transpose(1, 2) for w in network.weights]
         self._weights = network.weights
@@ -190,34 +194,46 @@ class Pass:
 
 
 class _FirstLayer:
-    """The first layer of one stream's runs: one wide product, forward and for the weight gradient."""
+    """The first layer of streams with equally many runs: one wide product a stream, all streams in one call."""
 
     def __init__(self, network: StackedNetwork, inputs: Tensor, hidden: Tensor, runs: slice) -> None:
-        rows, width, count = inputs.shape[0], network.widths[1], runs.stop - runs.start
+        streams, rows, _ = inputs.shape
+        width, count = network.widths[1], (runs.stop - runs.start) // streams
+        self._runs, self._by_stream = runs, (streams, count, rows, width)
         self._inputs = inputs
-        self._hidden = hidden[runs]
-        self._bias = network.biases[0][runs].unsqueeze(1)
-        self._runs = runs
-        self._wide = torch.empty(rows, count * width, device=inputs.device)
-        self._by_run = self._wide.view(rows, count, width).transpose(0, 1)
-        self._weights_transposed = network.weights[0][runs].view(count * width, -1).t()
+        self._hidden = hidden[runs].view(self._by_stream)
+        self._bias = network.biases[0][runs].view(streams, count, 1, width)
+        self._wide = torch.empty(streams, rows, count * width, device=inputs.device)
+        self._by_run = self._wide.view(streams, rows, count, width).transpose(1, 2)
+        self._weights_transposed = network.weights[0][runs].view(streams, count * width, -1).transpose(1, 2)
 
     def prepare_backward(self, network: StackedNetwork, hidden_gradient: Tensor) -> None:
-        self._gradient = hidden_gradient[self._runs]
-        self._weight_gradient = network.weight_gradients[0][self._runs].view(self._wide.shape[1], -1)
-        self._bias_gradient = network.bias_gradients[0][self._runs].view(1, -1)
-        self._wide_transposed = self._wide.t()
-        self._ones = torch.ones(1, len(self._inputs), device=self._inputs.device)
+        streams, rows, columns = self._wide.shape
+        self._gradient = hidden_gradient[self._runs].view(self._by_stream)
+        self._weight_gradient = network.weight_gradients[0][self._runs].view(streams, columns, -1)
+        self._bias_gradient = network.bias_gradients[0][self._runs].view(streams, 1, columns)
+        self._wide_transposed = self._wide.transpose(1, 2)
+        self._ones = torch.ones(streams, 1, rows, device=self._wide.device)
 
     def forward(self) -> None:
-        torch.mm(self._inputs, self._weights_transposed, out=self._wide)
+        torch.bmm(self._inputs, self._weights_transposed, out=self._wide)
         torch.add(self._by_run, self._bias, out=self._hidden)
 
     def backward(self) -> None:
         # the forward product is used up, so its buffer takes the gradient in wide layout
         _through_relu(self._gradient, self._hidden, out=self._by_run)
-        torch.mm(self._wide_transposed, self._inputs, out=self._weight_gradient)
-        torch.mm(self._ones, self._wide, out=self._bias_gradient)  # a sum over rows would depend on the company's width
+        torch.bmm(self._wide_transposed, self._inputs, out=self._weight_gradient)
+        # a product, because a sum over rows takes its bits from the width of the whole company
+        torch.bmm(self._ones, self._wide, out=self._bias_gradient)
+
+
+def _alike(streams: Sequence[slice]) -> list[slice]:
+    """Stretches of neighbouring streams with equally many runs."""
+    stretches: list[slice] = []
+    for _, same in groupby(range(len(streams)), key=lambda s: streams[s].stop - streams[s].start):
+        start = stretches[-1].stop if stretches else 0
+        stretches.append(slice(start, start + len(list(same))))
+    return stretches
 
 
 def _through_relu(gradient: Tensor, activation: Tensor, *, out: Tensor) -> None:
