@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections import Counter
 
 import pytest
@@ -9,7 +10,8 @@ from paribus.errors import UserError
 from paribus.spec import builtin
 from paribus.spec.study import parse
 from paribus.store.records import RunRecord
-from paribus.training.plan import MAX_COHORT, plan_study, static_key
+from paribus.training import plan as plan_module
+from paribus.training.plan import MAX_COHORT, bytes_per_run, plan_study, static_key
 
 
 def study(name="selection", **overrides):
@@ -63,6 +65,16 @@ def test_many_runs_are_cut_into_even_cohorts():
     assert sum(sizes) == 100
     assert max(sizes) - min(sizes) <= 1
     assert len(sizes) % 2 == 0
+
+
+def test_cohorts_shrink_to_the_memory_at_hand(monkeypatch):
+    monkeypatch.setattr(plan_module, "MEMORY_SHARE", 1e-3)
+    wide = {"replicates": "50", "network.layers": "[784, 2048, 2048, 10]"}
+    plan = plan_study(study(**wide), {}, workers=2, rehearse=False)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    one = bytes_per_run(plan.runs[0].recipe)
+    assert all(cohort.memory_bytes <= max(one, memory * 1e-3 / 2) for cohort in plan.cohorts)
+    assert max(len(cohort.runs) for cohort in plan.cohorts) < MAX_COHORT
 
 
 @pytest.mark.parametrize(

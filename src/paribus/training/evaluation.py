@@ -16,9 +16,10 @@ from paribus.data.corruption import Condition, conditions
 from paribus.data.pool import Split, Splits
 from paribus.spec.recipe import Recipe
 from paribus.store.records import Measurement
-from paribus.training.cohort import fresh_state, shared
+from paribus.training.cohort import fresh_state
 from paribus.training.eigenfaces import principal_components
 from paribus.training.networks import parameter_count
+from paribus.training.streams import shared
 from paribus.training.tracker import Best
 
 PICTURES = 16
@@ -90,6 +91,31 @@ def _measure_snapshot(measured: Measured, subject: Subject, rule: str, chosen: B
         _measure_denoising(measured, subject, rule, network)
 
 
+def weigh(subject: Subject, weights: Mapping[str, Tensor]) -> dict[str, float]:
+    """What can be told of weights of any origin by a run's training and validation splits, metric by metric.
+
+    The metrics are those that `measure` and the curves of a run record, but for what only a run's own history knows.
+    """
+    measured, splits = Measured(), subject.splits
+    network = _Network(weights, splits)
+    layers = subject.recipe.network.layers
+    measured.number("", parameters=parameter_count(layers), weights=parameter_count(layers, biases=False))
+    _measure_units(measured, subject, "", network)
+    if subject.recipe.has_labels:
+        measured.number("", train_loss_end=_classified(network, splits.train, splits.classes)[0])
+        _measure_classes(measured, subject, "", network)
+        if splits.validation is not None:
+            loss, counts = _classified(network, splits.validation, splits.classes)
+            measured.number("", val_loss=loss, val_accuracy=_accuracy(counts))
+    else:
+        _measure_reconstruction(measured, subject, "", network)
+        _measure_denoising(measured, subject, "", network)
+        if splits.validation is not None:
+            images = splits.validation.inputs
+            measured.number("", val_loss=_mse(network.reconstructed(images), images))
+    return {m.name: m.value for m in measured.measurements if m.name != "unmoved_units"}
+
+
 class _Network:
     """One network in evaluation mode, on raw images: the centre is subtracted first, and added back to pictures."""
 
@@ -145,18 +171,28 @@ def _measure_classes(measured: Measured, subject: Subject, rule: str, network: _
 
 
 def _measure_test(measured: Measured, rule: str, network: _Network, test: Split, classes: int) -> None:
-    assert test.labels is not None
+    loss, counts = _classified(network, test, classes)
+    measured.number(rule, test_loss=loss, test_accuracy=_accuracy(counts))
+    measured.arrays(rule, "confusion", counts=counts)
+
+
+def _classified(network: _Network, split: Split, classes: int) -> tuple[float, npt.NDArray[np.int64]]:
+    """The mean cross-entropy on a split, and how many images of each class (row) are put into each class (column)."""
+    assert split.labels is not None
     loss, counts = 0.0, np.zeros((classes, classes), dtype=np.int64)
-    labels = shared(test.labels)
+    labels = shared(split.labels)
     start = 0
-    for values in network.activations(test.inputs):
+    for values in network.activations(split.inputs):
         logits = values[-1]
         truth = labels[start : start + len(logits)]
         loss += float(torch.nn.functional.cross_entropy(logits, truth, reduction="sum"))
         np.add.at(counts, (truth.numpy(), logits.argmax(1).numpy()), 1)
         start += len(logits)
-    measured.number(rule, test_loss=loss / start, test_accuracy=np.trace(counts) / start)
-    measured.arrays(rule, "confusion", counts=counts)
+    return loss / start, counts
+
+
+def _accuracy(counts: npt.NDArray[np.int64]) -> float:
+    return float(np.trace(counts) / counts.sum())
 
 
 def _measure_reconstruction(measured: Measured, subject: Subject, rule: str, network: _Network) -> None:

@@ -35,12 +35,35 @@ class StackedOptimizer(ABC):
             ]
             for slot in self.slot_names
         }
+        self.steps_taken = torch.tensor(float(steps), device=network.device)
+
+    @abstractmethod
+    def set_rates(self, rates: Sequence[float]) -> None:
+        """Learning rate of each run from the next step on."""
+
+    @abstractmethod
+    def step(self) -> None:
+        """One step of every run from the gradients that the network holds."""
+
+    def state(self, run: int) -> dict[str, Tensor]:
+        """A copy of one run's slots on the CPU, as `slot/parameter`."""
+        return {
+            f"{slot}/{name}": self._network.trimmed(whole, name, run)
+            for slot, stacked in self.slots.items()
+            for name, whole in zip(self._network.names, stacked, strict=True)
+        }
+
+
+class FusedOptimizer(StackedOptimizer):
+    """Calls a fused kernel on each run's slices; runs whose numbers agree share one call."""
+
+    def __init__(self, network: StackedNetwork, states: Sequence[Mapping[str, Tensor]], steps: int) -> None:
+        super().__init__(network, states, steps)
         tensors = {"parameter": network.parameters, "gradient": network.gradients, **self.slots}
         self._slices = [
             {key: [tensor[run] for tensor in stacked] for key, stacked in tensors.items()}
             for run in range(network.runs)
         ]
-        self.steps_taken = torch.tensor(float(steps), device=network.device)
         self._calls: list[Callable[[], object]] = []
 
     def set_rates(self, rates: Sequence[float]) -> None:
@@ -59,14 +82,6 @@ class StackedOptimizer(ABC):
         for call in self._calls:
             call()
 
-    def state(self, run: int) -> dict[str, Tensor]:
-        """A copy of one run's slots on the CPU, as `slot/parameter`."""
-        return {
-            f"{slot}/{name}": self._network.trimmed(whole, name, run)
-            for slot, stacked in self.slots.items()
-            for name, whole in zip(self._network.names, stacked, strict=True)
-        }
-
     @abstractmethod
     def _numbers(self, run: int) -> tuple[float, ...]:
         """The run's own hyperparameters, the learning rate apart."""
@@ -76,7 +91,7 @@ class StackedOptimizer(ABC):
         """The kernel call that steps `tensors`, with the hyperparameters of `run`."""
 
 
-class StackedSgd(StackedOptimizer):
+class FusedSgd(FusedOptimizer):
     """`torch.optim.SGD`: momentum, Nesterov, weight decay added to the gradient."""
 
     slot_names = ("momentum_buffer",)
@@ -106,7 +121,7 @@ class StackedSgd(StackedOptimizer):
         )
 
 
-class StackedAdam(StackedOptimizer):
+class FusedAdam(FusedOptimizer):
     """`torch.optim.Adam` and `torch.optim.AdamW`."""
 
     slot_names = ("exp_avg", "exp_avg_sq")
@@ -140,10 +155,9 @@ class StackedAdam(StackedOptimizer):
         )
 
 
-def stacked_optimizer(
+def fused_optimizer(
     network: StackedNetwork, specs: Sequence[Any], states: Sequence[Mapping[str, Tensor]], steps: int
 ) -> StackedOptimizer:
     """The optimizer of these runs, all of one kind; `states` matter only after the first step."""
-    if isinstance(specs[0], Sgd):
-        return StackedSgd(network, specs, states, steps)
-    return StackedAdam(network, specs, states, steps)
+    kind = FusedSgd if isinstance(specs[0], Sgd) else FusedAdam
+    return kind(network, specs, states, steps)

@@ -16,11 +16,14 @@ from paribus.spec.identity import run_id
 from paribus.spec.recipe import Data, Recipe
 from paribus.spec.study import Study
 from paribus.store.records import RunRecord
-from paribus.training.networks import operations_per_image, parameter_count
+from paribus.training.measuring import EVALUATION_ROWS
+from paribus.training.networks import operations_per_image, parameter_count, tiled
 from paribus.training.rehearsal import seconds_per_epoch
 
 MAX_COHORT = 32
-"""Runs in one cohort at most. Cost per run is flat from about eight runs on, and memory grows with every run."""
+"""Runs in one cohort at most: cost per run is flat from about eight runs on, and a checkpoint holds a whole cohort."""
+MEMORY_SHARE = 0.5
+"""Of the machine's memory, what all cohorts in training together may take."""
 
 LoadSplits = Callable[[Data, int, int], Splits]
 
@@ -82,6 +85,11 @@ class CohortPlan:
     @property
     def operations(self) -> int:
         return sum(run.operations for run in self.runs)
+
+    @property
+    def memory_bytes(self) -> int:
+        """What training it holds: parameters, optimizer slots, activations, the best snapshots so far."""
+        return sum(bytes_per_run(run.recipe) for run in self.runs)
 
     @property
     def epochs_left(self) -> int:
@@ -220,10 +228,26 @@ def _alike(runs: Sequence[PlannedRun]) -> list[list[PlannedRun]]:
     return list(groups.values())
 
 
+def bytes_per_run(recipe: Recipe) -> int:
+    """Memory that one more run in a cohort takes, which is linear in runs; the pictures are shared and not counted."""
+    layers = recipe.network.layers
+    slots = 1 if recipe.optimizer.kind == "sgd" else 2
+    tensors = parameter_count(layers) * (2 + slots + len(recipe.selection.rules))
+    activations = (2 * recipe.training.batch_size + EVALUATION_ROWS) * sum(map(tiled, layers[1:]))
+    return 4 * (tensors + activations)
+
+
+def _most_runs(recipe: Recipe, workers: int) -> int:
+    """How many runs a cohort may have within the memory budget, all workers busy."""
+    budget = MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / workers
+    return max(1, min(MAX_COHORT, int(budget / bytes_per_run(recipe))))
+
+
 def _parts(group: Sequence[PlannedRun], workers: int) -> list[list[PlannedRun]]:
     """`group` cut into cohorts of nearly equal size: as many for each worker, and streams whole where that allows."""
     by_stream = sorted(group, key=lambda run: run.replicate)
-    count = min(len(group), workers * -(-len(group) // (workers * MAX_COHORT)))
+    most = workers * _most_runs(group[0].recipe, workers)
+    count = min(len(group), workers * -(-len(group) // most))
     edges = [round(i * len(group) / count) for i in range(count + 1)]
     return [by_stream[a:b] for a, b in pairwise(edges)]
 

@@ -11,7 +11,8 @@ import torch
 
 from paribus.data.pool import Splits
 from paribus.spec.recipe import Recipe
-from paribus.training.cohort import EVALUATION_ROWS, Cohort, Member, fresh_state
+from paribus.training.cohort import Cohort, Member, fresh_state
+from paribus.training.measuring import EVALUATION_ROWS
 
 STEPS = 8
 REPETITIONS = 3
