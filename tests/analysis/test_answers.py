@@ -46,7 +46,7 @@ def test_a_difference_that_the_replicates_show_is_told_with_its_interval(compare
 def test_a_difference_within_the_noise_is_not_called_one(compared) -> None:
     said = _said(compared([0.80, 0.82, 0.81], [0.82, 0.80, 0.81], more=CLAIM))
     assert "INCONCLUSIVE" in said["Claims"]
-    assert said["Learning rate schedule"].endswith("n = 3, not told from none.")
+    assert said["Learning rate schedule"].endswith("n = 3: no clear difference.")
 
 
 def test_one_replicate_gets_neither_interval_nor_verdict(compared) -> None:

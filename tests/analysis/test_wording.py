@@ -51,6 +51,6 @@ def test_a_contrast_says_whether_it_is_told_from_none(compared) -> None:
     (apart,) = against_control(compared([0.80, 0.81, 0.82], [0.85, 0.861, 0.87]), "test_accuracy")
     assert wording.compared(apart) == "+5.03 points, 95 % interval [+4.89, +5.18], n = 3"
     (alike,) = against_control(compared([0.80, 0.82, 0.81], [0.82, 0.80, 0.81]), "test_accuracy")
-    assert wording.compared(alike).endswith("n = 3, not told from none")
+    assert wording.compared(alike).endswith("n = 3: no clear difference")
     (single,) = against_control(compared([0.80], [0.82]), "test_accuracy")
     assert wording.compared(single) == "+2.00 points in one replicate, without an interval"

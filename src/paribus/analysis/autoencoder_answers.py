@@ -30,9 +30,9 @@ def headline(results: Results) -> str:
     lines: list[str] = []
     if known:
         best = min(known, key=lambda floor: floor.ratio.mean or 0.0)
-        each = (f"{floor.arm} {wording.number(floor.ratio.mean or 0.0)}" for floor in known)
+        each = (f"{floor.ratio.mean or 0.0:.1f} times with {floor.arm}" for floor in known)
         lines.append(
-            f"Error as a multiple of what PCA of the same rank leaves on the same images: {wording.listed(each)}; "
+            f"Beside the error that PCA of the same rank leaves on the same images: {wording.listed(each)}; "
             f"{best.arm} comes nearest to what its rank allows."
         )
     units = _units(results)
@@ -72,7 +72,11 @@ def _error(floor: Floor) -> str:
         text += f", {wording.number(floor.ratio.mean)} times the {wording.quantity('mse', floor.pca_mse.mean)} that "
         text += f"rank-{floor.rank} PCA leaves"
     if floor.explained.mean is not None:
-        text += f"; of the variance that PCA of that rank explains it explains {100 * floor.explained.mean:.0f} %"
+        share = floor.explained.mean
+        worse = "; that is worse than the mean image for every input"
+        text += (
+            worse if share < 0 else f"; of the variance that PCA of that rank explains it explains {100 * share:.0f} %"
+        )
     return f"{text}."
 
 
@@ -134,7 +138,7 @@ def _overlap(arm: str, where: str, own: list[Overlap]) -> str:
         return f"{text}: every run found most of what PCA finds."
     if share.interval is not None and share.interval.low > chance:
         return f"{text}: more than chance, but not most of it in every run."
-    return f"{text}{'' if share.interval is None else ': not told from chance'}."
+    return f"{text}{'' if share.interval is None else ': no clear difference from chance'}."
 
 
 def _shown(results: Results) -> list[Denoised]:

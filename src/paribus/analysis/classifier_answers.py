@@ -58,9 +58,7 @@ def _best(results: Results) -> str:
     if best.contrast is None:
         rivals = [entry.contrast for entry in ranked[1:] if entry.contrast is not None]
         beaten = sum(rival.interval is not None and rival.interval.high < 0 for rival in rivals)
-        return (
-            f"{text}, which is the control; of {wording.plural(len(rivals), 'other arm')}, {beaten} are told below it."
-        )
+        return f"{text}, which is the control; {beaten} of {wording.plural(len(rivals), 'other arm')} clearly below it."
     return f"{text}; minus {results.study.control}, the control: {wording.compared(best.contrast)}."
 
 
@@ -82,17 +80,17 @@ def _arm_rules(arm: str, own: list[Contrast]) -> str:
     """One sentence: the rules that intervals tell apart, or that they tell none apart."""
     apart = [contrast for contrast in own if contrast.separated]
     if not any(contrast.interval is not None for contrast in own):
-        return f"{arm}: without a second replicate, no selection rule is told from another."
+        return f"{arm}: without a second replicate, no two selection rules can be compared."
     if not apart:
         widest = max(own, key=lambda contrast: abs(contrast.mean or 0.0))
         sides = f"{wording.at(widest.first.rule)} minus {wording.at(widest.second.rule)}"
         return (
-            f"{arm}: no selection rule is told from another on test data; the largest mean difference in test "
-            f"accuracy, {sides}, is {wording.compared(widest).removesuffix(', not told from none')}."
+            f"{arm}: no two selection rules clearly differ on test data; the largest mean difference in test "
+            f"accuracy, {sides}, is {wording.compared(widest).removesuffix(': no clear difference')}."
         )
     each = (_better_rule(contrast) for contrast in apart)
     rest = len(own) - len(apart)
-    end = f"; {rest} other {'pair' if rest == 1 else 'pairs'} of rules not told apart" if rest else ""
+    end = f"; no clear difference between the other {'pair' if rest == 1 else f'{rest} pairs'} of rules" if rest else ""
     return f"{arm}, test accuracy: {'; '.join(each)}{end}."
 
 

@@ -19,7 +19,7 @@ class Band:
     """A metric of an arm over epochs: arrays of one entry an epoch at which it was measured, epochs numbered from 1.
 
     `low` and `high` are the smallest and largest replicate, not an interval. `n` is how many finished runs count at
-    each epoch: it falls where some stopped early.
+    each epoch.
     """
 
     arm: str
@@ -44,14 +44,15 @@ class Trace:
 
 
 def band(results: Results, arm: str, metric: str) -> Band | None:
-    """The band of the finished runs of an arm; None where none of them has the metric."""
+    """The band of the finished runs of an arm, up to where the first of them stopped; None where none has the metric.
+
+    Beyond that the mean would jump as runs leave it; `traces` has every run to its own end.
+    """
     curves = [run.curves[metric] for run in results.finished(arm) if metric in run.curves]
-    longest = max((len(curve) for curve in curves), default=0)
-    if not longest:
+    shortest = min((len(curve) for curve in curves), default=0)
+    if not shortest:
         return None
-    stacked = np.full((len(curves), longest), np.nan)
-    for place, curve in enumerate(curves):
-        stacked[place, : len(curve)] = np.where(np.isfinite(curve), curve, np.nan)
+    stacked = np.array([np.where(np.isfinite(curve), curve, np.nan)[:shortest] for curve in curves])
     n = np.isfinite(stacked).sum(axis=0)
     stacked, epoch, n = stacked[:, n > 0], np.flatnonzero(n) + 1, n[n > 0]
     if not len(epoch):

@@ -25,12 +25,12 @@ def noisy_arms(results: Results) -> tuple[str, ...]:
 
 
 def headline(results: Results) -> str:
-    """The control's peak and end, and the remedies that are told above it; empty where all labels are right."""
+    """The control's peak and end, and the remedies that are clearly above it; empty where all labels are right."""
     noisy, control = noisy_arms(results), results.study.control
     if not noisy:
         return ""
     lines = [
-        f"Trained on, {entry.arm} falls from its peak of {wording.quantity(_TEST, entry.peak.mean)} to "
+        f"As training goes on, {entry.arm} falls from its peak of {wording.quantity(_TEST, entry.peak.mean)} to "
         f"{wording.quantity(_TEST, entry.last.mean)} on clean test data ({_fall(entry)})."
         for entry in peaks(results)
         if entry.arm == control and entry.drop.mean is not None
@@ -41,9 +41,9 @@ def headline(results: Results) -> str:
         above = [contrast for contrast in known if contrast.interval is not None and contrast.interval.low > 0]
         below = [contrast for contrast in known if contrast.interval is not None and contrast.interval.high < 0]
         each = wording.listed(f"{c.first.arm} ({wording.difference(_TEST, c.mean)})" for c in above)
-        lines.append(f"Of {wording.plural(len(known), 'other arm')}, told above {control}: {each}.")
+        lines.append(f"Clearly above {control}, of {wording.plural(len(known), 'other arm')}: {each}.")
         if below:
-            lines.append(f"Told below it: {wording.listed(contrast.first.arm for contrast in below)}.")
+            lines.append(f"Clearly below it: {wording.listed(contrast.first.arm for contrast in below)}.")
     return " ".join(lines)
 
 

@@ -108,11 +108,11 @@ def at(rule: str) -> str:
 def compared(contrast: Contrast) -> str:
     """A contrast in words: `+1.30 points, 95 % interval [+0.20, +2.40] points, n = 3`.
 
-    Where the interval holds 0 it adds that the difference is not told from none.
+    Where the interval holds 0 it adds that there is no clear difference.
     """
     if contrast.mean is None:
         return "not known, for no replicate has both sides"
     if contrast.interval is None:
         return f"{difference(contrast.metric, contrast.mean)} in one replicate, without an interval"
     told = effect(contrast.metric, contrast.mean, contrast.interval)
-    return f"{told}, n = {contrast.n}{'' if contrast.separated else ', not told from none'}"
+    return f"{told}, n = {contrast.n}{'' if contrast.separated else ': no clear difference'}"
