@@ -43,7 +43,9 @@ def test_version(paribus: Paribus) -> None:
     assert paribus("--version").out == f"paribus {__version__}\n"
 
 
-@pytest.mark.parametrize("verb", ["new", "plan", "run", "status", "report", "table", "verify", "studies"])
+@pytest.mark.parametrize(
+    "verb", ["new", "plan", "run", "status", "report", "view", "table", "weigh", "verify", "studies"]
+)
 def test_every_verb_explains_itself(paribus: Paribus, verb: str) -> None:
     assert verb in paribus("--help").out
     said = paribus(verb, "--help")

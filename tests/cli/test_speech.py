@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from paribus.cli.speech import number, plural, relay_log, tell_columns, tell_csv, tell_json
+from paribus.cli.speech import number, plural, relay_log, talk, tell, tell_columns, tell_csv, tell_json
 
 
 def test_json_knows_no_infinity(capsys: pytest.CaptureFixture[str]) -> None:
@@ -17,6 +17,31 @@ def test_json_knows_no_infinity(capsys: pytest.CaptureFixture[str]) -> None:
 def test_csv_quotes_what_needs_it(capsys: pytest.CaptureFixture[str]) -> None:
     tell_csv([("arm", "mean"), ('a, "b"', None)])
     assert capsys.readouterr().out == 'arm,mean\n"a, ""b""",\n'
+
+
+HOSTILE = "\x1b]0;title\x07\x9b31m\u202e\r\x7f"
+SHOWN = r"\x1b]0;title\x07\x9b31m\u202e\r\x7f"
+
+
+def test_no_name_is_obeyed_by_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    tell(f"a\u00a0ü {HOSTILE}")
+    tell_columns([("arm", "n"), (HOSTILE, "10")])
+    tell_csv([("arm", HOSTILE)])
+    talk(HOSTILE)
+    captured = capsys.readouterr()
+    assert captured.out == f"a\u00a0ü {SHOWN}\n{'arm'.ljust(len(SHOWN))}  n\n{SHOWN}  10\narm,{SHOWN}\n"
+    assert captured.err == f"paribus: {SHOWN}\n"
+    tell_json({HOSTILE: [HOSTILE, "ü\n"]})
+    out = capsys.readouterr().out
+    assert json.loads(out) == {HOSTILE: [HOSTILE, "ü\n"]}
+    assert all(line.isprintable() for line in out.splitlines())
+    assert "ü" in out
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@"])
+def test_no_name_is_a_formula_to_a_spreadsheet(start: str, capsys: pytest.CaptureFixture[str]) -> None:
+    tell_csv([(f"{start}1+1", -1.5, None)])
+    assert capsys.readouterr().out == f"'{start}1+1,-1.5,\n"
 
 
 def test_columns_are_aligned(capsys: pytest.CaptureFixture[str]) -> None:

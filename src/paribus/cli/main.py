@@ -17,14 +17,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn
 
 from paribus import __version__
-from paribus.cli import new, plan, report, run, status, studies, table, verify
+from paribus.cli import new, plan, report, run, status, studies, table, verify, view, weigh
 from paribus.cli.speech import talk
 from paribus.errors import Exit, UserError, printable
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
 
-_VERBS = (new, plan, run, status, report, table, verify, studies)
+_VERBS = (new, plan, run, status, report, view, table, weigh, verify, studies)
 _CODES = "exit codes: 0 done, 1 failure, 2 user mistake, 3 finished with failed runs, 130 interrupted"
 
 

@@ -56,7 +56,7 @@ def study_to_run(name: str, changes: dict[str, str]) -> Study:
     from paribus.spec import builtin
     from paribus.spec.study import load, parse
 
-    known = name in builtin.NAMES or _looks_like_path(name) or (name and Path(name).exists())
+    known = name in builtin.NAMES or looks_like_path(name) or (name and Path(name).exists())
     if not known:
         raise UserError(
             "must be a built-in study or the path of a study file",
@@ -73,7 +73,7 @@ def study_to_run(name: str, changes: dict[str, str]) -> Study:
 
 def recorded(workspace: Workspace, name: str) -> StudyRecord:
     """The study of a workspace that a command line means: by name (the one run last), by identity, or by its file."""
-    if _looks_like_path(name):
+    if looks_like_path(name):
         return workspace.study(study_to_run(name, {}).id)
     return workspace.study(name)
 
@@ -93,7 +93,8 @@ def open_to_read(path: Path) -> Workspace:
     return Workspace.open(path)
 
 
-def _looks_like_path(name: str) -> bool:
+def looks_like_path(name: str) -> bool:
+    """Whether STUDY is meant as a study file, whatever else has that name."""
     return name.endswith(".toml") or "/" in name or "\\" in name
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from paribus.cli.naming import add_changes, changes_of, open_to_read, study_to_run
 from paribus.cli.speech import plural, relay_log, talk, tell, tell_columns, tell_json
 from paribus.errors import Exit
-from paribus.units import count, duration
+from paribus.units import count, duration, size
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,9 +67,9 @@ def _tell(study: Study, plan: Plan) -> None:
         tell("nothing to train")
         return
     tell()
-    rows = [("cohort", "runs", "epochs", "parameters", "operations", "expected", "arms")]
+    rows = [("cohort", "runs", "epochs", "parameters", "memory", "operations", "expected", "arms")]
     rows += [_row(place, cohort) for place, cohort in enumerate(plan.cohorts, start=1)]
-    tell_columns(rows, right=range(6))
+    tell_columns(rows, right=range(7))
     tell()
     operations = count(sum(cohort.operations for cohort in plan.cohorts))
     tell(f"expected in all: {_time(plan.expected_s)} on {plural(plan.workers, 'core')}, {operations} operations")
@@ -82,6 +82,7 @@ def _row(place: int, cohort: CohortPlan) -> tuple[str, ...]:
         str(len(cohort.runs)),
         str(cohort.epochs_left),
         count(cohort.parameters),
+        size(cohort.memory_bytes),
         count(cohort.operations),
         _time(cohort.expected_s),
         arms if len(arms) <= 60 else f"{arms[:57]}...",
@@ -123,6 +124,7 @@ def _as_json(study: Study, plan: Plan) -> dict[str, Any]:
                 "epochs_left": cohort.epochs_left,
                 "model_epochs": cohort.model_epochs,
                 "parameters": cohort.parameters,
+                "memory_bytes": cohort.memory_bytes,
                 "operations": cohort.operations,
                 "expected_s": cohort.expected_s,
             }

@@ -103,14 +103,14 @@ def write_report(workspace: Workspace, studies: Sequence[str], folder: Path, gri
 def write_pages(results: Sequence[Results], folder: Path, grid: Grid | None = None) -> Path:
     """`write_report` from results at hand: `<study>.html` for each, `index.html` over them, `tables/*.csv`."""
     pages = [compose(one, grid=grid, up=INDEX) for one in results]
-    environment = _environment()
     for page in pages:
         for name, records in page.tables().items():
             put(folder / name, csv_text(records))
-        put(folder / page.file, _html(environment, page))
-    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-    text = environment.get_template("index.html").render(
-        studies=pages, policy=policy, style=Markup(_asset("style.css")), version=__version__
+        put(folder / page.file, html(page))
+    text = (
+        _environment()
+        .get_template("index.html")
+        .render(studies=pages, policy=policy(), style=style(), version=__version__)
     )
     put(folder / INDEX, text)
     return folder / (INDEX if len(pages) != 1 else pages[0].file)
@@ -158,7 +158,7 @@ def compose(results: Results, grid: Grid | None = None, up: str = "") -> Page:
         title=study.title,
         question=study.question,
         answer=_sentences(found.short),
-        state=_state(results),
+        state=standing(results),
         identity=results.study_id,
         version=__version__,
         sections=tuple(s for s in sections if s is not None),
@@ -169,23 +169,37 @@ def compose(results: Results, grid: Grid | None = None, up: str = "") -> Page:
     )
 
 
-def _html(environment: Environment, page: Page) -> str:
-    vega, script = Markup(_vega()), Markup(_asset("draw.js"))
-    environment.filters["file_names"] = partial(_file_names, page.name)
-    hashes = " ".join(f"'sha256-{_sha256(text)}'" for text in (vega, script))
-    policy = (
-        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {hashes} 'unsafe-eval'; "
-        "base-uri 'none'; form-action 'none'"
-    )
+def html(page: Page, folder: str = "") -> str:
+    """A page as HTML that stands alone. `folder` goes before the links to its tables, where they lie elsewhere."""
+    environment = _environment()
+    environment.filters["file_names"] = partial(_file_names, page.name, folder)
+    vega, script = scripts()
     return environment.get_template("study.html").render(
         page=page,
-        policy=policy,
-        style=Markup(_asset("style.css")),
+        policy=policy(vega, script),
+        style=style(),
         colours=Markup(_arm_style(page.arms)),
         vega=vega,
         script=script,
         themes=_inert_json(themes()),
     )
+
+
+def scripts() -> tuple[Markup, Markup]:
+    """The two scripts of a study's page: Vega, and what draws with it."""
+    return Markup(_vega()), Markup(_asset("draw.js"))
+
+
+def policy(*allowed: str) -> str:
+    """The Content-Security-Policy of a page: nothing from elsewhere, and of scripts only those `allowed`, by hash."""
+    hashes = " ".join(f"'sha256-{_sha256(text)}'" for text in allowed)
+    run = f"script-src {hashes} 'unsafe-eval'; " if allowed else ""  # Vega compiles its expressions
+    return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; {run}base-uri 'none'; form-action 'none'"
+
+
+def style() -> Markup:
+    """The style sheet of every page."""
+    return Markup(_asset("style.css"))
 
 
 def themes() -> dict[str, Any]:
@@ -216,11 +230,11 @@ class Link:
     label: str
 
 
-def _file_names(page: str, block: Block) -> list[Link]:
+def _file_names(page: str, folder: str, block: Block) -> list[Link]:
     """Links to the tables of a block, each under its own name's last part."""
     names = [name for name, _ in tables((block,))]
     shared = f"{names[0].rpartition('-')[0]}-" if len(names) > 1 else ""
-    return [Link(_csv_name(page, name), name.removeprefix(shared)) for name in names]
+    return [Link(folder + _csv_name(page, name), name.removeprefix(shared)) for name in names]
 
 
 def _sentences(text: str) -> tuple[str, ...]:
@@ -237,7 +251,8 @@ def _csv_name(study: str, table: str) -> str:
     return f"tables/{study}-{table}.csv"
 
 
-def _state(results: Results) -> str:
+def standing(results: Results) -> str:
+    """How large a study is and how many of its runs have ended, in words."""
     states = results.states()
     planned = len(results.arms) * results.study.replicates
     ended = states.get("done", 0) + states.get("diverged", 0)

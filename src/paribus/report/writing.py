@@ -49,13 +49,14 @@ def csv_text(records: Sequence[Record]) -> str:
     keys = list(dict.fromkeys(key for record in records for key in record))
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\r\n")
-    writer.writerow([_field(key) for key in keys])
+    writer.writerow([field(key) for key in keys])
     for record in records:
-        writer.writerow([_field(record.get(key)) for key in keys])
+        writer.writerow([field(record.get(key)) for key in keys])
     return buffer.getvalue()
 
 
-def _field(value: object) -> object:
+def field(value: object) -> object:
+    """A value as it stands in a CSV file."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):

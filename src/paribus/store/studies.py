@@ -10,7 +10,8 @@ from paribus.spec.overrides import nearest
 from paribus.store import digests, jsontext
 from paribus.store.database import Database
 from paribus.store.records import RunKey, RunRecord, StudyRecord
-from paribus.store.runs import run_record
+from paribus.store.refusals import damaged
+from paribus.store.runs import require_as_written, run_record, stored_row
 
 if TYPE_CHECKING:
     from paribus.spec.study import Study
@@ -22,9 +23,12 @@ Members = Mapping[tuple[str, int], RunKey]
 def register(database: Database, study: Study, runs: Members, *, now: str) -> None:
     """Add a study and those of its runs that are new, in state planned, in one transaction.
 
-    Nothing is written where all is known already and no later study has the same name.
+    Nothing is written where all is known already and no later study has the same name. Raises StorageError where what
+    is known of the study or of its runs is not what was written: a run mistaken for an unfinished one would be trained
+    again.
     """
     record = StudyRecord(study.id, study.name, study.document, now)
+    _require_as_written(database, record.id, runs)
     if _is_latest(database, record) and not _unknown_members(database, record.id, runs):
         return
     with database.transaction():
@@ -51,7 +55,7 @@ def studies(database: Database) -> list[StudyRecord]:
 def study(database: Database, name_or_id: str) -> StudyRecord:
     """The study of that identity, or the latest registered of that name. Raises UserError where there is none."""
     known = studies(database)
-    for record in reversed(known):
+    for record in (*(r for r in known if r.id == name_or_id), *reversed(known)):
         if name_or_id in (record.id, record.name):
             return record
     raise UserError(
@@ -70,6 +74,16 @@ def runs_of(database: Database, study_id: str) -> list[tuple[str, int, RunRecord
         study_id,
     )
     return [(arm, replicate, run_record(database, row)) for arm, replicate, *row in rows]
+
+
+def _require_as_written(database: Database, study_id: str, runs: Members) -> None:
+    digest = database.rows("SELECT digest FROM studies WHERE id = ?", study_id)
+    if digest and digest != [(digests.of_study(database, study_id),)]:
+        raise damaged(database.file, f"other values for study {study_id} than were written")
+    for run_id in dict.fromkeys(key.run_id for key in runs.values()):
+        row = stored_row(database, run_id)
+        if row is not None:
+            require_as_written(database, row)
 
 
 def _is_latest(database: Database, record: StudyRecord) -> bool:

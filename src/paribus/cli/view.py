@@ -1,0 +1,48 @@
+"""paribus view: show the report in a browser on this machine, live.
+
+Pages are made from the workspace as it is at that moment, and that of a study which still runs renews itself. The
+viewer listens on this machine's loopback address only, and writes nothing. Ctrl-C ends it, with exit code 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from paribus.cli.naming import open_to_read, recorded
+from paribus.cli.speech import relay_log, talk, tell
+from paribus.errors import Exit, UserError
+
+
+def add_arguments(to: argparse.ArgumentParser) -> None:
+    """`paribus view [STUDY...] [--port N]`."""
+    to.add_argument("studies", metavar="STUDY", nargs="*", help="a study of the workspace (default: all of them)")
+    to.add_argument("--port", metavar="N", default="0", help="the port to listen on (default: a free one)")
+
+
+def call(arguments: argparse.Namespace) -> Exit:
+    """Print the address, and serve until interrupted."""
+    port = _port(str(arguments.port))
+    with open_to_read(arguments.workspace) as workspace:
+        studies = list(dict.fromkeys(recorded(workspace, name).id for name in arguments.studies))
+    from paribus.web.library import Library
+    from paribus.web.server import Viewer
+
+    relay_log()
+    try:
+        with Viewer(Library(arguments.workspace, studies), port) as viewer:
+            tell(f"{viewer.url}study/{studies[0]}" if len(studies) == 1 else viewer.url)
+            sys.stdout.flush()
+            talk("only this machine can see it; Ctrl-C ends it")
+            viewer.serve_forever()
+    except KeyboardInterrupt:
+        talk("the viewer has ended")
+    return Exit.DONE
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 5 and int(text) <= 65_535):
+        raise UserError(
+            "must be a port, a whole number of at most 65535", given=text, place="--port", remedy="write --port 8080"
+        )
+    return int(text)

@@ -1,0 +1,151 @@
+"""paribus weigh: show what a network from a PyTorch file does with the data of one arm, beside the arm's own figures.
+
+The file must be a state dict (fc1.weight, fc1.bias, ...) of the arm's network. It is opened in a process of its own,
+where nothing in it can run. Test data are not read: the locked drawer is for recorded runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paribus.cli.naming import looks_like_path, open_to_read, study_to_run
+from paribus.cli.speech import number, relay_log, talk, tell, tell_columns, tell_json
+from paribus.errors import Exit, UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from paribus.analysis.results import Run
+    from paribus.execution.foreign import Weighed
+    from paribus.spec.study import Study
+
+_SHUT = "the locked drawer stays shut: test data are read at the declared snapshots of recorded runs only"
+
+
+def add_arguments(to: argparse.ArgumentParser) -> None:
+    """`paribus weigh FILE STUDY ARM [--replicate N] [--json]`."""
+    to.add_argument("file", metavar="FILE", help="a PyTorch file that holds a state dict")
+    to.add_argument(
+        "study", metavar="STUDY", help="a study of the workspace, else a built-in one; or the path of a study file"
+    )
+    to.add_argument("arm", metavar="ARM", help="the arm whose network and data are meant")
+    to.add_argument("--replicate", metavar="N", default="0", help="the replicate whose splits are meant (default: 0)")
+    to.add_argument("--json", action="store_true", help="print a JSON object for programs")
+
+
+def call(arguments: argparse.Namespace) -> Exit:
+    """Weigh the file and print what was found."""
+    relay_log()
+    study = _study(arguments.workspace, arguments.study)
+    arm, replicate = _arm(study, arguments.arm), _replicate(study, str(arguments.replicate))
+    from paribus.execution.foreign import weigh_file
+
+    weighed = weigh_file(Path(arguments.file), study, arm, replicate)
+    run = _recorded(arguments.workspace, weighed.run.run_id)
+    figures = _figures(run, study.arm(arm).recipe.selection.rules, weighed.measured) if run else {}
+    notes = _notes(weighed, run)
+    if arguments.json:
+        tell_json(
+            {
+                "file": arguments.file,
+                "sha256": weighed.sha256,
+                "study": study.name,
+                "arm": arm,
+                "replicate": replicate,
+                "run": weighed.run.run_id,
+                "layers": weighed.run.recipe.network.layers,
+                "measured": weighed.measured,
+                "recorded": figures or None,
+                "test": None,
+                "notes": notes,
+            }
+        )
+        return Exit.DONE
+    tell(f"{arguments.file}: {'-'.join(map(str, weighed.run.recipe.network.layers))}")
+    tell(f"on the data of {study.name}, arm {arm}, replicate {replicate}")
+    tell()
+    _tell(weighed.measured, figures)
+    for note in notes:
+        talk(f"note: {note}")
+    return Exit.DONE
+
+
+def _tell(measured: Mapping[str, float], figures: Mapping[str, Mapping[str, float | None]]) -> None:
+    """A line a metric: the file's network, then the recorded run at each of its selection rules."""
+    rows = [("metric", "the file", *(f"recorded at {rule}" for rule in figures))]
+    if figures:
+        rows.append(("epoch", "-", *(number(at.get("epoch")) for at in figures.values())))
+    rows += [
+        (metric, number(value), *(number(at.get(metric)) for at in figures.values()))
+        for metric, value in measured.items()
+    ]
+    tell_columns(rows, right=range(1, len(rows[0])))
+
+
+def _figures(run: Run, rules: tuple[str, ...], measured: Mapping[str, float]) -> dict[str, dict[str, float | None]]:
+    """What the run's record says of the same metrics, and the epoch, at each of its rules."""
+    return {
+        rule: {metric: _first(run.value(rule, metric), run.value("", metric)) for metric in ("epoch", *measured)}
+        for rule in rules
+    }
+
+
+def _first(at_rule: float | None, of_run: float | None) -> float | None:
+    return of_run if at_rule is None else at_rule
+
+
+def _notes(weighed: Weighed, run: Run | None) -> list[str]:
+    data = weighed.run.recipe.data
+    notes = [_SHUT] if weighed.run.recipe.has_test else []
+    if "val_loss" in weighed.measured:
+        notes.append("nobody knows whether the file's network was trained on some of these validation images")
+    if data.label_noise:
+        notes.append("which training labels are wrong was drawn here, and need not be what that network saw")
+    if run is None:
+        notes.append("this run is not recorded: `paribus run` puts its figures beside")
+    return notes
+
+
+def _study(workspace: Path, name: str) -> Study:
+    from paribus.spec.study import parse
+
+    if not looks_like_path(name) and workspace.exists():
+        with open_to_read(workspace) as known:
+            for record in reversed(known.studies()):
+                if name in (record.id, record.name):
+                    return parse(record.document, place=f"study {record.name} in {workspace}")
+    return study_to_run(name, {})
+
+
+def _arm(study: Study, name: str) -> str:
+    from paribus.spec.overrides import nearest
+
+    names = [arm.name for arm in study.arms]
+    if name not in names:
+        rule = f"must be an arm of study {study.name}"
+        raise UserError(rule, given=name, place="ARM", remedy=nearest(name, names))
+    return name
+
+
+def _replicate(study: Study, text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 9 and int(text) < study.replicates):
+        rule = f"must be a replicate of the study, from 0 to {study.replicates - 1}"
+        raise UserError(rule, given=text, place="--replicate", remedy="write --replicate 0")
+    return int(text)
+
+
+def _recorded(workspace: Path, run_id: str) -> Run | None:
+    """The run of that identity as the workspace has it, in whatever study, if it ended well."""
+    if not workspace.exists():
+        return None
+    from paribus.analysis.results import load
+
+    found: list[Any] = []
+    with open_to_read(workspace) as known:
+        for record in known.studies():
+            if any(run.id == run_id and run.state == "done" for _, _, run in known.runs_of(record.id)):
+                found = [run for run in load(known, record.id).runs if run.id == run_id]
+                break
+    return found[0] if found else None

@@ -1,0 +1,177 @@
+"""What the viewer shows: pages and tables of the studies of one workspace, made when they are asked for.
+
+A target names a study by its identity or its exact name and is looked up among the recorded ones; no part of it ever
+becomes a path. The workspace is opened for reading at each request, and closed again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from threading import Lock
+from typing import final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from paribus import __version__
+from paribus.analysis.results import Results, load
+from paribus.analysis.tables import rows
+from paribus.analysis.verdicts import judged
+from paribus.report.page import Page, compose, html, policy, scripts, standing, style
+from paribus.report.writing import csv_text
+from paribus.store.records import StudyRecord
+from paribus.store.workspace import Workspace
+from paribus.web.guard import CLOSED_POLICY
+
+REFRESH_S = 30
+"""How often the page of a study that still runs is loaded anew."""
+MOST_KEPT = 8
+"""Pages kept in memory."""
+
+_STUDY = r"(?P<study>[a-z0-9-]{1,60})"
+_TARGETS = {
+    "index": re.compile(r"/"),
+    "page": re.compile(rf"/study/{_STUDY}"),
+    "version": re.compile(rf"/study/{_STUDY}/version"),
+    "part": re.compile(rf"/study/{_STUDY}/(?P<table>tables/[A-Za-z0-9._-]{{1,200}}\.csv)"),
+    "csv": re.compile(rf"/table/{_STUDY}\.csv"),
+    "json": re.compile(rf"/table/{_STUDY}\.json"),
+}
+"""Every target that may be asked for, as it stands in the request line: nothing is decoded."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """An answer. `refresh_s` is when a browser should ask again, where the study still runs."""
+
+    kind: str
+    content: bytes
+    policy: str = CLOSED_POLICY
+    refresh_s: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Made:
+    version: str
+    page: Page
+    content: bytes
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """A study's line of the index."""
+
+    id: str
+    name: str
+    title: str
+    question: str
+    state: str
+    outcomes: tuple[str, ...]
+
+
+@final
+class Library:
+    """The studies of the workspace at `path`, or those of the given identities only."""
+
+    def __init__(self, path: Path, studies: Sequence[str] = ()) -> None:
+        self._path = path
+        self._only = frozenset(studies)
+        self._made: dict[str, _Made] = {}
+        self._making = Lock()
+
+    def find(self, target: str) -> Document | None:
+        """The answer to a request's target, or None where there is none. Raises UserError for a broken workspace."""
+        for kind, form in _TARGETS.items():
+            match = form.fullmatch(target)
+            if match is not None:
+                parts = match.groupdict()
+                return self._index() if kind == "index" else self._of_study(kind, parts["study"], parts.get("table"))
+        return None
+
+    def _of_study(self, kind: str, name: str, table: str | None) -> Document | None:
+        results = self._results(name)
+        if results is None:
+            return None
+        if kind == "page":
+            policies = f"{policy(*scripts())}; frame-ancestors 'none'"
+            refresh_s = REFRESH_S if _runs_still(results) else None
+            return Document("text/html; charset=utf-8", self._page(results).content, policies, refresh_s)
+        if kind == "version":
+            return _json({"version": _version(results), "live": _runs_still(results)})
+        if kind == "json":
+            return _json({"study": results.study.name, "rows": [asdict(row) for row in rows(results)]})
+        page = self._page(results).page
+        records = page.table if table is None else page.tables().get(table)
+        return None if records is None else Document("text/csv; charset=utf-8", csv_text(records).encode())
+
+    def _results(self, name: str) -> Results | None:
+        with Workspace.open(self._path) as workspace:
+            known = self._shown(workspace)
+            found = [record for record in known if record.id == name] or [r for r in known if r.name == name]
+            return load(workspace, found[-1].id) if found else None
+
+    def _shown(self, workspace: Workspace) -> list[StudyRecord]:
+        return [record for record in workspace.studies() if not self._only or record.id in self._only]
+
+    def _page(self, results: Results) -> _Made:
+        """The study's page, made anew where the study has gone on since."""
+        version = _version(results)
+        with self._making:
+            made = self._made.pop(results.study_id, None)
+            if made is None or made.version != version:
+                page = compose(results, up="/")
+                if _runs_still(results):
+                    page = replace(page, state=f"{page.state} · live: loaded anew every {REFRESH_S} s")
+                made = _Made(version, page, html(page, f"/study/{results.study_id}/").encode())
+            self._made[results.study_id] = made  # the latest shown comes last
+            while len(self._made) > MOST_KEPT:
+                del self._made[next(iter(self._made))]
+        return made
+
+    def _index(self) -> Document:
+        with Workspace.open(self._path) as workspace:
+            latest = {record.name: record for record in self._shown(workspace)}
+            found = [load(workspace, record.id) for record in latest.values()]
+        live = any(map(_runs_still, found))
+        environment = Environment(
+            loader=PackageLoader("paribus.web", "templates"), autoescape=True, undefined=StrictUndefined
+        )
+        text = environment.get_template("index.html").render(
+            studies=[_listed(results) for results in found],
+            live=live,
+            refresh_s=REFRESH_S,
+            style=style(),
+            version=__version__,
+        )
+        policies = f"{policy()}; frame-ancestors 'none'"
+        return Document("text/html; charset=utf-8", text.encode(), policies, REFRESH_S if live else None)
+
+
+def _listed(results: Results) -> _Listed:
+    study = results.study
+    outcomes = tuple(case.verdict for case in judged(results))
+    return _Listed(results.study_id, study.name, study.title, study.question, standing(results), outcomes)
+
+
+def _json(content: object) -> Document:
+    return Document("application/json", json.dumps(content, allow_nan=False).encode())
+
+
+def _runs_still(results: Results) -> bool:
+    return any(state not in ("done", "diverged") for state in results.states())
+
+
+def _version(results: Results) -> str:
+    """A name for all that a study's page rests on: another one as soon as anything of it has changed."""
+    content = (
+        results.study_id,
+        [(run.id, run.arm, run.replicate, run.state, run.epochs_done) for run in results.runs],
+        results.test_reads,
+        results.spans,
+        results.forecasts,
+    )
+    return hashlib.sha256(repr(content).encode()).hexdigest()[:32]

@@ -1,0 +1,164 @@
+"""A workspace of two studies, one of them full of mark-up, and a viewer that shows it."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+
+import numpy as np
+import pytest
+
+from paribus.spec.identity import run_id
+from paribus.spec.study import Study, parse
+from paribus.store.records import Finding, Measurement, Outcome, RunKey, Selected
+from paribus.store.workspace import Workspace
+from paribus.web.library import Library
+from paribus.web.server import Viewer
+
+SCRIPT = "</script><script>alert(1)</script>"
+DATA = "0" * 64
+TEXT = """
+format = 1
+name = "{name}"
+title = '{title}'
+question = '{title}'
+replicates = 2
+[data]
+protocol = "fashion-mnist/scarce"
+[network]
+layers = [784, 8, 10]
+[optimizer]
+kind = "sgd"
+lr = 0.1
+[training]
+epochs = {epochs}
+batch_size = 128
+[selection]
+rules = ["last", "max-val-accuracy"]
+[[arms]]
+name = '{title}'
+note = '{title}'
+[[arms]]
+name = '=1+1 <b>'
+optimizer = {{ lr = 0.01 }}
+[[claims]]
+statement = '{title}'
+metric = "val_accuracy"
+better = {{ arm = '{title}' }}
+than = {{ arm = '=1+1 <b>' }}
+by = 0.001
+"""
+
+
+def study(name: str, epochs: int = 3) -> Study:
+    return parse(TEXT.format(name=name, title=SCRIPT, epochs=epochs), place="a made-up study")
+
+
+def registered(workspace: Workspace, of: Study) -> list[str]:
+    """Register a study as a runner would; its runs."""
+    keys: dict[tuple[str, int], RunKey] = {}
+    for arm, replicate in of.runs():
+        identity = run_id(arm.recipe, seed=of.seed, replicate=replicate, data_fingerprint=DATA)
+        keys[arm.name, replicate] = RunKey(identity, arm.recipe.model_dump(mode="json"), of.seed, replicate, DATA)
+    workspace.register_study(of, keys)
+    return [key.run_id for key in keys.values()]
+
+
+def outcome(run: str, place: int) -> Outcome:
+    accuracy = np.array([0.7, 0.8, 0.75]) + place / 100
+    return Outcome(
+        run_id=run,
+        state="done",
+        epochs_done=3,
+        curves={
+            "train_loss": np.array([1.0, 0.5, 0.25]),
+            "val_loss": np.array([0.9, 0.6, 0.7]),
+            "val_accuracy": accuracy,
+            "lr": np.full(3, 1e-3),
+        },
+        selections=[Selected("last", 3, None, None), Selected("max-val-accuracy", 2, float(accuracy[1]), None)],
+        snapshots=[],
+        measurements=[Measurement("", "parameters", 6370), Measurement("", "weights", 6352)],
+        findings=[Finding(SCRIPT, "", 3, {SCRIPT: 1})],
+        artifacts=[],
+        test_reads=[],
+        environment={SCRIPT: SCRIPT},
+    )
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace at rest: `done` has ended, `open` has only been registered."""
+    path = tmp_path_factory.mktemp("viewed") / "workspace"
+    with Workspace.open(path, create=True, write=True) as workspace:
+        workspace.finish([outcome(run, place) for place, run in enumerate(registered(workspace, study("done")))])
+        registered(workspace, study("open", epochs=9))
+    return path
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode("utf-8")
+
+
+@dataclass(frozen=True)
+class Client:
+    """Asks a viewer that listens on `port`."""
+
+    port: int
+
+    def get(self, target: str, method: str = "GET", **headers: str) -> Answer:
+        """One request; `headers` are the viewer's own Host, and more with underscores for hyphens."""
+        given = {"Host": f"127.0.0.1:{self.port}", **{name.replace("_", "-"): v for name, v in headers.items()}}
+        lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in given.items())]
+        return self.raw("\r\n".join([*lines, "", ""]).encode("latin-1"))
+
+    def raw(self, request: bytes) -> Answer:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as connection:
+            connection.sendall(request)
+            response = http.client.HTTPResponse(connection, method="HEAD" if request.startswith(b"HEAD") else "GET")
+            response.begin()
+            return Answer(response.status, dict(response.headers), response.read())
+
+
+Serve = Callable[..., Client]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Starts viewers, and ends them with the test."""
+    running: list[tuple[Viewer, Thread]] = []
+
+    def start(path: Path, *studies: str) -> Client:
+        viewer = Viewer(Library(path, studies))
+        thread = Thread(target=viewer.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        running.append((viewer, thread))
+        return Client(viewer.server_port)
+
+    yield start
+    for viewer, thread in running:
+        viewer.shutdown()
+        thread.join()
+        viewer.server_close()
+
+
+@pytest.fixture
+def client(serve: Serve, folder: Path) -> Client:
+    return serve(folder)
+
+
+@pytest.fixture(scope="session")
+def identity() -> str:
+    """Of the study that has ended."""
+    return study("done").id

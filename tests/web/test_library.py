@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from paribus.analysis.results import load
+from paribus.analysis.tables import rows
+from paribus.store.workspace import Workspace
+from paribus.web import library
+from paribus.web.library import Library
+from tests.web.conftest import outcome, registered, study
+
+
+def text(of: Library, target: str) -> str:
+    found = of.find(target)
+    assert found is not None
+    return found.content.decode()
+
+
+def version(of: Library, name: str) -> dict[str, object]:
+    return json.loads(text(of, f"/study/{name}/version"))
+
+
+def test_the_table_is_that_of_the_analysis(folder: Path) -> None:
+    shown = Library(folder)
+    with Workspace.open(folder) as workspace:
+        wanted = rows(load(workspace, "done"))
+    table = json.loads(text(shown, "/table/done.json"))
+    assert table["study"] == "done"
+    assert [(r["arm"], r["rule"], r["metric"], tuple(r["values"])) for r in table["rows"]] == [
+        (row.arm, row.rule, row.metric, row.values) for row in wanted
+    ]
+    lines = list(csv.DictReader(io.StringIO(text(shown, "/table/done.csv"))))
+    assert [line["metric"] for line in lines] == [row.metric for row in wanted]
+    assert {line["arm"] for line in lines} == {"</script><script>alert(1)</script>", "'=1+1 <b>"}
+
+
+def test_a_study_that_runs_renews_itself_until_it_has_ended(tmp_path: Path) -> None:
+    with Workspace.open(tmp_path / "w", create=True, write=True) as workspace:
+        runs = registered(workspace, study("going"))
+        shown = Library(tmp_path / "w")
+        assert "live" in text(shown, "/study/going")
+        assert shown.find("/study/going").refresh_s == shown.find("/").refresh_s == library.REFRESH_S
+        before = version(shown, "going")
+        assert before["live"] is True
+        assert version(shown, "going") == before
+        workspace.finish([outcome(runs[0], 0)])
+        assert version(shown, "going")["version"] != before["version"]
+        assert "1 of 4 runs ended so far" in text(shown, "/study/going")
+        workspace.finish([outcome(run, 1) for run in runs[1:]])
+        assert version(shown, "going")["live"] is False
+        assert shown.find("/study/going").refresh_s is shown.find("/").refresh_s is None
+        assert "· live" not in text(shown, "/study/going")
+
+
+def test_a_page_is_made_once_for_each_state_of_its_study(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    compose = library.compose
+
+    def counted(results, **more):
+        made.append(results.study.name)
+        return compose(results, **more)
+
+    monkeypatch.setattr(library, "compose", counted)
+    shown = Library(folder)
+    for target in ("/study/done", "/", "/study/done", "/table/done.csv", "/study/open", "/study/done"):
+        shown.find(target)
+    assert made == ["done", "open"]
+
+
+def test_only_the_latest_pages_are_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "MOST_KEPT", 1)
+    shown = Library(folder)
+    assert text(shown, "/study/done") != text(shown, "/study/open")
+    assert text(shown, "/study/done") == text(Library(folder), "/study/done")
+
+
+def test_an_identity_comes_before_a_name_like_it(tmp_path: Path) -> None:
+    first = study("first")
+    with Workspace.open(tmp_path / "w", create=True, write=True) as workspace:
+        registered(workspace, first)
+        registered(workspace, study(first.id))
+    assert json.loads(text(Library(tmp_path / "w"), f"/table/{first.id}.json"))["study"] == "first"
+
+
+def test_an_empty_workspace_says_how_to_begin(tmp_path: Path) -> None:
+    with Workspace.open(tmp_path / "w", create=True, write=True) as workspace:
+        workspace.log_test_reads([])
+    assert "paribus run selection" in text(Library(tmp_path / "w"), "/")
