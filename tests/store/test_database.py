@@ -1,16 +1,18 @@
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import sqlite3
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
 from paribus.errors import Exit, StorageError, UserError
+from paribus.store.refusals import told
 from paribus.store.verify import verify
 from paribus.store.workspace import Workspace
 
@@ -188,3 +190,18 @@ def test_a_disk_that_is_full_for_the_database_is_one_line_and_changes_nothing(li
 def test_changes_are_made_in_transactions_only(life: ModuleType, lived: Path) -> None:
     with Workspace.open(lived, write=True) as ws, pytest.raises(RuntimeError, match="in a transaction"):
         ws._database.change("DELETE FROM studies")
+
+
+def test_no_room_for_another_file_is_told_from_no_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite says the same of both."""
+    refused = sqlite3.OperationalError("unable to open database file")
+    refused.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+    for disk, said in (
+        (SimpleNamespace(f_bavail=9, f_files=9, f_favail=9), "must be open to you"),
+        (SimpleNamespace(f_bavail=9, f_files=0, f_favail=0), "must be open to you"),
+        (SimpleNamespace(f_bavail=0, f_files=9, f_favail=9), "no space left on the disk"),
+        (SimpleNamespace(f_bavail=9, f_files=9, f_favail=0), "no space left on the disk"),
+    ):
+        monkeypatch.setattr(os, "statvfs", lambda _, disk=disk: disk)
+        with pytest.raises(UserError, match=said), told(tmp_path / "workspace.sqlite"):
+            raise refused

@@ -10,6 +10,7 @@ import pytest
 from paribus.errors import StorageError, UserError
 from paribus.spec.study import parse
 from paribus.store.records import Outcome, Progress, RunKey, Selected, Snapshot, Span, TestRead
+from paribus.store.verify import verify
 from paribus.store.workspace import Workspace
 
 STUDY_FILE = """
@@ -332,3 +333,36 @@ def test_progress_whose_row_was_damaged_is_refused(begun: Workspace, life: Modul
     with pytest.raises(StorageError, match=f"other values for run {life.A}"):
         begun.progress(life.A)
     assert begun.progress(life.B) is not None
+
+
+def spoil(folder: Path, written: str, found: str) -> None:
+    """Change text where it stands in the database file, as a failing disk would."""
+    file = folder / "workspace.sqlite"
+    content = file.read_bytes()
+    assert written.encode() in content
+    assert len(written.encode()) == len(found.encode())
+    file.write_bytes(content.replace(written.encode(), found.encode()))
+
+
+def test_a_study_is_not_trained_upon_rows_that_were_damaged(lived: Path, life: ModuleType) -> None:
+    whole = (lived / "workspace.sqlite").read_bytes()
+    for written, found, named in (
+        (f"{life.A}done", f"{life.A}dzne", f"other values for run {life.A}"),
+        ("größer", "gräßer", f"other values for study {life.STUDY.id}"),
+    ):
+        spoil(lived, written, found)
+        spoiled = (lived / "workspace.sqlite").read_bytes()
+        with Workspace.open(lived, write=True) as ws, pytest.raises(StorageError, match=named):
+            ws.register_study(life.STUDY, life.RUNS)
+        assert (lived / "workspace.sqlite").read_bytes() == spoiled
+        (lived / "workspace.sqlite").write_bytes(whole)
+
+
+def test_a_sound_file_whose_name_was_damaged_in_the_database_is_kept(lived: Path, life: ModuleType) -> None:
+    with Workspace.open(lived) as ws:
+        name, path = (chosen := ws.selections(life.A)[0]).tensors, ws.tensors.path(str(chosen.tensors))
+    spoil(lived, str(name), "0" * 64)
+    with Workspace.open(lived, write=True):
+        assert path.exists()
+    spoil(lived, "0" * 64, str(name))
+    assert verify(lived).problems == ()

@@ -26,6 +26,7 @@ class Recorder:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._snapshots: dict[str, list[Snapshot]] = {}
+        self._unwritten: dict[str, list[Kept]] = {}
         self._earlier: dict[str, list[Mapping[str, Any]]] = {}
 
     def participant(self, run: PlannedRun) -> Participant:
@@ -51,9 +52,17 @@ class Recorder:
         return Participant(run, tracker, TrainingState(progress.epochs_done, progress.scalars["steps"], state))
 
     def checkpoint(self, message: Checkpoint) -> None:
-        """Write where a cohort stands, in one transaction."""
-        self._workspace.save_progress([self._progress(standing) for standing in message.standings])
-        message.written.set()
+        """Write where a cohort stands, in one transaction.
+
+        Where the disk is full, the snapshots that came with it are kept for the next attempt: no later checkpoint has
+        them.
+        """
+        for standing in message.standings:
+            self._unwritten.setdefault(standing.run.run_id, []).extend(standing.kept)
+        try:
+            self._workspace.save_progress([self._progress(standing) for standing in message.standings])
+        finally:
+            message.written.set()
 
     def _progress(self, standing: Standing) -> Progress:
         run = standing.run
@@ -67,12 +76,13 @@ class Recorder:
             state=self._put(tensors),
             scalars=scalars,
             curves=_arrays(standing.curves),
-            snapshots=self._kept(run, standing.kept),
+            snapshots=self._written(run),
         )
 
     def ended(self, message: Ended) -> None:
         """Write all that is known of a run that has ended, in one transaction."""
         run, tracker, measured = message.run, message.tracker, message.measured
+        self._unwritten.setdefault(run.run_id, []).extend(tracker.drain())
         outcome = tracker.outcome
         assert outcome is not None
         seen = self._environments(run)
@@ -83,7 +93,7 @@ class Recorder:
                 epochs_done=tracker.epoch,
                 curves=_arrays(tracker.curves),
                 selections=[self._selected(rule, tracker) for rule in run.recipe.selection.rules],
-                snapshots=self._kept(run, tracker.drain()),
+                snapshots=self._written(run),
                 measurements=measured.measurements,
                 findings=findings_of(outcome, tracker.curves, measured.measurements),
                 artifacts=[
@@ -96,13 +106,17 @@ class Recorder:
         ])  # fmt: skip
 
     def grant(self, request: DrawerRequest) -> None:
-        """Log a reading of the test split, then let it happen."""
+        """Log a reading of the test split, then let it happen. What cannot be logged does not happen."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         purpose = "monitoring" if request.epoch is None else "selected snapshot"
-        self._workspace.log_test_reads(
-            TestRead(run.run_id, request.rule, request.epoch, request.images, purpose, now) for run in request.runs
-        )
-        request.granted.set()
+        try:
+            self._workspace.log_test_reads(
+                TestRead(run.run_id, request.rule, request.epoch, request.images, purpose, now) for run in request.runs
+            )
+        except BaseException as error:
+            request.granted.set_exception(error)
+            raise
+        request.granted.set_result(None)
 
     def _selected(self, rule: str, tracker: Tracker) -> Selected:
         best = tracker.best.get(rule)
@@ -110,9 +124,13 @@ class Recorder:
             return Selected(rule, None, None, None)
         return Selected(rule, best.epoch, best.value, self._put(best.weights))
 
-    def _kept(self, run: PlannedRun, kept: Sequence[Kept]) -> list[Snapshot]:
+    def _written(self, run: PlannedRun) -> list[Snapshot]:
+        """All snapshots of a run so far."""
         known = self._snapshots.setdefault(run.run_id, [])
-        known += [Snapshot(one.epoch, one.part, self._put(one.weights)) for one in kept]
+        waiting = self._unwritten[run.run_id]
+        while waiting:
+            known.append(Snapshot(waiting[0].epoch, waiting[0].part, self._put(waiting[0].weights)))
+            waiting.pop(0)
         return known
 
     def _put(self, tensors: Mapping[str, torch.Tensor]) -> str:

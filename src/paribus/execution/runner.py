@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from queue import Empty, Queue
+from queue import Empty, SimpleQueue
 from threading import Event, Thread
 
 from paribus.energy.meters import Metering, Usage, best_meter
+from paribus.execution.interruption import Interrupted, Interruptions
 from paribus.execution.progress import CohortDone, CohortStarted, EpochDone, Listener, silent
 from paribus.execution.recorder import Recorder
 from paribus.execution.worker import Checkpoint, DrawerRequest, Ended, Finished, Message, Worker, checkpoint_every_s
@@ -82,40 +84,46 @@ class _Session:
         self._workspace = workspace
         self._recorder = Recorder(workspace)
         self._listener = listener
-        self._queue: Queue[Message] = Queue()
+        self._queue: SimpleQueue[Message | Interrupted] = SimpleQueue()
         self._stop = Event()
         self._waiting = list(enumerate(plan.cohorts))
         self._training = 0
         self._diverged: dict[int, int] = {}
         self._epochs_trained: dict[str, int] = {}
         self._error: BaseException | None = None
+        self._interrupted = False
         self._span_id = secrets.token_hex(16)
 
     def run(self) -> None:
         plan = self._plan
-        with Metering(best_meter()) as self._metering:
-            interrupted = False
+        with Metering(best_meter()) as self._metering, Interruptions(self._queue):
             for _ in range(min(plan.workers, len(self._waiting))):
-                self._start_next()
+                self._attempt(self._start_next)
             while self._training:
                 try:
                     # a timeout, because a wait without one would keep Ctrl-C out on some systems
-                    self._handle(self._queue.get(timeout=1.0))
+                    message = self._queue.get(timeout=1.0)
                 except Empty:
                     continue
-                except KeyboardInterrupt:
-                    interrupted = True
-                    self._leave()
-                except BaseException as error:
-                    self._error = self._error or error
-                    self._leave()
-                    if not isinstance(error, Exception):
-                        raise
-            self._record_span()
+                self._attempt(self._handle, message)
+            self._attempt(self._record_span)
         if self._error is not None:
             raise self._error
-        if interrupted:
+        if self._interrupted:
             raise KeyboardInterrupt
+
+    def _attempt(self, act: Callable[..., None], *arguments: Message | Interrupted) -> None:
+        """What goes wrong here is raised when every cohort in training has saved where it stands."""
+        try:
+            act(*arguments)
+        except KeyboardInterrupt:
+            self._interrupted = True
+            self._leave()
+        except BaseException as error:
+            self._error = self._error or error
+            self._leave()
+            if not isinstance(error, Exception):
+                raise
 
     def _leave(self) -> None:
         """Let the cohorts in training save where they stand; begin no other."""
@@ -142,8 +150,10 @@ class _Session:
         Thread(target=worker, daemon=True).start()
         self._training += 1
 
-    def _handle(self, message: Message) -> None:
+    def _handle(self, message: Message | Interrupted) -> None:
         match message:
+            case Interrupted():
+                raise KeyboardInterrupt
             case EpochDone():
                 self._listener(message)
             case Checkpoint():

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from queue import Queue
+from queue import SimpleQueue
 from threading import Event
 from typing import Any
 
@@ -57,7 +58,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where all runs of a cohort stand."""
+    """Where all runs of a cohort stand. `written` says that it no longer is in use, written or not."""
 
     standings: Sequence[Standing]
     written: Event = field(default_factory=Event)
@@ -74,13 +75,16 @@ class Ended:
 
 @dataclass(frozen=True)
 class DrawerRequest:
-    """A reading of the test split, to be logged before `granted` is set. `epoch` is None for monitoring."""
+    """A reading of the test split, to be logged before it is `granted`. `epoch` is None for monitoring.
+
+    Where it cannot be logged, `granted` raises what kept it from that, and the drawer stays closed.
+    """
 
     runs: Sequence[PlannedRun]
     rule: str
     epoch: int | None
     images: int
-    granted: Event = field(default_factory=Event)
+    granted: Future[None] = field(default_factory=Future[None])
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,7 @@ class Worker:
         self,
         index: int,
         participants: Sequence[Participant],
-        out: Queue[Message],
+        out: SimpleQueue[Any],
         stop: Event,
         *,
         save_every_s: float = CHECKPOINT_EVERY_S,
@@ -147,7 +151,8 @@ class Worker:
             if time.perf_counter() - saved_at > self._save_every_s:
                 self._save(cohort)
                 saved_at = time.perf_counter()
-        self._save(cohort)
+        if cohort.epoch:  # before that there is nothing that is not there at the next start, too
+            self._save(cohort)
 
     def _member(self, participant: Participant) -> Member:
         run = participant.run
@@ -228,7 +233,7 @@ class Worker:
 
     def _ask(self, request: DrawerRequest) -> None:
         self._out.put(request)
-        request.granted.wait()
+        request.granted.result()
 
     def _save(self, cohort: Cohort) -> None:
         if self._last is not None:

@@ -39,6 +39,12 @@ def of_run(database: Database, row: RunRow) -> str:
     return of(row, *(database.rows(query, row[0]) for query in _OF_RUN))
 
 
+def all_runs_as_written(database: Database) -> bool:
+    """Whether every run in the database still is what was written. Takes about a millisecond a run."""
+    rows = database.rows(f"SELECT {RUN_COLUMNS}, digest FROM runs")  # noqa: S608 - a constant
+    return all(of_run(database, (a, b, c, d, e, f, g, h, i)) == digest for a, b, c, d, e, f, g, h, i, digest in rows)
+
+
 def of_study(database: Database, study_id: str) -> str:
     """Of a study's row and of its members."""
     study = database.rows("SELECT id, name, document, registered_at FROM studies WHERE id = ?", study_id)

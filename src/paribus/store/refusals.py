@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
 import sqlite3
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from paribus.errors import Shown, StorageError, UserError
@@ -107,6 +108,15 @@ def _busy(database: Path, _given: str) -> StorageError:
     )
 
 
+def _unopened(database: Path, given: str) -> UserError:
+    """SQLite cannot make a file that it needs beside the database, and does not say why."""
+    with suppress(OSError):
+        disk = os.statvfs(database.parent)
+        if disk.f_bavail == 0 or (disk.f_files > 0 and disk.f_favail == 0):
+            return full(database)
+    return closed(database, given)
+
+
 def _failing(place: Path | str, given: str) -> StorageError:
     return StorageError(
         "must be on a working disk", given=Shown(given), place=str(place), remedy=f"look at the disk; {_SAFE}"
@@ -118,7 +128,7 @@ _REFUSALS: Mapping[int, Callable[[Path, str], UserError]] = {
     sqlite3.SQLITE_CORRUPT: lambda database, given: damaged(database, f"a damaged database ({given})"),
     sqlite3.SQLITE_NOTADB: lambda database, given: damaged(database, f"a damaged database ({given})"),
     sqlite3.SQLITE_READONLY: read_only,
-    sqlite3.SQLITE_CANTOPEN: closed,
+    sqlite3.SQLITE_CANTOPEN: _unopened,
     sqlite3.SQLITE_PERM: closed,
     sqlite3.SQLITE_AUTH: closed,
     sqlite3.SQLITE_BUSY: _busy,

@@ -92,6 +92,13 @@ def artifacts(database: Database, run_id: str) -> list[Artifact]:
     return [Artifact(*row) for row in rows]
 
 
+def require_as_written(database: Database, row: digests.RunRow) -> None:
+    """Raises StorageError where the database holds other values for a run than were written to it."""
+    run_id = row[0]
+    if database.rows("SELECT digest FROM runs WHERE id = ?", run_id) != [(digests.of_run(database, row),)]:
+        raise damaged(database.file, f"other values for run {run_id} than were written")
+
+
 def progress(database: Database, run_id: str) -> Progress | None:
     """Where a run stands that has begun and not ended, else None.
 
@@ -101,8 +108,7 @@ def progress(database: Database, run_id: str) -> Progress | None:
     row = stored_row(database, run_id)
     if not rows or row is None:
         return None
-    if database.rows("SELECT digest FROM runs WHERE id = ?", run_id) != [(digests.of_run(database, row),)]:
-        raise damaged(database.file, f"other values for run {run_id} than were written")
+    require_as_written(database, row)
     tensors, scalars = rows[0]
     return Progress(
         run_id=run_id,

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, final
 
-from paribus.store import ledger, recording, runs, studies
+from paribus.store import digests, ledger, recording, runs, studies
 from paribus.store.database import TENSORS, Database
 from paribus.store.records import (
     Artifact,
@@ -196,7 +196,12 @@ class Workspace:
         self.tensors.discard(recording.unnamed(self._database, before - named))
 
     def _sweep(self) -> None:
-        self.tensors.sweep({name for (name,) in self._database.rows("SELECT tensors FROM named_tensors")})
+        named = {name for (name,) in self._database.rows("SELECT tensors FROM named_tensors")}
+        stored = set(self.tensors.names())
+        if stored <= named or digests.all_runs_as_written(self._database):
+            self.tensors.sweep(named)
+        else:  # a name in the database may be damaged: then the file that it named is sound, and not to be swept away
+            self.tensors.sweep(stored)
 
 
 def _now() -> str:

@@ -1,0 +1,141 @@
+"""Ctrl-C, and disks that fill up, in the midst of recording: nothing hangs, and nothing is lost or told twice."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from queue import Empty, SimpleQueue
+
+import pytest
+
+from paribus.errors import StorageError, UserError
+from paribus.execution import runner, worker
+from paribus.execution.interruption import Interrupted, Interruptions
+from paribus.execution.runner import run_study
+from paribus.store import faults, tensors
+from paribus.store.workspace import Workspace
+from tests.execution.test_runner import recorded, small
+
+
+@pytest.fixture
+def study():
+    return small(**{"training.epochs": "20", "snapshots.every": "5"})
+
+
+@pytest.fixture
+def whole(study, tmp_path):
+    with Workspace.open(tmp_path / "whole", create=True, write=True) as workspace:
+        run_study(study, workspace)
+        return recorded(workspace, study)
+
+
+@pytest.fixture
+def often(monkeypatch):
+    """A checkpoint after every epoch."""
+    monkeypatch.setenv("PARIBUS_CHECKPOINT_S", "1e-9")
+
+
+def finished(folder, study):
+    with Workspace.open(folder, create=True, write=True) as workspace:
+        run_study(study, workspace)
+        return recorded(workspace, study)
+
+
+@pytest.mark.parametrize("nth", [1, 2, 7, 20, 45, 70])
+def test_an_interruption_in_the_midst_of_recording_loses_nothing(tmp_path, study, whole, often, monkeypatch, nth):
+    puts, put = [], tensors.TensorFolder.put
+
+    def interrupted(folder, arrays):
+        puts.append(None)
+        if len(puts) == nth:
+            signal.raise_signal(signal.SIGINT)
+        return put(folder, arrays)
+
+    monkeypatch.setattr(tensors.TensorFolder, "put", interrupted)
+    with Workspace.open(tmp_path / "cut", create=True, write=True) as workspace, pytest.raises(KeyboardInterrupt):
+        run_study(study, workspace)
+    assert finished(tmp_path / "cut", study) == whole
+
+
+def test_an_interruption_before_the_first_epoch_loses_nothing(tmp_path, study, whole, monkeypatch):
+    handle = runner._Session._start_next
+
+    def interrupted(session):
+        signal.raise_signal(signal.SIGINT)
+        session._stop.set()
+        handle(session)
+
+    monkeypatch.setattr(runner._Session, "_start_next", interrupted)
+    with Workspace.open(tmp_path / "cut", create=True, write=True) as workspace, pytest.raises(KeyboardInterrupt):
+        run_study(study, workspace)
+    monkeypatch.undo()
+    assert finished(tmp_path / "cut", study) == whole
+
+
+@pytest.mark.parametrize("nth", [20, 80, 140, 200, 260, 320])
+def test_a_disk_that_fills_up_ends_training_in_one_line(tmp_path, study, whole, often, nth):
+    """Also when there is room again while the cohorts leave, as there is here after the one refusal."""
+    with Workspace.open(tmp_path / "full", create=True, write=True) as workspace:
+        faults.arm(f"enospc@{nth}")
+        try:
+            with pytest.raises(StorageError, match="no space left on the disk"):
+                run_study(study, workspace)
+        finally:
+            faults.arm("")
+    assert finished(tmp_path / "full", study) == whole
+    assert [thread for thread in threading.enumerate() if thread is not threading.main_thread()] == []
+
+
+def test_a_reading_of_the_drawer_that_cannot_be_logged_does_not_happen(tmp_path, study, monkeypatch):
+    def refuse(*_):
+        raise StorageError("needs room to write", given="nothing", place="here", remedy="free some space")
+
+    opened = []
+    monkeypatch.setattr(Workspace, "log_test_reads", refuse)
+    monkeypatch.setattr("paribus.data.pool.TestDrawer.open", lambda *_: opened.append(1))
+    with Workspace.open(tmp_path / "w", create=True, write=True) as workspace, pytest.raises(StorageError):
+        run_study(study, workspace)
+    assert opened == []
+
+
+def test_signals_are_heard_inside_and_have_their_meaning_outside():
+    queue, heard = SimpleQueue(), []
+    before = signal.signal(signal.SIGTERM, lambda *_: heard.append(1))
+    try:
+        with Interruptions(queue):
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGINT)
+        assert [queue.get(timeout=0), queue.get(timeout=0)] == [Interrupted(), Interrupted()]
+        assert heard == []
+        signal.raise_signal(signal.SIGTERM)
+        assert heard == [1]
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    with pytest.raises(Empty):
+        queue.get(timeout=0)
+
+
+def test_another_thread_can_run_a_study(tmp_path, study, whole):
+    found = []
+    thread = threading.Thread(target=lambda: found.append(finished(tmp_path / "thread", study)))
+    thread.start()
+    thread.join()
+    assert found == [whole]
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "soon", "nan", "1e9"])
+def test_a_senseless_checkpoint_interval_is_refused_before_anything_is_written(tmp_path, study, monkeypatch, text):
+    monkeypatch.setenv("PARIBUS_CHECKPOINT_S", text)
+    refusal = pytest.raises(UserError, match="PARIBUS_CHECKPOINT_S: must be a number of seconds above 0")
+    with Workspace.open(tmp_path / "w", create=True, write=True) as workspace, refusal:
+        run_study(study, workspace)
+    assert not (tmp_path / "w").exists()
+
+
+def test_the_checkpoint_interval_has_a_default(monkeypatch):
+    monkeypatch.delenv("PARIBUS_CHECKPOINT_S", raising=False)
+    assert worker.checkpoint_every_s() == worker.CHECKPOINT_EVERY_S
+    monkeypatch.setenv("PARIBUS_CHECKPOINT_S", "2.5")
+    assert worker.checkpoint_every_s() == 2.5
