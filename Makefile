@@ -12,7 +12,7 @@ STUDIES := faces selection capacity noisy-labels
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 
-.PHONY: help study test lint bench torture lock setup clean
+.PHONY: help study test lint bench torture agreement lock setup clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -31,11 +31,14 @@ lint: setup
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports --no-cache
 
-bench: setup ## compare speed with other tools on this machine
-	$(BIN)/python -m benchmarks
+bench: $(VENV)/.peers ## compare speed with other tools on this machine (BENCH="--quick" for two minutes)
+	$(BIN)/python -m benchmarks.run $(BENCH)
 
 torture: setup ## kill training at random instants and compare what is left, byte by byte
 	$(BIN)/python -m benchmarks.torture
+
+agreement: setup ## compare runs with plain PyTorch, and write docs/agreement.md
+	$(BIN)/python -m benchmarks.agreement
 
 setup: $(VENV)/.installed ## make .venv, once for every change of requirements.lock
 
@@ -52,11 +55,19 @@ $(VENV)/.installed: $(VENV)/.locked pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# The tools that paribus is measured against; what both need has the versions of requirements.lock.
+$(VENV)/.peers: requirements-bench.lock $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-bench.lock
+	@touch $@
+
 # Hashes are the public index's: no configuration of this machine, no local index and no local build may get in.
-lock: ## resolve requirements.lock anew (needs uv)
-	env -u UV_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL -u UV_DEFAULT_INDEX -u UV_FIND_LINKS UV_NO_CONFIG=1 \
-	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --upgrade --quiet \
-	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --output-file requirements.lock
+LOCK := env -u UV_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL -u UV_DEFAULT_INDEX -u UV_FIND_LINKS UV_NO_CONFIG=1 \
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --upgrade --quiet \
+	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
+
+lock: ## resolve requirements.lock and requirements-bench.lock anew (needs uv)
+	$(LOCK) --extra dev --output-file requirements.lock
+	$(LOCK) --extra bench --constraint requirements.lock --output-file requirements-bench.lock
 
 clean: ## remove what make and the tools made; the workspace stays
 	rm -rf $(VENV) build dist .hypothesis .pytest_cache .ruff_cache .import_linter_cache

@@ -20,8 +20,9 @@ from paribus.training.measuring import EVALUATION_ROWS
 from paribus.training.networks import operations_per_image, parameter_count, tiled
 from paribus.training.rehearsal import seconds_per_epoch
 
-MAX_COHORT = 32
-"""Runs in one cohort at most: cost per run is flat from about eight runs on, and a checkpoint holds a whole cohort."""
+MAX_COHORT = 8
+"""Runs in one cohort at most. Cost per run falls up to about eight; beyond, what they hold no longer fits a core's cache
+and it rises again (docs/benchmarks.md)."""
 MEMORY_SHARE = 0.5
 """Of the machine's memory, what all cohorts in training together may take."""
 

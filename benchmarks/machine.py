@@ -1,0 +1,51 @@
+"""What a benchmark ran on: processor, versions, commit, and the peak measured meanwhile."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.peers._base import cores
+from paribus.execution.environment import environment
+
+ROOT = Path(__file__).parent.parent
+
+
+def about(versions: Mapping[str, str], *, peak: float, started: datetime, options: Mapping[str, Any]) -> dict[str, Any]:
+    here = environment()
+    return {
+        "processor": here["processor"],
+        "vector_instructions": here["cpu_capability"],
+        "cores": cores(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "versions": dict(sorted(versions.items())),
+        "commit": _commit(),
+        "peak_gflops": peak / 1e9,
+        "started": started.isoformat(timespec="minutes"),
+        "minutes": round((datetime.now(UTC) - started).total_seconds() / 60, 1),
+        "cohorts": list(options["cohorts"]),
+        "repeats": options["repeats"],
+        "whole": options["whole"],
+    }
+
+
+def _commit() -> str:
+    """The commit, and whether the clone differs from it."""
+    commit = _git("rev-parse", "--short=12", "HEAD")
+    changed = _git("status", "--porcelain", "--untracked-files=no")
+    return (commit or "none") + (" with changes" if commit and changed else "")
+
+
+def _git(*words: str) -> str:
+    try:
+        done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

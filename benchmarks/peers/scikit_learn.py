@@ -1,0 +1,89 @@
+"""scikit-learn's `MLPClassifier`, and `MLPRegressor` as an autoencoder."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+from benchmarks.peers._base import Peer, Trained, Weights
+from benchmarks.tasks import Task
+from paribus.spec.recipe import Sgd
+
+
+class ScikitLearn(Peer):
+    packages = ("scikit-learn", "numpy")
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        warnings.filterwarnings("ignore", category=ConvergenceWarning)
+
+    def warm_up(self, runs: int) -> None:
+        ScikitLearn(self.task.short()).train(runs, 1)
+
+    def train(self, runs: int, epochs: int) -> Trained:
+        seconds, ended = 0.0, []
+        for run in range(runs):
+            inputs = self.task.inputs(run)
+            targets = self.task.labels(run) if self.task.has_labels else inputs
+            model = self._started(run, inputs, targets, epochs)
+            start = time.perf_counter()
+            model.fit(inputs, targets)
+            seconds += time.perf_counter() - start
+            ended.append(_weights(model))
+        return self.trained(seconds, enumerate(ended))
+
+    def _started(self, run: int, inputs: Any, targets: Any, epochs: int) -> Any:
+        """A model at the start of `run`: scikit-learn makes its arrays in a first, tiny fit, and is given others."""
+        task = self.task
+        kind: Any = MLPClassifier if task.has_labels else MLPRegressor
+        model = kind(
+            hidden_layer_sizes=task.layers[1:-1],
+            batch_size=task.batch_size,
+            max_iter=epochs,
+            warm_start=True,
+            tol=0.0,
+            n_iter_no_change=epochs + 1,
+            random_state=run,
+            **self._numbers(),
+        )
+        few = np.unique(targets, return_index=True)[1] if task.has_labels else slice(0, 2)
+        model.set_params(max_iter=1, batch_size=2).fit(inputs[few], targets[few])
+        model.set_params(max_iter=epochs, batch_size=task.batch_size)
+        start = task.start(run)
+        for i in range(len(model.coefs_)):
+            model.coefs_[i] = np.ascontiguousarray(start[f"fc{i + 1}.weight"].T)
+            model.intercepts_[i] = start[f"fc{i + 1}.bias"].copy()
+        return model
+
+    def _numbers(self) -> dict[str, Any]:
+        """Its weight decay is `alpha` / batch size; its squared error is half a sum over pixels, not their mean.
+
+        Its Adam adds epsilon before the bias is corrected: scaled like this, the first steps are PyTorch's.
+        Biases do not decay.
+        """
+        task, spec = self.task, self.task.recipe.optimizer
+        scale = 1.0 if task.has_labels else task.layers[-1] / 2
+        numbers: dict[str, Any] = {
+            "learning_rate_init": spec.lr,
+            "alpha": spec.weight_decay * task.batch_size * scale,
+        }
+        if isinstance(spec, Sgd):
+            return {**numbers, "solver": "sgd", "momentum": spec.momentum, "nesterovs_momentum": spec.nesterov}
+        beta_1, beta_2 = spec.betas
+        return {
+            **numbers,
+            "solver": "adam",
+            "beta_1": beta_1,
+            "beta_2": beta_2,
+            "epsilon": spec.eps * scale * (1 - beta_2) ** 0.5,
+        }
+
+
+def _weights(model: Any) -> Weights:
+    weights = {f"fc{i}.weight": coef.T for i, coef in enumerate(model.coefs_, start=1)}
+    return weights | {f"fc{i}.bias": bias for i, bias in enumerate(model.intercepts_, start=1)}

@@ -1,0 +1,109 @@
+"""What a workspace holds, read with nothing of paribus: every row that is a result, every byte of every file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sqlite3
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+DATABASE = "workspace.sqlite"
+NO_RESULTS = ("spans", "shares", "forecasts")
+"""What was used and what was expected: every life adds its own."""
+NO_RESULT_COLUMNS = {
+    "studies": ("ordinal", "registered_at", "digest"),
+    "runs": ("finished_at", "digest"),
+    "test_reads": ("ordinal", "read_at", "digest"),
+}
+"""Times, and what depends on times."""
+REPEATED = "test_reads"
+"""Every opening of the drawer is logged, also the one that a kill made vain: the same reading may stand there twice."""
+
+Row = tuple[object, ...]
+Results = Counter[tuple[str, object]]
+"""(table or folder, row or file and hash) to how often it is there."""
+
+
+def results(workspace: Path) -> Results:
+    """Everything recorded in a workspace that is at rest, except times and what was used."""
+    found: Results = Counter()
+    with closing(_open(workspace / DATABASE)) as database:
+        for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            if table not in NO_RESULTS:
+                rows = Counter((table, row) for row in _rows(database, table))
+                found += Counter(set(rows)) if table == REPEATED else rows
+    for path in sorted(workspace.rglob("*")):
+        if path.is_file() and path.name not in (DATABASE, "lock"):
+            found["file", (path.name, hashlib.sha256(path.read_bytes()).hexdigest())] += 1
+    return found
+
+
+def differing(found: Results, wanted: Results) -> int:
+    """How many results are missing, or there without having been asked for; a changed one counts once."""
+    return max((found - wanted).total(), (wanted - found).total())
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far the runs of a workspace are: run to epochs done, and (run, metric) to the curve's bytes, 8 an epoch."""
+
+    epochs: Mapping[str, int]
+    curves: Mapping[tuple[str, str], bytes]
+
+
+NOWHERE = Standing({}, {})
+
+
+def standing(workspace: Path) -> Standing:
+    """How far a workspace is; NOWHERE if there is none."""
+    if not (workspace / DATABASE).exists():
+        return NOWHERE
+    with closing(_open(workspace / DATABASE)) as database:
+        epochs = dict(database.execute("SELECT id, epochs_done FROM runs").fetchall())
+        rows = database.execute('SELECT run_id, metric, "values" FROM curves').fetchall()
+    return Standing(epochs, {(run, metric): values for run, metric, values in rows})
+
+
+def epochs_lost(before: Standing, now: Standing, whole: Standing) -> int:
+    """Model-epochs that were recorded before and are not now, or not as the uninterrupted study has them."""
+    lost = sum(max(0, epochs - now.epochs.get(run, 0)) for run, epochs in before.epochs.items())
+    wrong: dict[str, int] = {}
+    for (run, metric), values in now.curves.items():
+        right = whole.curves.get((run, metric), b"")
+        differ = sum(values[i : i + 8] != right[i : i + 8] for i in range(0, len(values), 8))
+        wrong[run] = max(wrong.get(run, 0), differ, abs(len(values) // 8 - now.epochs[run]))
+    return lost + sum(wrong.values())
+
+
+def photograph(workspace: Path, target: Path) -> Path:
+    """A copy to look at, so that the looking changes nothing where a process has just died. Tensor files are linked."""
+    shutil.rmtree(target, ignore_errors=True)
+    if workspace.exists():
+        shutil.copytree(workspace, target, copy_function=_copy)
+    return target
+
+
+def _copy(source: str, target: str) -> None:
+    if source.endswith(".safetensors"):
+        try:
+            os.link(source, target)
+        except OSError:  # on another disk
+            shutil.copy2(source, target)
+    else:
+        shutil.copy2(source, target)
+
+
+def _open(file: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True)
+
+
+def _rows(database: sqlite3.Connection, table: str) -> list[Row]:
+    columns = [name for _, name, *_ in database.execute(f"PRAGMA table_info({table})").fetchall()]
+    kept = [name for name in columns if name not in NO_RESULT_COLUMNS.get(table, ())]
+    selected = ", ".join(f'"{name}"' for name in kept)
+    return database.execute(f"SELECT {selected} FROM {table}").fetchall()  # noqa: S608 - names from the schema

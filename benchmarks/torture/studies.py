@@ -1,0 +1,90 @@
+"""Five small studies on real pictures, which between them use every kind of thing that training has to remember."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_HEAD = """
+format = 1
+title = "A study to be killed"
+question = "Is anything lost?"
+replicates = 2
+seed = 4179
+"""
+
+STUDIES = {
+    "steps": """
+name = "steps"
+deploy = "max-val-accuracy"
+data = { protocol = "fashion-mnist/scarce", train_images = 400, validation_images = 200, test_images = 300 }
+network = { layers = [784, 24, 10] }
+optimizer = { kind = "sgd", lr = 0.02, momentum = 0.9 }
+schedule = { kind = "multi-step", milestones = [4, 9], gamma = 0.3 }
+training = { epochs = 120, batch_size = 48 }
+selection = { rules = ["min-train-loss", "min-val-loss", "max-val-accuracy", "epoch:4", "last"] }
+snapshots = { every = 6 }
+test = { read_at = ["min-val-loss", "max-val-accuracy"] }
+arms = [{ name = "heavy" }, { name = "nesterov", optimizer = { nesterov = true, weight_decay = 1e-3 } }]
+""",
+    "smooth": """
+name = "smooth"
+deploy = "max-test-accuracy"
+data = { protocol = "fashion-mnist/noisy-labels", label_noise = 0.3, train_images = 400, test_images = 200 }
+network = { layers = [784, 32, 16, 10], dropout = 0.25 }
+loss = { label_smoothing = 0.1 }
+optimizer = { kind = "adam", lr = 1e-3, weight_decay = 1e-4 }
+training = { epochs = 70, batch_size = 48, measure_train_loss_end = true }
+selection = { rules = ["max-test-accuracy", "last"] }
+test = { read_at = ["last"], monitor_every = 2, monitor_images = 150 }
+arms = [{ name = "smooth" }, { name = "sharp", loss = { label_smoothing = 0.0 }, network = { dropout = 0.5 } }]
+""",
+    "plateau": """
+name = "plateau"
+deploy = "min-val-loss"
+data = { protocol = "fashion-mnist/scarce", train_images = 300, validation_images = 200, test_images = 200 }
+network = { layers = [784, 24, 10] }
+optimizer = { kind = "adamw", lr = 2e-3 }
+schedule = { kind = "reduce-on-plateau", patience = 2, factor = 0.5 }
+training = { epochs = 150, batch_size = 50, early_stop = { rule = "min-val-loss", patience = 25 } }
+selection = { rules = ["min-val-loss", "last"] }
+test = { read_at = ["min-val-loss"] }
+arms = [{ name = "plateau" }, { name = "settle", schedule = { kind = "settle", window = 5, threshold = 0.05 } }]
+""",
+    "faces": """
+name = "faces"
+deploy = "last"
+data = { protocol = "faces/all", center = true, train_images = 96 }
+network = { kind = "autoencoder", layers = [4096, 8, 4096] }
+loss = { kind = "mse" }
+optimizer = { kind = "adam", lr = 1e-3, weight_decay = 2.5e-5 }
+training = { epochs = 60, batch_size = 32, measure_train_loss_end = true }
+selection = { rules = ["last", "min-train-loss"] }
+snapshots = { first_layer_every = 6 }
+denoising = { uniform = [0.4], zeroed = [0.5] }
+arms = [{ name = "even" }, { name = "cosine", schedule = { kind = "cosine", warmup_epochs = 5 } }]
+""",
+    "wild": """
+name = "wild"
+deploy = "min-val-loss"
+data = { protocol = "fashion-mnist/scarce", train_images = 400, validation_images = 200, test_images = 200 }
+network = { layers = [784, 24, 10] }
+optimizer = { kind = "sgd", lr = 0.05, momentum = 0.9 }
+training = { epochs = 100, batch_size = 48 }
+selection = { rules = ["min-val-loss", "last"] }
+snapshots = { every = 6 }
+test = { read_at = ["last"] }
+arms = [
+    { name = "calm" },
+    { name = "wild", optimizer = { lr = 1.0, momentum = 0.0, weight_decay = 2.5 } },
+    { name = "fading", schedule = { kind = "exponential", gamma = 0.97 } },
+]
+""",
+}
+"""Name to text. In `wild` one arm diverges: its command ends with exit code 3."""
+
+
+def write(name: str, folder: Path) -> Path:
+    """The study's file, made in `folder`."""
+    path = folder / f"{name}.toml"
+    path.write_text(_HEAD + STUDIES[name], encoding="utf-8")
+    return path
