@@ -21,8 +21,8 @@ from paribus.training.networks import operations_per_image, parameter_count, til
 from paribus.training.rehearsal import seconds_per_epoch
 
 MAX_COHORT = 8
-"""Runs in one cohort at most. Cost per run falls up to about eight; beyond, what they hold no longer fits a core's cache
-and it rises again (docs/benchmarks.md)."""
+"""Runs in one cohort at most. Cost per run falls up to about eight; beyond, what they hold no longer fits a core's
+cache, and it rises again."""
 MEMORY_SHARE = 0.5
 """Of the machine's memory, what all cohorts in training together may take."""
 
