@@ -111,6 +111,15 @@ def test_everything_is_recorded_once(workspace):
     assert (again.trained, again.reused) == (0, 6)
 
 
+def test_monitoring_is_one_logged_reading_a_run_though_cohorts_shrink(workspace):
+    study = small(**{"test.monitor_every": "1", "test.monitor_images": "60", "training.epochs": "8"})
+    run_study(study, workspace)
+    for arm, _, run in workspace.runs_of(study.id):
+        watched = [read.images for read in workspace.test_reads([run.id]) if read.purpose == "monitoring"]
+        assert watched == [60], arm
+        assert len(workspace.curves(run.id)["test_accuracy"]) == run.epochs_done
+
+
 def test_weights_of_a_selection_give_its_value_back(workspace):
     study = small()
     run_study(study, workspace)

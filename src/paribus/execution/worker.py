@@ -120,6 +120,7 @@ class Worker:
         self._stop = stop
         self._save_every_s = save_every_s
         self._last: Checkpoint | None = None
+        self._monitored: Split | None = None
 
     def __call__(self) -> None:
         """Train to the end; whatever happens, the last message is `Finished`."""
@@ -168,14 +169,20 @@ class Worker:
             cohort.add_set("val", held_out)
         if first.recipe.training.measure_train_loss_end:
             cohort.add_set("train", [member.splits.train for member in cohort.streams])
-        drawer, monitored = first.splits.test, first.recipe.test
-        if monitored.monitor_every and drawer is not None:
-            images = min(monitored.monitor_images or drawer.images, drawer.images)
-            runs = [self._participants[member.run_id].run for member in cohort.members]
-            self._ask(DrawerRequest(runs, "", None, images))
-            test = drawer.open("monitoring", images)
-            cohort.add_set("test", [test] * len(cohort.streams))
+        if first.recipe.test.monitor_every:
+            cohort.add_set("test", [self._monitored_part(first)] * len(cohort.streams))
         return cohort
+
+    def _monitored_part(self, member: Member) -> Split:
+        """The test images that are watched during training: one reading a run, however often its cohort shrinks."""
+        drawer = member.splits.test
+        assert drawer is not None
+        if self._monitored is None:
+            images = min(member.recipe.test.monitor_images or drawer.images, drawer.images)
+            runs = [participant.run for participant in self._participants.values()]
+            self._ask(DrawerRequest(runs, "", None, images))
+            self._monitored = drawer.open("monitoring", images)
+        return self._monitored
 
     def _trackers(self, cohort: Cohort) -> list[Tracker]:
         return [self._participants[member.run_id].tracker for member in cohort.members]
