@@ -58,6 +58,8 @@ def _disturbed(trial: Trial, kind: str, subject: Subject, faults: Sequence[Fault
         elif end.code != subject.code:
             count.different += 1
             trial.trouble(kind, subject, f"neither killed nor finished: {end}")
+        elif now is recorded.NOWHERE:
+            subject.wall_s = end.wall_s  # the machine has got faster
         now = trial.look(kind, subject, workspace, now)
     yield from trial.finish(kind, subject, workspace)
     trial.clear(workspace)

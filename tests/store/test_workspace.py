@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -366,3 +367,18 @@ def test_a_sound_file_whose_name_was_damaged_in_the_database_is_kept(lived: Path
         assert path.exists()
     spoil(lived, "0" * 64, str(name))
     assert verify(lived).problems == ()
+
+
+def test_a_sound_file_is_kept_also_where_only_an_index_was_damaged(lived: Path, life: ModuleType) -> None:
+    with Workspace.open(lived) as ws:
+        (name, *_) = {snapshot.tensors for snapshot in ws.snapshots(life.A)}
+        path = ws.tensors.path(name)
+    file = lived / "workspace.sqlite"
+    whole = file.read_bytes()
+    places = [place.start() for place in re.finditer(name.encode(), whole)]
+    assert len(places) >= 2
+    for place in places:
+        file.write_bytes(whole[:place] + b"0" * 64 + whole[place + 64 :])
+        with Workspace.open(lived, write=True):
+            assert path.exists()
+        assert verify(lived).problems != ()
