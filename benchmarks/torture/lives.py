@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ PATIENCE_S = 60.0
 LONG_LOOK_S = 5.0
 """Between two looks at a life no more time counts: someone may have stopped the whole torture meanwhile."""
 NOBODY = 65534
+_HOW_IT_GOES = re.compile(r"paribus: (cohort \d|[a-z]+: trained )")
 _THREADS = Path("/proc/self/task")
 
 
@@ -55,7 +57,7 @@ class End:
     @property
     def talk(self) -> list[str]:
         """What it said besides how training goes."""
-        return [line for line in self.err.splitlines() if not line.startswith("paribus: cohort ")]
+        return [line for line in self.err.splitlines() if not _HOW_IT_GOES.match(line)]
 
     def __str__(self) -> str:
         if self.code is None:
