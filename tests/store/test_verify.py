@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from paribus.errors import UserError
+from paribus.errors import StorageError, UserError
 from paribus.store.verify import verify
 from paribus.store.workspace import Workspace
 
@@ -155,3 +155,23 @@ def _weights():
     import numpy as np
 
     return np.arange(5.0)
+
+
+@pytest.mark.parametrize(
+    ("written", "found", "named"),
+    [
+        (b"RAISE(ABORT, 'the log", b"RAISF(ABORT, 'the log", "test_reads_no_"),
+        (b"PRIMARY KEY (run_id, rule, name)", b"PRIMARY KEY (run_id, rule, mame)", ""),
+        (b"members_by_run", b"members_by_rum", "members_by_ru"),
+    ],
+)
+def test_a_damaged_definition_is_named(lived: Path, written: bytes, found: bytes, named: str) -> None:
+    """Or else the first command that uses it would fail for no reason that anyone could see."""
+    file = lived / "workspace.sqlite"
+    content = file.read_bytes()
+    file.write_bytes(content.replace(written, found))
+    assert content != file.read_bytes()
+    assert any("workspace.sqlite" in problem and named in problem for problem in verify(lived).problems)
+    for write in (False, True):
+        with pytest.raises(StorageError, match=r"workspace\.sqlite"), Workspace.open(lived, write=write):
+            pass

@@ -214,7 +214,8 @@ def _checked(connection: sqlite3.Connection, folder: Path) -> int:
         raise not_a_workspace(folder, f"a {DATABASE} of some other program")
     if found > schema.VERSION:
         raise newer(folder, found, schema.VERSION)
-    connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+    if found == schema.VERSION and (names := schema.altered(connection)):
+        raise damaged(folder / DATABASE, f"another definition of {', '.join(names)} than was written")
     return found
 
 

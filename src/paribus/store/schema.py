@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping
+from contextlib import closing
 
 from paribus.store import faults
 from paribus.store.refusals import COMPLETED
@@ -203,6 +204,21 @@ def version(connection: sqlite3.Connection) -> int | None:
         return None
     found: int = connection.execute("PRAGMA user_version").fetchone()[0]
     return found
+
+
+def altered(connection: sqlite3.Connection) -> list[str]:
+    """Names of tables, indexes, views and guards of a database of this format that are not as `create` makes them."""
+    found = {row for row in connection.execute(_OBJECTS) if not row[0].startswith("sqlite_stat")}
+    return sorted({str(row[0]) for row in found ^ _intended()})
+
+
+_OBJECTS = "SELECT name, type, tbl_name, sql FROM sqlite_master"
+
+
+def _intended() -> frozenset[tuple[str, ...]]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        create(connection)
+        return frozenset(connection.execute(_OBJECTS))
 
 
 def migrate(connection: sqlite3.Connection) -> None:
