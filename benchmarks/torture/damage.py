@@ -21,7 +21,10 @@ FLIPPED_LOG = "byte flipped in the database's log"
 FLIPPED_LOCK = "byte flipped in the lock"
 
 LOG = f"{recorded.DATABASE}-wal"
-WORDS = (b"done", b"diverged", b"running", b"train_loss", b"last", b"max-val-accuracy", b"network", b"activity")
+WORDS = (
+    *(b"done", b"diverged", b"running", b"train_loss", b"last", b"max-val-accuracy", b"network", b"activity"),
+    *(b"RAISE", b"CREATE", b"PRIMARY", b"named_tensors", b"members_by_run"),
+)
 """Text in the database, of which a letter is changed where it stands."""
 
 Mutation = Callable[[bytes], bytes]

@@ -43,9 +43,10 @@ class Database:
         self._ready = False
 
     @classmethod
-    def open(cls, folder: Path, *, create: bool, write: bool) -> Self:
+    def open(cls, folder: Path, *, create: bool, write: bool, suspect: bool = False) -> Self:
         """Open the database in `folder`; `create` lets it be absent, `write` takes the writer's lock.
 
+        `suspect` lets a reader in also where the definitions of tables and guards are damaged: it says so itself.
         Raises UserError where it is no workspace, of a newer format, not readable (or writable), or has a writer
         already; StorageError where it is damaged.
         """
@@ -54,7 +55,7 @@ class Database:
             schema.create(empty)
             return cls(folder, empty, write=write, lock=None, born=False)
         if not write:
-            return cls(folder, _reading(folder), write=False, lock=None, born=True)
+            return cls(folder, _reading(folder, suspect=suspect), write=False, lock=None, born=True)
         lock = WriterLock.take(folder)
         try:
             return cls(folder, _writing(folder), write=True, lock=lock, born=True)
@@ -71,6 +72,11 @@ class Database:
         """All rows of a query."""
         with told(self.file):
             return self._connection.execute(query, values).fetchall()
+
+    def altered(self) -> list[str]:
+        """Names of tables, indexes, views and guards that are not as a workspace has them."""
+        with told(self.file):
+            return schema.altered(self._connection)
 
     @contextmanager
     def reading(self) -> Generator[None]:
@@ -205,7 +211,7 @@ def _connect(file: Path, options: str) -> sqlite3.Connection:
     return connection
 
 
-def _checked(connection: sqlite3.Connection, folder: Path) -> int:
+def _checked(connection: sqlite3.Connection, folder: Path, *, suspect: bool = False) -> int:
     """The format of an open database that this paribus can read."""
     found = schema.version(connection)
     if found is None:
@@ -214,7 +220,7 @@ def _checked(connection: sqlite3.Connection, folder: Path) -> int:
         raise not_a_workspace(folder, f"a {DATABASE} of some other program")
     if found > schema.VERSION:
         raise newer(folder, found, schema.VERSION)
-    if found == schema.VERSION and (names := schema.altered(connection)):
+    if found == schema.VERSION and (names := schema.altered(connection)) and not suspect:
         raise damaged(folder / DATABASE, f"another definition of {', '.join(names)} than was written")
     return found
 
@@ -233,12 +239,12 @@ def _writing(folder: Path) -> sqlite3.Connection:
     return connection
 
 
-def _reading(folder: Path) -> sqlite3.Connection:
+def _reading(folder: Path, *, suspect: bool) -> sqlite3.Connection:
     """A connection that changes nothing: the file itself, or a copy in memory of an older format brought up to date."""
     with told(folder / DATABASE):
         connection = _readable(folder / DATABASE)
         try:
-            if _checked(connection, folder) == schema.VERSION:
+            if _checked(connection, folder, suspect=suspect) == schema.VERSION:
                 return connection
             memory = _in_memory(connection)
         except BaseException:

@@ -38,7 +38,7 @@ def verify(path: Path) -> Verification:
     checked = {"files": len(stored)}
     problems: list[str] = []
     try:
-        database = Database.open(path, create=False, write=False)
+        database = Database.open(path, create=False, write=False, suspect=True)
     except StorageError as error:
         problems = [str(error), *(f"{_file(name)}: {damage[name]}" for name in damage)]
         return Verification(checked, tuple(problems), tuple(notes))
@@ -90,6 +90,8 @@ def _strangers(path: Path) -> Iterator[str]:
 
 
 def _structure(database: Database, _checked: dict[str, int]) -> Iterator[str]:
+    for name in database.altered():
+        yield f"{DATABASE}: the definition of {name} is not as it was written"
     for (line,) in database.rows("PRAGMA integrity_check"):
         if line != "ok":
             yield f"{DATABASE}: {line}"
