@@ -11,6 +11,7 @@ from paribus.data.protocols import load_splits
 from paribus.spec.overrides import merged
 from paribus.spec.recipe import Recipe
 from paribus.training.cohort import Cohort, Member, fresh_state
+from paribus.training.devices import settle_thread
 
 CLASSIFIER: dict[str, Any] = {
     "data": {"protocol": "fashion-mnist/scarce", "train_images": 300, "validation_images": 150},
@@ -69,7 +70,8 @@ def differing(a: Told, b: Told) -> list[str]:
 def one_thread():
     """As a worker sets it: a cohort trains on one thread, without autograd."""
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    settle_thread()
     with torch.no_grad():
         yield
     torch.set_num_threads(before)
+    torch.set_flush_denormal(False)

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch.nn import functional
 
 from paribus import seeding
 from paribus.training.cohort import Cohort
+from paribus.training.engine_compiled import uniform
 from paribus.training.networks import tiled
 from tests.training.conftest import member, recipe
 
 RATE = 0.4
+
+
+def factors(of, layer, width):
+    """The factors of a hidden layer in the first batch: (image, unit)."""
+    seed = seeding.derive(of.seed, of.replicate, seeding.DROPOUT, 0)
+    numbers = torch.from_numpy(uniform(seed, layer, 50 * tiled(width))).view(50, tiled(width))[:, :width]
+    return (numbers >= torch.tensor(RATE)) / (1 - RATE)
+
+
+def test_draws_are_uniform_and_unlike_from_layer_to_layer():
+    numbers = uniform(2021, 3, 100_000)
+    assert 0 <= numbers.min() < numbers.max() < 1
+    assert abs(numbers.mean() - 0.5) < 0.005
+    assert abs(numbers.var() - 1 / 12) < 0.001
+    assert abs(np.corrcoef(numbers[:-1], numbers[1:])[0, 1]) < 0.01
+    assert abs(np.corrcoef(numbers, uniform(2021, 4, 100_000))[0, 1]) < 0.01
 
 
 def test_one_step_equals_autograd_with_the_same_masks():
@@ -21,10 +39,7 @@ def test_one_step_equals_autograd_with_the_same_masks():
     cohort = Cohort([one])
     cohort.train_epoch([0.05])
 
-    draws = torch.Generator().manual_seed(seeding.derive(one.seed, one.replicate, seeding.DROPOUT, 0))
-    masks = [
-        (torch.rand(tiled(50), tiled(width), generator=draws) >= RATE)[:50, :width] / (1 - RATE) for width in (20, 12)
-    ]
+    masks = [factors(one, layer, width) for layer, width in enumerate((20, 12))]
     order = torch.Generator().manual_seed(seeding.derive(one.seed, one.replicate, seeding.ORDER, 0))
     rows = torch.randperm(50, generator=order)
     start = {name: tensor.clone().requires_grad_() for name, tensor in one.state.tensors.items()}

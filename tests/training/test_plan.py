@@ -11,7 +11,8 @@ from paribus.spec import builtin
 from paribus.spec.study import parse
 from paribus.store.records import RunRecord
 from paribus.training import plan as plan_module
-from paribus.training.plan import MAX_COHORT, bytes_per_run, plan_study, static_key
+from paribus.training.devices import SIZES_ON_CPU
+from paribus.training.plan import bytes_per_run, plan_study, static_key
 
 
 def study(name="selection", **overrides):
@@ -31,7 +32,7 @@ def test_every_run_is_in_exactly_one_cohort_and_cohorts_agree_in_what_is_static(
     assert set(placed.values()) == {1}
     for cohort in plan.cohorts:
         assert len({static_key(run.recipe) for run in cohort.runs}) == 1
-        assert len(cohort.runs) <= MAX_COHORT
+        assert len(cohort.runs) <= SIZES_ON_CPU[-1]
 
 
 def test_arms_of_one_replicate_share_their_split():
@@ -67,6 +68,14 @@ def test_many_runs_are_cut_into_even_cohorts():
     assert len(sizes) % 2 == 0
 
 
+@pytest.mark.parametrize(("seconds", "expected"), [(lambda runs: runs, 1), (lambda runs: 1 + runs, 8)])
+def test_as_many_train_together_as_a_rehearsal_finds_cheapest(seconds, expected, monkeypatch):
+    monkeypatch.setattr(plan_module, "seconds_per_epoch", lambda runs, **_: float(seconds(len(runs))))
+    plan = plan_study(study(replicates="48"), {}, workers=2)
+    assert {len(cohort.runs) for cohort in plan.cohorts} == {expected}
+    assert all(cohort.expected_s == seconds(expected) * cohort.epochs_left for cohort in plan.cohorts)
+
+
 def test_cohorts_shrink_to_the_memory_at_hand(monkeypatch):
     monkeypatch.setattr(plan_module, "MEMORY_SHARE", 1e-3)
     wide = {"replicates": "50", "network.layers": "[784, 2048, 2048, 10]"}
@@ -74,7 +83,7 @@ def test_cohorts_shrink_to_the_memory_at_hand(monkeypatch):
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     one = bytes_per_run(plan.runs[0].recipe)
     assert all(cohort.memory_bytes <= max(one, memory * 1e-3 / 2) for cohort in plan.cohorts)
-    assert max(len(cohort.runs) for cohort in plan.cohorts) < MAX_COHORT
+    assert max(len(cohort.runs) for cohort in plan.cohorts) < SIZES_ON_CPU[-1]
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,11 @@ def add_changes(to: argparse.ArgumentParser) -> None:
     to.add_argument("--replicates", metavar="N", help="change the number of replicates")
 
 
+def add_device(to: argparse.ArgumentParser) -> None:
+    """Where to train. It is no part of a run's identity: what is recorded counts, wherever it was trained."""
+    to.add_argument("--device", metavar="NAME", default="cpu", help="where to train: cpu (the default) or cuda")
+
+
 def changes_of(arguments: argparse.Namespace) -> dict[str, str]:
     """`--set` and `--replicates` as overrides of a study: dotted key to value in TOML notation."""
     found: dict[str, str] = {}

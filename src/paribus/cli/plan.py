@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from paribus.cli.naming import add_changes, changes_of, open_to_read, study_to_run
+from paribus.cli.naming import add_changes, add_device, changes_of, open_to_read, study_to_run
 from paribus.cli.speech import plural, relay_log, talk, tell, tell_columns, tell_json
 from paribus.errors import Exit
 from paribus.units import count, duration, size
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 
 def add_arguments(to: argparse.ArgumentParser) -> None:
-    """`paribus plan STUDY [--set KEY=VALUE]... [--replicates N] [--json]`."""
+    """`paribus plan STUDY [--set KEY=VALUE]... [--replicates N] [--device NAME] [--json]`."""
     to.add_argument("study", metavar="STUDY", help="a built-in study or the path of a study file")
     add_changes(to)
+    add_device(to)
     to.add_argument("--json", action="store_true", help="print a JSON object for programs")
 
 
@@ -33,7 +34,7 @@ def call(arguments: argparse.Namespace) -> Exit:
     changes = changes_of(arguments)
     study = study_to_run(arguments.study, changes)
     note_idle_changes(arguments.study, study, changes)
-    plan = _planned(study, arguments.workspace)
+    plan = _planned(study, arguments.workspace, arguments.device)
     if arguments.json:
         tell_json(_as_json(study, plan))
     else:
@@ -48,15 +49,15 @@ def note_idle_changes(name: str, study: Study, changes: dict[str, str]) -> None:
         talk(f"note: {keys} changes nothing: the study says so already, or its arms say otherwise (arms.NAME.KEY)")
 
 
-def _planned(study: Study, workspace: Path) -> Plan:
+def _planned(study: Study, workspace: Path, device: str) -> Plan:
     """The plan over what the workspace holds, if there is one: planning makes none."""
     from paribus.execution.runner import plan_in
     from paribus.training.plan import plan_study
 
     if not workspace.exists():
-        return plan_study(study, {})
+        return plan_study(study, {}, device=device)
     with open_to_read(workspace) as known:
-        return plan_in(study, known)
+        return plan_in(study, known, device=device)
 
 
 def _tell(study: Study, plan: Plan) -> None:
@@ -72,7 +73,7 @@ def _tell(study: Study, plan: Plan) -> None:
     tell_columns(rows, right=range(7))
     tell()
     operations = count(sum(cohort.operations for cohort in plan.cohorts))
-    tell(f"expected in all: {_time(plan.expected_s)} on {plural(plan.workers, 'core')}, {operations} operations")
+    tell(f"expected in all: {_time(plan.expected_s)} on {_place(plan)}, {operations} operations")
 
 
 def _row(place: int, cohort: CohortPlan) -> tuple[str, ...]:
@@ -89,6 +90,10 @@ def _row(place: int, cohort: CohortPlan) -> tuple[str, ...]:
     )
 
 
+def _place(plan: Plan) -> str:
+    return plural(plan.workers, "core") if plan.device.model == "cpu" else plan.device.model
+
+
 def _time(seconds: float | None) -> str:
     return "unknown" if seconds is None else duration(seconds)
 
@@ -103,6 +108,7 @@ def _as_json(study: Study, plan: Plan) -> dict[str, Any]:
         "id": study.id,
         "replicates": study.replicates,
         "recorded": _recorded(plan),
+        "device": plan.device.model,
         "workers": plan.workers,
         "expected_s": plan.expected_s,
         "runs": [

@@ -10,7 +10,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from paribus.cli.naming import add_changes, changes_of, study_to_run
+from paribus.cli.naming import add_changes, add_device, changes_of, study_to_run
 from paribus.cli.plan import note_idle_changes
 from paribus.cli.speech import plural, relay_log, talk, tell_json
 from paribus.errors import Exit
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
 
 def add_arguments(to: argparse.ArgumentParser) -> None:
-    """`paribus run STUDY... [--set KEY=VALUE]... [--replicates N] [--json]`."""
+    """`paribus run STUDY... [--set KEY=VALUE]... [--replicates N] [--device NAME] [--json]`."""
     to.add_argument("studies", metavar="STUDY", nargs="+", help="a built-in study or the path of a study file")
     add_changes(to)
+    add_device(to)
     to.add_argument("--json", action="store_true", help="print a JSON list of what was done, for programs")
 
 
@@ -40,7 +41,7 @@ def call(arguments: argparse.Namespace) -> Exit:
     with Workspace.open(arguments.workspace, create=True, write=True) as workspace:
         for study in studies:
             with _display() as listener:
-                summary = run_study(study, workspace, listener)
+                summary = run_study(study, workspace, listener, device=arguments.device)
             _tell(study, summary)
             done.append({"study": study.name, "id": study.id, **asdict(summary)})
             diverged += summary.diverged
@@ -60,7 +61,7 @@ def _checked(arguments: argparse.Namespace) -> list[Study]:
     from paribus.training.plan import plan_study
 
     for study in studies.values():
-        plan_study(study, {}, rehearse=False)
+        plan_study(study, {}, rehearse=False, device=arguments.device)
     return list(studies.values())
 
 

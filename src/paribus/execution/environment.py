@@ -8,26 +8,28 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numba
 import numpy as np
 import torch
 
 import paribus
 
 
-@lru_cache(maxsize=1)
-def environment() -> dict[str, Any]:
-    """Versions, processor and thread count, as recorded with each run."""
+@lru_cache
+def environment(device: str = "cpu") -> dict[str, Any]:
+    """Versions, processor, thread count and training device, as recorded with each run."""
     return {
         "paribus": paribus.__version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": np.__version__,
+        "numba": numba.__version__,
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
         "cores": os.cpu_count() or 1,
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "threads_per_cohort": 1,
-        "device": "cpu",
+        "device": device,
     }
 
 

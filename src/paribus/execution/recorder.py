@@ -23,8 +23,9 @@ from paribus.training.tracker import Kept, Tracker
 class Recorder:
     """Writes checkpoints, outcomes and test reads of runs, and reads back where an interrupted run stands."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, device: str) -> None:
         self._workspace = workspace
+        self._device = device
         self._snapshots: dict[str, list[Snapshot]] = {}
         self._unwritten: dict[str, list[Kept]] = {}
         self._earlier: dict[str, list[Mapping[str, Any]]] = {}
@@ -138,7 +139,7 @@ class Recorder:
 
     def _environments(self, run: PlannedRun) -> list[Mapping[str, Any]]:
         """Every environment in which the run has trained, in order, the present one last."""
-        here = environment()
+        here = environment(self._device)
         return [earlier for earlier in self._earlier.get(run.run_id, []) if earlier != here] + [here]
 
 

@@ -1,4 +1,4 @@
-"""Run a study here: every cohort that is left, one a core, everything recorded as it comes."""
+"""Run a study here: every cohort that is left, one a core or one on a GPU, everything recorded as it comes."""
 
 from __future__ import annotations
 
@@ -32,14 +32,26 @@ class Summary:
     wall_s: float
 
 
-def plan_in(study: Study, workspace: Workspace, *, workers: int | None = None, rehearse: bool = True) -> Plan:
+def plan_in(
+    study: Study,
+    workspace: Workspace,
+    *,
+    workers: int | None = None,
+    rehearse: bool = True,
+    device: str = "cpu",
+) -> Plan:
     """Plan `study` over what `workspace` already holds of it."""
     held = {run.id: run for record in workspace.studies() for _, _, run in workspace.runs_of(record.id)}
-    return plan_study(study, held, workers=workers, rehearse=rehearse)
+    return plan_study(study, held, workers=workers, rehearse=rehearse, device=device)
 
 
 def run_study(
-    study: Study, workspace: Workspace, listener: Listener = silent, *, workers: int | None = None
+    study: Study,
+    workspace: Workspace,
+    listener: Listener = silent,
+    *,
+    workers: int | None = None,
+    device: str = "cpu",
 ) -> Summary:
     """Train every run of `study` that `workspace` (open for writing) does not hold, and record it there.
 
@@ -49,7 +61,7 @@ def run_study(
     started = time.perf_counter()
     save_every_s = checkpoint_every_s()
     with Metering(best_meter()) as rehearsal:
-        plan = plan_in(study, workspace, workers=workers)
+        plan = plan_in(study, workspace, workers=workers, device=device)
     workspace.register_study(study, _keys(plan))
     left = plan.left()
     if left:
@@ -82,7 +94,7 @@ class _Session:
         self._plan = plan
         self._save_every_s = save_every_s
         self._workspace = workspace
-        self._recorder = Recorder(workspace)
+        self._recorder = Recorder(workspace, plan.device.model)
         self._listener = listener
         self._queue: SimpleQueue[Message | Interrupted] = SimpleQueue()
         self._stop = Event()
@@ -146,7 +158,14 @@ class _Session:
                 epochs=cohort.runs[0].recipe.training.epochs,
             )
         )
-        worker = Worker(index, participants, self._queue, self._stop, save_every_s=self._save_every_s)
+        worker = Worker(
+            index,
+            participants,
+            self._queue,
+            self._stop,
+            device=self._plan.device.torch,
+            save_every_s=self._save_every_s,
+        )
         Thread(target=worker, daemon=True).start()
         self._training += 1
 

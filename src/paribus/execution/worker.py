@@ -22,6 +22,7 @@ from paribus.data.pool import Split
 from paribus.energy.meters import positive_setting
 from paribus.execution.progress import EpochDone
 from paribus.training.cohort import Cohort, Member, TrainingState
+from paribus.training.devices import settle_thread
 from paribus.training.evaluation import Measured, Subject, measure
 from paribus.training.plan import PlannedRun
 from paribus.training.tracker import Kept, Tracker
@@ -112,12 +113,14 @@ class Worker:
         out: SimpleQueue[Any],
         stop: Event,
         *,
+        device: torch.device,
         save_every_s: float = CHECKPOINT_EVERY_S,
     ) -> None:
         self._index = index
         self._participants = {participant.run.run_id: participant for participant in participants}
         self._out = out
         self._stop = stop
+        self._device = device
         self._save_every_s = save_every_s
         self._last: Checkpoint | None = None
         self._monitored: Split | None = None
@@ -127,7 +130,7 @@ class Worker:
         started = time.perf_counter()
         error: BaseException | None = None
         try:
-            torch.set_num_threads(1)
+            settle_thread()
             with torch.no_grad():
                 self._train()
         except BaseException as caught:  # noqa: BLE001 - handed over to the thread that records, which raises it
@@ -161,7 +164,7 @@ class Worker:
 
     def _cohort(self, members: Sequence[Member]) -> Cohort:
         """A cohort of `members` with the evaluation sets that their recipe asks for."""
-        cohort = Cohort(members)
+        cohort = Cohort(members, self._device)
         first = members[0]
         validations = [member.splits.validation for member in cohort.streams]
         held_out = [split for split in validations if split is not None]
@@ -261,7 +264,7 @@ class Worker:
         self._out.put(self._last)
 
 
-def _weights_of(cohort: Cohort, run: int) -> Callable[[], dict[str, torch.Tensor]]:
+def _weights_of(cohort: Cohort, run: int) -> Callable[[], Mapping[str, torch.Tensor]]:
     return lambda: cohort.network.state(run)
 
 

@@ -7,7 +7,7 @@ import json
 
 from paribus.spec.recipe import Recipe
 
-NUMERICS = 1
+NUMERICS = 2
 """Raised when paribus itself comes to compute other numbers from the same recipe."""
 
 

@@ -14,13 +14,12 @@ from torch import Tensor
 from paribus import seeding
 from paribus.data.pool import Split, Splits
 from paribus.spec.recipe import Recipe
+from paribus.training.engine import Goal
 from paribus.training.epoch import TrainingEpoch, Values
-from paribus.training.losses import plain_loss, training_loss
 from paribus.training.measuring import Measured, Measuring
 from paribus.training.networks import StackedNetwork, initial_state
-from paribus.training.optimizers import fused_optimizer
-from paribus.training.optimizers_on_device import optimizer_on_device
-from paribus.training.streams import Dropout, StreamData, labels_by_run, shared, streams_of
+from paribus.training.optimizers import StackedOptimizer
+from paribus.training.streams import Dropout, StreamData, shared, streams_of
 
 
 @dataclass(frozen=True)
@@ -65,20 +64,17 @@ class Cohort:
         recipes = [member.recipe for member in self.members]
         states = [member.state.tensors for member in self.members]
         self.epoch, self._steps = first.state.epoch, first.state.steps
-        self._plain_loss = plain_loss(recipes, self.device)
-        layers, columns_last = first.recipe.network.layers, self._plain_loss.columns_last
-        self.network = StackedNetwork(layers, states, self.device, columns_last=columns_last)
+        self._plain = _goal(recipes, self.device, smoothed=False)
+        self.network = StackedNetwork(first.recipe.network.layers, states, self.device)
         self._streams = streams_of(self.members)
-        pools: dict[int, Tensor] = {}
-        self._data = [StreamData(self.members[runs.start], pools, self.device) for runs in self._streams]
-        make = fused_optimizer if self.device.type == "cpu" else optimizer_on_device
-        self._optimizer = make(self.network, [recipe.optimizer for recipe in recipes], states, self._steps)
+        self._data = [StreamData(self.members[runs.start], self.device) for runs in self._streams]
+        self._optimizer = StackedOptimizer(self.network, [recipe.optimizer for recipe in recipes], states, self._steps)
         self._training = TrainingEpoch(
             self.network,
             self._streams,
             self._data,
             batch_size=first.recipe.training.batch_size,
-            loss=training_loss(recipes, self.device),
+            goal=_goal(recipes, self.device, smoothed=True),
             optimizer=self._optimizer,
             dropout=Dropout(self.members, self._streams, self.device) if first.recipe.network.dropout else None,
         )
@@ -103,15 +99,12 @@ class Cohort:
 
     def add_set(self, name: str, splits: Sequence[Split]) -> None:
         """Name an evaluation set: one split for each stream, in the order of `streams`."""
-        known: dict[int, Tensor] = {}
-        inputs: list[Tensor] = []
-        for data, split in zip(self._data, splits, strict=True):
-            same = known.get(id(split)) if data.inputs is self._data[0].inputs else None
-            inputs.append(data.inputs_of(split) if same is None else same)
-            known[id(split)] = inputs[-1]
-        labels = [None if split.labels is None else shared(split.labels).to(self.device) for split in splits]
-        by_run = labels_by_run(labels, self._streams)
-        self._sets[name] = Measuring(self.network, self._streams, inputs, by_run, self._plain_loss)
+        if all(split is splits[0] for split in splits) and not any(data.centered for data in self._data):
+            inputs = [self._data[0].inputs_of(splits[0])] * len(splits)
+        else:
+            inputs = [data.inputs_of(split) for data, split in zip(self._data, splits, strict=True)]
+        labels = [shared(split.labels).to(self.device) for split in splits if split.labels is not None]
+        self._sets[name] = Measuring(self.network, self._streams, inputs, labels or None, self._plain)
 
     @property
     def set_names(self) -> tuple[str, ...]:
@@ -124,3 +117,10 @@ class Cohort:
     def state(self, run: int) -> TrainingState:
         """A copy of all that run needs to go on."""
         return TrainingState(self.epoch, self._steps, {**self.network.state(run), **self._optimizer.state(run)})
+
+
+def _goal(recipes: Sequence[Recipe], device: torch.device, *, smoothed: bool) -> Goal:
+    """What these runs minimise, or, not `smoothed`, what is measured on validation and test data."""
+    smoothing = [recipe.loss.label_smoothing if smoothed else 0.0 for recipe in recipes]
+    has_classes = recipes[0].loss.kind == "cross-entropy"
+    return Goal(has_classes, torch.tensor(smoothing, dtype=torch.float64, device=device))

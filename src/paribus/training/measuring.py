@@ -10,10 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from paribus.training.engine import Goal, MeasuringJob, engine_for
 from paribus.training.epoch import Values, exact_sums
-from paribus.training.losses import StackedLoss
-from paribus.training.networks import Pass, StackedNetwork
-from paribus.training.replay import Replayed
+from paribus.training.networks import TILE, StackedNetwork
 
 EVALUATION_ROWS = 256
 """Images measured at a time: a constant, because a product's bits may depend on its number of rows."""
@@ -29,9 +28,9 @@ class Measured:
 
 @final
 class Measuring:
-    """One split for each stream: `inputs` (image, pixel) by stream, and labels (run, 1, image) or None.
+    """One split for each stream: `inputs` (image, pixel) and `labels` (image,) by stream, or None.
 
-    Where every stream has the same pictures, as a test split, all runs share one wide product.
+    Where every stream has the same pictures, as a test split, they are held once.
     """
 
     def __init__(
@@ -39,39 +38,46 @@ class Measuring:
         network: StackedNetwork,
         streams: Sequence[slice],
         inputs: Sequence[Tensor],
-        labels: Tensor | None,
-        loss: StackedLoss,
+        labels: Sequence[Tensor] | None,
+        goal: Goal,
     ) -> None:
         if all(one is inputs[0] for one in inputs):
-            streams, inputs = [slice(0, network.runs)], inputs[:1]
-        self._inputs, self._labels, self._loss = inputs, labels, loss
+            streams, inputs, labels = [slice(0, network.runs)], inputs[:1], None if labels is None else labels[:1]
         self._images = len(inputs[0])
-        starts = range(0, self._images, EVALUATION_ROWS)
-        self._chunks = [slice(start, min(start + EVALUATION_ROWS, self._images)) for start in starts]
-        self._passes = {
-            rows: Pass(network, streams, rows, backward=False)
-            for rows in {chunk.stop - chunk.start for chunk in self._chunks}
-        }
-        self._losses = torch.zeros(len(self._chunks), network.runs, device=network.device)
-        self._correct = torch.zeros(len(self._chunks), network.runs, dtype=torch.int64, device=network.device)
-        self._measure = Replayed(self._steps, network.device)
+        self._rows = [min(EVALUATION_ROWS, self._images - at) for at in range(0, self._images, EVALUATION_ROWS)]
+        device = network.device
+        losses = torch.zeros(len(self._rows), network.runs, dtype=torch.float64, device=device)
+        self._job = MeasuringJob(
+            network=network,
+            streams=streams,
+            images=_held(inputs, network.widths[0]),
+            labels=torch.zeros(len(streams), 0, dtype=torch.int64) if labels is None else torch.stack(list(labels)),
+            rows=EVALUATION_ROWS,
+            goal=goal,
+            losses=losses,
+            correct=torch.zeros_like(losses, dtype=torch.int64),
+        )
+        self._measure = engine_for(device).measuring(self._job)
 
     def run(self) -> Measured:
         """Measure every run as its parameters now are."""
         self._measure()
-        loss = exact_sums(self._losses) / self._images
-        if self._labels is None:
+        weights = torch.tensor(self._rows, device=self._job.losses.device).unsqueeze(1)
+        loss = exact_sums(self._job.losses * weights) / self._images
+        if not self._job.goal.has_classes:
             return Measured(loss, np.full(len(loss), np.nan))
-        return Measured(loss, exact_sums(self._correct) / self._images)
+        return Measured(loss, exact_sums(self._job.correct) / self._images)
 
-    def _steps(self) -> None:
-        for part, chunk in enumerate(self._chunks):
-            rows = chunk.stop - chunk.start
-            at = self._passes[rows]
-            for s, inputs in enumerate(self._inputs):
-                at.inputs[s].copy_(inputs[chunk])
-            at.forward()
-            if self._labels is not None:
-                at.labels = self._labels[:, :, chunk]
-                self._correct[part] = at.correct()
-            self._losses[part] = self._loss.value(at) * rows
+
+def _held(inputs: Sequence[Tensor], width: int) -> Tensor:
+    """Each stream's images with whole tiles (stream, image, pixel): a view where one stream's fill them already.
+
+    A view must begin at a whole tile, too, as what is allocated here does: some products' bits depend on it.
+    """
+    images, pixels = inputs[0].shape
+    if len(inputs) == 1 and width == pixels and inputs[0].data_ptr() % (4 * TILE) == 0:
+        return inputs[0].unsqueeze(0)
+    held = torch.zeros(len(inputs), images, width, device=inputs[0].device)
+    for into, own in zip(held, inputs, strict=True):
+        into[:, :pixels] = own
+    return held

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ from paribus.spec.identity import run_id
 from paribus.spec.recipe import Data, Recipe
 from paribus.spec.study import Study
 from paribus.store.records import RunRecord
+from paribus.training.devices import Device, device_named
 from paribus.training.measuring import EVALUATION_ROWS
 from paribus.training.networks import operations_per_image, parameter_count, tiled
 from paribus.training.rehearsal import seconds_per_epoch
 
-MAX_COHORT = 8
-"""Runs in one cohort at most. Cost per run falls up to about eight; beyond, what they hold no longer fits a core's
-cache, and it rises again."""
+AS_GOOD = 0.97
+"""A larger cohort is chosen where its runs cost at most this share of what they cost in a smaller one."""
 MEMORY_SHARE = 0.5
-"""Of the machine's memory, what all cohorts in training together may take."""
+"""Of the device's memory, what all cohorts in training together may take."""
 
 LoadSplits = Callable[[Data, int, int], Splits]
 
@@ -103,12 +103,13 @@ class CohortPlan:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """All runs of a study, and the cohorts in which those that are left will train on `workers` cores."""
+    """All runs of a study, and the cohorts in which those that are left will train, `workers` at a time."""
 
     study: Study
     runs: tuple[PlannedRun, ...]
     cohorts: tuple[CohortPlan, ...]
     workers: int
+    device: Device
 
     @property
     def expected_s(self) -> float | None:
@@ -125,30 +126,31 @@ class Plan:
         return tuple(run for run in self.runs if run.state != "recorded")
 
 
-def cores() -> int:
-    """Cores that this process may use; each trains one cohort at a time, on one thread."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def plan_study(
     study: Study,
     known: Mapping[str, RunRecord],
     *,
     workers: int | None = None,
     rehearse: bool = True,
+    device: str = "cpu",
 ) -> Plan:
     """Plan every run of `study` that `known` (by identity) does not hold as ended.
 
-    Raises UserError where the data cannot be had or do not fit the networks. `rehearse` times a few steps of every
-    kind of cohort on this machine.
+    Raises UserError where the data cannot be had or do not fit the networks. `rehearse` times a few steps of cohorts
+    of several sizes on this machine, which decides how many runs train together; without it, as many as may.
+    `workers` cohorts train at once, by default one a core of the CPU.
     """
-    count = workers or cores()
+    place = device_named(device, workers)
     runs = _runs(study, known)
-    cohorts = [CohortPlan(tuple(part), None) for group in _alike(runs) for part in _parts(group, count)]
-    if rehearse:
-        cohorts = _rehearsed(cohorts, count)
+    left = sum(run.state != "recorded" for run in runs)
+    rehearsal = Rehearsal(place, min(place.workers, left)) if rehearse else None
+    cohorts: list[CohortPlan] = []
+    for group in _alike(runs):
+        for part in _parts(group, place.workers, _cohort_size(group, place, rehearsal)):
+            expected_s = None if rehearsal is None else rehearsal.seconds_per_epoch(part) * part[0].epochs_left
+            cohorts.append(CohortPlan(tuple(part), expected_s))
     cohorts.sort(key=lambda cohort: (-(cohort.expected_s or 0.0), -cohort.operations))
-    return Plan(study, runs, tuple(cohorts), count)
+    return Plan(study, runs, tuple(cohorts), place.workers, place)
 
 
 def _runs(study: Study, known: Mapping[str, RunRecord]) -> tuple[PlannedRun, ...]:
@@ -230,41 +232,60 @@ def _alike(runs: Sequence[PlannedRun]) -> list[list[PlannedRun]]:
 
 
 def bytes_per_run(recipe: Recipe) -> int:
-    """Memory that one more run in a cohort takes, which is linear in runs; the pictures are shared and not counted."""
+    """Memory that one more run in a cohort takes at most, which is linear in runs; images are shared and not counted.
+
+    On a CPU runs share activations, too.
+    """
     layers = recipe.network.layers
     slots = 1 if recipe.optimizer.kind == "sgd" else 2
     tensors = parameter_count(layers) * (2 + slots + len(recipe.selection.rules))
     activations = (2 * recipe.training.batch_size + EVALUATION_ROWS) * sum(map(tiled, layers[1:]))
-    return 4 * (tensors + activations)
+    inputs = 2 * recipe.training.batch_size * tiled(layers[0])  # of a whole batch, and of the last one
+    return 4 * (tensors + activations + inputs)
 
 
-def _most_runs(recipe: Recipe, workers: int) -> int:
-    """How many runs a cohort may have within the memory budget, all workers busy."""
-    budget = MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / workers
-    return max(1, min(MAX_COHORT, int(budget / bytes_per_run(recipe))))
+def _cohort_size(group: Sequence[PlannedRun], device: Device, rehearsal: Rehearsal | None) -> int:
+    """How many runs of `group` best train together, all workers busy: by rehearsal, within the memory budget."""
+    budget = MEMORY_SHARE * device.memory_bytes / device.workers
+    most = min(budget // bytes_per_run(group[0].recipe), -(-len(group) // device.workers))
+    sizes = [size for size in device.cohort_sizes if size <= max(1, most)]
+    if rehearsal is None:
+        return sizes[-1]
+    chosen, least_s = 1, math.inf
+    for size in sizes:
+        each_s = rehearsal.seconds_per_epoch(_by_stream(group)[:size]) / size
+        if each_s < AS_GOOD * least_s:
+            chosen, least_s = size, each_s
+    return chosen
 
 
-def _parts(group: Sequence[PlannedRun], workers: int) -> list[list[PlannedRun]]:
+def _parts(group: Sequence[PlannedRun], workers: int, size: int) -> list[list[PlannedRun]]:
     """`group` cut into cohorts of nearly equal size: as many for each worker, and streams whole where that allows."""
-    by_stream = sorted(group, key=lambda run: run.replicate)
-    most = workers * _most_runs(group[0].recipe, workers)
-    count = min(len(group), workers * -(-len(group) // most))
+    count = min(len(group), workers * -(-len(group) // (workers * size)))
     edges = [round(i * len(group) / count) for i in range(count + 1)]
-    return [by_stream[a:b] for a, b in pairwise(edges)]
+    return [_by_stream(group)[a:b] for a, b in pairwise(edges)]
 
 
-def _rehearsed(cohorts: Sequence[CohortPlan], workers: int) -> list[CohortPlan]:
-    busy = min(workers, len(cohorts))
-    timed: dict[tuple[object, ...], float] = {}
-    result: list[CohortPlan] = []
-    for cohort in cohorts:
-        streams = tuple(sorted(run.replicate for run in cohort.runs))
-        key = (*static_key(cohort.runs[0].recipe), len(streams), len(set(streams)))
-        if key not in timed:
-            timed[key] = seconds_per_epoch(
-                [(run.recipe, run.seed, run.replicate, run.splits) for run in cohort.runs],
-                images_measured=cohort.runs[0].images_measured,
-                company=busy,
+def _by_stream(group: Sequence[PlannedRun]) -> list[PlannedRun]:
+    return sorted(group, key=lambda run: run.replicate)
+
+
+class Rehearsal:
+    """Times cohorts on a device while `company` of their kind train side by side; each kind once."""
+
+    def __init__(self, device: Device, company: int) -> None:
+        self._device, self._company = device, company
+        self._timed: dict[tuple[object, ...], float] = {}
+
+    def seconds_per_epoch(self, runs: Sequence[PlannedRun]) -> float:
+        """Expected seconds for an epoch of these runs as one cohort, measuring included."""
+        streams = sorted(run.replicate for run in runs)
+        key = (*static_key(runs[0].recipe), len(streams), len(set(streams)))
+        if key not in self._timed:
+            self._timed[key] = seconds_per_epoch(
+                [(run.recipe, run.seed, run.replicate, run.splits) for run in runs],
+                images_measured=runs[0].images_measured,
+                company=self._company,
+                device=self._device.torch,
             )
-        result.append(CohortPlan(cohort.runs, timed[key] * cohort.epochs_left))
-    return result
+        return self._timed[key]

@@ -6,33 +6,35 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
+from statistics import mean, median
 
 import torch
 
 from paribus.data.pool import Splits
 from paribus.spec.recipe import Recipe
 from paribus.training.cohort import Cohort, Member, fresh_state
+from paribus.training.devices import settle_thread
 from paribus.training.measuring import EVALUATION_ROWS
 
-STEPS = 8
-REPETITIONS = 3
+STEPS = 16
+REPETITIONS = 5
 
 Performer = tuple[Recipe, int, int, Splits]
 """Recipe, seed, replicate and data of one run."""
 
 
-def seconds_per_epoch(runs: Sequence[Performer], *, images_measured: int, company: int) -> float:
+def seconds_per_epoch(runs: Sequence[Performer], *, images_measured: int, company: int, device: torch.device) -> float:
     """Expected seconds for one epoch of these runs as a cohort while `company` such cohorts train at once."""
-    torch.set_num_threads(1)
-    with ThreadPoolExecutor(company) as pool:
-        training, measuring = zip(*pool.map(_rehearse, [runs] * company), strict=True)
+    with ThreadPoolExecutor(company, initializer=settle_thread) as pool:
+        training, measuring = zip(*pool.map(partial(_rehearse, device=device), [runs] * company), strict=True)
     recipe, _, _, splits = runs[0]
     images = len(splits.train)
     steps = -(-images // recipe.training.batch_size)
-    return max(training) * steps + max(measuring) * images_measured / EVALUATION_ROWS
+    return mean(training) * steps + mean(measuring) * images_measured / EVALUATION_ROWS
 
 
-def _rehearse(runs: Sequence[Performer]) -> tuple[float, float]:
+def _rehearse(runs: Sequence[Performer], device: torch.device) -> tuple[float, float]:
     """Seconds for one training step, and for measuring `EVALUATION_ROWS` images."""
     batch = runs[0][0].training.batch_size
     members = [
@@ -40,7 +42,7 @@ def _rehearse(runs: Sequence[Performer]) -> tuple[float, float]:
         for recipe, seed, replicate, splits in runs
     ]
     with torch.no_grad():
-        cohort = Cohort(members)
+        cohort = Cohort(members, device)
         shown = [member.splits.train.take(slice(EVALUATION_ROWS)) for member in cohort.streams]
         cohort.add_set("rehearsal", shown)
         rates = [member.recipe.optimizer.lr for member in cohort.members]
@@ -54,7 +56,7 @@ def _rehearse(runs: Sequence[Performer]) -> tuple[float, float]:
             start = time.perf_counter()
             cohort.evaluate("rehearsal")
             measure_s.append((time.perf_counter() - start) * EVALUATION_ROWS / len(shown[0]))
-    return sorted(step_s)[REPETITIONS // 2], sorted(measure_s)[REPETITIONS // 2]
+    return median(step_s), median(measure_s)
 
 
 def _short(splits: Splits, images: int) -> Splits:

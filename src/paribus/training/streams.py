@@ -5,7 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from itertools import groupby
+from threading import Lock
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +15,9 @@ import torch
 from torch import Tensor
 
 from paribus import seeding
-from paribus.data.pool import Split, Splits
+from paribus.data.pool import Pool, Split, Splits
 from paribus.spec.recipe import Recipe
+from paribus.training.engine import DropoutNumbers
 
 
 class InStream(Protocol):
@@ -40,18 +43,16 @@ def streams_of(members: Sequence[InStream]) -> list[slice]:
 class StreamData:
     """The training images of one stream on the device, and the order in which each epoch takes them.
 
-    `pools` holds what is on the device already, by the pool's `id`: streams without a centre share it.
+    An image is a row of `pool` (image, pixel) over `divisor`, less `center` (pixel,).
     """
 
-    def __init__(self, member: InStream, pools: dict[int, Tensor], device: torch.device) -> None:
+    def __init__(self, member: InStream, device: torch.device) -> None:
         splits = member.splits
-        self._stream = member.stream
-        self._pool = splits.train.pool
-        self._center = None if splits.center is None else shared(splits.center)
-        if self._center is None:
-            self.inputs = pools.setdefault(id(self._pool), shared(self._pool.inputs).to(device))
-        else:
-            self.inputs = (shared(self._pool.inputs) - self._center).to(device)
+        self._stream, pool = member.stream, splits.train.pool
+        self.pool, self.divisor = _on_device(pool, device)
+        self.centered = splits.center is not None
+        center = np.zeros(pool.inputs.shape[1], np.float32) if splits.center is None else splits.center
+        self.center = shared(center).to(device)
         self.indices = shared(splits.train.indices).to(device)
         labels = splits.train.labels if member.recipe.has_labels else None
         self.labels = None if labels is None else shared(labels).to(device)
@@ -63,44 +64,23 @@ class StreamData:
         return torch.randperm(len(self.indices), generator=generator).to(self.indices.device)
 
     def inputs_of(self, split: Split) -> Tensor:
-        """The pictures of any split (image, pixel), centred as the training images are; a view where that can be."""
-        if split.pool is self._pool:
-            return _rows(self.inputs, split.indices)
-        rows = _rows(shared(split.pool.inputs), split.indices)
-        return (rows if self._center is None else rows - self._center).to(self.inputs.device)
+        """The images of any split (image, pixel), centred as the training images are."""
+        images = shared(split.inputs).to(self.center.device)
+        return images - self.center if self.centered else images
 
 
 class Dropout:
-    """Masks for the hidden layers. Runs of one stream draw the same numbers, and each keeps its own share of them."""
+    """Draws for the hidden layers. Runs of one stream see the same numbers, and each drops its own share of them."""
 
     def __init__(self, members: Sequence[InStream], streams: Sequence[slice], device: torch.device) -> None:
-        self._streams = streams
         self._ids = [members[runs.start].stream for runs in streams]
-        self._rates = torch.tensor([m.recipe.network.dropout for m in members], device=device).view(-1, 1, 1)
-        self._scales = 1 / (1 - self._rates)
-        self._generators = [torch.Generator(device) for _ in streams]
+        rates = torch.tensor([member.recipe.network.dropout for member in members], device=device)
+        self.numbers = DropoutNumbers(rates, torch.zeros(len(streams), dtype=torch.int64, device=device))
 
     def begin_epoch(self, epoch: int) -> None:
         """Start every stream's numbers anew, from the epoch's own seed."""
-        for generator, (seed, replicate) in zip(self._generators, self._ids, strict=True):
-            generator.manual_seed(seeding.derive(seed, replicate, seeding.DROPOUT, epoch))
-
-    def draw(self, masks: Sequence[Tensor]) -> None:
-        """Fill one mask a hidden layer, (run, row, unit): 0 where dropped, 1 / (1 - rate) where kept."""
-        for mask in masks:
-            for runs, generator in zip(self._streams, self._generators, strict=True):
-                numbers = torch.rand(mask.shape[1:], generator=generator, device=mask.device)
-                torch.mul(numbers >= self._rates[runs], self._scales[runs], out=mask[runs])
-
-
-def labels_by_run(per_stream: Sequence[Tensor | None], streams: Sequence[slice]) -> Tensor | None:
-    """Labels of every run as (run, 1, image); None where a stream has none."""
-    rows: list[Tensor] = []
-    for labels, runs in zip(per_stream, streams, strict=True):
-        if labels is None:
-            return None
-        rows += [labels] * (runs.stop - runs.start)
-    return torch.stack(rows).unsqueeze(1)
+        for s, (seed, replicate) in enumerate(self._ids):
+            self.numbers.seeds[s] = seeding.derive(seed, replicate, seeding.DROPOUT, epoch)
 
 
 def shared(array: npt.NDArray[Any]) -> Tensor:
@@ -120,7 +100,22 @@ def _hear_the_warning_once() -> None:
 _hear_the_warning_once()
 
 
-def _rows(inputs: Tensor, indices: npt.NDArray[np.int64]) -> Tensor:
-    if len(indices) and np.array_equal(indices, np.arange(indices[0], indices[0] + len(indices))):
-        return inputs[int(indices[0]) : int(indices[-1]) + 1]
-    return inputs[torch.from_numpy(indices).to(inputs.device)]
+def _on_device(pool: Pool, device: torch.device) -> tuple[Tensor, float]:
+    """A pool's images on a device and what to divide them by: held once, for as long as the pool is."""
+    with _lock:
+        held = _pools.setdefault(pool, {})
+        if device not in held:
+            images, divisor = _compact(pool.inputs)
+            held[device] = images.to(device), divisor
+        return held[device]
+
+
+_pools: WeakKeyDictionary[Pool, dict[torch.device, tuple[Tensor, float]]] = WeakKeyDictionary()
+_lock = Lock()
+
+
+def _compact(inputs: npt.NDArray[np.float32]) -> tuple[Tensor, float]:
+    """Images and what to divide them by: bytes and 255 where that gives them bit by bit, which is faster to read."""
+    levels = np.rint(inputs * np.float32(255)).astype(np.uint8)
+    exact = np.array_equal(levels.astype(np.float32) / np.float32(255), inputs)
+    return (torch.from_numpy(levels), 255.0) if exact else (shared(inputs), 1.0)

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from paribus.errors import UserError
+from paribus.training.devices import SIZES_ON_CUDA, device_named
+
+
+def test_the_cpu_trains_a_cohort_a_core_or_as_told():
+    assert device_named("cpu").workers >= 1
+    assert device_named("cpu", 3).workers == 3
+    assert device_named("cpu").torch == torch.device("cpu")
+
+
+@pytest.mark.parametrize(("name", "told"), [("tpu", "cpu, cuda"), ("", "cpu, cuda")])
+def test_a_device_that_is_not_known_is_refused(name, told):
+    with pytest.raises(UserError, match=told):
+        device_named(name)
+
+
+def test_a_gpu_that_is_not_there_is_refused_in_one_line(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match="--device: needs an NVIDIA GPU") as caught:
+        device_named("cuda")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_gpu_trains_one_large_cohort_at_a_time_in_float32(monkeypatch):
+    class Properties:
+        name, total_memory = "a GPU", 80 * 2**30
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: Properties)
+    device = device_named("cuda")
+    assert (device.model, device.workers, device.cohort_sizes) == ("a GPU", 1, SIZES_ON_CUDA)
+    assert torch.get_float32_matmul_precision() == "highest"
