@@ -16,7 +16,24 @@ from paribus.execution.environment import environment
 ROOT = Path(__file__).parent.parent
 
 
-def about(versions: Mapping[str, str], *, peak: float, started: datetime, options: Mapping[str, Any]) -> dict[str, Any]:
+def stolen() -> tuple[int, int]:
+    """Clock ticks that other guests of the same machine have taken since it started, and ticks in all."""
+    try:
+        ticks = [int(word) for word in Path("/proc/stat").read_text(encoding="ascii").split("\n")[0].split()[1:9]]
+    except (OSError, ValueError):
+        return 0, 1
+    return ticks[7], sum(ticks)
+
+
+def stolen_since(before: tuple[int, int]) -> float:
+    """The share of the processors' time that other guests have taken since `before`."""
+    now = stolen()
+    return (now[0] - before[0]) / max(1, now[1] - before[1])
+
+
+def about(
+    versions: Mapping[str, str], *, peak: float, started: datetime, stolen: float, options: Mapping[str, Any]
+) -> dict[str, Any]:
     here = environment()
     return {
         "processor": here["processor"],
@@ -26,8 +43,9 @@ def about(versions: Mapping[str, str], *, peak: float, started: datetime, option
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "versions": dict(sorted(versions.items())),
-        "commit": _commit(),
+        "commit": commit(),
         "peak_gflops": peak / 1e9,
+        "stolen": round(stolen, 3),
         "started": started.isoformat(timespec="minutes"),
         "minutes": round((datetime.now(UTC) - started).total_seconds() / 60, 1),
         "cohorts": list(options["cohorts"]),
@@ -36,7 +54,7 @@ def about(versions: Mapping[str, str], *, peak: float, started: datetime, option
     }
 
 
-def _commit() -> str:
+def commit() -> str:
     """The commit, and whether the clone differs from it."""
     commit = _git("rev-parse", "--short=12", "HEAD")
     changed = _git("status", "--porcelain", "--untracked-files=no")

@@ -1,6 +1,7 @@
 """Measure every tool on every network, side by side, and write the tables.
 
-    python -m benchmarks.run [--quick] [--networks ...] [--tools ...] [--cohorts ...] [--repeats N] [--output FOLDER]
+    python -m benchmarks.run [--quick] [--networks ...] [--tools ...] [--cohorts ...] [--repeats N]
+        [--details] [--again] [--output FOLDER]
 
 A whole run renews `benchmarks/results.json`, `benchmarks/machine.json` and `docs/benchmarks.md`. Any other is printed,
 and written only where `--output` says so.
@@ -18,11 +19,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine, table, tasks
+from benchmarks import chart, details, machine, table, tasks
 from benchmarks.children import Child, FailedError
 from benchmarks.peers import NAMES
 from benchmarks.peers._base import CHECKED
-from benchmarks.rows import Expected, Row, written
+from benchmarks.rows import Expected, Row, alike, written
+from benchmarks.rows import read as rows_read
 
 ROOT = Path(__file__).parent.parent
 COHORTS = (1, 8, 32, 64)
@@ -35,24 +37,45 @@ REFERENCE = "sequential"
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _options(arguments)
+    if options.again:
+        _details_again()
+        return
     peaks: list[float] = []
     versions: dict[str, str] = {}
     left_out: list[dict[str, str]] = []
     rows: list[Row] = []
-    started = datetime.now(UTC)
+    told: dict[str, Any] = {}
+    started, before = datetime.now(UTC), machine.stolen()
     for network in options.networks:
         bench = _Network(network, options)
         rows += bench.rows()
         peaks += bench.peaks
         versions |= bench.versions
         left_out += bench.left_out
-    about = machine.about(versions, peak=statistics.median(peaks), started=started, options=vars(options))
-    about["left_out"] = left_out
+    if options.whole or options.details:
+        told = details.measure(options.networks)
+    about = machine.about(
+        versions,
+        peak=statistics.median(peaks),
+        started=started,
+        stolen=machine.stolen_since(before),
+        options=vars(options),
+    )
+    about |= {"left_out": left_out, **told}
     page = table.page(rows, about)
     print(page)
     folder = options.output or (ROOT if options.whole else None)
     if folder is not None:
         _write(folder, rows, about, page)
+
+
+def _details_again() -> None:
+    """Measure the details anew and write the page anew, with the rows that are there."""
+    known = rows_read(ROOT / "benchmarks/results.json")
+    about = json.loads((ROOT / "benchmarks/machine.json").read_text(encoding="utf-8"))
+    rows = [replace(row, agrees=row.agrees or alike(row.quality, row.expected)) for row in known]
+    about |= details.measure(list(dict.fromkeys(row.network for row in rows)))
+    _write(ROOT, rows, about, table.page(rows, about))
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -62,6 +85,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--cohorts", nargs="+", type=int, metavar="RUNS", help="runs that train together")
     parser.add_argument("--repeats", type=int, metavar="N", help="measurements of each number")
     parser.add_argument("--quick", action="store_true", help="two networks, two cohort sizes, once: about two minutes")
+    parser.add_argument("--details", action="store_true", help="also where a step's time goes, and what many runs cost")
+    parser.add_argument("--again", action="store_true", help="only the details, beside the rows of the last whole run")
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="where to write what would stand in the clone")
     options = parser.parse_args(arguments)
     chosen = (options.networks, options.tools, options.cohorts, options.repeats)
@@ -197,6 +222,8 @@ def _write(folder: Path, rows: Sequence[Row], about: dict[str, Any], page: str) 
     (folder / "benchmarks/results.json").write_text(written(rows), encoding="utf-8")
     (folder / "benchmarks/machine.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     (folder / "docs/benchmarks.md").write_text(page, encoding="utf-8")
+    if about.get("curves"):
+        chart.by_runs(about["curves"]).save(folder / "docs/runs.svg")
 
 
 if __name__ == "__main__":

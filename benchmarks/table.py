@@ -39,6 +39,10 @@ def page(rows: Sequence[Row], about: Mapping[str, Any]) -> str:
     parts = ["# Speed", _introduction(about), "## In short", _summary(rows, networks)]
     for network in networks:
         parts += [f"## {network}", _network(rows, network)]
+    if "profiles" in about:
+        parts += ["## Where the time goes", _profiles(about["profiles"])]
+    if about.get("curves"):
+        parts += ["## From one run to many", _curves(about["curves"])]
     parts += ["## How it was measured", _method(about)]
     if about.get("left_out"):
         parts += ["## Left out", _left_out(about["left_out"])]
@@ -189,6 +193,56 @@ def _at(of: Sequence[Row], tool: str, cohort: int) -> Row | None:
     return next((row for row in of if row.tool == tool and row.cohort == cohort), None)
 
 
+def _profiles(profiles: Sequence[Mapping[str, Any]]) -> str:
+    """A run's training step on one core, by kind of work."""
+    kinds = list(profiles[0]["us"])
+    heads = ("network", "runs", *kinds, "in all", "share of products", "their rate", "so, of a square product's")
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for one in profiles:
+        us = one["us"]
+        share, rate = us["products"] / one["whole_us"], one["product_gflops"] / one["square_gflops"]
+        cells = (
+            one["network"],
+            str(one["cohort"]),
+            *(f"{us[kind]:.0f}" for kind in kinds),
+            f"{one['whole_us']:.0f}",
+            f"{share:.0%}",
+            f"{one['product_gflops']:.0f} GFLOP/s, {rate:.0%}",
+            f"{share * rate:.0%}",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    text = f"""\
+Microseconds of one run's training step on one core, in the cohort that the planner makes of many runs, and of its
+parts, each by itself in a warm cache, at their fastest. The last columns show what keeps the share of the peak down:
+what the matrix products take of a step, and how near products of these shapes come to a square one
+({profiles[0]["square_gflops"]:.0f} GFLOP/s on one core here). What is left is traffic that no training can leave out:
+the batch's images are read and turned into numbers, and every parameter, its gradient and its optimizer's slots are
+read and written once a step; "the rest" is bias, ReLU and loss, and what the cache does not hold.
+
+"""
+    return text + "\n".join(lines)
+
+
+def _curves(points: Sequence[Mapping[str, Any]]) -> str:
+    """Cost and memory by the number of runs."""
+    networks = list(dict.fromkeys(point["network"] for point in points))
+    heads = ("runs", *(f"{n}, ms a model-epoch" for n in networks), *(f"{n}, MB" for n in networks))
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for count in sorted({point["runs"] for point in points}):
+        of = {point["network"]: point for point in points if point["runs"] == count}
+        times = [f"{of[n]['ms_per_model_epoch']:.1f}" for n in networks]
+        sizes = [f"{of[n]['bytes'] / 1e6:.0f}" for n in networks]
+        lines.append(f"| {' | '.join([str(count), *times, *sizes])} |")
+    text = """\
+Runs of as many replicates, trained in the planner's cohorts on all cores, every one held in memory at once; the memory
+is what the process grew by, images apart.
+
+![Milliseconds for a model-epoch stay flat and memory grows in proportion from 1 to 256 runs](runs.svg)
+
+"""
+    return text + "\n".join(lines)
+
+
 def _method(about: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
     return f"""\
@@ -202,10 +256,12 @@ def _method(about: Mapping[str, Any]) -> str:
 - Tools that train one run after another are measured with one run (the processes with one each); a larger cohort takes
   proportionally longer, so the number stays. The others are measured with as many runs as the column says.
 - The share of the peak counts the operations of the matrix products alone. The peak is the fastest float32 product
-  found in the same run, all cores busy: {about["peak_gflops"]:.0f} GFLOP/s at the median.
+  found in the same run, kept up with all cores busy: {about["peak_gflops"]:.0f} GFLOP/s at the median. Other guests of
+  the same machine took {about["stolen"]:.0%} of the processors' time meanwhile.
 - Every tool begins at the same weights (PyTorch's default initialisation) and must reach the same accuracy, on 2,000
   held-out images, or the same error on the training images, as the same runs of the sequential loop: within four
-  standard errors of what another order of the images makes. That is the last column, the loop's figure in brackets.
+  standard errors of what another order of the images makes, or one per cent. That is the last column, the loop's
+  figure in brackets.
 - "Everything on" is `run_study` into a workspace: 2,000 images measured after every epoch (test images for CustomMLP,
   which has no validation split; none for the autoencoders), every selection rule's snapshot kept, checkpoints written.
   What happens once, when a run ends, is not in it.

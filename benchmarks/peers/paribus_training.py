@@ -9,27 +9,35 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 
 from benchmarks.peers._base import Peer, Trained, Weights
-from benchmarks.tasks import replicated, with_arms
+from benchmarks.tasks import Task, replicated, with_arms
 from paribus.spec.study import Study
 from paribus.training.cohort import Cohort, Member, fresh_state
-from paribus.training.plan import CohortPlan, plan_study
+from paribus.training.devices import settle_thread
+from paribus.training.plan import CohortPlan, Plan, plan_study
 
 
 class ParibusTraining(Peer):
     packages = ("paribus", "torch")
     together = True
 
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        self._plans: dict[int, Plan] = {}
+
     def warm_up(self, runs: int) -> None:
         type(self)(self.task.short()).train(runs, 1)
+        self.plan(runs)
 
     def train(self, runs: int, epochs: int) -> Trained:
-        plan = plan_study(self._study(runs), {}, rehearse=False)
-        with ThreadPoolExecutor(plan.workers) as pool:
-            cohorts = list(pool.map(_cohort, plan.cohorts))
-            start = time.perf_counter()
-            list(pool.map(_train, cohorts, [epochs] * len(cohorts)))
-            seconds = time.perf_counter() - start
-        return self.trained(seconds, self._checked(cohorts))
+        plan = self.plan(runs)
+        cohorts = list(map(cohort_of, plan.cohorts))
+        return self.trained(trained_s(cohorts, plan.workers, epochs), self._checked(cohorts))
+
+    def plan(self, runs: int, *, rehearse: bool = True) -> Plan:
+        """The planner's choice of cohorts, by its rehearsal."""
+        if runs not in self._plans:
+            self._plans[runs] = plan_study(self._study(runs), {}, rehearse=rehearse)
+        return self._plans[runs]
 
     def _study(self, runs: int) -> Study:
         return replicated(self.task, runs)
@@ -51,8 +59,7 @@ class ParibusArms(ParibusTraining):
         return with_arms(self.task, runs)
 
 
-def _cohort(planned: CohortPlan) -> Cohort:
-    torch.set_num_threads(1)
+def cohort_of(planned: CohortPlan) -> Cohort:
     with torch.no_grad():
         return Cohort([
             Member(run.run_id, run.recipe, run.seed, run.replicate, run.splits,
@@ -61,8 +68,16 @@ def _cohort(planned: CohortPlan) -> Cohort:
         ])  # fmt: skip
 
 
+def trained_s(cohorts: Sequence[Cohort], workers: int, epochs: int) -> float:
+    """Train every cohort, `workers` at a time; the seconds that it took."""
+    with ThreadPoolExecutor(workers) as pool:
+        start = time.perf_counter()
+        list(pool.map(_train, cohorts, [epochs] * len(cohorts)))
+        return time.perf_counter() - start
+
+
 def _train(cohort: Cohort, epochs: int) -> None:
-    torch.set_num_threads(1)
+    settle_thread()
     rates = [member.recipe.optimizer.lr for member in cohort.members]
     with torch.no_grad():
         for _ in range(epochs):

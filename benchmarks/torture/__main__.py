@@ -33,6 +33,7 @@ def main() -> int:
         os.chmod(folder, 0o755)  # noqa: PTH101 - others live in it, too
         trial = Trial(Path(folder), options.seed)
         _read_pictures()
+        _load_loops()
         subjects = _quick(trial) if options.quick else _whole(trial, options.kills, options.seconds)
     to = options.to or (None if options.quick else DOCS)
     report = publish.Report(trial.counts, subjects, time.monotonic() - began, options.seed, trial.troubles)
@@ -51,6 +52,22 @@ def _read_pictures() -> None:
     fashion_mnist.pool("t10k")
     fashion_mnist.pool("train")
     faces.pool()
+
+
+def _load_loops() -> None:
+    """The compiled loops, once for all lives: reading them from disk takes longer than most lives."""
+    import torch
+
+    from benchmarks.peers.paribus_training import ParibusTraining, cohort_of
+    from benchmarks.tasks import task
+
+    for network in ("ShallowMLP", "AE_n16"):
+        peer = ParibusTraining(task(network).short())
+        with torch.no_grad():
+            cohort = cohort_of(peer.plan(1, rehearse=False).cohorts[0])
+            cohort.add_set("any", [member.splits.train for member in cohort.streams])
+            cohort.train_epoch([0.0])
+            cohort.evaluate("any")
 
 
 def _prepared(trial: Trial, forms: Iterable[tuple[str, Sequence[str]]]) -> list[Subject]:

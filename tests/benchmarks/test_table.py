@@ -7,7 +7,7 @@ from benchmarks.rows import Row
 
 ABOUT: dict[str, Any] = {
     "processor": "a processor", "vector_instructions": "AVX512", "cores": 2, "memory_gib": 24, "system": "Linux x86_64",
-    "python": "3.11.7", "versions": {"torch": "2.15.0"}, "commit": "abc", "peak_gflops": 180.0,
+    "python": "3.11.7", "versions": {"torch": "2.15.0"}, "commit": "abc", "peak_gflops": 180.0, "stolen": 0.01,
     "started": "2026-01-01T00:00+00:00", "minutes": 12.0, "cohorts": [1, 32], "repeats": 3, "whole": True,
     "left_out": [],
 }  # fmt: skip
