@@ -134,7 +134,7 @@ def runs(work: Task, count: int) -> dict[str, Any]:
     plan = ParibusTraining(work).plan(count)
     before = _resident_bytes()
     cohorts = list(map(cohort_of, plan.cohorts))
-    seconds = [trained_s(cohorts, plan.workers, 1) for _ in range(CURVE_REPEATS)]
+    seconds = [trained_s(cohorts, plan.device.workers, 1) for _ in range(CURVE_REPEATS)]
     return {
         "network": work.network,
         "runs": count,

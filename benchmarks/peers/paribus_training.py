@@ -31,7 +31,7 @@ class ParibusTraining(Peer):
     def train(self, runs: int, epochs: int) -> Trained:
         plan = self.plan(runs)
         cohorts = list(map(cohort_of, plan.cohorts))
-        return self.trained(trained_s(cohorts, plan.workers, epochs), self._checked(cohorts))
+        return self.trained(trained_s(cohorts, plan.device.workers, epochs), self._checked(cohorts))
 
     def plan(self, runs: int, *, rehearse: bool = True) -> Plan:
         """The planner's choice of cohorts, by its rehearsal."""

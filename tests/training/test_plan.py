@@ -11,7 +11,7 @@ from paribus.spec import builtin
 from paribus.spec.study import parse
 from paribus.store.records import RunRecord
 from paribus.training import plan as plan_module
-from paribus.training.devices import SIZES_ON_CPU
+from paribus.training.devices import SIZES_ON_CPU, device_named
 from paribus.training.plan import bytes_per_run, plan_study, static_key
 
 
@@ -103,6 +103,6 @@ def test_rehearsal_gives_every_cohort_a_time():
     plan = plan_study(study(**{"data.train_images": "300", "training.epochs": "3"}), {}, workers=2)
     assert all(cohort.expected_s and cohort.expected_s > 0 for cohort in plan.cohorts)
     assert plan.expected_s >= max(cohort.expected_s for cohort in plan.cohorts)
-    assert dataclasses.replace(plan, workers=1).expected_s == pytest.approx(
+    assert dataclasses.replace(plan, device=device_named("cpu", 1)).expected_s == pytest.approx(
         sum(cohort.expected_s for cohort in plan.cohorts)
     )

@@ -91,7 +91,7 @@ def _row(place: int, cohort: CohortPlan) -> tuple[str, ...]:
 
 
 def _place(plan: Plan) -> str:
-    return plural(plan.workers, "core") if plan.device.model == "cpu" else plan.device.model
+    return plural(plan.device.workers, "core") if plan.device.model == "cpu" else plan.device.model
 
 
 def _time(seconds: float | None) -> str:
@@ -109,7 +109,7 @@ def _as_json(study: Study, plan: Plan) -> dict[str, Any]:
         "replicates": study.replicates,
         "recorded": _recorded(plan),
         "device": plan.device.model,
-        "workers": plan.workers,
+        "workers": plan.device.workers,
         "expected_s": plan.expected_s,
         "runs": [
             {

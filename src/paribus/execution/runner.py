@@ -109,7 +109,7 @@ class _Session:
     def run(self) -> None:
         plan = self._plan
         with Metering(best_meter()) as self._metering, Interruptions(self._queue):
-            for _ in range(min(plan.workers, len(self._waiting))):
+            for _ in range(min(plan.device.workers, len(self._waiting))):
                 self._attempt(self._start_next)
             while self._training:
                 try:

@@ -103,18 +103,17 @@ class CohortPlan:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """All runs of a study, and the cohorts in which those that are left will train, `workers` at a time."""
+    """All runs of a study, and the cohorts in which those that are left will train, a worker of the device each."""
 
     study: Study
     runs: tuple[PlannedRun, ...]
     cohorts: tuple[CohortPlan, ...]
-    workers: int
     device: Device
 
     @property
     def expected_s(self) -> float | None:
         """Seconds until the last cohort ends: each worker takes the next cohort as it becomes free."""
-        free_at = [0.0] * self.workers
+        free_at = [0.0] * self.device.workers
         for cohort in self.cohorts:
             if cohort.expected_s is None:
                 return None
@@ -150,7 +149,7 @@ def plan_study(
             expected_s = None if rehearsal is None else rehearsal.seconds_per_epoch(part) * part[0].epochs_left
             cohorts.append(CohortPlan(tuple(part), expected_s))
     cohorts.sort(key=lambda cohort: (-(cohort.expected_s or 0.0), -cohort.operations))
-    return Plan(study, runs, tuple(cohorts), place.workers, place)
+    return Plan(study, runs, tuple(cohorts), place)
 
 
 def _runs(study: Study, known: Mapping[str, RunRecord]) -> tuple[PlannedRun, ...]:
