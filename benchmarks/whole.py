@@ -22,10 +22,12 @@ from pathlib import Path
 
 from benchmarks import machine
 from benchmarks.children import Child
+from benchmarks.peak import peak
 from benchmarks.tasks import NAMES, task
 from paribus.spec import builtin
 from paribus.spec.study import Study, parse
 from paribus.store.workspace import Workspace
+from paribus.training.plan import plan_study
 from paribus.units import duration
 
 STUDIES = ("faces", "selection", "capacity", "noisy-labels")
@@ -37,10 +39,12 @@ REPEATS = 5
 
 @dataclass(frozen=True)
 class Taken:
-    """One study: its runs' epochs that were trained, and seconds: of the command, of training, and as forecast."""
+    """One study: its runs' epochs that were trained, their floating-point operations, training and measuring
+    together, and seconds: of the reference's loops, of the command, of its training, and as forecast."""
 
     name: str
     model_epochs: int
+    operations: float
     loop_s: float
     command_s: float
     trained_s: float
@@ -58,15 +62,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory(prefix="paribus-whole-") as folder:
         workspace = Path(folder) / "workspace"
         loops.measure()
+        peaks = [peak()]
         for name in STUDIES:
             taken.append(_trained(name, workspace, loops))
             print(taken[-1], flush=True)
             loops.measure()
+            peaks.append(peak())
         report_s = [_seconds("report", *STUDIES, "--workspace", str(workspace)) for _ in range(2)][-1]
     help_s = statistics.median(_seconds("--help") for _ in range(REPEATS))
     for one in taken:
         print(one)
-    text = page(taken, loops, report_s, help_s, machine.stolen_since(before))
+    text = page(taken, loops, statistics.median(peaks), report_s, help_s, machine.stolen_since(before))
     (options.output / "docs").mkdir(parents=True, exist_ok=True)
     (options.output / "docs/whole-study.md").write_text(text, encoding="utf-8")
     print(text)
@@ -113,12 +119,16 @@ def _trained(name: str, workspace: Path, loops: _Loops) -> Taken:
         spans = [span for span in known.spans(runs) if span.started_at >= since]
         forecast = known.forecasts(study.id)[-1]
     epochs = dict.fromkeys((arm.name for arm in study.arms), 0)
+    each = {run.run_id: run.operations / run.epochs_left for run in plan_study(study, {}, rehearse=False).runs}
+    operations = 0.0
     for run_id in {run_id for span in spans for run_id in span.shares}:
         arm, done = runs[run_id]
         epochs[arm] += done
+        operations += each[run_id] * done
     return Taken(
         name=name,
         model_epochs=sum(epochs.values()),
+        operations=operations,
         loop_s=loops.seconds(study, epochs),
         command_s=command_s,
         trained_s=sum(span.wall_s for span in spans),
@@ -141,37 +151,44 @@ def _seconds(*words: str) -> float:
     return time.perf_counter() - start
 
 
-def page(taken: Sequence[Taken], loops: _Loops, report_s: float, help_s: float, stolen: float) -> str:
-    """`docs/whole-study.md`."""
+def page(taken: Sequence[Taken], loops: _Loops, peak_rate: float, report_s: float, help_s: float, stolen: float) -> str:
+    """`docs/whole-study.md`; `peak_rate` is in operations a second."""
     lines = [
-        "| study | model-epochs | the reference's loops | `paribus run` | ratio | training | forecast | off by |",
-        "|---|---|---|---|---|---|---|---|",
+        "| study | model-epochs | the loops | `paribus run` | ratio | training | floor | share | forecast | off by |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for one in taken:
         off = one.forecast_s / one.trained_s - 1
         lines.append(
             f"| {one.name} | {one.model_epochs:,} | {duration(one.loop_s)} | {duration(one.command_s)} "
-            f"| {one.loop_s / one.command_s:.1f}x | {duration(one.trained_s)} | {duration(one.forecast_s)} "
+            f"| {one.loop_s / one.command_s:.1f}x | {duration(one.trained_s)} | {duration(one.operations / peak_rate)} "
+            f"| {one.operations / peak_rate / one.trained_s:.0%} | {duration(one.forecast_s)} "
             f"| {_judged(f'{off:+.0%}', abs(off) <= FORECAST_TARGET, f'{FORECAST_TARGET:.0%}')} |"
         )
     loop_s, command_s = sum(one.loop_s for one in taken), sum(one.command_s for one in taken)
     ratio = _judged(f"{loop_s / command_s:.1f}x", loop_s >= RATIO_TARGET * command_s, f"{RATIO_TARGET}x")
     whole = _judged(duration(command_s), command_s <= WHOLE_TARGET_S, duration(WHOLE_TARGET_S))
+    trained_s, floor_s = sum(one.trained_s for one in taken), sum(one.operations for one in taken) / peak_rate
     lines.append(
-        f"| **all** | {sum(one.model_epochs for one in taken):,} | {duration(loop_s)} | {whole} | {ratio} | | | |"
+        f"| **all** | {sum(one.model_epochs for one in taken):,} | {duration(loop_s)} | {whole} | {ratio} "
+        f"| {duration(trained_s)} | {duration(floor_s)} | {floor_s / trained_s:.0%} | | |"
     )
     epochs = ", ".join(f"{name} {ms:.0f}" for name, ms in loops.ms.items())
     report = _judged(f"{report_s:.1f} s", report_s < REPORT_TARGET_S, "20 s")
     helped = _judged(f"{help_s:.2f} s", help_s < HELP_TARGET_S, "0.3 s")
     here = machine.environment()
+    rate = f"{peak_rate / 1e9:.0f} GFLOP/s"
     return f"""\
 # The reference study as a whole
 
 The four built-in studies, three replicates of every arm at the published settings, and the time that they took: with
 validation and, in noisy-labels, test monitoring after every epoch, selection, snapshots and the measurements at a run's
 end. "The reference's loops" is what a `DataLoader` loop would take for the training alone: as many epochs of each
-network, at the rate measured before, between and after the studies (milliseconds for an epoch: {epochs}). The forecast
-is what `paribus plan` tells, made from a rehearsal of a few steps just before. A target that is missed is marked ✗.
+network, at the rate measured before, between and after the studies (milliseconds for an epoch: {epochs}). The floor is
+what the matrix products alone would take, training and measuring, were each as fast as the fastest square product that
+this machine shows ({rate}, the median of measurements as often), and the share is the floor over the training. The
+forecast is what `paribus plan` tells, made from a rehearsal of a few steps just before. A target that is missed is
+marked ✗.
 
 {chr(10).join(lines)}
 

@@ -27,15 +27,17 @@ Performer = tuple[Recipe, int, int, Splits]
 def seconds_per_epoch(runs: Sequence[Performer], *, images_measured: int, company: int, device: torch.device) -> float:
     """Expected seconds for one epoch of these runs as a cohort while `company` such cohorts train at once."""
     with ThreadPoolExecutor(company, initializer=settle_thread) as pool:
-        training, measuring = zip(*pool.map(partial(_rehearse, device=device), [runs] * company), strict=True)
+        # none is timed before all are there: a cohort alone would have the caches and the memory to itself
+        cohorts = list(pool.map(partial(_cohort, device=device), [runs] * company))
+        training, measuring = zip(*pool.map(_timed, cohorts), strict=True)
     recipe, _, _, splits = runs[0]
     images = len(splits.train)
     steps = -(-images // recipe.training.batch_size)
     return mean(training) * steps + mean(measuring) * images_measured / EVALUATION_ROWS
 
 
-def _rehearse(runs: Sequence[Performer], device: torch.device) -> tuple[float, float]:
-    """Seconds for one training step, and for measuring `EVALUATION_ROWS` images."""
+def _cohort(runs: Sequence[Performer], device: torch.device) -> Cohort:
+    """These runs with a few of their images, after a first epoch."""
     batch = runs[0][0].training.batch_size
     members = [
         Member("", recipe, seed, replicate, _short(splits, batch * STEPS), fresh_state(recipe, seed, replicate))
@@ -45,18 +47,29 @@ def _rehearse(runs: Sequence[Performer], device: torch.device) -> tuple[float, f
         cohort = Cohort(members, device)
         shown = [member.splits.train.take(slice(EVALUATION_ROWS)) for member in cohort.streams]
         cohort.add_set("rehearsal", shown)
-        rates = [member.recipe.optimizer.lr for member in cohort.members]
-        cohort.train_epoch(rates)
+        cohort.train_epoch(_rates(cohort))
         cohort.evaluate("rehearsal")
-        step_s, measure_s = [], []
+    return cohort
+
+
+def _timed(cohort: Cohort) -> tuple[float, float]:
+    """Seconds for one training step, and for measuring `EVALUATION_ROWS` images."""
+    batch, rates = cohort.members[0].recipe.training.batch_size, _rates(cohort)
+    shown = min(EVALUATION_ROWS, cohort.images)
+    step_s, measure_s = [], []
+    with torch.no_grad():
         for _ in range(REPETITIONS):
             start = time.perf_counter()
             cohort.train_epoch(rates)
             step_s.append((time.perf_counter() - start) / -(-cohort.images // batch))
             start = time.perf_counter()
             cohort.evaluate("rehearsal")
-            measure_s.append((time.perf_counter() - start) * EVALUATION_ROWS / len(shown[0]))
+            measure_s.append((time.perf_counter() - start) * EVALUATION_ROWS / shown)
     return median(step_s), median(measure_s)
+
+
+def _rates(cohort: Cohort) -> list[float]:
+    return [member.recipe.optimizer.lr for member in cohort.members]
 
 
 def _short(splits: Splits, images: int) -> Splits:
