@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 class _Loops:
-    """Milliseconds for an epoch of the reference's loop, by network: medians over the whole session."""
+    """Milliseconds for an epoch of the reference's loop, by network: medians over the whole run."""
 
     def __init__(self) -> None:
         self._children = {name: Child("dataloader", name) for name in NAMES}
