@@ -28,10 +28,10 @@ import torch
 from benchmarks.machine import ROOT
 from benchmarks.peers.paribus_training import ParibusTraining, cohort_of, trained_s
 from benchmarks.tasks import Task, task
-from paribus.training import engine_compiled
-from paribus.training.blas import product, sgemm_address
+from paribus.training import kernels
 from paribus.training.devices import settle_thread
 from paribus.training.networks import parameter_count, tiled
+from paribus.training.tiles import product, turn
 
 PROFILED_RUNS = 32
 """Of so many runs the planner makes cohorts; the first is profiled."""
@@ -86,31 +86,35 @@ def _parts(work: Task) -> dict[str, Callable[[], object]]:
     """A step's parts: its matrix products, reading a batch of images, and the optimizer."""
     rows, widths = work.batch_size, [tiled(width) for width in work.layers]
     values = [np.random.default_rng(0).random((rows, width), dtype=np.float32) for width in widths]
-    weights = [np.zeros((max(a, b), min(a, b)), np.float32) for a, b in pairwise(widths)]
-    gradients = [np.zeros_like(weight) for weight in weights]
-    sgemm, pool = sgemm_address(), (work.pool * 255).astype(np.uint8)
+    weights = [np.zeros(pair, np.float32) for pair in pairwise(widths)]
+    turned = [np.zeros(pair[::-1], np.float32) for pair in pairwise(widths)]
+    pool = (work.pool * 255).astype(np.uint8)
     center, order = np.zeros(widths[0], np.float32), np.random.default_rng(0).permutation(len(pool))[:rows]
 
     def products() -> None:
         for i, weight in enumerate(weights):
-            product(sgemm, values[i], weight, values[i + 1], False, widths[i] < widths[i + 1])
+            if widths[i] < widths[i + 1]:
+                turn(turned[i], weight)
+            product(values[i], weight, values[i + 1], False, 0, False)
         for i in range(len(weights) - 1, -1, -1):
             if widths[i] < widths[i + 1]:
-                product(sgemm, values[i + 1], values[i], gradients[i], True, False)
+                product(values[i + 1], values[i], turned[i], True, 0, False)
             else:
-                product(sgemm, values[i], values[i + 1], gradients[i], True, False)
+                product(values[i], values[i + 1], weights[i], True, 0, False)
             if i:
-                product(sgemm, values[i + 1], weights[i], values[i], False, widths[i] >= widths[i + 1])
+                if widths[i] >= widths[i + 1]:
+                    turn(weights[i], turned[i])
+                product(values[i + 1], turned[i], values[i], False, 0, False)
 
     flat = [np.zeros(parameter_count(widths), np.float32) for _ in range(4)]
-    is_sgd = work.recipe.optimizer.kind == "sgd"
-    numbers = np.array([1e-3, 0.9, 0.0, 0.0] if is_sgd else [1e-3, 0.9, 0.999, 1e-8, 0.0])
+    sgd = kernels.sgd_numbers(np.array([1e-3, 0.9, 0.0, 0.0]))
+    adam = kernels.adam_numbers(np.array([1e-3, 0.9, 0.999, 1e-8, 0.0]), 1, False)
     return {
         "products": products,
-        "images": lambda: engine_compiled.pick(pool, np.float32(255), center, order, values[0]),
-        "optimizer": (lambda: engine_compiled.sgd(*flat[:3], numbers))
-        if is_sgd
-        else (lambda: engine_compiled.adam(*flat, 1, numbers, False)),
+        "images": lambda: kernels.pick(pool, np.float32(255), center, order, values[0]),
+        "optimizer": (lambda: kernels.sgd(*flat[:3], sgd))
+        if work.recipe.optimizer.kind == "sgd"
+        else (lambda: kernels.adam(*flat, adam)),
     }
 
 

@@ -52,15 +52,18 @@ def schedule(of: spec.Schedule, optimizer: torch.optim.Optimizer, epochs: int):
 
 
 @torch.enable_grad()
-def plain_loop(of: Member, epochs: int) -> tuple[nn.Sequential, list[float], list[float]]:
+def plain_loop(
+    of: Member, epochs: int, dtype: torch.dtype = torch.float32
+) -> tuple[nn.Sequential, list[float], list[float]]:
     """Train `of` for `epochs`: the network, the mean training loss of each epoch, and its learning rate."""
     recipe, train = of.recipe, of.splits.train
-    net = network(recipe.network.layers, dict(of.state.tensors))
+    net = network(recipe.network.layers, dict(of.state.tensors)).to(dtype)
     opt = optimizer(recipe.optimizer, net.parameters())
     sched = schedule(recipe.schedule, opt, recipe.training.epochs)
     inputs = torch.tensor(train.inputs)
     if of.splits.center is not None:
         inputs = inputs - torch.tensor(of.splits.center)
+    inputs = inputs.to(dtype)
     labels = None if train.labels is None else torch.tensor(train.labels)
     losses: list[float] = []
     rates: list[float] = []
@@ -89,10 +92,19 @@ def plain_loop(of: Member, epochs: int) -> tuple[nn.Sequential, list[float], lis
 
 def largest_difference(net: nn.Sequential, tensors: dict[str, torch.Tensor]) -> float:
     """Of any parameter, relative to the largest of its tensor."""
-    worst = 0.0
+    own = parameters(net)
+    return max(((tensors[name] - own[name]).abs().max() / own[name].abs().max()).item() for name in own)
+
+
+def root_mean_square_difference(exact: nn.Sequential, tensors: dict[str, torch.Tensor]) -> float:
+    """Of the worst tensor, relative to the root mean square of its own."""
+    own = parameters(exact)
+    return max(((tensors[name] - own[name]).square().mean() / own[name].square().mean()).sqrt().item() for name in own)
+
+
+def parameters(net: nn.Sequential) -> dict[str, torch.Tensor]:
+    """As paribus names them."""
     linear = [part for part in net if isinstance(part, nn.Linear)]
-    for i, part in enumerate(linear, start=1):
-        for name, ours in ((f"fc{i}.weight", part.weight), (f"fc{i}.bias", part.bias)):
-            scale = ours.abs().max().item()
-            worst = max(worst, (tensors[name] - ours).abs().max().item() / scale)
-    return worst
+    return {
+        f"fc{i}.{name}": own.detach() for i, part in enumerate(linear, start=1) for name, own in part.named_parameters()
+    }

@@ -1,12 +1,51 @@
-"""Compiled loops where nothing may be kept on disk."""
+"""Compiled loops: kept for as long as all that is compiled into them is the same, and where nothing may be kept."""
 
 from __future__ import annotations
 
-from numba.core import caching
+import pytest
 
+from paribus.training import compiling
 from paribus.training.compiling import compiled
 
 
-def test_where_no_folder_may_be_written_it_is_compiled_all_the_same(monkeypatch):
-    monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    """Source and cache folders of its own, looked for anew."""
+    source = tmp_path / "source"
+    source.mkdir()
+    monkeypatch.setattr(compiling, "__file__", str(source / "compiling.py"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    compiling._folder.cache_clear()
+    yield source, tmp_path / "cache"
+    compiling._folder.cache_clear()
+
+
+def shut(folder, monkeypatch):
+    """As if `folder` could not be written to, which root always can."""
+    whole = compiling._writable
+    monkeypatch.setattr(compiling, "_writable", lambda path: folder not in path.parents and whole(path))
+
+
+def test_a_change_of_any_compiled_file_makes_another_folder(folders):
+    source, _ = folders
+    (source / "one.py").write_text("@compiled")
+    before = compiling._folder()
+    (source / "two.py").write_text("@compiled\ndef added(): ...")
+    compiling._folder.cache_clear()
+    changed = compiling._folder()
+    (source / "three.py").write_text("def plain(): ...")
+    compiling._folder.cache_clear()
+    assert before != changed == compiling._folder()
+    assert changed.parent == source / "__pycache__"
+
+
+def test_the_user_s_folder_where_the_source_s_is_shut(folders, monkeypatch):
+    source, cache = folders
+    shut(source, monkeypatch)
+    assert compiling._folder().parent == cache / "paribus"
+
+
+def test_where_no_folder_may_be_written_it_is_compiled_all_the_same(folders, monkeypatch):
+    shut(folders[0].parent, monkeypatch)
+    assert compiling._folder() is None
     assert compiled(lambda x: x + 1)(2) == 3

@@ -1,21 +1,22 @@
 """It is PyTorch: a run equals the plain loop fed the same initial weights and batches.
 
-Products of padded tiles and of PyTorch's own shapes are summed in another order, and nothing else differs: losses agree
-to a few units in the last place. Adam divides a gradient by its own size, so where one is nearly zero, the last place
-of its terms moves a weight by up to a hundredth of a step; hence the wider tolerance for it.
+Products are summed in another order, and nothing else differs: losses agree to a few units in the last place. Adam
+divides a gradient by its own size, so where one is nearly zero, the last place of its terms moves a weight by up to a
+hundredth of a step; hence the wider tolerance for it, twice as far as float32 itself lies from exact arithmetic there.
 """
 
 from __future__ import annotations
 
 import pytest
+import torch
 
 from paribus.training.cohort import Cohort
 from paribus.training.tracker import Tracker
 from tests.training.conftest import AUTOENCODER, CLASSIFIER, member, recipe
-from tests.training.plain import largest_difference, plain_loop
+from tests.training.plain import largest_difference, parameters, plain_loop, root_mean_square_difference
 
 LOSS_TOLERANCE = 1e-6
-WEIGHT_TOLERANCE = {"sgd": 1e-6, "adam": 2e-4, "adamw": 2e-4}
+WEIGHT_TOLERANCE = {"sgd": 1e-6, "adam": 4e-4, "adamw": 4e-4}
 """Of the largest parameter of a tensor, after a few epochs."""
 EPOCHS = 2
 
@@ -68,6 +69,20 @@ def test_every_network_with_every_optimizer(base, layers, optimizer):
     assert weights < WEIGHT_TOLERANCE[optimizer["kind"]]
     assert losses < LOSS_TOLERANCE
     assert rates
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
+@pytest.mark.parametrize(("base", "layers"), NETWORKS.values(), ids=NETWORKS)
+def test_as_near_to_exact_arithmetic_as_pytorch_is(base, layers, optimizer):
+    kept = {key: value for key, value in base.items() if key != "optimizer"}
+    of = member(recipe({**kept, "optimizer": optimizer}, network={"layers": layers}))
+    exact, _, _ = plain_loop(of, EPOCHS, torch.float64)
+    plain, _, _ = plain_loop(of, EPOCHS)
+    cohort = Cohort([of])
+    for _ in range(EPOCHS):
+        cohort.train_epoch([of.recipe.optimizer.lr])
+    ours = root_mean_square_difference(exact, dict(cohort.state(0).tensors))
+    assert ours < 3 * root_mean_square_difference(exact, parameters(plain))
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)

@@ -7,7 +7,7 @@ import json
 
 from paribus.spec.recipe import Recipe
 
-NUMERICS = 2
+NUMERICS = 3
 """Raised when paribus itself comes to compute other numbers from the same recipe."""
 
 

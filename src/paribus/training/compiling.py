@@ -1,21 +1,60 @@
-"""How loops are compiled: once for this machine, kept on disk where that can be, and run without Python's lock."""
+"""How loops are compiled: once for this machine, kept on disk where that can be, and run without Python's lock.
+
+Numba tells whether what it has kept is still right by the file of the function. But what that function calls from
+other files is compiled into it: so code is kept in a folder that is named by the content of all these files.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
-from numba import njit
+from numba import config, njit
+
+_config: Any = config
 
 
 def compiled(function: Callable[..., Any]) -> Any:
     """A function as machine code, compiled when it is first called.
 
-    Numba keeps the code beside the source, or else in the user's cache folder. Where it may write to neither, it is
+    The code is kept beside the source, or else in the user's cache folder. Where neither may be written to, it is
     compiled in every process anew.
     """
     settings = {"nogil": True, "error_model": "numpy"}
+    folder = _folder()
+    if folder is None:
+        return njit(function, **settings)
+    before = _config.CACHE_DIR
+    _config.CACHE_DIR = str(folder)
     try:
         return njit(function, cache=True, **settings)
-    except RuntimeError:
-        return njit(function, **settings)
+    finally:
+        _config.CACHE_DIR = before
+
+
+@lru_cache(maxsize=1)
+def _folder() -> Path | None:
+    here = Path(__file__).parent
+    user = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    name = f"compiled-{_content(here)}"
+    return next(filter(_writable, (here / "__pycache__" / name, user / "paribus" / name)), None)
+
+
+def _content(folder: Path) -> str:
+    """Of every file with compiled functions."""
+    sources = [path.read_bytes() for path in sorted(folder.glob("*.py"))]
+    return hashlib.sha256(b"".join(source for source in sources if b"@compiled" in source)).hexdigest()[:16]
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=folder).close()
+    except OSError:
+        return False
+    return True

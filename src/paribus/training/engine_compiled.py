@@ -1,8 +1,9 @@
 """Training and measuring on a CPU: a whole epoch as one compiled call, batch by batch and, within a batch, run by run.
 
-A run's step stays in the core's cache from its forward pass to its optimizer: activations and gradients are one run's
-at a time. Runs of one stream share the batch's images. Every matrix product is a call of its own and every sum has one
-order, so that a run's bits are the same beside any other runs. The calls hold no lock: cohorts train side by side.
+A run's step stays in the core's cache from its forward pass to its optimizer: activations are one run's at a time, and
+a weight's gradient is made a few rows at a time and used up before the next. Runs of one stream share the batch's
+images. Nothing that is computed for a run depends on another, so that its bits are the same beside any other runs. The
+calls hold no lock: cohorts train side by side.
 """
 
 from __future__ import annotations
@@ -13,15 +14,28 @@ from typing import Any
 import numpy as np
 import torch
 
-from paribus.training.blas import product, sgemm_address
 from paribus.training.compiling import compiled
 from paribus.training.engine import Call, MeasuringJob, TrainingJob, stream_of_runs
-from paribus.training.networks import StackedNetwork
+from paribus.training.kernels import (
+    ONE,
+    activate,
+    activate_backward,
+    adam,
+    adam_numbers,
+    cross_entropy,
+    drop,
+    pick,
+    sgd,
+    sgd_numbers,
+    squared_error,
+)
+from paribus.training.networks import TILE, StackedNetwork
+from paribus.training.tiles import product, turn
 
-ZERO, ONE = np.float32(0), np.float32(1)
-GOLDEN, FIRST, SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-U27, U30, U31, U40 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(40)
-STEP = np.float32(2.0**-24)
+PANEL = 128
+"""Outputs of an autoencoder that are computed, judged and trained at a time: few enough to stay in cache."""
+BLOCK = 48
+"""Rows of a weight's gradient that are made and used up at a time."""
 
 
 def training(job: TrainingJob) -> Call:
@@ -30,27 +44,29 @@ def training(job: TrainingJob) -> Call:
     runs, streams = network.runs, len(job.streams)
     rates = torch.zeros(runs) if dropout is None else dropout.rates
     seeds = torch.zeros(streams, dtype=torch.int64) if dropout is None else dropout.seeds
-    first, second = optimizer.slots[0], optimizer.slots[-1]
-    gradients = torch.zeros(sum(network.sizes))
-    tensors = (first, second, gradients, *_scratch(network, job.batch_size), job.pictures.pool, job.pictures.centers)
+    # a row is a little wider than an image: rows a power of two apart would push each other out of the cache
+    inputs = torch.zeros(job.batch_size, network.widths[0] + TILE)
     return partial(
         _train,
         _network(network),
-        *(tensor.numpy() for tensor in tensors),
-        np.float32(job.pictures.divisor),
+        (
+            optimizer.kind != "sgd",
+            optimizer.kind == "adamw",
+            optimizer.numbers.numpy(),
+            optimizer.taken.numpy(),
+            network.parameters.numpy(),
+            optimizer.slots[0].numpy(),
+            optimizer.slots[-1].numpy(),
+        ),
+        _scratch(network, job.batch_size),
+        (job.pictures.pool.numpy(), np.float32(job.pictures.divisor), job.pictures.centers.numpy()),
+        inputs.numpy(),
         stream_of_runs(job.streams, network.device).numpy(),
         job.order.numpy(),
         job.labels.numpy(),
-        job.batch_size,
         job.goal.has_classes,
         job.goal.smoothing.numpy(),
-        optimizer.kind != "sgd",
-        optimizer.kind == "adamw",
-        optimizer.numbers.numpy(),
-        optimizer.taken.numpy(),
-        dropout is not None,
-        rates.numpy(),
-        seeds.numpy(),
+        (dropout is not None, rates.numpy(), seeds.numpy()),
         job.losses.numpy(),
     )
 
@@ -58,12 +74,10 @@ def training(job: TrainingJob) -> Call:
 def measuring(job: MeasuringJob) -> Call:
     """See `Engine.measuring`."""
     network = job.network
-    _, hidden, _, squares = _scratch(network, job.rows)
     return partial(
         _measure,
         _network(network),
-        hidden.numpy(),
-        squares.numpy(),
+        _scratch(network, job.rows),
         stream_of_runs(job.streams, network.device).numpy(),
         job.images.numpy(),
         job.labels.numpy(),
@@ -76,90 +90,84 @@ def measuring(job: MeasuringJob) -> Call:
 
 
 def _network(network: StackedNetwork) -> tuple[Any, ...]:
-    """A network as the loops take it: address of `sgemm`, runs, live outputs, widths, blocks, parameters."""
+    """A network as the loops take it: runs, live outputs, widths, blocks, parameters."""
     widths = np.array(network.widths, dtype=np.int64)
-    blocks, parameters = network.blocks.numpy(), network.parameters.numpy()
-    return sgemm_address(), network.runs, network.layers[-1], widths, blocks, parameters
+    return network.runs, network.layers[-1], widths, network.blocks.numpy(), network.parameters.numpy()
 
 
-def _scratch(network: StackedNetwork, rows: int) -> tuple[torch.Tensor, ...]:
-    """What one run's pass needs: inputs (row, pixel), activations and their gradients, and a row of sums."""
-    hidden = torch.zeros(rows * sum(network.widths[1:]))
-    return torch.zeros(rows, network.widths[0]), hidden, torch.zeros_like(hidden), torch.zeros(2, network.widths[-1])
+def _scratch(network: StackedNetwork, rows: int) -> tuple[Any, ...]:
+    """What one run's pass needs: activations and their gradients, a transposed weight, part of a weight's gradient,
+    and rows of sums."""
+    values, widest = rows * sum(network.widths[1:]), max(network.widths)
+    held = [np.zeros(size, np.float32) for size in (values, values, max(network.sizes), BLOCK * widest)]
+    return (*held, np.zeros((2, widest), np.float32))
 
 
 @compiled
 def _train(
     network: Any,
-    first: Any,
-    second: Any,
-    gradients: Any,
+    optimizer: Any,
+    scratch: Any,
+    pictures: Any,
     inputs: Any,
-    hidden: Any,
-    hidden_gradients: Any,
-    squares: Any,
-    pool: Any,
-    centers: Any,
-    divisor: Any,
     stream_of: Any,
     order: Any,
     labels: Any,
-    batch_size: int,
     has_classes: bool,
     smoothing: Any,
-    adaptive: bool,
-    decoupled: bool,
-    numbers: Any,
-    taken: Any,
-    dropping: bool,
-    rates: Any,
-    seeds: Any,
+    dropout: Any,
     losses: Any,
 ) -> None:
-    _, runs, columns, widths, blocks, parameters = network
-    layers, images = len(widths) - 1, order.shape[1]
+    runs, columns, widths, _, _ = network
+    pool, divisor, centers = pictures
+    dropping, rates, seeds = dropout
+    sums, squares = scratch[4][0], scratch[4][1]
+    last, images, batch_size = len(widths) - 2, order.shape[1], len(inputs)
+    panel = _panel(widths, has_classes)
+    optimizer[3][0] += losses.shape[0]
     for batch in range(losses.shape[0]):
         start = batch * batch_size
         rows = min(batch_size, images - start)
-        taken[0] += 1
+        images_in = inputs[:rows]
         for run in range(runs):
             stream = stream_of[run]
             if run == 0 or stream != stream_of[run - 1]:
                 pick(pool, divisor, centers[stream], order[stream, start : start + rows], inputs)
-            images_in = inputs[:rows]
             scale = ONE / (ONE - rates[run])
-            for layer in range(layers):
-                _forward(network, run, layer, images_in, hidden, rows)
-                if layer < layers - 1:
-                    values = _values(hidden, widths, layer + 1, rows)
-                    _activate(values, _bias(network, run, layer))
-                    if dropping:
-                        place = np.uint64(batch * layers + layer)
-                        _drop(values, np.uint64(seeds[stream]), place, rates[run], scale)
-            output, bias = _values(hidden, widths, layers, rows), _bias(network, run, layers - 1)
-            sums = _own(gradients, blocks, runs, 2 * layers - 1)
-            if has_classes:
-                of = labels[stream, start : start + rows]
-                loss, _ = _cross_entropy(output, bias, sums, of, smoothing[run], columns)
-            else:
-                loss = _squared_error(output, bias, sums, images_in, columns, squares[0])
-            losses[batch, run] = loss
-            _backward(network, run, images_in, hidden, hidden_gradients, gradients, rows, scale)
-            for block in range(len(blocks)):
-                begin, length = blocks[block, 0] + run * blocks[block, 1], blocks[block, 1]
-                parameter, gradient = parameters[begin : begin + length], _own(gradients, blocks, runs, block)
-                one, two = first[begin : begin + length], second[begin : begin + length]
-                if adaptive:
-                    adam(parameter, gradient, one, two, taken[0], numbers[:, run], decoupled)
+            for layer in range(last):
+                values = _hidden(network, scratch, run, layer, images_in, rows)
+                if dropping:
+                    place = np.uint64(batch * (last + 1) + layer)
+                    drop(values, np.uint64(seeds[stream]), place, rates[run], scale)
+            numbers = _numbers(optimizer, run, batch + 1 - losses.shape[0])
+            below = _below(scratch[0], widths, last, images_in, rows)
+            loss = 0.0
+            for begin in range(0, widths[last + 1], panel):
+                end = min(begin + panel, widths[last + 1])
+                output, own = _product(network, scratch, run, last, begin, end, below, rows), sums[: end - begin]
+                bias = _bias(network, run, last)[begin:end]
+                if has_classes:
+                    of = labels[stream, start : start + rows]
+                    loss += cross_entropy(output, bias, own, of, smoothing[run], columns)[0]
                 else:
-                    sgd(parameter, gradient, one, numbers[:, run])
+                    loss += squared_error(output, bias, own, images_in, begin, columns, squares)
+                _backward(network, optimizer, scratch, run, last, begin, below, output, own, numbers)
+            losses[batch, run] = loss
+            for layer in range(last - 1, -1, -1):
+                values, gradient = (
+                    _values(scratch[0], widths, layer + 1, rows),
+                    _values(scratch[1], widths, layer + 1, rows),
+                )
+                own = sums[: widths[layer + 1]]
+                activate_backward(gradient, values, scale, own)
+                below = _below(scratch[0], widths, layer, images_in, rows)
+                _backward(network, optimizer, scratch, run, layer, 0, below, gradient, own, numbers)
 
 
 @compiled
 def _measure(
     network: Any,
-    hidden: Any,
-    squares: Any,
+    scratch: Any,
     stream_of: Any,
     images: Any,
     labels: Any,
@@ -169,26 +177,42 @@ def _measure(
     losses: Any,
     correct: Any,
 ) -> None:
-    _, runs, columns, widths, _, _ = network
-    layers = len(widths) - 1
+    runs, columns, widths, _, _ = network
+    sums, squares = scratch[4][0], scratch[4][1]
+    last = len(widths) - 2
+    panel = _panel(widths, has_classes)
     for part in range(losses.shape[0]):
         start = part * most_rows
         rows = min(most_rows, images.shape[1] - start)
         for run in range(runs):
             stream = stream_of[run]
             images_in = images[stream, start : start + rows]
-            for layer in range(layers):
-                _forward(network, run, layer, images_in, hidden, rows)
-                if layer < layers - 1:
-                    _activate(_values(hidden, widths, layer + 1, rows), _bias(network, run, layer))
-            output, bias = _values(hidden, widths, layers, rows), _bias(network, run, layers - 1)
-            if has_classes:
-                of = labels[stream, start : start + rows]
-                loss, hits = _cross_entropy(output, bias, squares[1], of, smoothing[run], columns)
-                correct[part, run] = hits
-            else:
-                loss = _squared_error(output, bias, squares[1], images_in, columns, squares[0])
+            for layer in range(last):
+                _hidden(network, scratch, run, layer, images_in, rows)
+            below = _below(scratch[0], widths, last, images_in, rows)
+            loss = 0.0
+            for begin in range(0, widths[last + 1], panel):
+                end = min(begin + panel, widths[last + 1])
+                output, own = _product(network, scratch, run, last, begin, end, below, rows), sums[: end - begin]
+                bias = _bias(network, run, last)[begin:end]
+                if has_classes:
+                    of = labels[stream, start : start + rows]
+                    mean, hits = cross_entropy(output, bias, own, of, smoothing[run], columns)
+                    correct[part, run] = hits
+                    loss += mean
+                else:
+                    loss += squared_error(output, bias, own, images_in, begin, columns, squares)
             losses[part, run] = loss
+
+
+@compiled
+def _panel(widths: Any, has_classes: bool) -> int:
+    """How many of the last layer's outputs are computed at a time.
+
+    A pixel's error is its own. Classes are judged together, and a weight with fewer outputs than inputs is held by
+    inputs.
+    """
+    return widths[-1] if has_classes or widths[-2] >= widths[-1] else PANEL
 
 
 @compiled
@@ -199,202 +223,103 @@ def _values(hidden: Any, widths: Any, layer: int, rows: int) -> Any:
 
 
 @compiled
+def _below(hidden: Any, widths: Any, layer: int, images: Any, rows: int) -> Any:
+    """What goes into layer index `layer`."""
+    return images if layer == 0 else _values(hidden, widths, layer, rows)
+
+
+@compiled
 def _bias(network: Any, run: int, layer: int) -> Any:
-    _, _, _, _, blocks, parameters = network
-    begin = blocks[2 * layer + 1, 0] + run * blocks[2 * layer + 1, 1]
-    return parameters[begin : begin + blocks[2 * layer + 1, 1]]
+    _, _, _, blocks, parameters = network
+    begin, length = blocks[2 * layer + 1, 0] + run * blocks[2 * layer + 1, 1], blocks[2 * layer + 1, 1]
+    return parameters[begin : begin + length]
 
 
 @compiled
 def _weight(network: Any, run: int, layer: int) -> Any:
     """As it is held: (in, out), or, where it has more outputs than inputs, (out, in)."""
-    _, _, _, widths, blocks, parameters = network
-    begin = blocks[2 * layer, 0] + run * blocks[2 * layer, 1]
-    return parameters[begin : begin + blocks[2 * layer, 1]].reshape(
-        max(widths[layer], widths[layer + 1]), min(widths[layer], widths[layer + 1])
-    )
+    _, _, widths, blocks, parameters = network
+    begin, length = blocks[2 * layer, 0] + run * blocks[2 * layer, 1], blocks[2 * layer, 1]
+    long, short = max(widths[layer], widths[layer + 1]), min(widths[layer], widths[layer + 1])
+    return parameters[begin : begin + length].reshape(long, short)
 
 
 @compiled
-def _own(gradients: Any, blocks: Any, runs: int, block: int) -> Any:
-    """One tensor of the gradients of the run at hand."""
-    begin = blocks[block, 0] // runs
-    return gradients[begin : begin + blocks[block, 1]]
+def _turned(scratch: Any, matrix: Any) -> Any:
+    """The transpose of a weight, in scratch."""
+    rows, columns = matrix.shape
+    out = scratch[2][: rows * columns].reshape(columns, rows)
+    turn(matrix, out)
+    return out
 
 
 @compiled
-def _forward(network: Any, run: int, layer: int, images: Any, hidden: Any, rows: int) -> None:
-    """One layer's product, its bias left out."""
-    sgemm, _, _, widths, _, _ = network
-    below = images if layer == 0 else _values(hidden, widths, layer, rows)
-    outputs_first = widths[layer] < widths[layer + 1]
-    out = _values(hidden, widths, layer + 1, rows)
-    product(sgemm, below, _weight(network, run, layer), out, False, outputs_first)
+def _hidden(network: Any, scratch: Any, run: int, layer: int, images: Any, rows: int) -> Any:
+    """A hidden layer's activations."""
+    widths = network[2]
+    below = _below(scratch[0], widths, layer, images, rows)
+    values = _product(network, scratch, run, layer, 0, widths[layer + 1], below, rows)
+    activate(values, _bias(network, run, layer))
+    return values
+
+
+@compiled
+def _product(network: Any, scratch: Any, run: int, layer: int, begin: int, end: int, below: Any, rows: int) -> Any:
+    """A layer's outputs from `begin` to `end`, their bias left out."""
+    widths, weight = network[2], _weight(network, run, layer)
+    at = rows * widths[1 : layer + 1].sum()
+    out = scratch[0][at : at + rows * (end - begin)].reshape(rows, end - begin)
+    factor = _turned(scratch, weight[begin:end]) if widths[layer] < widths[layer + 1] else weight
+    product(below, factor, out, False, 0, False)
+    return out
 
 
 @compiled
 def _backward(
-    network: Any, run: int, images: Any, hidden: Any, hidden_gradients: Any, gradients: Any, rows: int, scale: Any
+    network: Any,
+    optimizer: Any,
+    scratch: Any,
+    run: int,
+    layer: int,
+    begin: int,
+    below: Any,
+    gradient: Any,
+    sums: Any,
+    numbers: Any,
 ) -> None:
-    """From the gradient that the loss has left in the output to every parameter's; the last bias' is there already."""
-    sgemm, runs, _, widths, blocks, _ = network
-    layers = len(widths) - 1
-    gradient = _values(hidden, widths, layers, rows)
-    for layer in range(layers - 1, -1, -1):
-        below = images if layer == 0 else _values(hidden, widths, layer, rows)
-        weight = _weight(network, run, layer)
-        own = _own(gradients, blocks, runs, 2 * layer).reshape(weight.shape)
-        outputs_first = widths[layer] < widths[layer + 1]
-        if outputs_first:
-            product(sgemm, gradient, below, own, True, False)
-        else:
-            product(sgemm, below, gradient, own, True, False)
-        if layer:
-            before = _values(hidden_gradients, widths, layer, rows)
-            product(sgemm, gradient, weight, before, False, not outputs_first)
-            _activate_backward(before, below, scale, _own(gradients, blocks, runs, 2 * layer - 1))
-            gradient = before
+    """From the gradient of a layer's outputs, from `begin` on, to that of its inputs; then a step of its parameters.
+
+    `sums` is the bias' own gradient.
+    """
+    _, _, widths, blocks, _ = network
+    weight, outputs_first = _weight(network, run, layer), widths[layer] < widths[layer + 1]
+    rows, outputs = gradient.shape
+    if layer:
+        factor = weight[begin : begin + outputs] if outputs_first else _turned(scratch, weight)
+        product(gradient, factor, _values(scratch[1], widths, layer, rows), False, 0, begin > 0)
+    left, right = (gradient, below) if outputs_first else (below, gradient)
+    held, columns = outputs if outputs_first else widths[layer], weight.shape[1]
+    at = blocks[2 * layer, 0] + run * blocks[2 * layer, 1] + begin * columns
+    for row in range(0, held, BLOCK):
+        made = scratch[3][: min(BLOCK, held - row) * columns]
+        product(left, right, made.reshape(len(made) // columns, columns), True, row, False)
+        _step(optimizer, at + row * columns, made, numbers)
+    _step(optimizer, blocks[2 * layer + 1, 0] + run * blocks[2 * layer + 1, 1] + begin, sums, numbers)
 
 
 @compiled
-def pick(pool: Any, divisor: Any, center: Any, order: Any, inputs: Any) -> None:
-    """Fill `inputs` (row, pixel) with the images of `pool` over `divisor`, less `center`, that `order` (row,) names."""
-    for row in range(len(order)):
-        image, into = pool[order[row]], inputs[row]
-        for pixel in range(len(center)):
-            into[pixel] = np.float32(image[pixel]) / divisor - center[pixel]
+def _numbers(optimizer: Any, run: int, later: int) -> Any:
+    """What the optimizer needs of a run, `later` steps after the last one that is counted."""
+    adaptive, decoupled, numbers, taken, _, _, _ = optimizer
+    return adam_numbers(numbers[:, run], taken[0] + later, decoupled) if adaptive else sgd_numbers(numbers[:, run])
 
 
 @compiled
-def _activate(values: Any, bias: Any) -> None:
-    rows, units = values.shape
-    for row in range(rows):
-        own = values[row]
-        for unit in range(units):
-            value = own[unit] + bias[unit]
-            own[unit] = ZERO if value < ZERO else value  # what is not a number stays one
-
-
-@compiled
-def _drop(values: Any, seed: Any, place: Any, rate: Any, scale: Any) -> None:
-    """Zero where a unit's number (see `uniform`) is below `rate`, and what is left in proportion."""
-    rows, units = values.shape
-    begin = _mixed(seed + (place + np.uint64(1)) * GOLDEN)
-    for row in range(rows):
-        own = values[row]
-        for unit in range(units):
-            number = np.float32(_mixed(begin + np.uint64(row * units + unit) * GOLDEN) >> U40) * STEP
-            own[unit] *= scale if number >= rate else ZERO
-
-
-@compiled
-def _mixed(z: Any) -> Any:
-    """The output function of SplitMix64 (Steele, Lea, Flood 2014)."""
-    z = (z ^ (z >> U30)) * FIRST
-    z = (z ^ (z >> U27)) * SECOND
-    return z ^ (z >> U31)
-
-
-@compiled
-def _activate_backward(gradient: Any, values: Any, scale: Any, sums: Any) -> None:
-    rows, units = gradient.shape
-    sums[:] = ZERO
-    for row in range(rows):
-        own, active = gradient[row], values[row]
-        for unit in range(units):
-            value = ZERO if active[unit] <= ZERO else own[unit] * scale
-            own[unit] = value
-            sums[unit] += value
-
-
-@compiled
-def _cross_entropy(output: Any, bias: Any, sums: Any, labels: Any, smooth: float, classes: int) -> Any:
-    """(mean loss, images put into their class); `output` becomes its own gradient, and `sums` the bias'."""
-    rows = len(output)
-    share, rest, most = ONE / np.float32(rows), np.float32(smooth / classes), np.float32(1 - smooth)
-    sums[:] = ZERO
-    loss, hits = 0.0, 0
-    for row in range(rows):
-        values, label = output[row], labels[row]
-        highest, best = values[0] + bias[0], 0
-        for column in range(classes):
-            value = values[column] + bias[column]
-            values[column] = value
-            if value > highest:
-                highest, best = value, column
-        hits += best == label
-        total, mean, own = ZERO, 0.0, np.float64(values[label])
-        for column in range(classes):
-            mean += values[column]
-            values[column] = np.exp(values[column] - highest)
-            total += values[column]
-        loss += np.log(np.float64(total)) + highest - (1 - smooth) * own - smooth * mean / classes
-        for column in range(classes):
-            target = rest + (most if column == label else ZERO)
-            value = (values[column] / total - target) * share
-            values[column] = value
-            sums[column] += value
-        values[classes:] = ZERO
-    return loss / rows, hits
-
-
-@compiled
-def _squared_error(output: Any, bias: Any, sums: Any, images: Any, pixels: int, squares: Any) -> float:
-    """The mean loss; `output` becomes its own gradient, and `sums` the bias'."""
-    rows = len(output)
-    scale = np.float32(2.0 / (rows * pixels))
-    sums[:] = ZERO
-    squares[:] = ZERO
-    for row in range(rows):
-        values, image = output[row], images[row]
-        for pixel in range(pixels):
-            difference = values[pixel] + bias[pixel] - image[pixel]
-            squares[pixel] += difference * difference
-            difference *= scale
-            values[pixel] = difference
-            sums[pixel] += difference
-        values[pixels:] = ZERO
-    total = 0.0
-    for pixel in range(pixels):
-        total += squares[pixel]
-    return total / (rows * pixels)
-
-
-@compiled
-def sgd(parameter: Any, gradient: Any, buffer: Any, numbers: Any) -> None:
-    """A step of `torch.optim.SGD`."""
-    rate, momentum, decay = np.float32(numbers[0]), np.float32(numbers[1]), np.float32(numbers[3])
-    ahead, here = (momentum, ONE) if numbers[2] else (ONE, ZERO)
-    for i in range(len(parameter)):
-        slope = gradient[i] + decay * parameter[i]
-        kept = momentum * buffer[i] + slope
-        buffer[i] = kept
-        parameter[i] -= rate * (ahead * kept + here * slope)
-
-
-@compiled
-def adam(parameter: Any, gradient: Any, first: Any, second: Any, steps: int, numbers: Any, decoupled: bool) -> None:
-    """A step of `torch.optim.Adam` or `AdamW`."""
-    rate, beta1, beta2, weight_decay = numbers[0], numbers[1], numbers[2], numbers[4]
-    keep1, keep2, eps = np.float32(beta1), np.float32(beta2), np.float32(numbers[3])
-    new1, new2 = np.float32(1 - beta1), np.float32(1 - beta2)
-    step = np.float32(rate / (1 - beta1**steps))
-    widen = np.float32(1 / np.sqrt(1 - beta2**steps))
-    shrink = np.float32(1 - rate * weight_decay if decoupled else 1.0)
-    decay = np.float32(0.0 if decoupled else weight_decay)
-    for i in range(len(parameter)):
-        slope = gradient[i] + decay * parameter[i]
-        mean = keep1 * first[i] + new1 * slope
-        square = keep2 * second[i] + new2 * slope * slope
-        first[i], second[i] = mean, square
-        parameter[i] = shrink * parameter[i] - step * mean / (np.sqrt(square) * widen + eps)
-
-
-@compiled
-def uniform(seed: Any, place: Any, count: int) -> Any:
-    """The numbers by which dropout decides for a layer's units, row by row: float32 in [0, 1)."""
-    numbers = np.empty(count, np.float32)
-    begin = _mixed(np.uint64(seed) + (np.uint64(place) + np.uint64(1)) * GOLDEN)
-    for i in range(count):
-        numbers[i] = np.float32(_mixed(begin + np.uint64(i) * GOLDEN) >> U40) * STEP
-    return numbers
+def _step(optimizer: Any, begin: int, gradient: Any, numbers: Any) -> None:
+    """Step the parameters from `begin` on by their gradient."""
+    adaptive, _, _, _, parameters, first, second = optimizer
+    end = begin + len(gradient)
+    if adaptive:
+        adam(parameters[begin:end], gradient, first[begin:end], second[begin:end], numbers)
+    else:
+        sgd(parameters[begin:end], gradient, first[begin:end], numbers)

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from paribus.training.engine import Goal, MeasuringJob, engine_for
 from paribus.training.epoch import Values, exact_sums
-from paribus.training.networks import TILE, StackedNetwork
+from paribus.training.networks import StackedNetwork
 
 EVALUATION_ROWS = 256
-"""Images measured at a time: a constant, because a product's bits may depend on its number of rows."""
+"""Images measured at a time: a constant, because sums over an image set are rounded once for each part."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,9 @@ class Measuring:
 
 
 def _held(inputs: Sequence[Tensor], width: int) -> Tensor:
-    """Each stream's images with whole tiles (stream, image, pixel): a view where one stream's fill them already.
-
-    A view must begin at a whole tile, too, as what is allocated here does: some products' bits depend on it.
-    """
+    """Each stream's images with whole tiles (stream, image, pixel): a view where one stream's fill them already."""
     images, pixels = inputs[0].shape
-    if len(inputs) == 1 and width == pixels and inputs[0].data_ptr() % (4 * TILE) == 0:
+    if len(inputs) == 1 and width == pixels:
         return inputs[0].unsqueeze(0)
     held = torch.zeros(len(inputs), images, width, device=inputs[0].device)
     for into, own in zip(held, inputs, strict=True):

@@ -52,8 +52,8 @@ class StackedNetwork:
     """Parameters of a cohort in one flat tensor, tensor by tensor, each (run, ...) with its tiles filled up.
 
     A weight is held with its longer side first, (run, in, out) or (run, out, in): most of its products then read both
-    factors along their rows, which libraries do fastest. `blocks` (tensor, 2) says where each tensor begins and how
-    many numbers of each run it holds, which `sizes` says, too.
+    factors along their rows, and some of its rows can be worked on by themselves. `blocks` (tensor, 2) says where each
+    tensor begins and how many numbers of each run it holds, which `sizes` says, too.
     """
 
     def __init__(self, layers: Sequence[int], states: Sequence[Mapping[str, Tensor]], device: torch.device) -> None:

@@ -1,0 +1,177 @@
+"""What a training step is made of besides matrix products: images, activations, dropout, losses, optimizers.
+
+Every sum has one order, and nothing depends on another run. Matrices are (image, unit), float32, with whole tiles.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from paribus.training.compiling import compiled
+
+ZERO, ONE = np.float32(0), np.float32(1)
+GOLDEN, FIRST, SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+U27, U30, U31, U40 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(40)
+STEP = np.float32(2.0**-24)
+
+
+@compiled
+def pick(pool: Any, divisor: Any, center: Any, order: Any, inputs: Any) -> None:
+    """Fill `inputs` (row, pixel) with the images of `pool` over `divisor`, less `center`, that `order` (row,) names."""
+    for row in range(len(order)):
+        image, into = pool[order[row]], inputs[row]
+        for pixel in range(len(center)):
+            into[pixel] = np.float32(image[pixel]) / divisor - center[pixel]
+
+
+@compiled
+def activate(values: Any, bias: Any) -> None:
+    """Add the bias, then ReLU."""
+    rows, units = values.shape
+    for row in range(rows):
+        own = values[row]
+        for unit in range(units):
+            value = own[unit] + bias[unit]
+            own[unit] = ZERO if value < ZERO else value  # what is not a number stays one
+
+
+@compiled
+def activate_backward(gradient: Any, values: Any, scale: Any, sums: Any) -> None:
+    """The gradient before ReLU, and dropout's `scale`, from the one behind it; `sums` becomes the bias'."""
+    rows, units = gradient.shape
+    sums[:] = ZERO
+    for row in range(rows):
+        for unit in range(units):
+            slope = gradient[row, unit] * scale
+            slope = ZERO if values[row, unit] <= ZERO else slope
+            gradient[row, unit] = slope
+            sums[unit] += slope
+
+
+@compiled
+def drop(values: Any, seed: Any, place: Any, rate: Any, scale: Any) -> None:
+    """Zero where a unit's number (see `uniform`) is below `rate`, and what is left in proportion."""
+    rows, units = values.shape
+    begin = _mixed(seed + (place + np.uint64(1)) * GOLDEN)
+    for row in range(rows):
+        own = values[row]
+        for unit in range(units):
+            number = np.float32(_mixed(begin + np.uint64(row * units + unit) * GOLDEN) >> U40) * STEP
+            own[unit] *= scale if number >= rate else ZERO
+
+
+@compiled
+def uniform(seed: Any, place: Any, count: int) -> Any:
+    """The numbers by which dropout decides for a layer's units, row by row: float32 in [0, 1)."""
+    numbers = np.empty(count, np.float32)
+    begin = _mixed(np.uint64(seed) + (np.uint64(place) + np.uint64(1)) * GOLDEN)
+    for i in range(count):
+        numbers[i] = np.float32(_mixed(begin + np.uint64(i) * GOLDEN) >> U40) * STEP
+    return numbers
+
+
+@compiled
+def _mixed(z: Any) -> Any:
+    """The output function of SplitMix64 (Steele, Lea, Flood 2014)."""
+    z = (z ^ (z >> U30)) * FIRST
+    z = (z ^ (z >> U27)) * SECOND
+    return z ^ (z >> U31)
+
+
+@compiled
+def cross_entropy(output: Any, bias: Any, sums: Any, labels: Any, smooth: float, classes: int) -> Any:
+    """(mean loss, images put into their class); `output` becomes its own gradient, and `sums` the bias'."""
+    rows = len(output)
+    share, rest, most = ONE / np.float32(rows), np.float32(smooth / classes), np.float32(1 - smooth)
+    sums[:] = ZERO
+    loss, hits = 0.0, 0
+    for row in range(rows):
+        values, label = output[row], labels[row]
+        highest, best = values[0] + bias[0], 0
+        for column in range(classes):
+            value = values[column] + bias[column]
+            values[column] = value
+            if value > highest:
+                highest, best = value, column
+        hits += best == label
+        total, mean, own = ZERO, 0.0, np.float64(values[label])
+        for column in range(classes):
+            mean += values[column]
+            values[column] = np.exp(values[column] - highest)
+            total += values[column]
+        loss += np.log(np.float64(total)) + highest - (1 - smooth) * own - smooth * mean / classes
+        for column in range(classes):
+            target = rest + (most if column == label else ZERO)
+            value = (values[column] / total - target) * share
+            values[column] = value
+            sums[column] += value
+        values[classes:] = ZERO
+    return loss / rows, hits
+
+
+@compiled
+def squared_error(output: Any, bias: Any, sums: Any, images: Any, begin: int, pixels: int, squares: Any) -> float:
+    """These columns' share of the mean loss over `pixels` in all; column 0 is pixel `begin`.
+
+    `output` becomes its own gradient, and `sums` the bias'.
+    """
+    rows, columns = output.shape
+    live = min(columns, pixels - begin)
+    scale = np.float32(2.0 / (rows * pixels))
+    sums[:] = ZERO
+    squares[:live] = ZERO
+    for row in range(rows):
+        values, image = output[row], images[row, begin : begin + live]
+        for pixel in range(live):
+            difference = values[pixel] + bias[pixel] - image[pixel]
+            squares[pixel] += difference * difference
+            difference *= scale
+            values[pixel] = difference
+            sums[pixel] += difference
+        values[live:] = ZERO
+    total = 0.0
+    for pixel in range(live):
+        total += squares[pixel]
+    return total / (rows * pixels)
+
+
+@compiled
+def sgd_numbers(numbers: Any) -> Any:
+    """What `sgd` needs of a run's `OptimizerNumbers` (number,)."""
+    ahead, here = (numbers[1], 1.0) if numbers[2] else (1.0, 0.0)
+    return np.array([numbers[0], numbers[1], ahead, here, numbers[3]]).astype(np.float32)
+
+
+@compiled
+def sgd(parameter: Any, gradient: Any, buffer: Any, numbers: Any) -> None:
+    """A step of `torch.optim.SGD`."""
+    rate, momentum, ahead, here, decay = numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]
+    for i in range(len(parameter)):
+        slope = gradient[i] + decay * parameter[i]
+        kept = momentum * buffer[i] + slope
+        buffer[i] = kept
+        parameter[i] -= rate * (ahead * kept + here * slope)
+
+
+@compiled
+def adam_numbers(numbers: Any, steps: int, decoupled: bool) -> Any:
+    """What `adam` needs of a run's `OptimizerNumbers` (number,) in step number `steps`, from 1."""
+    rate, beta1, beta2, eps, weight_decay = numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]
+    step, widen = rate / (1 - beta1**steps), 1 / np.sqrt(1 - beta2**steps)
+    shrink, decay = (1 - rate * weight_decay, 0.0) if decoupled else (1.0, weight_decay)
+    return np.array([beta1, 1 - beta1, beta2, 1 - beta2, step, widen, eps, shrink, decay]).astype(np.float32)
+
+
+@compiled
+def adam(parameter: Any, gradient: Any, first: Any, second: Any, numbers: Any) -> None:
+    """A step of `torch.optim.Adam` or `AdamW`."""
+    keep1, new1, keep2, new2 = numbers[0], numbers[1], numbers[2], numbers[3]
+    step, widen, eps, shrink, decay = numbers[4], numbers[5], numbers[6], numbers[7], numbers[8]
+    for i in range(len(parameter)):
+        slope = gradient[i] + decay * parameter[i]
+        mean = keep1 * first[i] + new1 * slope
+        square = keep2 * second[i] + new2 * slope * slope
+        first[i], second[i] = mean, square
+        parameter[i] = shrink * parameter[i] - step * mean / (np.sqrt(square) * widen + eps)

@@ -1,0 +1,244 @@
+"""Matrix products for compiled code, made of tiles that stay in the processor's registers.
+
+Libraries are tuned for large matrices; a small network's are narrow, and much of their time goes into copying them into
+a library's own order. Here every number of a product is a sum of `DEPTH` fused multiply-adds along the inner side from
+first to last, plus the next such sum, and so on: its bits depend on nothing but its own row and column, neither on
+how many others there are nor on how wide the processor's vectors are.
+
+A tile (Van Zee, van de Geijn 2015) is some rows by one or two vectors of numbers: in each step along the inner side,
+the vectors of the right matrix are multiplied by one number from each row of the left one. Tiles are written in LLVM's
+own language, because no loop in Python makes a compiler keep so many sums in registers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+import llvmlite.binding as llvm
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from paribus.training.compiling import compiled
+
+LANES: Final = 16
+"""Numbers in a vector: one register of AVX-512, two of AVX2, four of the rest."""
+DEPTH: Final = 256
+"""Steps along the inner side after which the next columns' turn comes: so much of the right matrix stays in L1."""
+GROUP: Final = 3
+"""Rows of the left matrix that are found from one address: at it, and one and two strides from it."""
+SIDE: Final = 8
+"""Rows and columns of what is transposed at once."""
+
+_many_registers = bool(llvm.get_host_cpu_features().get("avx512f"))
+TALL: Final = 12 if _many_registers else 6
+BROAD: Final = 2 if _many_registers else 1
+"""Rows and vectors of the largest tile, which leaves registers for what it is made from."""
+
+_FLOAT, _INT, _LANE = ir.FloatType(), ir.IntType(64), ir.IntType(32)
+_VECTOR, _ROW = ir.VectorType(_FLOAT, LANES), ir.VectorType(_FLOAT, SIDE)
+
+
+def _written(count: int, write: Callable[..., None]) -> Any:
+    """A function for compiled code of a tuple of `count` whole numbers, which `write(builder, *numbers)` writes."""
+
+    def typed(_context: Any, _numbers: Any) -> Any:
+        def generate(_generating: Any, builder: Any, _signature: Any, given: Any) -> Any:
+            write(builder, *(builder.extract_value(given[0], i) for i in range(count)))
+            return _whole(0)
+
+        return types.int64(types.UniTuple(types.int64, count)), generate
+
+    return intrinsic(typed)
+
+
+def _tile(rows: int, vectors: int = 1) -> Any:
+    """`tile((a, a_row, a_step, b, b_step, out, out_row, steps, add))`: `out` (row, column) = or += `a` @ `b`.
+
+    Matrices are addresses; `a_row` and `out_row` lead from one row to the next, `a_step` and `b_step` from one step
+    along the inner side to the next, counted in numbers.
+    """
+    return _written(9, partial(_write_tile, rows=rows, vectors=vectors))
+
+
+def _write_tile(
+    builder: Any,
+    a: Any,
+    a_row: Any,
+    a_step: Any,
+    b: Any,
+    b_step: Any,
+    out: Any,
+    out_row: Any,
+    steps: Any,
+    add: Any,
+    *,
+    rows: int,
+    vectors: int,
+) -> None:
+    """A loop over the steps whose sums LLVM keeps in registers from the first to the last."""
+    a, b, out = (builder.inttoptr(address, _FLOAT.as_pointer()) for address in (a, b, out))
+    in_row = [_away(builder, out, out_row, row) for row in range(rows)]
+    places = [builder.gep(start, [_whole(LANES * v)]) for start in in_row for v in range(vectors)]
+    starts = [_unrelated(builder, _away(builder, a, a_row, row)) for row in range(0, rows, GROUP)]
+    begin = builder.block
+    head, body, end, plain, adding, done = map(builder.append_basic_block, ("head", "body", "end", "", "", "done"))
+    builder.branch(head)
+
+    builder.position_at_end(head)
+    step, right = _begun(builder, _whole(0), begin), _begun(builder, b, begin)
+    lefts = [_begun(builder, start, begin) for start in starts]
+    sums = [_begun(builder, ir.Constant(_VECTOR, [0.0] * LANES), begin) for _ in places]
+    builder.cbranch(builder.icmp_signed("<", step, steps), body, end)
+
+    builder.position_at_end(body)
+    kind = ir.FunctionType(_VECTOR, [_VECTOR] * 3)
+    fused = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{LANES}f32")
+    factors = [_loaded(builder, builder.gep(right, [_whole(LANES * v)]), _VECTOR) for v in range(vectors)]
+    for row in range(rows):
+        number = _spread(builder, builder.load(_away(builder, lefts[row // GROUP], a_row, row % GROUP)))
+        for v, factor in enumerate(factors):
+            total = sums[row * vectors + v]
+            total.add_incoming(builder.call(fused, [number, factor, total]), body)
+    step.add_incoming(builder.add(step, _whole(1)), body)
+    right.add_incoming(builder.gep(right, [b_step]), body)
+    for left in lefts:
+        left.add_incoming(builder.gep(left, [a_step]), body)
+    builder.branch(head)
+
+    builder.position_at_end(end)
+    builder.cbranch(builder.icmp_signed("!=", add, _whole(0)), adding, plain)
+    builder.position_at_end(plain)
+    for place, total in zip(places, sums, strict=True):
+        _store(builder, total, place)
+    builder.branch(done)
+    builder.position_at_end(adding)
+    for place, total in zip(places, sums, strict=True):
+        _store(builder, builder.fadd(_loaded(builder, place, _VECTOR), total), place)
+    builder.branch(done)
+    builder.position_at_end(done)
+
+
+def _write_turned(builder: Any, a: Any, a_row: Any, out: Any, out_row: Any) -> None:
+    """A square's transpose: halves change places across its diagonal, then those of its quarters, and of theirs."""
+    a, out = (builder.inttoptr(address, _FLOAT.as_pointer()) for address in (a, out))
+    rows = [_loaded(builder, _away(builder, a, a_row, row), _ROW) for row in range(SIDE)]
+    for half in (SIDE // 2, SIDE // 4, SIDE // 8):
+        lows = [lane + SIDE - half if lane & half else lane for lane in range(SIDE)]
+        highs = [lane + SIDE if lane & half else lane + half for lane in range(SIDE)]
+        for upper in (row for row in range(SIDE) if not row & half):
+            pair = rows[upper], rows[upper + half]
+            rows[upper], rows[upper + half] = (
+                builder.shuffle_vector(*pair, ir.Constant(ir.VectorType(_LANE, SIDE), lanes)) for lanes in (lows, highs)
+            )
+    for row, value in enumerate(rows):
+        _store(builder, value, _away(builder, out, out_row, row))
+
+
+def _begun(builder: Any, value: Any, before: Any) -> Any:
+    """What has `value` when its loop is entered from `before`."""
+    phi = builder.phi(value.type)
+    phi.add_incoming(value, before)
+    return phi
+
+
+def _away(builder: Any, address: Any, stride: Any, count: int) -> Any:
+    return builder.gep(address, [builder.mul(stride, _whole(count))])
+
+
+def _unrelated(builder: Any, address: Any) -> Any:
+    """The same address, of which LLVM is not told where it comes from.
+
+    It would otherwise find every row's address by adding to that of the row before, one after another in each step.
+    """
+    return builder.asm(ir.FunctionType(address.type, [address.type]), "", "=r,0", [address], side_effect=False)
+
+
+def _loaded(builder: Any, place: Any, kind: Any) -> Any:
+    value = builder.load(builder.bitcast(place, kind.as_pointer()))
+    value.align = 4
+    return value
+
+
+def _store(builder: Any, value: Any, place: Any) -> None:
+    builder.store(value, builder.bitcast(place, value.type.as_pointer())).align = 4
+
+
+def _spread(builder: Any, number: Any) -> Any:
+    """A vector of one number."""
+    none = ir.Constant(_VECTOR, ir.Undefined)
+    first = builder.insert_element(none, number, ir.Constant(_LANE, 0))
+    return builder.shuffle_vector(first, none, ir.Constant(ir.VectorType(_LANE, LANES), [0] * LANES))
+
+
+def _whole(number: int) -> Any:
+    return ir.Constant(_INT, number)
+
+
+_broad, _tall, _four, _two, _one = _tile(TALL, BROAD), _tile(TALL), _tile(4), _tile(2), _tile(1)
+_turned = _written(4, _write_turned)
+
+
+@compiled
+def product(a: Any, b: Any, out: Any, turned: bool, begin: int, add: bool) -> None:
+    """`out` = `a` @ `b`, or `out` += `a` @ `b` with `add`; `turned`, the transpose of `a` from its column `begin` on.
+
+    Contiguous float32 matrices. `out` has whole vectors as columns; `a` and `b` may have more columns than are used.
+    """
+    rows, columns = out.shape
+    inner, b_step = b.shape
+    a_row, a_step = (1, a.shape[1]) if turned else (a.shape[1], 1)
+    for start in range(0, inner, DEPTH):
+        steps, more = min(DEPTH, inner - start), int(add or start > 0)
+        left = a.ctypes.data + 4 * (begin + start * a_step)
+        for first in range(0, columns, BROAD * LANES):
+            right, into = b.ctypes.data + 4 * (start * b_step + first), out.ctypes.data + 4 * first
+            row = 0
+            while first + BROAD * LANES <= columns and rows - row >= TALL:
+                at, to = left + 4 * row * a_row, into + 4 * row * columns
+                _broad((at, a_row, a_step, right, b_step, to, columns, steps, more))
+                row += TALL
+            for _ in range(first, min(first + BROAD * LANES, columns), LANES):
+                _narrow(left, a_row, a_step, right, b_step, into, columns, steps, more, row, rows)
+                right, into = right + 4 * LANES, into + 4 * LANES
+
+
+@compiled
+def _narrow(
+    a: int,
+    a_row: int,
+    a_step: int,
+    b: int,
+    b_step: int,
+    out: int,
+    out_row: int,
+    steps: int,
+    add: int,
+    row: int,
+    rows: int,
+) -> None:
+    """One vector's columns of a product, from `row` to `rows`."""
+    while rows - row >= TALL:
+        _tall((a + 4 * row * a_row, a_row, a_step, b, b_step, out + 4 * row * out_row, out_row, steps, add))
+        row += TALL
+    while rows - row >= 4:
+        _four((a + 4 * row * a_row, a_row, a_step, b, b_step, out + 4 * row * out_row, out_row, steps, add))
+        row += 4
+    if rows - row >= 2:
+        _two((a + 4 * row * a_row, a_row, a_step, b, b_step, out + 4 * row * out_row, out_row, steps, add))
+        row += 2
+    if rows - row:
+        _one((a + 4 * row * a_row, a_row, a_step, b, b_step, out + 4 * row * out_row, out_row, steps, add))
+
+
+@compiled
+def turn(matrix: Any, out: Any) -> None:
+    """`out` = the transpose of `matrix`, both contiguous float32 with whole vectors as rows and columns."""
+    rows, columns = matrix.shape
+    for row in range(0, rows, SIDE):
+        for column in range(0, columns, SIDE):
+            at, to = row * columns + column, column * rows + row
+            _turned((matrix.ctypes.data + 4 * at, columns, out.ctypes.data + 4 * to, rows))
