@@ -214,10 +214,10 @@ def _profiles(profiles: Sequence[Mapping[str, Any]]) -> str:
     text = f"""\
 Microseconds of one run's training step on one core, in the cohort that the planner makes of many runs, and of its
 parts, each by itself in a warm cache, at their fastest. The last columns show what keeps the share of the peak down:
-what the matrix products take of a step, and how near products of these shapes come to a square one
+what the matrix products take of a step, and how near products of these shapes come to PyTorch's of a square one
 ({profiles[0]["square_gflops"]:.0f} GFLOP/s on one core here). What is left is traffic that no training can leave out:
-the batch's images are read and turned into numbers, and every parameter, its gradient and its optimizer's slots are
-read and written once a step; "the rest" is bias, ReLU and loss, and what the cache does not hold.
+the batch's images are read and turned into numbers, and every parameter and its optimizer's slots are read and written
+once a step; "the rest" is bias, ReLU and loss, and what the cache does not hold.
 
 """
     return text + "\n".join(lines)
