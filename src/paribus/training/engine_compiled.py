@@ -64,8 +64,7 @@ def training(job: TrainingJob) -> Call:
         stream_of_runs(job.streams, network.device).numpy(),
         job.order.numpy(),
         job.labels.numpy(),
-        job.goal.has_classes,
-        job.goal.smoothing.numpy(),
+        (job.goal.has_classes, job.goal.smoothing.numpy()),
         (dropout is not None, rates.numpy(), seeds.numpy()),
         job.losses.numpy(),
     )
@@ -82,8 +81,7 @@ def measuring(job: MeasuringJob) -> Call:
         job.images.numpy(),
         job.labels.numpy(),
         job.rows,
-        job.goal.has_classes,
-        job.goal.smoothing.numpy(),
+        (job.goal.has_classes, job.goal.smoothing.numpy()),
         job.losses.numpy(),
         job.correct.numpy(),
     )
@@ -113,17 +111,16 @@ def _train(
     stream_of: Any,
     order: Any,
     labels: Any,
-    has_classes: bool,
-    smoothing: Any,
+    goal: Any,
     dropout: Any,
     losses: Any,
 ) -> None:
-    runs, columns, widths, _, _ = network
+    runs, _, widths, _, _ = network
     pool, divisor, centers = pictures
     dropping, rates, seeds = dropout
-    sums, squares = scratch[4][0], scratch[4][1]
+    sums = scratch[4][0]
     last, images, batch_size = len(widths) - 2, order.shape[1], len(inputs)
-    panel = _panel(widths, has_classes)
+    panel = _panel(widths, goal[0])
     optimizer[3][0] += losses.shape[0]
     for batch in range(losses.shape[0]):
         start = batch * batch_size
@@ -133,35 +130,24 @@ def _train(
             stream = stream_of[run]
             if run == 0 or stream != stream_of[run - 1]:
                 pick(pool, divisor, centers[stream], order[stream, start : start + rows], inputs)
-            scale = ONE / (ONE - rates[run])
+            of, scale = labels[stream, start : start + rows], ONE / (ONE - rates[run])
             for layer in range(last):
                 values = _hidden(network, scratch, run, layer, images_in, rows)
                 if dropping:
                     place = np.uint64(batch * (last + 1) + layer)
                     drop(values, np.uint64(seeds[stream]), place, rates[run], scale)
             numbers = _numbers(optimizer, run, batch + 1 - losses.shape[0])
-            below = _below(scratch[0], widths, last, images_in, rows)
             loss = 0.0
             for begin in range(0, widths[last + 1], panel):
                 end = min(begin + panel, widths[last + 1])
-                output, own = _product(network, scratch, run, last, begin, end, below, rows), sums[: end - begin]
-                bias = _bias(network, run, last)[begin:end]
-                if has_classes:
-                    of = labels[stream, start : start + rows]
-                    loss += cross_entropy(output, bias, own, of, smoothing[run], columns)[0]
-                else:
-                    loss += squared_error(output, bias, own, images_in, begin, columns, squares)
-                _backward(network, optimizer, scratch, run, last, begin, below, output, own, numbers)
+                output, own, share, _ = _judged(network, scratch, goal, run, begin, end, images_in, of)
+                loss += share
+                _backward(network, optimizer, scratch, run, last, begin, images_in, output, own, numbers)
             losses[batch, run] = loss
             for layer in range(last - 1, -1, -1):
-                values, gradient = (
-                    _values(scratch[0], widths, layer + 1, rows),
-                    _values(scratch[1], widths, layer + 1, rows),
-                )
-                own = sums[: widths[layer + 1]]
-                activate_backward(gradient, values, scale, own)
-                below = _below(scratch[0], widths, layer, images_in, rows)
-                _backward(network, optimizer, scratch, run, layer, 0, below, gradient, own, numbers)
+                gradient, own = _values(scratch[1], widths, layer + 1, rows), sums[: widths[layer + 1]]
+                activate_backward(gradient, _values(scratch[0], widths, layer + 1, rows), scale, own)
+                _backward(network, optimizer, scratch, run, layer, 0, images_in, gradient, own, numbers)
 
 
 @compiled
@@ -172,36 +158,27 @@ def _measure(
     images: Any,
     labels: Any,
     most_rows: int,
-    has_classes: bool,
-    smoothing: Any,
+    goal: Any,
     losses: Any,
     correct: Any,
 ) -> None:
-    runs, columns, widths, _, _ = network
-    sums, squares = scratch[4][0], scratch[4][1]
+    runs, _, widths, _, _ = network
     last = len(widths) - 2
-    panel = _panel(widths, has_classes)
+    panel = _panel(widths, goal[0])
     for part in range(losses.shape[0]):
         start = part * most_rows
         rows = min(most_rows, images.shape[1] - start)
         for run in range(runs):
             stream = stream_of[run]
-            images_in = images[stream, start : start + rows]
+            images_in, of = images[stream, start : start + rows], labels[stream, start : start + rows]
             for layer in range(last):
                 _hidden(network, scratch, run, layer, images_in, rows)
-            below = _below(scratch[0], widths, last, images_in, rows)
             loss = 0.0
             for begin in range(0, widths[last + 1], panel):
                 end = min(begin + panel, widths[last + 1])
-                output, own = _product(network, scratch, run, last, begin, end, below, rows), sums[: end - begin]
-                bias = _bias(network, run, last)[begin:end]
-                if has_classes:
-                    of = labels[stream, start : start + rows]
-                    mean, hits = cross_entropy(output, bias, own, of, smoothing[run], columns)
-                    correct[part, run] = hits
-                    loss += mean
-                else:
-                    loss += squared_error(output, bias, own, images_in, begin, columns, squares)
+                _, _, share, hits = _judged(network, scratch, goal, run, begin, end, images_in, of)
+                loss += share
+                correct[part, run] = hits
             losses[part, run] = loss
 
 
@@ -275,6 +252,23 @@ def _product(network: Any, scratch: Any, run: int, layer: int, begin: int, end: 
 
 
 @compiled
+def _judged(
+    network: Any, scratch: Any, goal: Any, run: int, begin: int, end: int, images: Any, labels: Any
+) -> tuple[Any, Any, float, int]:
+    """The last layer's outputs from `begin` to `end` as their own gradient, their bias' gradient, their share of the
+    mean loss, and how many images are put into their class."""
+    _, columns, widths, _, _ = network
+    has_classes, smoothing = goal
+    last, rows, own = len(widths) - 2, len(images), scratch[4][0, : end - begin]
+    output = _product(network, scratch, run, last, begin, end, _below(scratch[0], widths, last, images, rows), rows)
+    bias = _bias(network, run, last)[begin:end]
+    if has_classes:
+        loss, hits = cross_entropy(output, bias, own, labels, smoothing[run], columns)
+        return output, own, loss, hits
+    return output, own, squared_error(output, bias, own, images, begin, columns, scratch[4][1]), 0
+
+
+@compiled
 def _backward(
     network: Any,
     optimizer: Any,
@@ -282,7 +276,7 @@ def _backward(
     run: int,
     layer: int,
     begin: int,
-    below: Any,
+    images: Any,
     gradient: Any,
     sums: Any,
     numbers: Any,
@@ -294,6 +288,7 @@ def _backward(
     _, _, widths, blocks, _ = network
     weight, outputs_first = _weight(network, run, layer), widths[layer] < widths[layer + 1]
     rows, outputs = gradient.shape
+    below = _below(scratch[0], widths, layer, images, rows)
     if layer:
         factor = weight[begin : begin + outputs] if outputs_first else _turned(scratch, weight)
         product(gradient, factor, _values(scratch[1], widths, layer, rows), False, 0, begin > 0)
