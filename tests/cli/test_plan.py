@@ -16,6 +16,15 @@ def test_a_plan_tells_what_would_be_done_and_does_nothing(paribus: Paribus, cour
     assert not Path("paribus-workspace").exists()
 
 
+def test_a_plan_of_runs_that_may_stop_early_tells_the_most_that_it_takes(paribus: Paribus, course: Path) -> None:
+    stop = ("--set", "training.early_stop.rule=min-val-loss", "--set", "training.early_stop.patience=2")
+    assert "at most" not in paribus("plan", course).out
+    said = paribus("plan", course, *stop)
+    assert "expected in all: at most " in said.out
+    assert said.out.rstrip().endswith("4 runs may stop early")
+    assert json.loads(paribus("plan", course, *stop, "--json").out)["may_stop_early"] == 4
+
+
 def test_json_holds_runs_and_cohorts(paribus: Paribus, course: Path) -> None:
     plan = json.loads(paribus("plan", course, "--json", "--replicates", 3).out)
     assert (plan["study"], plan["replicates"], plan["recorded"]) == ("course", 3, 0)

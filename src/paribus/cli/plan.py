@@ -73,7 +73,9 @@ def _tell(study: Study, plan: Plan) -> None:
     tell_columns(rows, right=range(7))
     tell()
     operations = count(sum(cohort.operations for cohort in plan.cohorts))
-    tell(f"expected in all: {_time(plan.expected_s)} on {_place(plan)}, {operations} operations")
+    early = plan.may_stop_early
+    most, why = ("at most ", f"; {plural(early, 'run')} may stop early") if early else ("", "")
+    tell(f"expected in all: {most}{_time(plan.expected_s)} on {_place(plan)}, {operations} operations{why}")
 
 
 def _row(place: int, cohort: CohortPlan) -> tuple[str, ...]:
@@ -111,6 +113,7 @@ def _as_json(study: Study, plan: Plan) -> dict[str, Any]:
         "device": plan.device.model,
         "workers": plan.device.workers,
         "expected_s": plan.expected_s,
+        "may_stop_early": plan.may_stop_early,
         "runs": [
             {
                 "run": run.run_id,

@@ -121,6 +121,11 @@ class Plan:
             free_at[0] += cohort.expected_s
         return max(free_at)
 
+    @property
+    def may_stop_early(self) -> int:
+        """Runs that are left and may end before their last epoch, for all of which they are expected to train."""
+        return sum(run.recipe.training.early_stop is not None for run in self.left())
+
     def left(self) -> tuple[PlannedRun, ...]:
         return tuple(run for run in self.runs if run.state != "recorded")
 
