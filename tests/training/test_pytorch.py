@@ -2,7 +2,7 @@
 
 Products are summed in another order, and nothing else differs: losses agree to a few units in the last place. Adam
 divides a gradient by its own size, so where one is nearly zero, the last place of its terms moves a weight by up to a
-hundredth of a step; hence the wider tolerance for it, twice as far as float32 itself lies from exact arithmetic there.
+hundredth of a step; hence the wider tolerance for it.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from tests.training.conftest import AUTOENCODER, CLASSIFIER, member, recipe
 from tests.training.plain import largest_difference, parameters, plain_loop, root_mean_square_difference
 
 LOSS_TOLERANCE = 1e-6
-WEIGHT_TOLERANCE = {"sgd": 1e-6, "adam": 4e-4, "adamw": 4e-4}
+WEIGHT_TOLERANCE = {"sgd": 1e-6, "adam": 2e-4, "adamw": 2e-4}
 """Of the largest parameter of a tensor, after a few epochs."""
+NEARLY_ZERO = {"AE_n64": 2}
+"""How much wider that is with Adam where gradients come so near to zero that float32 itself lies 2e-4 from exact."""
 EPOCHS = 2
 
 NETWORKS = {
@@ -62,11 +64,13 @@ def agreement(of, epochs=EPOCHS):
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
-@pytest.mark.parametrize(("base", "layers"), NETWORKS.values(), ids=NETWORKS)
-def test_every_network_with_every_optimizer(base, layers, optimizer):
+@pytest.mark.parametrize("network", NETWORKS)
+def test_every_network_with_every_optimizer(network, optimizer):
+    base, layers = NETWORKS[network]
+    wider = 1 if optimizer["kind"] == "sgd" else NEARLY_ZERO.get(network, 1)
     kept = {key: value for key, value in base.items() if key != "optimizer"}
     weights, losses, rates = agreement(member(recipe({**kept, "optimizer": optimizer}, network={"layers": layers})))
-    assert weights < WEIGHT_TOLERANCE[optimizer["kind"]]
+    assert weights < wider * WEIGHT_TOLERANCE[optimizer["kind"]]
     assert losses < LOSS_TOLERANCE
     assert rates
 
