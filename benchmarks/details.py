@@ -88,6 +88,7 @@ def _parts(work: Task) -> dict[str, Callable[[], object]]:
     values = [np.random.default_rng(0).random((rows, width), dtype=np.float32) for width in widths]
     weights = [np.zeros(pair, np.float32) for pair in pairwise(widths)]
     turned = [np.zeros(pair[::-1], np.float32) for pair in pairwise(widths)]
+    gradients = [np.zeros((max(pair), min(pair)), np.float32) for pair in pairwise(widths)]
     pool = (work.pool * 255).astype(np.uint8)
     center, order = np.zeros(widths[0], np.float32), np.random.default_rng(0).permutation(len(pool))[:rows]
 
@@ -98,9 +99,9 @@ def _parts(work: Task) -> dict[str, Callable[[], object]]:
             product(values[i], weight, values[i + 1], False, 0, False)
         for i in range(len(weights) - 1, -1, -1):
             if widths[i] < widths[i + 1]:
-                product(values[i + 1], values[i], turned[i], True, 0, False)
+                product(values[i + 1], values[i], gradients[i], True, 0, False)
             else:
-                product(values[i], values[i + 1], weights[i], True, 0, False)
+                product(values[i], values[i + 1], gradients[i], True, 0, False)
             if i:
                 if widths[i] >= widths[i + 1]:
                     turn(weights[i], turned[i])
