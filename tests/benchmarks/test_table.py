@@ -53,6 +53,15 @@ def test_a_missed_target_is_marked_with_the_target() -> None:
         assert missed in line
 
 
+def test_a_narrow_miss_is_not_rounded_away() -> None:
+    assert "1.29x ✗ 1.3x" in summary_of([*ROWS[:4], row("vmap", 32, 12.93), row("paribus-training", 32, 10.0)])
+
+
+def test_arms_that_share_their_batches_are_shown_and_judged_beside_runs_that_do_not() -> None:
+    slower = [row("paribus-training", 32, 10.0), row("paribus-arms", 32, 8.0)]
+    assert "| 12.0x; arms 15.0x |" in summary_of([*ROWS[:5], *slower])
+
+
 def test_a_peer_that_trained_something_else_counts_for_nothing_and_is_marked() -> None:
     wrong = row("jax", 32, 2.0, agrees=False, quality=0.1)
     assert "vmap" in summary_of([*ROWS, wrong])

@@ -14,7 +14,9 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from numba import config, njit
+from llvmlite import ir
+from numba import config, njit, types
+from numba.extending import intrinsic
 
 _config: Any = config
 
@@ -35,6 +37,27 @@ def compiled(function: Callable[..., Any]) -> Any:
         return njit(function, cache=True, **settings)
     finally:
         _config.CACHE_DIR = before
+
+
+def written(count: int, write: Callable[..., None]) -> Any:
+    """A function for compiled code of a tuple of `count` whole numbers, which `write(builder, *numbers)` writes.
+
+    For what Python has no words for: `builder` is LLVM's.
+    """
+
+    def typed(_context: Any, _numbers: Any) -> Any:
+        def generate(_generating: Any, builder: Any, _signature: Any, given: Any) -> Any:
+            write(builder, *(builder.extract_value(given[0], i) for i in range(count)))
+            return whole(0)
+
+        return types.int64(types.UniTuple(types.int64, count)), generate
+
+    return intrinsic(typed)
+
+
+def whole(number: int) -> Any:
+    """A whole number in LLVM's language."""
+    return ir.Constant(ir.IntType(64), number)
 
 
 @lru_cache(maxsize=1)

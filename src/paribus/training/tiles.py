@@ -12,17 +12,14 @@ own language, because no loop in Python makes a compiler keep so many sums in re
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
 import llvmlite.binding as llvm
 from llvmlite import ir
-from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
-from paribus.training.compiling import compiled
+from paribus.training.compiling import compiled, whole, written
 
 LANES: Final = 16
 """Numbers in a vector: one register of AVX-512, two of AVX2, four of the rest."""
@@ -38,21 +35,8 @@ TALL: Final = 12 if _many_registers else 6
 BROAD: Final = 2 if _many_registers else 1
 """Rows and vectors of the largest tile, which leaves registers for what it is made from."""
 
-_FLOAT, _INT, _LANE = ir.FloatType(), ir.IntType(64), ir.IntType(32)
+_FLOAT, _LANE = ir.FloatType(), ir.IntType(32)
 _VECTOR, _ROW = ir.VectorType(_FLOAT, LANES), ir.VectorType(_FLOAT, SIDE)
-
-
-def _written(count: int, write: Callable[..., None]) -> Any:
-    """A function for compiled code of a tuple of `count` whole numbers, which `write(builder, *numbers)` writes."""
-
-    def typed(_context: Any, _numbers: Any) -> Any:
-        def generate(_generating: Any, builder: Any, _signature: Any, given: Any) -> Any:
-            write(builder, *(builder.extract_value(given[0], i) for i in range(count)))
-            return _whole(0)
-
-        return types.int64(types.UniTuple(types.int64, count)), generate
-
-    return intrinsic(typed)
 
 
 def _tile(rows: int, vectors: int = 1) -> Any:
@@ -61,7 +45,7 @@ def _tile(rows: int, vectors: int = 1) -> Any:
     Matrices are addresses; `a_row` and `out_row` lead from one row to the next, `a_step` and `b_step` from one step
     along the inner side to the next, counted in numbers.
     """
-    return _written(9, partial(_write_tile, rows=rows, vectors=vectors))
+    return written(9, partial(_write_tile, rows=rows, vectors=vectors))
 
 
 def _write_tile(
@@ -82,14 +66,14 @@ def _write_tile(
     """A loop over the steps whose sums LLVM keeps in registers from the first to the last."""
     a, b, out = (builder.inttoptr(address, _FLOAT.as_pointer()) for address in (a, b, out))
     in_row = [_away(builder, out, out_row, row) for row in range(rows)]
-    places = [builder.gep(start, [_whole(LANES * v)]) for start in in_row for v in range(vectors)]
+    places = [builder.gep(start, [whole(LANES * v)]) for start in in_row for v in range(vectors)]
     starts = [_unrelated(builder, _away(builder, a, a_row, row)) for row in range(0, rows, GROUP)]
     begin = builder.block
     head, body, end, plain, adding, done = map(builder.append_basic_block, ("head", "body", "end", "", "", "done"))
     builder.branch(head)
 
     builder.position_at_end(head)
-    step, right = _begun(builder, _whole(0), begin), _begun(builder, b, begin)
+    step, right = _begun(builder, whole(0), begin), _begun(builder, b, begin)
     lefts = [_begun(builder, start, begin) for start in starts]
     sums = [_begun(builder, ir.Constant(_VECTOR, [0.0] * LANES), begin) for _ in places]
     builder.cbranch(builder.icmp_signed("<", step, steps), body, end)
@@ -97,20 +81,20 @@ def _write_tile(
     builder.position_at_end(body)
     kind = ir.FunctionType(_VECTOR, [_VECTOR] * 3)
     fused = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{LANES}f32")
-    factors = [_loaded(builder, builder.gep(right, [_whole(LANES * v)]), _VECTOR) for v in range(vectors)]
+    factors = [_loaded(builder, builder.gep(right, [whole(LANES * v)]), _VECTOR) for v in range(vectors)]
     for row in range(rows):
         number = _spread(builder, builder.load(_away(builder, lefts[row // GROUP], a_row, row % GROUP)))
         for v, factor in enumerate(factors):
             total = sums[row * vectors + v]
             total.add_incoming(builder.call(fused, [number, factor, total]), body)
-    step.add_incoming(builder.add(step, _whole(1)), body)
+    step.add_incoming(builder.add(step, whole(1)), body)
     right.add_incoming(builder.gep(right, [b_step]), body)
     for left in lefts:
         left.add_incoming(builder.gep(left, [a_step]), body)
     builder.branch(head)
 
     builder.position_at_end(end)
-    builder.cbranch(builder.icmp_signed("!=", add, _whole(0)), adding, plain)
+    builder.cbranch(builder.icmp_signed("!=", add, whole(0)), adding, plain)
     builder.position_at_end(plain)
     for place, total in zip(places, sums, strict=True):
         _store(builder, total, place)
@@ -146,7 +130,7 @@ def _begun(builder: Any, value: Any, before: Any) -> Any:
 
 
 def _away(builder: Any, address: Any, stride: Any, count: int) -> Any:
-    return builder.gep(address, [builder.mul(stride, _whole(count))])
+    return builder.gep(address, [builder.mul(stride, whole(count))])
 
 
 def _unrelated(builder: Any, address: Any) -> Any:
@@ -174,12 +158,8 @@ def _spread(builder: Any, number: Any) -> Any:
     return builder.shuffle_vector(first, none, ir.Constant(ir.VectorType(_LANE, LANES), [0] * LANES))
 
 
-def _whole(number: int) -> Any:
-    return ir.Constant(_INT, number)
-
-
 _broad, _tall, _four, _two, _one = _tile(TALL, BROAD), _tile(TALL), _tile(4), _tile(2), _tile(1)
-_turned = _written(4, _write_turned)
+_turned = written(4, _write_turned)
 
 
 @compiled
