@@ -39,6 +39,16 @@ def test_a_change_of_any_compiled_file_makes_another_folder(folders):
     assert changed.parent == source / "__pycache__"
 
 
+def test_it_is_said_when_there_is_nothing_kept_yet(folders, caplog):
+    caplog.set_level("INFO", "paribus.training")
+    folder = compiling._folder()
+    assert caplog.messages == ["compiling for this processor, once: half a minute"]
+    (folder / "code").touch()
+    compiling._folder.cache_clear()
+    compiling._folder()
+    assert len(caplog.messages) == 1
+
+
 def test_the_user_s_folder_where_the_source_s_is_shut(folders, monkeypatch):
     source, cache = folders
     shut(source, monkeypatch)

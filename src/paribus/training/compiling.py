@@ -7,6 +7,7 @@ other files is compiled into it: so code is kept in a folder that is named by th
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections.abc import Callable
 from functools import lru_cache
@@ -19,6 +20,7 @@ from numba import config, njit, types
 from numba.extending import intrinsic
 
 _config: Any = config
+_LOG = logging.getLogger("paribus.training")
 
 
 def compiled(function: Callable[..., Any]) -> Any:
@@ -65,7 +67,10 @@ def _folder() -> Path | None:
     here = Path(__file__).parent
     user = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
     name = f"compiled-{_content(here)}"
-    return next(filter(_writable, (here / "__pycache__" / name, user / "paribus" / name)), None)
+    folder = next(filter(_writable, (here / "__pycache__" / name, user / "paribus" / name)), None)
+    if folder is None or not any(folder.iterdir()):
+        _LOG.info("compiling for this processor%s: half a minute", ", once" if folder else "")
+    return folder
 
 
 def _content(folder: Path) -> str:
