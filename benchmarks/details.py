@@ -29,8 +29,10 @@ from benchmarks.machine import ROOT
 from benchmarks.peers.paribus_training import ParibusTraining, cohort_of, trained_s
 from benchmarks.tasks import Task, task
 from paribus.training import kernels
+from paribus.training.compiling import compiled
 from paribus.training.devices import settle_thread
-from paribus.training.networks import parameter_count, tiled
+from paribus.training.engine_compiled import BLOCK, PANEL
+from paribus.training.networks import TILE, parameter_count, tiled
 from paribus.training.tiles import product, turn
 
 PROFILED_RUNS = 32
@@ -85,38 +87,57 @@ def profile(work: Task) -> dict[str, Any]:
 def _parts(work: Task) -> dict[str, Callable[[], object]]:
     """A step's parts: its matrix products, reading a batch of images, and the optimizer."""
     rows, widths = work.batch_size, [tiled(width) for width in work.layers]
-    values = [np.random.default_rng(0).random((rows, width), dtype=np.float32) for width in widths]
-    weights = [np.zeros(pair, np.float32) for pair in pairwise(widths)]
-    turned = [np.zeros(pair[::-1], np.float32) for pair in pairwise(widths)]
-    gradients = [np.zeros((max(pair), min(pair)), np.float32) for pair in pairwise(widths)]
+    # as wide as the engine's: see its `training`
+    values = [np.zeros((rows, width), np.float32) for width in (widths[0] + TILE, *widths[1:])]
+    weights = [np.zeros((max(pair), min(pair)), np.float32) for pair in pairwise(widths)]
+    scratch = [np.zeros(size, np.float32) for size in (max(w.size for w in weights), rows * PANEL, BLOCK * max(widths))]
+    held = tuple(values), tuple(weights), np.array(widths), tuple(scratch)
     pool = (work.pool * 255).astype(np.uint8)
     center, order = np.zeros(widths[0], np.float32), np.random.default_rng(0).permutation(len(pool))[:rows]
-
-    def products() -> None:
-        for i, weight in enumerate(weights):
-            if widths[i] < widths[i + 1]:
-                turn(turned[i], weight)
-            product(values[i], weight, values[i + 1], False, 0, False)
-        for i in range(len(weights) - 1, -1, -1):
-            if widths[i] < widths[i + 1]:
-                product(values[i + 1], values[i], gradients[i], True, 0, False)
-            else:
-                product(values[i], values[i + 1], gradients[i], True, 0, False)
-            if i:
-                if widths[i] >= widths[i + 1]:
-                    turn(weights[i], turned[i])
-                product(values[i + 1], turned[i], values[i], False, 0, False)
-
     flat = [np.zeros(parameter_count(widths), np.float32) for _ in range(4)]
     sgd = kernels.sgd_numbers(np.array([1e-3, 0.9, 0.0, 0.0]))
     adam = kernels.adam_numbers(np.array([1e-3, 0.9, 0.999, 1e-8, 0.0]), 1, False)
     return {
-        "products": products,
+        "products": lambda: _products(*held),
         "images": lambda: kernels.pick(pool, np.float32(255), center, order, values[0]),
         "optimizer": (lambda: kernels.sgd(*flat[:3], sgd))
         if work.recipe.optimizer.kind == "sgd"
         else (lambda: kernels.adam(*flat, adam)),
     }
+
+
+@compiled
+def _products(values: Any, weights: Any, widths: Any, scratch: Any) -> None:
+    """The products of a training step, in the engine's shapes and order: see `engine_compiled`."""
+    rows, last = len(values[0]), len(weights) - 1
+    for i in range(last + 1):
+        weight = weights[i]
+        if widths[i] >= widths[i + 1]:
+            product(values[i], weight, values[i + 1], False, 0, False)
+    for i in range(last, -1, -1):
+        weight, outputs_first = weights[i], widths[i] < widths[i + 1]
+        for begin in range(0, widths[i + 1], PANEL if outputs_first else widths[i + 1]):
+            gradient, factor = values[i + 1], weight
+            if outputs_first:
+                end = min(begin + PANEL, widths[i + 1])
+                gradient, factor = scratch[1][: rows * (end - begin)].reshape(rows, end - begin), weight[begin:end]
+                product(values[i], _turned(factor, scratch[0]), gradient, False, 0, False)
+            if i:
+                factor = factor if outputs_first else _turned(weight, scratch[0])
+                product(gradient, factor, values[i], False, 0, begin > 0)
+            left, right = (gradient, values[i]) if outputs_first else (values[i], gradient)
+            held, columns = gradient.shape[1] if outputs_first else widths[i], weight.shape[1]
+            for row in range(0, held, BLOCK):
+                made = scratch[2][: min(BLOCK, held - row) * columns]
+                product(left, right, made.reshape(len(made) // columns, columns), True, row, False)
+
+
+@compiled
+def _turned(matrix: Any, scratch: Any) -> Any:
+    rows, columns = matrix.shape
+    out = scratch[: rows * columns].reshape(columns, rows)
+    turn(matrix, out)
+    return out
 
 
 def _square() -> Callable[[], object]:

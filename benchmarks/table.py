@@ -89,7 +89,13 @@ def _summary(rows: Sequence[Row], networks: Sequence[str]) -> str:
             _overhead(of),
         )
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n\nA target that is missed is marked ✗, with the target."
+    return "\n".join(lines) + "\n\n" + _NOTE
+
+
+_NOTE: Final = (
+    "A target that is missed is marked ✗, with the target. Arms are runs of one replicate, which share their batches; "
+    '"at the peak" is the ratio that would be left if matrix products alone took time, at the peak\'s rate.'
+)
 
 
 def _against_loop(of: Sequence[Row], best: Row) -> str:
@@ -98,9 +104,10 @@ def _against_loop(of: Sequence[Row], best: Row) -> str:
     The loop trains either in the same time.
     """
     loop, arms, target = _best(of, "dataloader"), _best(of, "paribus-arms"), LOOP_TARGETS.get(best.network)
-    if arms is None or arms.ms_per_model_epoch >= best.ms_per_model_epoch:
-        return _ratio(loop, best, target)
-    return f"{_ratio(loop, best, None)}; arms {_ratio(loop, arms, target)}"
+    text = _ratio(loop, best, target)
+    if arms is not None and arms.ms_per_model_epoch < best.ms_per_model_epoch:
+        text = f"{_ratio(loop, best, None)}; arms {_ratio(loop, arms, target)}"
+    return f"{text} ({1 / loop.peak_share:.1f}x at the peak)" if loop is not None and "✗" in text else text
 
 
 def _against_peers(of: Sequence[Row], best: Row) -> str:
@@ -227,7 +234,7 @@ parts, each by itself in a warm cache, at their fastest. The last columns show w
 what the matrix products take of a step, and how near products of these shapes come to PyTorch's of a square one
 ({profiles[0]["square_gflops"]:.0f} GFLOP/s on one core here). What is left is traffic that no training can leave out:
 the batch's images are read and turned into numbers, and every parameter and its optimizer's slots are read and written
-once a step; "the rest" is bias, ReLU and loss, and what the cache does not hold.
+once a step; "the rest" is bias, ReLU and loss, an epoch's last, smaller batch, and what the cache does not hold.
 
 """
     return text + "\n".join(lines)
