@@ -104,6 +104,7 @@ def _whole(trial: Trial, instants: int, seconds: float | None) -> list[Subject]:
         began = time.monotonic()
         tell(itertools.takewhile(lambda _: time.monotonic() < deadline, stories), AT_ONCE)
         _say(f"{name}: {time.monotonic() - began:.0f} s")
+    trial.troubles += [f"{kind}: no fault came in time" for kind, count in trial.counts.items() if not count.injected]
     return subjects
 
 

@@ -43,8 +43,11 @@ def politely(trial: Trial, subject: Subject, times: int) -> Iterator[Story]:
 
 
 def commands(trial: Trial, subject: Subject, times: int) -> Iterator[Story]:
-    """`python -m paribus`, killed after what its imports take."""
-    for _ in range(times):
+    """`python -m paribus`, killed after what its imports take, until `times` kills came before its end."""
+    enough = trial.count(COMMANDS).kills + times
+    for _ in range(20 * times):
+        if trial.count(COMMANDS).kills >= enough:
+            return
         yield _command(trial, subject, Fault(after_s=subject.start_s + trial.random.uniform(0, subject.wall_s)))
 
 
@@ -81,6 +84,8 @@ def _command(trial: Trial, subject: Subject, fault: Fault) -> Story:
     end = yield trial.lives.start(subject.command(workspace), fault)
     count.injected += end.killed
     count.kills += end.killed
+    if not end.killed:
+        subject.start_s = max(0.0, end.wall_s - subject.wall_s)  # the machine has got faster
     trial.look(COMMANDS, subject, workspace, recorded.NOWHERE)
     end = yield trial.lives.start(subject.command(workspace))
     trial.finished(COMMANDS, subject, workspace, end)
