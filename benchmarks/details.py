@@ -121,23 +121,15 @@ def _products(values: Any, weights: Any, widths: Any, scratch: Any) -> None:
             if outputs_first:
                 end = min(begin + PANEL, widths[i + 1])
                 gradient, factor = scratch[1][: rows * (end - begin)].reshape(rows, end - begin), weight[begin:end]
-                product(values[i], _turned(factor, scratch[0]), gradient, False, 0, False)
+                product(values[i], turn(factor, scratch[0]), gradient, False, 0, False)
             if i:
-                factor = factor if outputs_first else _turned(weight, scratch[0])
+                factor = factor if outputs_first else turn(weight, scratch[0])
                 product(gradient, factor, values[i], False, 0, begin > 0)
             left, right = (gradient, values[i]) if outputs_first else (values[i], gradient)
             held, columns = gradient.shape[1] if outputs_first else widths[i], weight.shape[1]
             for row in range(0, held, BLOCK):
                 made = scratch[2][: min(BLOCK, held - row) * columns]
                 product(left, right, made.reshape(len(made) // columns, columns), True, row, False)
-
-
-@compiled
-def _turned(matrix: Any, scratch: Any) -> Any:
-    rows, columns = matrix.shape
-    out = scratch[: rows * columns].reshape(columns, rows)
-    turn(matrix, out)
-    return out
 
 
 def _square() -> Callable[[], object]:

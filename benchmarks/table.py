@@ -104,10 +104,13 @@ def _against_loop(of: Sequence[Row], best: Row) -> str:
     The loop trains either in the same time.
     """
     loop, arms, target = _best(of, "dataloader"), _best(of, "paribus-arms"), LOOP_TARGETS.get(best.network)
-    text = _ratio(loop, best, target)
+    better, text = best, ""
     if arms is not None and arms.ms_per_model_epoch < best.ms_per_model_epoch:
-        text = f"{_ratio(loop, best, None)}; arms {_ratio(loop, arms, target)}"
-    return f"{text} ({1 / loop.peak_share:.1f}x at the peak)" if loop is not None and "✗" in text else text
+        better, text = arms, f"{_ratio(loop, best, None)}; arms "
+    text += _ratio(loop, better, target)
+    if loop is None or target is None or loop.ms_per_model_epoch >= target * better.ms_per_model_epoch:
+        return text
+    return f"{text} ({1 / loop.peak_share:.1f}x at the peak)"
 
 
 def _against_peers(of: Sequence[Row], best: Row) -> str:
@@ -147,12 +150,10 @@ def _ratio(slower: Row | None, ours: Row, target: float | None) -> str:
     if slower is None:
         return "–"
     ratio = slower.ms_per_model_epoch / ours.ms_per_model_epoch
-    text = f"{ratio:.1f}x" if ratio < 20 else f"{ratio:.0f}x"
     if target is None:
-        return text
-    if ratio < target <= float(text.removesuffix("x")):
-        text = f"{ratio:.2f}x"  # rounding shall not hide a miss
-    return _judged(text, ratio >= target, f"{target:g}x")
+        return f"{ratio:.1f}x" if ratio < 20 else f"{ratio:.0f}x"
+    digits = 2 if ratio < target <= round(ratio, 1) else 1  # rounding shall not hide a miss
+    return _judged(f"{ratio:.{digits}f}x", ratio >= target, f"{target:g}x")
 
 
 def _judged(text: str, met: bool, target: str) -> str:

@@ -42,7 +42,7 @@ def test_a_change_of_any_compiled_file_makes_another_folder(folders):
 def test_it_is_said_when_there_is_nothing_kept_yet(folders, caplog):
     caplog.set_level("INFO", "paribus.training")
     folder = compiling._folder()
-    assert caplog.messages == ["compiling for this processor, once: half a minute"]
+    assert caplog.messages == ["compiling for this processor, once"]
     (folder / "code").touch()
     compiling._folder.cache_clear()
     compiling._folder()

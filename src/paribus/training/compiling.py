@@ -69,7 +69,7 @@ def _folder() -> Path | None:
     name = f"compiled-{_content(here)}"
     folder = next(filter(_writable, (here / "__pycache__" / name, user / "paribus" / name)), None)
     if folder is None or not any(folder.iterdir()):
-        _LOG.info("compiling for this processor%s: half a minute", ", once" if folder else "")
+        _LOG.info("compiling for this processor, %s", "once" if folder else "for want of a folder to keep it in")
     return folder
 
 

@@ -222,15 +222,6 @@ def _weight(network: Any, run: int, layer: int) -> Any:
 
 
 @compiled
-def _turned(scratch: Any, matrix: Any) -> Any:
-    """The transpose of a weight, in scratch."""
-    rows, columns = matrix.shape
-    out = scratch[2][: rows * columns].reshape(columns, rows)
-    turn(matrix, out)
-    return out
-
-
-@compiled
 def _hidden(network: Any, scratch: Any, run: int, layer: int, images: Any, rows: int) -> Any:
     """A hidden layer's activations."""
     widths = network[2]
@@ -246,7 +237,7 @@ def _product(network: Any, scratch: Any, run: int, layer: int, begin: int, end: 
     widths, weight = network[2], _weight(network, run, layer)
     at = rows * widths[1 : layer + 1].sum()
     out = scratch[0][at : at + rows * (end - begin)].reshape(rows, end - begin)
-    factor = _turned(scratch, weight[begin:end]) if widths[layer] < widths[layer + 1] else weight
+    factor = turn(weight[begin:end], scratch[2]) if widths[layer] < widths[layer + 1] else weight
     product(below, factor, out, False, 0, False)
     return out
 
@@ -290,7 +281,7 @@ def _backward(
     rows, outputs = gradient.shape
     below = _below(scratch[0], widths, layer, images, rows)
     if layer:
-        factor = weight[begin : begin + outputs] if outputs_first else _turned(scratch, weight)
+        factor = weight[begin : begin + outputs] if outputs_first else turn(weight, scratch[2])
         product(gradient, factor, _values(scratch[1], widths, layer, rows), False, 0, begin > 0)
     left, right = (gradient, below) if outputs_first else (below, gradient)
     held, columns = outputs if outputs_first else widths[layer], weight.shape[1]

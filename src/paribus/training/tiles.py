@@ -215,10 +215,12 @@ def _narrow(
 
 
 @compiled
-def turn(matrix: Any, out: Any) -> None:
-    """`out` = the transpose of `matrix`, both contiguous float32 with whole vectors as rows and columns."""
+def turn(matrix: Any, scratch: Any) -> Any:
+    """The transpose of a contiguous float32 matrix of whole vectors, at the beginning of `scratch` (number,)."""
     rows, columns = matrix.shape
+    out = scratch[: rows * columns].reshape(columns, rows)
     for row in range(0, rows, SIDE):
         for column in range(0, columns, SIDE):
             at, to = row * columns + column, column * rows + row
             _turned((matrix.ctypes.data + 4 * at, columns, out.ctypes.data + 4 * to, rows))
+    return out
