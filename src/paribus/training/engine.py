@@ -31,7 +31,7 @@ class Goal:
 
 @dataclass(frozen=True)
 class OptimizerNumbers:
-    """How parameters step: one float64 a run each (number, run), and flat slots laid out as the parameters are.
+    """How parameters step: one float64 a run each (number, run), and slots laid out as the parameters are.
 
     Of "sgd": rate, momentum, Nesterov (0 or 1), weight decay. Of "adam" and "adamw": rate, beta1, beta2, eps, weight
     decay. `taken` (1,) counts steps.

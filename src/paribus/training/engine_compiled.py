@@ -97,7 +97,7 @@ def _scratch(network: StackedNetwork, rows: int) -> tuple[Any, ...]:
     """What one run's pass needs: activations and their gradients, a transposed weight, part of a weight's gradient,
     and rows of sums."""
     values, widest = rows * sum(network.widths[1:]), max(network.widths)
-    held = [np.zeros(size, np.float32) for size in (values, values, max(network.sizes), BLOCK * widest)]
+    held = [np.zeros(size, np.float32) for size in (values, values, max(network.layout.sizes), BLOCK * widest)]
     return (*held, np.zeros((2, widest), np.float32))
 
 
@@ -208,17 +208,17 @@ def _below(hidden: Any, widths: Any, layer: int, images: Any, rows: int) -> Any:
 @compiled
 def _bias(network: Any, run: int, layer: int) -> Any:
     _, _, _, blocks, parameters = network
-    begin, length = blocks[2 * layer + 1, 0] + run * blocks[2 * layer + 1, 1], blocks[2 * layer + 1, 1]
-    return parameters[begin : begin + length]
+    begin, length = blocks[2 * layer + 1]
+    return parameters[run, begin : begin + length]
 
 
 @compiled
 def _weight(network: Any, run: int, layer: int) -> Any:
     """As it is held: (in, out), or, where it has more outputs than inputs, (out, in)."""
     _, _, widths, blocks, parameters = network
-    begin, length = blocks[2 * layer, 0] + run * blocks[2 * layer, 1], blocks[2 * layer, 1]
+    begin, length = blocks[2 * layer]
     long, short = max(widths[layer], widths[layer + 1]), min(widths[layer], widths[layer + 1])
-    return parameters[begin : begin + length].reshape(long, short)
+    return parameters[run, begin : begin + length].reshape(long, short)
 
 
 @compiled
@@ -285,12 +285,12 @@ def _backward(
         product(gradient, factor, _values(scratch[1], widths, layer, rows), False, 0, begin > 0)
     left, right = (gradient, below) if outputs_first else (below, gradient)
     held, columns = outputs if outputs_first else widths[layer], weight.shape[1]
-    at = blocks[2 * layer, 0] + run * blocks[2 * layer, 1] + begin * columns
+    at = blocks[2 * layer, 0] + begin * columns
     for row in range(0, held, BLOCK):
         made = scratch[3][: min(BLOCK, held - row) * columns]
         product(left, right, made.reshape(len(made) // columns, columns), True, row, False)
-        _step(optimizer, at + row * columns, made, numbers)
-    _step(optimizer, blocks[2 * layer + 1, 0] + run * blocks[2 * layer + 1, 1] + begin, sums, numbers)
+        _step(optimizer, run, at + row * columns, made, numbers)
+    _step(optimizer, run, blocks[2 * layer + 1, 0] + begin, sums, numbers)
 
 
 @compiled
@@ -301,11 +301,11 @@ def _numbers(optimizer: Any, run: int, later: int) -> Any:
 
 
 @compiled
-def _step(optimizer: Any, begin: int, gradient: Any, numbers: Any) -> None:
-    """Step the parameters from `begin` on by their gradient."""
+def _step(optimizer: Any, run: int, begin: int, gradient: Any, numbers: Any) -> None:
+    """Step a run's parameters from `begin` on by their gradient."""
     adaptive, _, _, _, parameters, first, second = optimizer
     end = begin + len(gradient)
     if adaptive:
-        adam(parameters[begin:end], gradient, first[begin:end], second[begin:end], numbers)
+        adam(parameters[run, begin:end], gradient, first[run, begin:end], second[run, begin:end], numbers)
     else:
-        sgd(parameters[begin:end], gradient, first[begin:end], numbers)
+        sgd(parameters[run, begin:end], gradient, first[run, begin:end], numbers)

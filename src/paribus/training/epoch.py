@@ -37,7 +37,10 @@ class TrainingEpoch:
         self._data, self._optimizer, self._dropout = data, optimizer, dropout
         self.images = len(data[0].indices)
         self.steps = -(-self.images // batch_size)
-        order = torch.zeros(len(streams), self.images, dtype=torch.int64, device=network.device)
+        self._indices = torch.stack([own.indices for own in data])
+        labels = [own.labels for own in data if own.labels is not None]
+        self._labels = torch.stack(labels) if labels else None
+        order = torch.zeros_like(self._indices)
         self._job = TrainingJob(
             network=network,
             streams=streams,
@@ -55,11 +58,10 @@ class TrainingEpoch:
     def run(self, epoch: int, rates: Sequence[float]) -> Values:
         """Train epoch number `epoch` (from 0) at one learning rate a run; the mean of its batch losses (run,)."""
         self._optimizer.set_rates(rates)
-        for s, data in enumerate(self._data):
-            order = data.order(epoch)
-            self._job.order[s] = data.indices[order]
-            if data.labels is not None:
-                self._job.labels[s] = data.labels[order]
+        order = torch.stack([data.order(epoch) for data in self._data]).to(self._indices.device)
+        torch.gather(self._indices, 1, order, out=self._job.order)
+        if self._labels is not None:
+            torch.gather(self._labels, 1, order, out=self._job.labels)
         if self._dropout is not None:
             self._dropout.begin_epoch(epoch)
         self._train()

@@ -51,7 +51,9 @@ class Measuring:
             network=network,
             streams=streams,
             images=_held(inputs, network.widths[0]),
-            labels=torch.zeros(len(streams), 0, dtype=torch.int64) if labels is None else torch.stack(list(labels)),
+            labels=torch.zeros(len(streams), 0, dtype=torch.int64, device=device)
+            if labels is None
+            else torch.stack(list(labels)),
             rows=EVALUATION_ROWS,
             goal=goal,
             losses=losses,

@@ -7,8 +7,7 @@ measures such a network is an engine; see `engine`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 import torch
@@ -48,71 +47,80 @@ def operations_per_image(layers: Sequence[int]) -> int:
     return sum((4 if i == 0 else 6) * a * b for i, (a, b) in enumerate(pairwise(layers)))
 
 
-class StackedNetwork:
-    """Parameters of a cohort in one flat tensor, tensor by tensor, each (run, ...) with its tiles filled up.
+class Layout:
+    """How the parameters of a network of these widths lie in a row: one tensor after another, with their tiles filled.
 
-    A weight is held with its longer side first, (run, in, out) or (run, out, in): most of its products then read both
-    factors along their rows, and some of its rows can be worked on by themselves. `blocks` (tensor, 2) says where each
-    tensor begins and how many numbers of each run it holds, which `sizes` says, too.
+    A weight is held with its longer side first, (in, out) or (out, in): most of its products then read both factors
+    along their rows, and some of its rows can be worked on by themselves.
+    """
+
+    def __init__(self, layers: Sequence[int]) -> None:
+        self.layers = tuple(layers)
+        self.widths = tuple(map(tiled, layers))
+        self.names = tuple(f"fc{i}.{part}" for i in range(1, len(layers)) for part in ("weight", "bias"))
+        self.sizes = [size for a, b in pairwise(self.widths) for size in (a * b, b)]
+        self._shapes = [shape for a, b in pairwise(self.widths) for shape in ((max(a, b), min(a, b)), (b,))]
+
+    def views(self, held: Tensor) -> list[Tensor]:
+        """The parts of (run, parameter) in the order of `names`: (run, longer side, shorter side) and (run, out)."""
+        parts = held.split(self.sizes, dim=1)
+        return [part.unflatten(1, shape) for part, shape in zip(parts, self._shapes, strict=True)]
+
+    def live(self, held: Tensor) -> dict[str, Tensor]:
+        """The parts of (run, parameter) as PyTorch shapes them, (run, out, in) or (run, out): padding is left out."""
+        views = dict(zip(self.names, self.views(held), strict=True))
+        for i, (a, b) in enumerate(pairwise(self.layers), start=1):
+            weight = views[f"fc{i}.weight"]
+            outputs_first = weight.transpose(1, 2) if tiled(a) >= tiled(b) else weight
+            views[f"fc{i}.weight"] = outputs_first[:, :b, :a]
+            views[f"fc{i}.bias"] = views[f"fc{i}.bias"][:, :b]
+        return views
+
+
+class StackedNetwork:
+    """Parameters of a cohort in one tensor (run, parameter), each run's own as `layout` says.
+
+    `blocks` (tensor, 2) says where in a row each tensor begins and how many numbers it holds.
     """
 
     def __init__(self, layers: Sequence[int], states: Sequence[Mapping[str, Tensor]], device: torch.device) -> None:
-        self.layers = tuple(layers)
-        self.widths = tuple(map(tiled, layers))
+        self.layout = Layout(layers)
+        self.layers, self.widths = self.layout.layers, self.layout.widths
         self.runs = len(states)
         self.device = device
-        self.names = tuple(f"fc{i}.{part}" for i in range(1, len(layers)) for part in ("weight", "bias"))
-        self.sizes = [size for a, b in pairwise(self.widths) for size in (a * b, b)]
-        begins = [self.runs * sum(self.sizes[:i]) for i in range(len(self.sizes))]
-        self.blocks = torch.tensor(list(zip(begins, self.sizes, strict=True)), device=device)
-        self._live = partial(_live, self.layers)
+        sizes = self.layout.sizes
+        begins = [sum(sizes[:i]) for i in range(len(sizes))]
+        self.blocks = torch.tensor(list(zip(begins, sizes, strict=True)), device=device)
         self.parameters = self.stacked(states)
 
     def stacked(self, states: Sequence[Mapping[str, Tensor]], prefix: str = "") -> Tensor:
-        """One state dict a run as one flat tensor with whole tiles; the entries' names begin with `prefix`."""
-        flat = torch.zeros(self.runs * sum(self.sizes))
-        for name, whole in zip(self.names, self.views(flat), strict=True):
-            for run, state in enumerate(states):
-                self._live(whole[run], name).copy_(state[prefix + name])
-        return flat.to(self.device)
+        """One state dict a run as (run, parameter) with whole tiles; the entries' names begin with `prefix`."""
+        held = torch.zeros(len(states), sum(self.layout.sizes))
+        for name, live in self.layout.live(held).items():
+            for own, state in zip(live, states, strict=True):
+                own.copy_(state[prefix + name])
+        return held.to(self.device)
 
-    def unstacked(self, flat: Tensor, run: int) -> StateCopy:
-        """A copy on the CPU of one run's part of a flat tensor."""
-        own = {n: whole[run].to("cpu", copy=True) for n, whole in zip(self.names, self.views(flat), strict=True)}
-        return StateCopy(own, self._live)
+    def unstacked(self, held: Tensor, run: int) -> StateCopy:
+        """A copy on the CPU of one run's row of (run, parameter)."""
+        return StateCopy(held[run].to("cpu", copy=True), self.layout)
 
     def state(self, run: int) -> StateCopy:
         """A copy of one run's parameters on the CPU."""
         return self.unstacked(self.parameters, run)
 
-    def views(self, flat: Tensor) -> list[Tensor]:
-        """A flat tensor's parts in the order of `names`: (run, longer side, shorter side) and (run, out)."""
-        shapes = [shape for a, b in pairwise(self.widths) for shape in ((max(a, b), min(a, b)), (b,))]
-        parts = flat.split([self.runs * size for size in self.sizes])
-        return [part.view(self.runs, *shape) for part, shape in zip(parts, shapes, strict=True)]
-
-
-def _live(layers: Sequence[int], own: Tensor, name: str) -> Tensor:
-    """One run's parameter as PyTorch shapes it, (out, in) or (out,): a view that leaves padding out."""
-    layer = int(name[2 : name.index(".")]) - 1
-    width_in, width_out = layers[layer : layer + 2]
-    if name.endswith("bias"):
-        return own[:width_out]
-    outputs_first = own.t() if tiled(width_in) >= tiled(width_out) else own
-    return outputs_first[:width_out, :width_in]
-
 
 class StateCopy(Mapping[str, Tensor]):
-    """A state dict whose tensors take PyTorch's shapes when they are asked for: most copies never are."""
+    """A row of parameters as a state dict, whose tensors are cut out when they are asked for: most copies never are."""
 
-    def __init__(self, held: Mapping[str, Tensor], live: Callable[[Tensor, str], Tensor]) -> None:
-        self._held, self._live = held, live
+    def __init__(self, row: Tensor, layout: Layout) -> None:
+        self._row, self._layout = row, layout
 
     def __getitem__(self, name: str) -> Tensor:
-        return self._live(self._held[name], name).contiguous()
+        return self._layout.live(self._row.unsqueeze(0))[name].squeeze(0).contiguous()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._held)
+        return iter(self._layout.names)
 
     def __len__(self) -> int:
-        return len(self._held)
+        return len(self._layout.names)

@@ -51,8 +51,8 @@ class StackedOptimizer:
         """A copy of one run's slots on the CPU, as `slot/parameter`."""
         return {
             f"{slot}/{name}": tensor
-            for slot, flat in self._slots.items()
-            for name, tensor in self._network.unstacked(flat, run).items()
+            for slot, held in self._slots.items()
+            for name, tensor in self._network.unstacked(held, run).items()
         }
 
 

@@ -29,6 +29,7 @@ class Replayed:
             return
         if self._graph is None:
             self._graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self._graph):
+            # other threads may do as they like meanwhile: nothing of theirs is captured
+            with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
                 self._function()
         self._graph.replay()

@@ -58,10 +58,10 @@ class StreamData:
         self.labels = None if labels is None else shared(labels).to(device)
 
     def order(self, epoch: int) -> Tensor:
-        """The order of one epoch: a permutation that depends on the stream and the epoch alone."""
+        """The order of one epoch, on the CPU: a permutation that depends on the stream and the epoch alone."""
         seed, replicate = self._stream
         generator = torch.Generator().manual_seed(seeding.derive(seed, replicate, seeding.ORDER, epoch))
-        return torch.randperm(len(self.indices), generator=generator).to(self.indices.device)
+        return torch.randperm(len(self.indices), generator=generator)
 
     def inputs_of(self, split: Split) -> Tensor:
         """The images of any split (image, pixel), centred as the training images are."""
