@@ -4,12 +4,15 @@ import threading
 
 import numpy as np
 import pytest
+import torch
 
 from paribus.execution import runner, worker
 from paribus.execution.progress import CohortDone, CohortStarted, EpochDone
 from paribus.execution.runner import plan_in, run_study
 from paribus.spec.study import parse
 from paribus.store.workspace import Workspace
+from paribus.training import engine_torch, epoch, measuring, plan
+from paribus.training.devices import SIZES_ON_CUDA, Device
 
 TEXT = """
 format = 1
@@ -142,6 +145,29 @@ def test_results_do_not_depend_on_workers(tmp_path, workers):
             run_study(study, workspace, workers=count)
             results.append(recorded(workspace, study))
     assert results[0] == results[1]
+
+
+def test_an_accelerators_way_through_a_study_ends_where_the_cpus_does(tmp_path, monkeypatch):
+    study, results = small(), []
+    device = Device(torch.device("cpu"), "a stand-in", 1, SIZES_ON_CUDA, 2**34, measured_at_once=3)
+    for way in ("cpu", "accelerator"):
+        if way == "accelerator":  # all that a GPU would do otherwise, on the CPU
+            monkeypatch.setattr(plan, "device_named", lambda *_: device)
+            for module in (epoch, measuring):
+                monkeypatch.setattr(module, "engine_for", lambda _: engine_torch)
+        with Workspace.open(tmp_path / way, create=True, write=True) as workspace:
+            run_study(study, workspace)
+            results.append(recorded(workspace, study))
+            if way == "accelerator":
+                reads = [
+                    read.run_id for read in workspace.test_reads([r.id for _, _, r in workspace.runs_of(study.id)])
+                ]
+                assert len(reads) == len(set(reads)) == 6
+    for key, on_cpu in results[0].items():
+        state, epochs, curves, *_ = results[1][key]
+        assert (state, epochs) == on_cpu[:2]
+        for name, values in curves.items():
+            np.testing.assert_allclose(np.frombuffer(values), np.frombuffer(on_cpu[2][name]), rtol=1e-4, err_msg=name)
 
 
 def test_an_interrupted_study_goes_on_to_the_same_results(tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ from paribus.spec import builtin
 from paribus.spec.study import parse
 from paribus.store.records import RunRecord
 from paribus.training import plan as plan_module
-from paribus.training.devices import SIZES_ON_CPU, device_named
+from paribus.training.devices import SIZES_ON_CPU, SIZES_ON_CUDA, device_named
 from paribus.training.plan import bytes_per_run, plan_study, static_key
 
 
@@ -74,6 +74,14 @@ def test_as_many_train_together_as_a_rehearsal_finds_cheapest(seconds, expected,
     plan = plan_study(study(replicates="48"), {}, workers=2)
     assert {len(cohort.runs) for cohort in plan.cohorts} == {expected}
     assert all(cohort.expected_s == seconds(expected) * cohort.epochs_left for cohort in plan.cohorts)
+
+
+def test_one_worker_takes_all_runs_of_a_kind_where_that_is_cheapest(monkeypatch):
+    monkeypatch.setattr(plan_module, "seconds_per_epoch", lambda runs, **_: 1.0)
+    device = dataclasses.replace(device_named("cpu", 1), cohort_sizes=SIZES_ON_CUDA)
+    monkeypatch.setattr(plan_module, "device_named", lambda *_: device)
+    plan = plan_study(study(replicates="10"), {})
+    assert [len(cohort.runs) for cohort in plan.cohorts] == [20]
 
 
 def test_cohorts_shrink_to_the_memory_at_hand(monkeypatch):

@@ -163,7 +163,7 @@ class _Session:
             participants,
             self._queue,
             self._stop,
-            device=self._plan.device.torch,
+            device=self._plan.device,
             save_every_s=self._save_every_s,
         )
         Thread(target=worker, daemon=True).start()

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
-from threading import Event
+from threading import Event, Thread
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from paribus.data.pool import Split
 from paribus.energy.meters import positive_setting
 from paribus.execution.progress import EpochDone
 from paribus.training.cohort import Cohort, Member, TrainingState
-from paribus.training.devices import settle_thread
+from paribus.training.devices import Device, settle_thread
 from paribus.training.evaluation import Measured, Subject, measure
 from paribus.training.plan import PlannedRun
 from paribus.training.tracker import Kept, Tracker
@@ -113,7 +113,7 @@ class Worker:
         out: SimpleQueue[Any],
         stop: Event,
         *,
-        device: torch.device,
+        device: Device,
         save_every_s: float = CHECKPOINT_EVERY_S,
     ) -> None:
         self._index = index
@@ -164,7 +164,7 @@ class Worker:
 
     def _cohort(self, members: Sequence[Member]) -> Cohort:
         """A cohort of `members` with the evaluation sets that their recipe asks for."""
-        cohort = Cohort(members, self._device)
+        cohort = Cohort(members, self._device.torch)
         first = members[0]
         validations = [member.splits.validation for member in cohort.streams]
         held_out = [split for split in validations if split is not None]
@@ -222,14 +222,39 @@ class Worker:
     def _retire(self, cohort: Cohort) -> list[Member]:
         """Measure and hand over the runs that have ended; the members that go on, in their present state."""
         left: list[Member] = []
-        for index, (member, tracker) in enumerate(zip(cohort.members, self._trackers(cohort), strict=True)):
-            if tracker.outcome is None:
+        ended: list[Participant] = []
+        for index, member in enumerate(cohort.members):
+            participant = self._participants[member.run_id]
+            if participant.tracker.outcome is None:
                 left.append(replace(member, state=cohort.state(index)))
-                continue
-            run = self._participants[member.run_id].run
-            subject = Subject(run.recipe, run.seed, run.replicate, run.splits)
-            self._out.put(Ended(run, tracker, measure(subject, tracker.best, self._opener(run))))
+            else:
+                ended.append(participant)
+        for participant, measured in zip(ended, self._side_by_side(ended), strict=True):
+            self._out.put(Ended(participant.run, participant.tracker, measured))
         return left
+
+    def _side_by_side(self, ended: Sequence[Participant]) -> Iterator[Measured]:
+        """What is measured of runs that have ended, in their order."""
+        promised = [(participant, Future[Measured]()) for participant in ended]
+        waiting = iter(promised)
+
+        def work() -> None:
+            settle_thread()
+            for participant, future in waiting:
+                try:
+                    future.set_result(self._measured(participant))
+                except BaseException as error:  # noqa: BLE001 - raised where the result is asked for
+                    future.set_exception(error)
+
+        for _ in range(min(self._device.measured_at_once, len(ended))):
+            Thread(target=work, daemon=True).start()
+        for _, future in promised:
+            yield future.result()
+
+    def _measured(self, participant: Participant) -> Measured:
+        run = participant.run
+        subject = Subject(run.recipe, run.seed, run.replicate, run.splits)
+        return measure(subject, participant.tracker.best, self._opener(run))
 
     def _opener(self, run: PlannedRun) -> Callable[[str, int], Split]:
         drawer = run.splits.test

@@ -18,13 +18,17 @@ SIZES_ON_CUDA: Final = (1, 4, 16, 64, 256, 1024)
 
 @dataclass(frozen=True)
 class Device:
-    """`workers` cohorts train at once, of at most `memory_bytes` together, and of one of `cohort_sizes` runs each."""
+    """`workers` cohorts train at once, of at most `memory_bytes` together, and of one of `cohort_sizes` runs each.
+
+    Each measures `measured_at_once` of its runs that have ended side by side, on cores that nothing trains on.
+    """
 
     torch: torch.device
     model: str
     workers: int
     cohort_sizes: tuple[int, ...]
     memory_bytes: int
+    measured_at_once: int = 1
 
 
 def device_named(name: str, workers: int | None = None) -> Device:
@@ -41,7 +45,7 @@ def device_named(name: str, workers: int | None = None) -> Device:
         raise UserError(rule, given=name, place="--device", remedy="leave the option out to train on the CPU")
     torch.set_float32_matmul_precision("highest")
     properties = torch.cuda.get_device_properties(0)
-    return Device(torch.device("cuda", 0), properties.name, 1, SIZES_ON_CUDA, properties.total_memory)
+    return Device(torch.device("cuda", 0), properties.name, 1, SIZES_ON_CUDA, properties.total_memory, cores())
 
 
 def settle_thread() -> None:

@@ -37,7 +37,7 @@ class PrincipalComponents:
         return np.asarray(self.mean + ((images - self.mean) @ basis.T) @ basis, dtype=np.float32)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=32)
 def principal_components(split: Split) -> PrincipalComponents:
     """Of the pictures of `split`, with the mean removed, by the smaller of the two Gram matrices.
 

@@ -54,18 +54,24 @@ class TrainingEpoch:
             losses=torch.zeros(self.steps, network.runs, dtype=torch.float64, device=network.device),
         )
         self._train = engine_for(network.device).training(self._job)
+        self._drawn: dict[int, Tensor] = {}
 
     def run(self, epoch: int, rates: Sequence[float]) -> Values:
         """Train epoch number `epoch` (from 0) at one learning rate a run; the mean of its batch losses (run,)."""
         self._optimizer.set_rates(rates)
-        order = torch.stack([data.order(epoch) for data in self._data]).to(self._indices.device)
+        order = self._drawn.pop(epoch, None)
+        order = (self._order(epoch) if order is None else order).to(self._indices.device)
         torch.gather(self._indices, 1, order, out=self._job.order)
         if self._labels is not None:
             torch.gather(self._labels, 1, order, out=self._job.labels)
         if self._dropout is not None:
             self._dropout.begin_epoch(epoch)
         self._train()
+        self._drawn = {epoch + 1: self._order(epoch + 1)}  # while an accelerator is at work
         return exact_sums(self._job.losses) / self.steps
+
+    def _order(self, epoch: int) -> Tensor:
+        return torch.stack([data.order(epoch) for data in self._data])
 
 
 def exact_sums(parts: Tensor) -> Values:

@@ -252,7 +252,7 @@ def _cohort_size(group: Sequence[PlannedRun], device: Device, rehearsal: Rehears
     """How many runs of `group` best train together, all workers busy: by rehearsal, within the memory budget."""
     budget = MEMORY_SHARE * device.memory_bytes / device.workers
     most = min(budget // bytes_per_run(group[0].recipe), -(-len(group) // device.workers))
-    sizes = [size for size in device.cohort_sizes if size <= max(1, most)]
+    sizes = sorted({int(max(1, min(size, most))) for size in device.cohort_sizes})
     if rehearsal is None:
         return sizes[-1]
     chosen, least_s = 1, math.inf
