@@ -12,7 +12,7 @@ STUDIES := faces selection capacity noisy-labels
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 
-.PHONY: help study test lint bench whole torture agreement lock setup clean
+.PHONY: help study test lint bench whole gpu torture agreement lock setup clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -36,6 +36,9 @@ bench: $(VENV)/.peers ## compare speed with other tools on this machine (BENCH="
 
 whole: setup ## time the four built-in studies whole, beside the reference's loops
 	$(BIN)/python -m benchmarks.whole
+
+gpu: setup ## measure an NVIDIA GPU: many runs at once, and the built-in studies with ten replicates
+	$(BIN)/python -m benchmarks.gpu $(GPU)
 
 torture: setup ## kill training at random instants and compare what is left, byte by byte
 	$(BIN)/python -m benchmarks.torture

@@ -49,8 +49,10 @@ class Peer(ABC):
     long_enough: ClassVar[bool] = False
     """Whether `train` sees to it itself that its seconds come from `SHORT_S` or more."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, device: str = "cpu") -> None:
         self.task = task
+        self.device = device
+        """"cuda" of those tools alone that `benchmarks.gpu` measures."""
         if self.needs_compiler and not shutil.which("g++"):
             raise UnavailableError("needs a compiler")
 

@@ -64,21 +64,20 @@ def data_of(task: Task, run: int) -> tuple[Tensor, Tensor]:
     return inputs, torch.from_numpy(task.labels(run)) if task.has_labels else inputs
 
 
-def stacked_start(task: Task, runs: int) -> dict[str, Tensor]:
+def stacked_start(task: Task, runs: int, device: str = "cpu") -> dict[str, Tensor]:
     """The starts of runs 0 to `runs` - 1, one tensor (run, ...) a parameter."""
     starts = [task.start(run) for run in range(runs)]
-    return {name: torch.from_numpy(np.stack([start[name] for start in starts])) for name in starts[0]}
+    return {name: torch.from_numpy(np.stack([start[name] for start in starts])).to(device) for name in starts[0]}
 
 
 class StackedData:
     """The images of many runs: one pool, and for each run which of them are its own."""
 
-    def __init__(self, task: Task, runs: int) -> None:
-        self.pool = torch.from_numpy(task.pool.copy())
-        self._indices = torch.from_numpy(np.stack([task.indices(run) for run in range(runs)]))
-        self._labels = (
-            torch.from_numpy(np.stack([task.labels(run) for run in range(runs)])) if task.has_labels else None
-        )
+    def __init__(self, task: Task, runs: int, device: str = "cpu") -> None:
+        self.pool = torch.from_numpy(task.pool.copy()).to(device)
+        self._indices = torch.from_numpy(np.stack([task.indices(run) for run in range(runs)])).to(device)
+        labels = np.stack([task.labels(run) for run in range(runs)]) if task.has_labels else None
+        self._labels = None if labels is None else torch.from_numpy(labels).to(device)
         self._batch_size, self._runs = task.batch_size, runs
         self._generator = torch.Generator().manual_seed(0)
 
@@ -86,6 +85,7 @@ class StackedData:
         """An epoch: (run, row, pixel) and targets, labels (run, row) or the inputs; each run in an order of its own."""
         images = self._indices.shape[1]
         orders = torch.stack([torch.randperm(images, generator=self._generator) for _ in range(self._runs)])
+        orders = orders.to(self.pool.device)
         rows = self._indices.gather(1, orders)
         labels = None if self._labels is None else self._labels.gather(1, orders)
         for start in range(0, images, self._batch_size):
@@ -96,7 +96,7 @@ class StackedData:
 
 def unstacked(parameters: dict[str, Tensor], runs: Iterable[int]) -> Iterator[tuple[int, Weights]]:
     for run in runs:
-        yield run, {name: tensor[run].detach().numpy() for name, tensor in parameters.items()}
+        yield run, {name: tensor[run].detach().cpu().numpy() for name, tensor in parameters.items()}
 
 
 def quicker_threads(trial: Callable[[], float]) -> int:

@@ -24,8 +24,8 @@ class JaxVmap(Peer):
     packages = ("jax", "jaxlib")
     together = True
 
-    def __init__(self, task: Task) -> None:
-        super().__init__(task)
+    def __init__(self, task: Task, device: str = "cpu") -> None:
+        super().__init__(task, device)
         self._epoch = jax.jit(_epoch_of(task), donate_argnums=(0, 1))
         self._pool = jnp.asarray(task.pool)
         self._own: dict[int, tuple[jax.Array, jax.Array]] = {}

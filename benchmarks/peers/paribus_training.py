@@ -20,23 +20,25 @@ class ParibusTraining(Peer):
     packages = ("paribus", "torch")
     together = True
 
-    def __init__(self, task: Task) -> None:
-        super().__init__(task)
+    def __init__(self, task: Task, device: str = "cpu") -> None:
+        super().__init__(task, device)
         self._plans: dict[int, Plan] = {}
 
     def warm_up(self, runs: int) -> None:
-        type(self)(self.task.short()).train(runs, 1)
+        type(self)(self.task.short(), self.device).train(runs, 1)
         self.plan(runs)
 
     def train(self, runs: int, epochs: int) -> Trained:
         plan = self.plan(runs)
-        cohorts = list(map(cohort_of, plan.cohorts))
+        cohorts = [cohort_of(cohort, plan.device.torch) for cohort in plan.cohorts]
+        if self.device != "cpu":  # an epoch that makes the buffers and one that is captured, of hundreds in a study
+            trained_s(cohorts, plan.device.workers, 2)
         return self.trained(trained_s(cohorts, plan.device.workers, epochs), self._checked(cohorts))
 
     def plan(self, runs: int, *, rehearse: bool = True) -> Plan:
         """The planner's choice of cohorts, by its rehearsal."""
         if runs not in self._plans:
-            self._plans[runs] = plan_study(self._study(runs), {}, rehearse=rehearse)
+            self._plans[runs] = plan_study(self._study(runs), {}, rehearse=rehearse, device=self.device)
         return self._plans[runs]
 
     def _study(self, runs: int) -> Study:
@@ -59,13 +61,14 @@ class ParibusArms(ParibusTraining):
         return with_arms(self.task, runs)
 
 
-def cohort_of(planned: CohortPlan) -> Cohort:
+def cohort_of(planned: CohortPlan, device: torch.device | None = None) -> Cohort:
+    members = [
+        Member(run.run_id, run.recipe, run.seed, run.replicate, run.splits,
+               fresh_state(run.recipe, run.seed, run.replicate))
+        for run in planned.runs
+    ]  # fmt: skip
     with torch.no_grad():
-        return Cohort([
-            Member(run.run_id, run.recipe, run.seed, run.replicate, run.splits,
-                   fresh_state(run.recipe, run.seed, run.replicate))
-            for run in planned.runs
-        ])  # fmt: skip
+        return Cohort(members, device)
 
 
 def trained_s(cohorts: Sequence[Cohort], workers: int, epochs: int) -> float:

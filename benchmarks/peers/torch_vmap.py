@@ -21,21 +21,22 @@ class TorchVmap(Peer):
     packages = ("torch",)
     together = True
 
-    def __init__(self, task: Task) -> None:
-        super().__init__(task)
+    def __init__(self, task: Task, device: str = "cpu") -> None:
+        super().__init__(task, device)
         self._plain = _gradients(task)
         self._threads: dict[int, int] = {}
 
     def warm_up(self, runs: int) -> None:
-        data = _torch.StackedData(self.task.short(), runs)
+        data = _torch.StackedData(self.task.short(), runs, self.device)
 
         def trial() -> float:
-            return self._seconds(data, _torch.stacked_start(self.task, runs), 1, self._plain)
+            return self._seconds(data, _torch.stacked_start(self.task, runs, self.device), 1, self._plain)
 
         self._threads[runs] = _torch.quicker_threads(trial)
 
     def train(self, runs: int, epochs: int) -> Trained:
-        data, parameters = _torch.StackedData(self.task, runs), _torch.stacked_start(self.task, runs)
+        data = _torch.StackedData(self.task, runs, self.device)
+        parameters = _torch.stacked_start(self.task, runs, self.device)
         torch.set_num_threads(self._threads.get(runs, 1))
         seconds = self._seconds(data, parameters, epochs, self._whole_batch())
         return self.trained(seconds, _torch.unstacked(parameters, range(min(runs, CHECKED))))
@@ -68,15 +69,15 @@ class TorchVmapCompiled(TorchVmap):
 
     needs_compiler = True
 
-    def __init__(self, task: Task) -> None:
-        super().__init__(task)
+    def __init__(self, task: Task, device: str = "cpu") -> None:
+        super().__init__(task, device)
         torch._dynamo.config.recompile_limit = 64
         self._compiled: Gradients = torch.compile(self._plain, dynamic=False)
 
     def warm_up(self, runs: int) -> None:
         super().warm_up(runs)
-        data = _torch.StackedData(self.task.short(), runs)
-        self._seconds(data, _torch.stacked_start(self.task, runs), 1, self._compiled)
+        data = _torch.StackedData(self.task.short(), runs, self.device)
+        self._seconds(data, _torch.stacked_start(self.task, runs, self.device), 1, self._compiled)
 
     def _whole_batch(self) -> Gradients:
         return self._compiled
