@@ -9,7 +9,6 @@ from paribus.energy.meters import (
     Metering,
     ModelledMeter,
     RaplMeter,
-    UnknownMeter,
     best_meter,
     modelled_j,
     rapl_counters,
@@ -119,15 +118,6 @@ def test_a_span_ends_when_its_work_fails():
         fail()
     ended = metering.usage
     assert metering.usage == ended
-
-
-def test_an_accelerators_energy_is_unknown_and_says_why():
-    meter = best_meter("cuda")
-    assert isinstance(meter, UnknownMeter)
-    with Metering(meter) as metering:
-        pass
-    assert (metering.usage.energy_j, metering.usage.tag) == (None, "unknown")
-    assert "cuda" in metering.usage.method["reason"]
 
 
 def test_the_user_may_name_the_watts_of_a_core(monkeypatch, tmp_path):

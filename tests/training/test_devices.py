@@ -28,10 +28,11 @@ def test_a_gpu_that_is_not_there_is_refused_in_one_line(monkeypatch):
 
 def test_a_gpu_trains_one_large_cohort_at_a_time_in_float32(monkeypatch):
     class Properties:
-        name, total_memory = "a GPU", 80 * 2**30
+        name, total_memory, uuid = "a GPU", 80 * 2**30, "1-2-3"
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: Properties)
     device = device_named("cuda")
     assert (device.model, device.workers, device.cohort_sizes) == ("a GPU", 1, SIZES_ON_CUDA)
+    assert device.gpu == "GPU-1-2-3"
     assert torch.get_float32_matmul_precision() == "highest"

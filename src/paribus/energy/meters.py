@@ -225,10 +225,8 @@ def peak_memory_gib() -> float:
     return peak * (1 if sys.platform == "darwin" else 1024) / GIB
 
 
-def best_meter(device: str = "cpu", *, powercap: Path = POWERCAP) -> Meter:
-    """The best meter at hand for training on `device` (`cpu`, or an accelerator whose energy cannot be seen yet)."""
-    if device != "cpu":
-        return UnknownMeter(f"no meter for the device {device}")
+def best_meter(powercap: Path = POWERCAP) -> Meter:
+    """The best meter at hand for processor and memory."""
     counters = rapl_counters(powercap)
     return RaplMeter(counters) if counters else ModelledMeter(watts_per_core())
 

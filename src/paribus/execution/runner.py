@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 
-from paribus.energy.meters import Metering, Usage, best_meter
+from paribus.energy.gpu import gpu_meter
+from paribus.energy.meters import Meter, Metering, Usage, best_meter
 from paribus.execution.interruption import Interrupted, Interruptions
 from paribus.execution.progress import CohortDone, CohortStarted, EpochDone, Listener, silent
 from paribus.execution.recorder import Recorder
@@ -18,6 +19,7 @@ from paribus.execution.worker import Checkpoint, DrawerRequest, Ended, Finished,
 from paribus.spec.study import Study
 from paribus.store.records import Forecast, RunKey, Span
 from paribus.store.workspace import Workspace
+from paribus.training.devices import Device, device_named
 from paribus.training.plan import Plan, PlannedRun, plan_study
 
 
@@ -60,7 +62,7 @@ def run_study(
     """
     started = time.perf_counter()
     save_every_s = checkpoint_every_s()
-    with Metering(best_meter()) as rehearsal:
+    with Metering(_meter(device_named(device))) as rehearsal:
         plan = plan_in(study, workspace, workers=workers, device=device)
     workspace.register_study(study, _keys(plan))
     left = plan.left()
@@ -108,7 +110,7 @@ class _Session:
 
     def run(self) -> None:
         plan = self._plan
-        with Metering(best_meter()) as self._metering, Interruptions(self._queue):
+        with Metering(_meter(plan.device)) as self._metering, Interruptions(self._queue):
             for _ in range(min(plan.device.workers, len(self._waiting))):
                 self._attempt(self._start_next)
             while self._training:
@@ -227,6 +229,10 @@ class _Session:
                 model_epochs=sum(self._epochs_trained.values()),
             )
         )
+
+
+def _meter(device: Device) -> Meter:
+    return best_meter() if device.gpu is None else gpu_meter(device.gpu, best_meter())
 
 
 def _forecast(plan: Plan, rehearsal: Usage) -> Forecast:

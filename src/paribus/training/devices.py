@@ -20,7 +20,8 @@ SIZES_ON_CUDA: Final = (1, 4, 16, 64, 256, 1024)
 class Device:
     """`workers` cohorts train at once, of at most `memory_bytes` together, and of one of `cohort_sizes` runs each.
 
-    Each measures `measured_at_once` of its runs that have ended side by side, on cores that nothing trains on.
+    Each measures `measured_at_once` of its runs that have ended side by side, on cores that nothing trains on. `gpu` is
+    the UUID of a GPU, as its driver knows it.
     """
 
     torch: torch.device
@@ -29,6 +30,7 @@ class Device:
     cohort_sizes: tuple[int, ...]
     memory_bytes: int
     measured_at_once: int = 1
+    gpu: str | None = None
 
 
 def device_named(name: str, workers: int | None = None) -> Device:
@@ -45,7 +47,15 @@ def device_named(name: str, workers: int | None = None) -> Device:
         raise UserError(rule, given=name, place="--device", remedy="leave the option out to train on the CPU")
     torch.set_float32_matmul_precision("highest")
     properties = torch.cuda.get_device_properties(0)
-    return Device(torch.device("cuda", 0), properties.name, 1, SIZES_ON_CUDA, properties.total_memory, cores())
+    return Device(
+        torch.device("cuda", 0),
+        properties.name,
+        workers=1,
+        cohort_sizes=SIZES_ON_CUDA,
+        memory_bytes=properties.total_memory,
+        measured_at_once=cores(),
+        gpu=f"GPU-{properties.uuid}",
+    )
 
 
 def settle_thread() -> None:
