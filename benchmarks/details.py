@@ -31,9 +31,10 @@ from benchmarks.tasks import Task, task
 from paribus.training import kernels
 from paribus.training.compiling import compiled
 from paribus.training.devices import settle_thread
-from paribus.training.engine_compiled import BLOCK, PANEL
+from paribus.training.engine_compiled import BLOCK, PANEL, UNITS
 from paribus.training.networks import TILE, parameter_count, tiled
-from paribus.training.tiles import product, turn
+from paribus.training.tiles import product, product_of_chosen, turn
+from paribus.training.zeros import choice, choose_pixels, choose_rows, zeros_of
 
 PROFILED_RUNS = 32
 """Of so many runs the planner makes cohorts; the first is profiled."""
@@ -91,15 +92,25 @@ def _parts(work: Task) -> dict[str, Callable[[], object]]:
     values = [np.zeros((rows, width), np.float32) for width in (widths[0] + TILE, *widths[1:])]
     weights = [np.zeros((max(pair), min(pair)), np.float32) for pair in pairwise(widths)]
     scratch = [np.zeros(size, np.float32) for size in (max(w.size for w in weights), rows * PANEL, BLOCK * max(widths))]
-    held = tuple(values), tuple(weights), np.array(widths), tuple(scratch)
     pool = (work.pool * 255).astype(np.uint8)
     center, order = np.zeros(widths[0], np.float32), np.random.default_rng(0).permutation(len(pool))[:rows]
+    known = zeros_of(pool) if widths[1] >= UNITS else None
+    choosing = choice(known, rows, widths[0])
+    held = tuple(values), tuple(weights), np.array(widths), tuple(scratch), choosing
     flat = [np.zeros(parameter_count(widths), np.float32) for _ in range(4)]
     sgd = kernels.sgd_numbers(np.array([1e-3, 0.9, 0.0, 0.0]))
     adam = kernels.adam_numbers(np.array([1e-3, 0.9, 0.999, 1e-8, 0.0]), 1, False)
+
+    def read() -> None:
+        kernels.pick(pool, np.float32(255), center, order, values[0])
+        if known is not None:
+            choose_pixels(pool, order, known.place, *choosing[1:4])
+            choose_rows(known.lit, order, *choosing[4:])
+
+    read()  # products depend on where the images are zero
     return {
         "products": lambda: _products(*held),
-        "images": lambda: kernels.pick(pool, np.float32(255), center, order, values[0]),
+        "images": read,
         "optimizer": (lambda: kernels.sgd(*flat[:3], sgd))
         if work.recipe.optimizer.kind == "sgd"
         else (lambda: kernels.adam(*flat, adam)),
@@ -107,12 +118,14 @@ def _parts(work: Task) -> dict[str, Callable[[], object]]:
 
 
 @compiled
-def _products(values: Any, weights: Any, widths: Any, scratch: Any) -> None:
+def _products(values: Any, weights: Any, widths: Any, scratch: Any, choosing: Any) -> None:
     """The products of a training step, in the engine's shapes and order: see `engine_compiled`."""
     rows, last = len(values[0]), len(weights) - 1
     for i in range(last + 1):
         weight = weights[i]
-        if widths[i] >= widths[i + 1]:
+        if i == 0 and choosing[0] and widths[i] >= widths[i + 1]:
+            product_of_chosen(values[i], weight, values[i + 1], False, 0, choosing[1], choosing[2], choosing[3])
+        elif widths[i] >= widths[i + 1]:
             product(values[i], weight, values[i + 1], False, 0, False)
     for i in range(last, -1, -1):
         weight, outputs_first = weights[i], widths[i] < widths[i + 1]
@@ -128,8 +141,11 @@ def _products(values: Any, weights: Any, widths: Any, scratch: Any) -> None:
             left, right = (gradient, values[i]) if outputs_first else (values[i], gradient)
             held, columns = gradient.shape[1] if outputs_first else widths[i], weight.shape[1]
             for row in range(0, held, BLOCK):
-                made = scratch[2][: min(BLOCK, held - row) * columns]
-                product(left, right, made.reshape(len(made) // columns, columns), True, row, False)
+                made = scratch[2][: min(BLOCK, held - row) * columns].reshape(-1, columns)
+                if i == 0 and choosing[0] and not outputs_first:
+                    product_of_chosen(left, right, made, True, row, choosing[1], choosing[4], choosing[5])
+                else:
+                    product(left, right, made, True, row, False)
 
 
 def _square() -> Callable[[], object]:

@@ -94,7 +94,7 @@ def _summary(rows: Sequence[Row], networks: Sequence[str]) -> str:
 
 _NOTE: Final = (
     "A target that is missed is marked ✗, with the target. Arms are runs of one replicate, which share their batches; "
-    '"at the peak" is the ratio that would be left if matrix products alone took time, at the peak\'s rate.'
+    '"at the peak" is the ratio that would be left if matrix products alone took time, each in full at the peak\'s rate.'
 )
 
 
@@ -233,9 +233,11 @@ def _profiles(profiles: Sequence[Mapping[str, Any]]) -> str:
 Microseconds of one run's training step on one core, in the cohort that the planner makes of many runs, and of its
 parts, each by itself in a warm cache, at their fastest. The last columns show what keeps the share of the peak down:
 what the matrix products take of a step, and how near products of these shapes come to PyTorch's of a square one
-({profiles[0]["square_gflops"]:.0f} GFLOP/s on one core here). What is left is traffic that no training can leave out:
-the batch's images are read and turned into numbers, and every parameter and its optimizer's slots are read and written
-once a step; "the rest" is bias, ReLU and loss, an epoch's last, smaller batch, and what the cache does not hold.
+({profiles[0]["square_gflops"]:.0f} GFLOP/s on one core here), or how far beyond: where images are zero, as a good half
+of Fashion-MNIST's pixels are, multiplications that change no bit are left out, and counted as if they were done. What
+is left is traffic that no training can do without: the batch's images are read, turned into numbers and searched for
+zeros, once for all runs that share them; every parameter and its optimizer's slots are read and written once a step;
+"the rest" is bias, ReLU and loss, an epoch's last, smaller batch, and what the cache does not hold.
 
 """
     return text + "\n".join(lines)
@@ -273,7 +275,8 @@ def _method(about: Mapping[str, Any]) -> str:
   thread or all cores, whichever their warm-up found quicker; the other tools are left as they come.
 - Tools that train one run after another are measured with one run (the processes with one each); a larger cohort takes
   proportionally longer, so the number stays. The others are measured with as many runs as the column says.
-- The share of the peak counts the operations of the matrix products alone. The peak is the fastest float32 product
+- The share of the peak counts the operations of the matrix products alone, all of them, also those that paribus leaves
+  out because they multiply with zero: it may be above 100 %. The peak is the fastest float32 product
   found in the same run, kept up with all cores busy: {about["peak_gflops"]:.0f} GFLOP/s at the median. Other guests of
   the same machine took {about["stolen"]:.0%} of the processors' time meanwhile.
 - Every tool begins at the same weights (PyTorch's default initialisation) and must reach the same accuracy, on 2,000

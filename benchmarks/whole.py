@@ -185,10 +185,10 @@ The four built-in studies, three replicates of every arm at the published settin
 validation and, in noisy-labels, test monitoring after every epoch, selection, snapshots and the measurements at a run's
 end. "The reference's loops" is what a `DataLoader` loop would take for the training alone: as many epochs of each
 network, at the rate measured before, between and after the studies (milliseconds for an epoch: {epochs}). The floor is
-what the matrix products alone would take, training and measuring, were each as fast as the fastest square product that
-this machine shows ({rate}, the median of measurements as often), and the share is the floor over the training. The
-forecast is what `paribus plan` tells, made from a rehearsal of a few steps just before. A target that is missed is
-marked ✗.
+what the matrix products alone would take, training and measuring, were each whole and as fast as the fastest square
+product that this machine shows ({rate}, the median of measurements as often); paribus leaves multiplications with zero
+pixels out, which may bring it below. The share is the floor over the training. The forecast is what `paribus plan`
+tells, made from a rehearsal of a few steps just before. A target that is missed is marked ✗.
 
 {chr(10).join(lines)}
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from paribus.training.networks import StackedNetwork
+from paribus.training.zeros import Zeros
 
 Call = Callable[[], object]
 
@@ -45,11 +46,15 @@ class OptimizerNumbers:
 
 @dataclass(frozen=True)
 class Pictures:
-    """What streams train on: rows of `pool` (image, pixel) over `divisor`, less their `centers` (stream, pixel)."""
+    """What streams train on: rows of `pool` (image, pixel) over `divisor`, less their `centers` (stream, pixel).
+
+    Where there are `zeros`, no centre is another.
+    """
 
     pool: Tensor
     divisor: float
     centers: Tensor
+    zeros: Zeros | None
 
 
 @dataclass(frozen=True)

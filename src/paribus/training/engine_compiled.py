@@ -2,8 +2,8 @@
 
 A run's step stays in the core's cache from its forward pass to its optimizer: activations are one run's at a time, and
 a weight's gradient is made a few rows at a time and used up before the next. Runs of one stream share the batch's
-images. Nothing that is computed for a run depends on another, so that its bits are the same beside any other runs. The
-calls hold no lock: cohorts train side by side.
+images, and what is known of their zeros (see `zeros`). Nothing that is computed for a run depends on another, so that
+its bits are the same beside any other runs. The calls hold no lock: cohorts train side by side.
 """
 
 from __future__ import annotations
@@ -30,18 +30,22 @@ from paribus.training.kernels import (
     squared_error,
 )
 from paribus.training.networks import TILE, StackedNetwork
-from paribus.training.tiles import product, turn
+from paribus.training.tiles import product, product_of_chosen, turn
+from paribus.training.zeros import Zeros, choice, choose_pixels, choose_rows, chosen, zeros_of
 
 PANEL = 128
 """Outputs of an autoencoder that are computed, judged and trained at a time: few enough to stay in cache."""
 BLOCK = 48
-"""Rows of a weight's gradient that are made and used up at a time."""
+"""Rows of a weight's gradient that are made and used up at a time: whole groups of `FEW`."""
+UNITS = 32
+"""Outputs of the first layer from which steps are left out of a batch: for fewer, to choose them costs as much."""
 
 
 def training(job: TrainingJob) -> Call:
     """See `Engine.training`."""
     network, optimizer, dropout = job.network, job.optimizer, job.dropout
     runs, streams = network.runs, len(job.streams)
+    zeros = job.pictures.zeros if network.widths[1] >= UNITS else None
     rates = torch.zeros(runs) if dropout is None else dropout.rates
     seeds = torch.zeros(streams, dtype=torch.int64) if dropout is None else dropout.seeds
     # a row is a little wider than an image: rows a power of two apart would push each other out of the cache
@@ -60,7 +64,9 @@ def training(job: TrainingJob) -> Call:
         ),
         _scratch(network, job.batch_size),
         (job.pictures.pool.numpy(), np.float32(job.pictures.divisor), job.pictures.centers.numpy()),
+        _zeros(zeros),
         inputs.numpy(),
+        choice(zeros, job.batch_size, network.widths[0]),
         stream_of_runs(job.streams, network.device).numpy(),
         job.order.numpy(),
         job.labels.numpy(),
@@ -72,13 +78,14 @@ def training(job: TrainingJob) -> Call:
 
 def measuring(job: MeasuringJob) -> Call:
     """See `Engine.measuring`."""
-    network = job.network
+    network, images = job.network, job.images.numpy()
     return partial(
         _measure,
         _network(network),
         _scratch(network, job.rows),
         stream_of_runs(job.streams, network.device).numpy(),
-        job.images.numpy(),
+        images,
+        _choices(images, job.rows),
         job.labels.numpy(),
         job.rows,
         (job.goal.has_classes, job.goal.smoothing.numpy()),
@@ -101,13 +108,37 @@ def _scratch(network: StackedNetwork, rows: int) -> tuple[Any, ...]:
     return (*held, np.zeros((2, widest), np.float32))
 
 
+def _zeros(of: Zeros | None) -> tuple[Any, ...]:
+    return (np.zeros(0, np.int64), np.zeros((0, 0), np.uint8)) if of is None else (of.place, of.lit)
+
+
+def _choices(images: Any, rows: int) -> tuple[Any, ...]:
+    """As `zeros.choice`, of every part of every stream's images (stream, part, ...); nothing for gradients."""
+    streams, count, pixels = images.shape
+    of = [zeros_of(own) for own in images]
+    known = all(own is not None for own in of)
+    parts = -(-count // rows) * known
+    which, counts = chosen(rows, pixels)
+    rows_of = np.zeros((streams, parts, rows), np.int64)
+    all_which, all_counts = (np.zeros((streams, parts, *one.shape), one.dtype) for one in (which, counts))
+    for stream, own in enumerate(of):
+        for part in range(parts):
+            order = np.arange(part * rows, min(count, (part + 1) * rows))
+            into = rows_of[stream, part], all_which[stream, part], all_counts[stream, part]
+            assert own is not None
+            choose_pixels(images[stream], order, own.place, *into)
+    return known, rows_of, all_which, all_counts
+
+
 @compiled
 def _train(
     network: Any,
     optimizer: Any,
     scratch: Any,
     pictures: Any,
+    zeros: Any,
     inputs: Any,
+    choosing: Any,
     stream_of: Any,
     order: Any,
     labels: Any,
@@ -125,11 +156,15 @@ def _train(
     for batch in range(losses.shape[0]):
         start = batch * batch_size
         rows = min(batch_size, images - start)
-        images_in = inputs[:rows]
+        images_in = inputs[:rows], choosing
         for run in range(runs):
             stream = stream_of[run]
             if run == 0 or stream != stream_of[run - 1]:
-                pick(pool, divisor, centers[stream], order[stream, start : start + rows], inputs)
+                taken = order[stream, start : start + rows]
+                pick(pool, divisor, centers[stream], taken, inputs)
+                if choosing[0]:
+                    choose_pixels(pool, taken, zeros[0], choosing[1], choosing[2], choosing[3])
+                    choose_rows(zeros[1], taken, choosing[4], choosing[5])
             of, scale = labels[stream, start : start + rows], ONE / (ONE - rates[run])
             for layer in range(last):
                 values = _hidden(network, scratch, run, layer, images_in, rows)
@@ -156,6 +191,7 @@ def _measure(
     scratch: Any,
     stream_of: Any,
     images: Any,
+    choices: Any,
     labels: Any,
     most_rows: int,
     goal: Any,
@@ -170,7 +206,9 @@ def _measure(
         rows = min(most_rows, images.shape[1] - start)
         for run in range(runs):
             stream = stream_of[run]
-            images_in, of = images[stream, start : start + rows], labels[stream, start : start + rows]
+            known, at = choices[0], part if choices[0] else 0
+            choosing = known, choices[1][stream, at], choices[2][stream, at], choices[3][stream, at]
+            images_in, of = (images[stream, start : start + rows], choosing), labels[stream, start : start + rows]
             for layer in range(last):
                 _hidden(network, scratch, run, layer, images_in, rows)
             loss = 0.0
@@ -202,7 +240,7 @@ def _values(hidden: Any, widths: Any, layer: int, rows: int) -> Any:
 @compiled
 def _below(hidden: Any, widths: Any, layer: int, images: Any, rows: int) -> Any:
     """What goes into layer index `layer`."""
-    return images if layer == 0 else _values(hidden, widths, layer, rows)
+    return images[0] if layer == 0 else _values(hidden, widths, layer, rows)
 
 
 @compiled
@@ -226,19 +264,24 @@ def _hidden(network: Any, scratch: Any, run: int, layer: int, images: Any, rows:
     """A hidden layer's activations."""
     widths = network[2]
     below = _below(scratch[0], widths, layer, images, rows)
-    values = _product(network, scratch, run, layer, 0, widths[layer + 1], below, rows)
+    values = _product(network, scratch, run, layer, 0, widths[layer + 1], below, images[1], rows)
     activate(values, _bias(network, run, layer))
     return values
 
 
 @compiled
-def _product(network: Any, scratch: Any, run: int, layer: int, begin: int, end: int, below: Any, rows: int) -> Any:
+def _product(
+    network: Any, scratch: Any, run: int, layer: int, begin: int, end: int, below: Any, choosing: Any, rows: int
+) -> Any:
     """A layer's outputs from `begin` to `end`, their bias left out."""
     widths, weight = network[2], _weight(network, run, layer)
     at = rows * widths[1 : layer + 1].sum()
     out = scratch[0][at : at + rows * (end - begin)].reshape(rows, end - begin)
     factor = turn(weight[begin:end], scratch[2]) if widths[layer] < widths[layer + 1] else weight
-    product(below, factor, out, False, 0, False)
+    if layer == 0 and choosing[0]:
+        product_of_chosen(below, factor, out, False, 0, choosing[1], choosing[2], choosing[3])
+    else:
+        product(below, factor, out, False, 0, False)
     return out
 
 
@@ -250,13 +293,14 @@ def _judged(
     mean loss, and how many images are put into their class."""
     _, columns, widths, _, _ = network
     has_classes, smoothing = goal
-    last, rows, own = len(widths) - 2, len(images), scratch[4][0, : end - begin]
-    output = _product(network, scratch, run, last, begin, end, _below(scratch[0], widths, last, images, rows), rows)
+    last, rows, own = len(widths) - 2, len(images[0]), scratch[4][0, : end - begin]
+    below = _below(scratch[0], widths, last, images, rows)
+    output = _product(network, scratch, run, last, begin, end, below, images[1], rows)
     bias = _bias(network, run, last)[begin:end]
     if has_classes:
         loss, hits = cross_entropy(output, bias, own, labels, smoothing[run], columns)
         return output, own, loss, hits
-    return output, own, squared_error(output, bias, own, images, begin, columns, scratch[4][1]), 0
+    return output, own, squared_error(output, bias, own, images[0], begin, columns, scratch[4][1]), 0
 
 
 @compiled
@@ -288,7 +332,11 @@ def _backward(
     at = blocks[2 * layer, 0] + begin * columns
     for row in range(0, held, BLOCK):
         made = scratch[3][: min(BLOCK, held - row) * columns]
-        product(left, right, made.reshape(len(made) // columns, columns), True, row, False)
+        rows_made = made.reshape(len(made) // columns, columns)
+        if layer == 0 and images[1][0] and not outputs_first:
+            product_of_chosen(left, right, rows_made, True, row, images[1][1], images[1][4], images[1][5])
+        else:
+            product(left, right, rows_made, True, row, False)
         _step(optimizer, run, at + row * columns, made, numbers)
     _step(optimizer, run, blocks[2 * layer + 1, 0] + begin, sums, numbers)
 

@@ -44,7 +44,7 @@ class TrainingEpoch:
         self._job = TrainingJob(
             network=network,
             streams=streams,
-            pictures=Pictures(data[0].pool, data[0].divisor, torch.stack([own.center for own in data])),
+            pictures=Pictures(data[0].pool, data[0].divisor, torch.stack([own.center for own in data]), data[0].zeros),
             order=order,
             labels=torch.zeros_like(order),
             batch_size=batch_size,

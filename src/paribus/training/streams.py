@@ -18,6 +18,7 @@ from paribus import seeding
 from paribus.data.pool import Pool, Split, Splits
 from paribus.spec.recipe import Recipe
 from paribus.training.engine import DropoutNumbers
+from paribus.training.zeros import Zeros, zeros_of
 
 
 class InStream(Protocol):
@@ -43,14 +44,16 @@ def streams_of(members: Sequence[InStream]) -> list[slice]:
 class StreamData:
     """The training images of one stream on the device, and the order in which each epoch takes them.
 
-    An image is a row of `pool` (image, pixel) over `divisor`, less `center` (pixel,).
+    An image is a row of `pool` (image, pixel) over `divisor`, less `center` (pixel,). `zeros` tells where it is zero,
+    if that is worth knowing.
     """
 
     def __init__(self, member: InStream, device: torch.device) -> None:
         splits = member.splits
         self._stream, pool = member.stream, splits.train.pool
-        self.pool, self.divisor = _on_device(pool, device)
+        self.pool, self.divisor, zeros = _on_device(pool, device)
         self.centered = splits.center is not None
+        self.zeros = None if self.centered else zeros
         center = np.zeros(pool.inputs.shape[1], np.float32) if splits.center is None else splits.center
         self.center = shared(center).to(device)
         self.indices = shared(splits.train.indices).to(device)
@@ -100,17 +103,17 @@ def _hear_the_warning_once() -> None:
 _hear_the_warning_once()
 
 
-def _on_device(pool: Pool, device: torch.device) -> tuple[Tensor, float]:
-    """A pool's images on a device and what to divide them by: held once, for as long as the pool is."""
+def _on_device(pool: Pool, device: torch.device) -> tuple[Tensor, float, Zeros | None]:
+    """A pool's images on a device, what to divide them by, and their zeros: held once, for as long as the pool is."""
     with _lock:
         held = _pools.setdefault(pool, {})
         if device not in held:
             images, divisor = _compact(pool.inputs)
-            held[device] = images.to(device), divisor
+            held[device] = images.to(device), divisor, zeros_of(images.numpy()) if device.type == "cpu" else None
         return held[device]
 
 
-_pools: WeakKeyDictionary[Pool, dict[torch.device, tuple[Tensor, float]]] = WeakKeyDictionary()
+_pools: WeakKeyDictionary[Pool, dict[torch.device, tuple[Tensor, float, Zeros | None]]] = WeakKeyDictionary()
 _lock = Lock()
 
 

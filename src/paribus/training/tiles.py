@@ -12,10 +12,12 @@ own language, because no loop in Python makes a compiler keep so many sums in re
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
 import llvmlite.binding as llvm
+import numpy as np
 from llvmlite import ir
 from numba.core import cgutils
 
@@ -29,13 +31,15 @@ GROUP: Final = 3
 """Rows of the left matrix that are found from one address: at it, and one and two strides from it."""
 SIDE: Final = 8
 """Rows and columns of what is transposed at once."""
+FEW: Final = 6
+"""Rows of a tile that leaves out steps: few, so that there are such in which all are zero."""
 
 _many_registers = bool(llvm.get_host_cpu_features().get("avx512f"))
 TALL: Final = 12 if _many_registers else 6
 BROAD: Final = 2 if _many_registers else 1
 """Rows and vectors of the largest tile, which leaves registers for what it is made from."""
 
-_FLOAT, _LANE = ir.FloatType(), ir.IntType(32)
+_FLOAT, _LANE, _BYTE = ir.FloatType(), ir.IntType(32), ir.IntType(8)
 _VECTOR, _ROW = ir.VectorType(_FLOAT, LANES), ir.VectorType(_FLOAT, SIDE)
 
 
@@ -63,34 +67,85 @@ def _write_tile(
     rows: int,
     vectors: int,
 ) -> None:
-    """A loop over the steps whose sums LLVM keeps in registers from the first to the last."""
     a, b, out = (builder.inttoptr(address, _FLOAT.as_pointer()) for address in (a, b, out))
-    in_row = [_away(builder, out, out_row, row) for row in range(rows)]
-    places = [builder.gep(start, [whole(LANES * v)]) for start in in_row for v in range(vectors)]
     starts = [_unrelated(builder, _away(builder, a, a_row, row)) for row in range(0, rows, GROUP)]
+
+    def read(_step: Any, right: Any, *lefts: Any) -> tuple[Any, list[Any]]:
+        return right, [_away(builder, lefts[row // GROUP], a_row, row % GROUP) for row in range(rows)]
+
+    walks = [(b, b_step), *((start, a_step) for start in starts)]
+    _write_sums(builder, [_away(builder, out, out_row, row) for row in range(rows)], vectors, walks, read, steps, add)
+
+
+def _chosen_tile(rows: int, vectors: int = 1) -> Any:
+    """`tile((lefts, a_step, b, b_step, outs, column, which, steps, add))`: as a `_tile`, for some rows and some steps.
+
+    `lefts` and `outs` are where the addresses of the rows lie, of which those of `outs` are taken from `column` on;
+    `which` is where the numbers of the steps lie, a byte each.
+    """
+    return written(9, partial(_write_chosen, rows=rows, vectors=vectors))
+
+
+def _write_chosen(
+    builder: Any,
+    lefts: Any,
+    a_step: Any,
+    b: Any,
+    b_step: Any,
+    outs: Any,
+    column: Any,
+    which: Any,
+    steps: Any,
+    add: Any,
+    *,
+    rows: int,
+    vectors: int,
+) -> None:
+    b, which = builder.inttoptr(b, _FLOAT.as_pointer()), builder.inttoptr(which, _BYTE.as_pointer())
+    starts, in_row = (
+        [builder.inttoptr(builder.load(builder.gep(table, [whole(row)])), _FLOAT.as_pointer()) for row in range(rows)]
+        for table in (builder.inttoptr(address, whole(0).type.as_pointer()) for address in (lefts, outs))
+    )
+
+    def read(step: Any) -> tuple[Any, list[Any]]:
+        number = builder.zext(builder.load(builder.gep(which, [step])), step.type)
+        along = builder.mul(number, a_step)
+        return builder.gep(b, [builder.mul(number, b_step)]), [builder.gep(start, [along]) for start in starts]
+
+    _write_sums(builder, [builder.gep(start, [column]) for start in in_row], vectors, [], read, steps, add)
+
+
+def _write_sums(
+    builder: Any, in_row: list[Any], vectors: int, walks: list[Any], read: Callable[..., Any], steps: Any, add: Any
+) -> None:
+    """A loop over the steps whose sums LLVM keeps in registers from the first to the last.
+
+    `in_row` is where each row of sums goes. In each step `read(step, *places)` tells where the right vectors and each
+    row's left number are; `places` are those that `walks` (place, stride) have come to.
+    """
+    places = [builder.gep(start, [whole(LANES * v)]) for start in in_row for v in range(vectors)]
     begin = builder.block
     head, body, end, plain, adding, done = map(builder.append_basic_block, ("head", "body", "end", "", "", "done"))
     builder.branch(head)
 
     builder.position_at_end(head)
-    step, right = _begun(builder, whole(0), begin), _begun(builder, b, begin)
-    lefts = [_begun(builder, start, begin) for start in starts]
+    step, walked = _begun(builder, whole(0), begin), [_begun(builder, start, begin) for start, _ in walks]
     sums = [_begun(builder, ir.Constant(_VECTOR, [0.0] * LANES), begin) for _ in places]
     builder.cbranch(builder.icmp_signed("<", step, steps), body, end)
 
     builder.position_at_end(body)
     kind = ir.FunctionType(_VECTOR, [_VECTOR] * 3)
     fused = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{LANES}f32")
+    right, lefts = read(step, *walked)
     factors = [_loaded(builder, builder.gep(right, [whole(LANES * v)]), _VECTOR) for v in range(vectors)]
-    for row in range(rows):
-        number = _spread(builder, builder.load(_away(builder, lefts[row // GROUP], a_row, row % GROUP)))
+    for row, left in enumerate(lefts):
+        number = _spread(builder, builder.load(left))
         for v, factor in enumerate(factors):
             total = sums[row * vectors + v]
             total.add_incoming(builder.call(fused, [number, factor, total]), body)
     step.add_incoming(builder.add(step, whole(1)), body)
-    right.add_incoming(builder.gep(right, [b_step]), body)
-    for left in lefts:
-        left.add_incoming(builder.gep(left, [a_step]), body)
+    for place, (_, stride) in zip(walked, walks, strict=True):
+        place.add_incoming(builder.gep(place, [stride]), body)
     builder.branch(head)
 
     builder.position_at_end(end)
@@ -159,6 +214,7 @@ def _spread(builder: Any, number: Any) -> Any:
 
 
 _broad, _tall, _four, _two, _one = _tile(TALL, BROAD), _tile(TALL), _tile(4), _tile(2), _tile(1)
+_chosen_broad, _chosen_few, _chosen_one = _chosen_tile(FEW, BROAD), _chosen_tile(FEW), _chosen_tile(1)
 _turned = written(4, _write_turned)
 
 
@@ -184,6 +240,43 @@ def product(a: Any, b: Any, out: Any, turned: bool, begin: int, add: bool) -> No
             for _ in range(first, min(first + BROAD * LANES, columns), LANES):
                 _narrow(left, a_row, a_step, right, b_step, into, columns, steps, more, row, rows)
                 right, into = right + 4 * LANES, into + 4 * LANES
+
+
+@compiled
+def product_of_chosen(
+    a: Any, b: Any, out: Any, turned: bool, begin: int, rows_of: Any, which: Any, counts: Any
+) -> None:
+    """`out` = `a` @ `b`, as `product` has it, by groups of `FEW` rows of which each has steps of its own.
+
+    `which` (group, step) and `counts` (group, part) are as `zeros.chosen` says; `begin` is a whole number of groups.
+    Where `a` is not `turned`, its rows are taken in the order of `rows_of` (row,).
+    """
+    rows, columns = out.shape
+    inner, b_step = b.shape
+    a_row, a_step = (1, a.shape[1]) if turned else (a.shape[1], 1)
+    lefts, outs = np.empty(rows, np.int64), np.empty(rows, np.int64)
+    for start in range(0, inner, DEPTH):
+        for i in range(rows):
+            row = i if turned else rows_of[i]
+            lefts[i] = a.ctypes.data + 4 * ((begin + row) * a_row + start * a_step)
+            outs[i] = out.ctypes.data + 4 * row * columns
+        part, more = start // DEPTH, int(start > 0)
+        for first in range(0, columns, BROAD * LANES):
+            right, end = b.ctypes.data + 4 * (start * b_step + first), min(first + BROAD * LANES, columns)
+            for row in range(0, rows, FEW):
+                group = (begin + row) // FEW
+                chosen, steps = which[group].ctypes.data + start, counts[group, part]
+                left, into = lefts.ctypes.data + 8 * row, outs.ctypes.data + 8 * row
+                if rows - row >= FEW and end - first == BROAD * LANES:
+                    _chosen_broad((left, a_step, right, b_step, into, first, chosen, steps, more))
+                    continue
+                for column in range(first, end, LANES):
+                    at = right + 4 * (column - first)
+                    if rows - row >= FEW:
+                        _chosen_few((left, a_step, at, b_step, into, column, chosen, steps, more))
+                        continue
+                    for i in range(rows - row):
+                        _chosen_one((left + 8 * i, a_step, at, b_step, into + 8 * i, column, chosen, steps, more))
 
 
 @compiled
