@@ -94,7 +94,7 @@ def _summary(rows: Sequence[Row], networks: Sequence[str]) -> str:
 
 _NOTE: Final = (
     "A target that is missed is marked ✗, with the target. Arms are runs of one replicate, which share their batches; "
-    '"at the peak" is the ratio that would be left if matrix products alone took time, each in full at the peak\'s rate.'
+    '"at the peak" is the ratio that would be left if matrix products alone took time, in full at the peak\'s rate.'
 )
 
 
