@@ -31,7 +31,7 @@ from paribus.training.kernels import (
 )
 from paribus.training.networks import TILE, StackedNetwork
 from paribus.training.tiles import product, product_of_chosen, turn
-from paribus.training.zeros import Zeros, choice, choose_pixels, choose_rows, chosen, zeros_of
+from paribus.training.zeros import Zeros, choice, choose_pixels, choose_rows, chosen, like_by_like
 
 PANEL = 128
 """Outputs of an autoencoder that are computed, judged and trained at a time: few enough to stay in cache."""
@@ -115,18 +115,17 @@ def _zeros(of: Zeros | None) -> tuple[Any, ...]:
 def _choices(images: Any, rows: int) -> tuple[Any, ...]:
     """As `zeros.choice`, of every part of every stream's images (stream, part, ...); nothing for gradients."""
     streams, count, pixels = images.shape
-    of = [zeros_of(own) for own in images]
-    known = all(own is not None for own in of)
-    parts = -(-count // rows) * known
+    of = [like_by_like(own) for own in images]
+    known = np.array([place is not None for place in of])
+    parts = -(-count // rows) * known.any()
     which, counts = chosen(rows, pixels)
     rows_of = np.zeros((streams, parts, rows), np.int64)
     all_which, all_counts = (np.zeros((streams, parts, *one.shape), one.dtype) for one in (which, counts))
-    for stream, own in enumerate(of):
-        for part in range(parts):
+    for stream, place in enumerate(of):
+        for part in range(parts if place is not None else 0):
             order = np.arange(part * rows, min(count, (part + 1) * rows))
             into = rows_of[stream, part], all_which[stream, part], all_counts[stream, part]
-            assert own is not None
-            choose_pixels(images[stream], order, own.place, *into)
+            choose_pixels(images[stream], order, place, *into)
     return known, rows_of, all_which, all_counts
 
 
@@ -206,7 +205,8 @@ def _measure(
         rows = min(most_rows, images.shape[1] - start)
         for run in range(runs):
             stream = stream_of[run]
-            known, at = choices[0], part if choices[0] else 0
+            known = choices[0][stream]
+            at = part if known else 0
             choosing = known, choices[1][stream, at], choices[2][stream, at], choices[3][stream, at]
             images_in, of = (images[stream, start : start + rows], choosing), labels[stream, start : start + rows]
             for layer in range(last):

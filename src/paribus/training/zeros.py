@@ -20,14 +20,15 @@ from paribus.training.tiles import DEPTH, FEW
 WORTH: Final = 0.3
 """The share of zeros from which leaving steps out gains more than choosing them costs."""
 SAMPLE: Final = 300
-"""Images that tell in what respect images differ most, and in so many respects they are compared."""
-RESPECTS: Final = 3
+"""Images that tell in what images differ most."""
+COMPONENTS: Final = 3
+"""Principal components by which they are compared."""
 
 
 @dataclass(frozen=True)
 class Zeros:
-    """Of images (image, pixel): `place` (image,) in an order of like after like, and `lit` (image, group): 1 where one
-    of `FEW` pixels is not zero."""
+    """Of images (image, pixel): `place` (image,) as `like_by_like` says, and `lit` (image, group): 1 where one of `FEW`
+    pixels is not zero."""
 
     place: npt.NDArray[np.int64]
     lit: npt.NDArray[np.uint8]
@@ -35,19 +36,29 @@ class Zeros:
 
 def zeros_of(images: npt.NDArray[Any]) -> Zeros | None:
     """None where too little is zero."""
-    some = (images[:: -(-len(images) // SAMPLE)] != 0).astype(np.float32)
-    if len(some) < 2 * RESPECTS or 1 - some.mean() < WORTH:
+    place = like_by_like(images)
+    if place is None:
         return None
-    centred = some - some.mean(0)
-    _, respects = np.linalg.eigh(centred @ centred.T)
-    seen = np.concatenate([
-        (part != 0).astype(np.float32) @ (centred.T @ respects[:, -RESPECTS:])
-        for part in np.array_split(images, -(-len(images) // 1000))
-    ])  # fmt: skip
-    place = np.empty(len(images), np.int64)
-    place[KDTree(seen, leafsize=FEW).indices] = np.arange(len(images))
     groups = np.arange(0, images.shape[1], FEW)
     return Zeros(place, np.logical_or.reduceat(images != 0, groups, axis=1).astype(np.uint8))
+
+
+def like_by_like(images: npt.NDArray[Any]) -> npt.NDArray[np.int64] | None:
+    """Each image's place (image,) in an order in which neighbours are zero in the same pixels; None as `zeros_of`.
+
+    They are compared in what most of a sample's differences lie in, its principal components, by a k-d tree.
+    """
+    some = (images[:: -(-len(images) // SAMPLE)] != 0).astype(np.float32)
+    if len(some) < 2 * COMPONENTS or 1 - some.mean() < WORTH:
+        return None
+    centred = some - some.mean(0)
+    _, vectors = np.linalg.eigh(centred @ centred.T)
+    axes = centred.T @ vectors[:, -COMPONENTS:]
+    parts = np.array_split(images, -(-len(images) // 1000))
+    seen = np.concatenate([(part != 0).astype(np.float32) @ axes for part in parts])
+    place = np.empty(len(images), np.int64)
+    place[KDTree(seen, leafsize=FEW).indices] = np.arange(len(images))
+    return place
 
 
 def chosen(rows: int, inner: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
