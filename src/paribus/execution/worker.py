@@ -246,10 +246,13 @@ class Worker:
                 except BaseException as error:  # noqa: BLE001 - raised where the result is asked for
                     future.set_exception(error)
 
-        for _ in range(min(self._device.measured_at_once, len(ended))):
-            Thread(target=work, daemon=True).start()
+        threads = [Thread(target=work, daemon=True) for _ in range(min(self._device.measured_at_once, len(ended)))]
+        for thread in threads:
+            thread.start()
         for _, future in promised:
             yield future.result()
+        for thread in threads:
+            thread.join()
 
     def _measured(self, participant: Participant) -> Measured:
         run = participant.run
