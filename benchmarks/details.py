@@ -104,8 +104,8 @@ def _parts(work: Task) -> dict[str, Callable[[], object]]:
     def read() -> None:
         kernels.pick(pool, np.float32(255), center, order, values[0])
         if known is not None:
-            choose_pixels(pool, order, known.place, *choosing[1:4])
-            choose_rows(known.lit, order, *choosing[4:])
+            choose_pixels(pool, order, known.place, choosing.rows_of, choosing.pixels, choosing.pixel_counts)
+            choose_rows(known.lit, order, choosing.rows, choosing.row_counts)
 
     read()  # products depend on where the images are zero
     return {
@@ -123,8 +123,9 @@ def _products(values: Any, weights: Any, widths: Any, scratch: Any, choosing: An
     rows, last = len(values[0]), len(weights) - 1
     for i in range(last + 1):
         weight = weights[i]
-        if i == 0 and choosing[0] and widths[i] >= widths[i + 1]:
-            product_of_chosen(values[i], weight, values[i + 1], False, 0, choosing[1], choosing[2], choosing[3])
+        if i == 0 and choosing.known and widths[i] >= widths[i + 1]:
+            pixels, counts = choosing.pixels, choosing.pixel_counts
+            product_of_chosen(values[i], weight, values[i + 1], False, 0, choosing.rows_of, pixels, counts)
         elif widths[i] >= widths[i + 1]:
             product(values[i], weight, values[i + 1], False, 0, False)
     for i in range(last, -1, -1):
@@ -142,8 +143,9 @@ def _products(values: Any, weights: Any, widths: Any, scratch: Any, choosing: An
             held, columns = gradient.shape[1] if outputs_first else widths[i], weight.shape[1]
             for row in range(0, held, BLOCK):
                 made = scratch[2][: min(BLOCK, held - row) * columns].reshape(-1, columns)
-                if i == 0 and choosing[0] and not outputs_first:
-                    product_of_chosen(left, right, made, True, row, choosing[1], choosing[4], choosing[5])
+                if i == 0 and choosing.known and not outputs_first:
+                    rows_left, counts = choosing.rows, choosing.row_counts
+                    product_of_chosen(left, right, made, True, row, choosing.rows_of, rows_left, counts)
                 else:
                     product(left, right, made, True, row, False)
 

@@ -31,14 +31,15 @@ from paribus.training.kernels import (
 )
 from paribus.training.networks import TILE, StackedNetwork
 from paribus.training.tiles import product, product_of_chosen, turn
-from paribus.training.zeros import Zeros, choice, choose_pixels, choose_rows, chosen, like_by_like
+from paribus.training.zeros import Choice, Zeros, choice, choose_pixels, choose_rows, chosen, like_by_like
 
 PANEL = 128
 """Outputs of an autoencoder that are computed, judged and trained at a time: few enough to stay in cache."""
 BLOCK = 48
 """Rows of a weight's gradient that are made and used up at a time: whole groups of `FEW`."""
 UNITS = 32
-"""Outputs of the first layer from which steps are left out of a batch: for fewer, to choose them costs as much."""
+"""Outputs of the first layer from which steps are left out of a batch; with so few, two runs that share it pay for the
+choice. How many do must not count: what a diverging run comes to could depend on its company."""
 
 
 def training(job: TrainingJob) -> Call:
@@ -112,8 +113,8 @@ def _zeros(of: Zeros | None) -> tuple[Any, ...]:
     return (np.zeros(0, np.int64), np.zeros((0, 0), np.uint8)) if of is None else (of.place, of.lit)
 
 
-def _choices(images: Any, rows: int) -> tuple[Any, ...]:
-    """As `zeros.choice`, of every part of every stream's images (stream, part, ...); nothing for gradients."""
+def _choices(images: Any, rows: int) -> Choice:
+    """Of every part of every stream's images (stream, part, ...), with nothing for gradients; `known` is (stream,)."""
     streams, count, pixels = images.shape
     of = [like_by_like(own) for own in images]
     known = np.array([place is not None for place in of])
@@ -126,7 +127,7 @@ def _choices(images: Any, rows: int) -> tuple[Any, ...]:
             order = np.arange(part * rows, min(count, (part + 1) * rows))
             into = rows_of[stream, part], all_which[stream, part], all_counts[stream, part]
             choose_pixels(images[stream], order, place, *into)
-    return known, rows_of, all_which, all_counts
+    return Choice(known, rows_of, all_which, all_counts, *chosen(0, 0))
 
 
 @compiled
@@ -161,9 +162,10 @@ def _train(
             if run == 0 or stream != stream_of[run - 1]:
                 taken = order[stream, start : start + rows]
                 pick(pool, divisor, centers[stream], taken, inputs)
-                if choosing[0]:
-                    choose_pixels(pool, taken, zeros[0], choosing[1], choosing[2], choosing[3])
-                    choose_rows(zeros[1], taken, choosing[4], choosing[5])
+                if choosing.known:
+                    place, lit = zeros
+                    choose_pixels(pool, taken, place, choosing.rows_of, choosing.pixels, choosing.pixel_counts)
+                    choose_rows(lit, taken, choosing.rows, choosing.row_counts)
             of, scale = labels[stream, start : start + rows], ONE / (ONE - rates[run])
             for layer in range(last):
                 values = _hidden(network, scratch, run, layer, images_in, rows)
@@ -205,9 +207,16 @@ def _measure(
         rows = min(most_rows, images.shape[1] - start)
         for run in range(runs):
             stream = stream_of[run]
-            known = choices[0][stream]
+            known = choices.known[stream]
             at = part if known else 0
-            choosing = known, choices[1][stream, at], choices[2][stream, at], choices[3][stream, at]
+            choosing = Choice(
+                known,
+                choices.rows_of[stream, at],
+                choices.pixels[stream, at],
+                choices.pixel_counts[stream, at],
+                choices.rows,
+                choices.row_counts,
+            )
             images_in, of = (images[stream, start : start + rows], choosing), labels[stream, start : start + rows]
             for layer in range(last):
                 _hidden(network, scratch, run, layer, images_in, rows)
@@ -278,8 +287,8 @@ def _product(
     at = rows * widths[1 : layer + 1].sum()
     out = scratch[0][at : at + rows * (end - begin)].reshape(rows, end - begin)
     factor = turn(weight[begin:end], scratch[2]) if widths[layer] < widths[layer + 1] else weight
-    if layer == 0 and choosing[0]:
-        product_of_chosen(below, factor, out, False, 0, choosing[1], choosing[2], choosing[3])
+    if layer == 0 and choosing.known:
+        product_of_chosen(below, factor, out, False, 0, choosing.rows_of, choosing.pixels, choosing.pixel_counts)
     else:
         product(below, factor, out, False, 0, False)
     return out
@@ -327,14 +336,16 @@ def _backward(
     if layer:
         factor = weight[begin : begin + outputs] if outputs_first else turn(weight, scratch[2])
         product(gradient, factor, _values(scratch[1], widths, layer, rows), False, 0, begin > 0)
-    left, right = (gradient, below) if outputs_first else (below, gradient)
+    left, right, choosing = gradient, below, images[1]
+    if not outputs_first:
+        left, right = below, gradient
     held, columns = outputs if outputs_first else widths[layer], weight.shape[1]
     at = blocks[2 * layer, 0] + begin * columns
     for row in range(0, held, BLOCK):
         made = scratch[3][: min(BLOCK, held - row) * columns]
         rows_made = made.reshape(len(made) // columns, columns)
-        if layer == 0 and images[1][0] and not outputs_first:
-            product_of_chosen(left, right, rows_made, True, row, images[1][1], images[1][4], images[1][5])
+        if layer == 0 and choosing.known and not outputs_first:
+            product_of_chosen(left, right, rows_made, True, row, choosing.rows_of, choosing.rows, choosing.row_counts)
         else:
             product(left, right, rows_made, True, row, False)
         _step(optimizer, run, at + row * columns, made, numbers)
