@@ -14,7 +14,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
@@ -23,7 +22,7 @@ from typing import Any, Final
 
 import torch
 
-from benchmarks import machine
+from benchmarks import machine, whole
 from benchmarks.peers import peer_class
 from benchmarks.tasks import NAMES, Task, task
 from paribus.errors import UserError
@@ -35,7 +34,6 @@ from paribus.units import duration
 TOOLS: Final = {"paribus-training": "paribus", "vmap": "vmap", "vmap-compiled": "vmap, compiled", "jax": "JAX"}
 COUNTS = (1, 4, 16, 64, 256, 1024)
 EPOCHS, REPEATS = 10, 3
-STUDIES = ("faces", "selection", "capacity", "noisy-labels")
 REPLICATES, TARGET_S = 10, 90.0
 PUBLISHED_S = 0.47
 """An epoch of one run on an RTX 3070, as the reference report tells it: 1,500 of them in 11 min 39 s."""
@@ -131,16 +129,11 @@ def floor_s(work: Task, limits: dict[str, float]) -> float:
 def _whole() -> Iterator[tuple[str, float]]:
     """Each built-in study with ten replicates: its name, and the wall seconds of `paribus run`."""
     with tempfile.TemporaryDirectory(prefix="paribus-gpu-") as folder:
-        for name in STUDIES:
+        for name in whole.STUDIES:
             words = ["run", name, "--replicates", str(REPLICATES), "--device", "cuda", "--workspace", f"{folder}/w"]
-            start = time.perf_counter()
-            done = subprocess.run(
-                [sys.executable, "-m", "paribus", *words], cwd=machine.ROOT, stdout=subprocess.DEVNULL, check=False
-            )
-            if done.returncode not in (0, 3):  # 3: a run diverged, which is a result
-                raise SystemExit(f"paribus {' '.join(words)} ended with code {done.returncode}")
-            yield name, time.perf_counter() - start
-            print(f"{name}: {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
+            seconds = whole.seconds_of(*words)
+            print(f"{name}: {seconds:.0f} s", file=sys.stderr, flush=True)
+            yield name, seconds
 
 
 def page(points: Sequence[dict[str, Any]], limits: dict[str, float], studies: Sequence[tuple[str, float]]) -> str:
@@ -149,12 +142,12 @@ def page(points: Sequence[dict[str, Any]], limits: dict[str, float], studies: Se
     whole_s = sum(seconds for _, seconds in studies)
     rows = [f"| {name} | {duration(seconds)} |" for name, seconds in studies]
     met = "" if whole_s < TARGET_S else f" ✗ {duration(TARGET_S)}"
-    whole = [f"## The built-in studies, {REPLICATES} replicates", "", "| study | `paribus run` |", "|---|---|", *rows,
-             f"| **all** | {duration(whole_s)}{met} |", ""] if studies else []  # fmt: skip
+    heads = [f"## The built-in studies, {REPLICATES} replicates", "", "| study | `paribus run` |", "|---|---|"]
+    built_in = [*heads, *rows, f"| **all** | {duration(whole_s)}{met} |", ""] if studies else []
     here = machine.environment()
     operations, copied = f"{limits['operations'] / 1e12:.0f} TFLOP/s", f"{limits['bytes'] / 1e12:.2f} TB/s"
     launch = f"{limits['launch_s'] * 1e6:.1f} microseconds"
-    text = "\n".join([*(line for curve in curves for line in curve), *whole])
+    text = "\n".join([*(line for curve in curves for line in curve), *built_in])
     return f"""\
 # On a GPU
 

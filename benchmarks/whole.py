@@ -68,8 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(taken[-1], flush=True)
             loops.measure()
             peaks.append(peak())
-        report_s = [_seconds("report", *STUDIES, "--workspace", str(workspace)) for _ in range(2)][-1]
-    help_s = statistics.median(_seconds("--help") for _ in range(REPEATS))
+        report_s = [seconds_of("report", *STUDIES, "--workspace", str(workspace)) for _ in range(2)][-1]
+    help_s = statistics.median(seconds_of("--help") for _ in range(REPEATS))
     for one in taken:
         print(one)
     text = page(taken, loops, statistics.median(peaks), report_s, help_s, machine.stolen_since(before))
@@ -113,7 +113,7 @@ def _trained(name: str, workspace: Path, loops: _Loops) -> Taken:
     """Run one study, and ask the workspace what that took; a run that an earlier study has trained costs nothing."""
     study = parse(builtin.text(name), place=name)
     since = datetime.now(UTC).isoformat(timespec="seconds")
-    command_s = _seconds("run", name, "--workspace", str(workspace))
+    command_s = seconds_of("run", name, "--workspace", str(workspace))
     with Workspace.open(workspace) as known:
         runs = {run.id: (arm, run.epochs_done) for arm, _, run in known.runs_of(study.id)}
         spans = [span for span in known.spans(runs) if span.started_at >= since]
@@ -136,7 +136,7 @@ def _trained(name: str, workspace: Path, loops: _Loops) -> Taken:
     )
 
 
-def _seconds(*words: str) -> float:
+def seconds_of(*words: str) -> float:
     """Wall seconds of a `paribus` command. Exit code 3 says that a run has diverged, which is a result."""
     start = time.perf_counter()
     done = subprocess.run(
