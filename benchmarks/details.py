@@ -33,7 +33,7 @@ from paribus.training.compiling import compiled
 from paribus.training.devices import settle_thread
 from paribus.training.engine_compiled import BLOCK, PANEL, UNITS
 from paribus.training.networks import TILE, parameter_count, tiled
-from paribus.training.tiles import product, product_of_chosen, turn
+from paribus.training.tiles import product, product_of_chosen, room, turn
 from paribus.training.zeros import choice, choose_pixels, choose_rows, zeros_of
 
 PROFILED_RUNS = 32
@@ -96,7 +96,7 @@ def _parts(work: Task) -> dict[str, Callable[[], object]]:
     center, order = np.zeros(widths[0], np.float32), np.random.default_rng(0).permutation(len(pool))[:rows]
     known = zeros_of(pool) if widths[1] >= UNITS else None
     choosing = choice(known, rows, widths[0])
-    held = tuple(values), tuple(weights), np.array(widths), tuple(scratch), choosing
+    held = tuple(values), tuple(weights), np.array(widths), tuple(scratch), choosing, room(rows, rows, widths[1])
     flat = [np.zeros(parameter_count(widths), np.float32) for _ in range(4)]
     sgd = kernels.sgd_numbers(np.array([1e-3, 0.9, 0.0, 0.0]))
     adam = kernels.adam_numbers(np.array([1e-3, 0.9, 0.999, 1e-8, 0.0]), 1, False)
@@ -104,8 +104,8 @@ def _parts(work: Task) -> dict[str, Callable[[], object]]:
     def read() -> None:
         kernels.pick(pool, np.float32(255), center, order, values[0])
         if known is not None:
-            choose_pixels(pool, order, known.place, choosing.rows_of, choosing.pixels, choosing.pixel_counts)
-            choose_rows(known.lit, order, choosing.rows, choosing.row_counts)
+            choose_pixels(known.lit, order, known.place, choosing.rows_of, choosing.pixels, choosing.pixel_counts)
+            choose_rows(known.groups, order, choosing.rows, choosing.row_counts)
 
     read()  # products depend on where the images are zero
     return {
@@ -118,14 +118,13 @@ def _parts(work: Task) -> dict[str, Callable[[], object]]:
 
 
 @compiled
-def _products(values: Any, weights: Any, widths: Any, scratch: Any, choosing: Any) -> None:
+def _products(values: Any, weights: Any, widths: Any, scratch: Any, choosing: Any, used: Any) -> None:
     """The products of a training step, in the engine's shapes and order: see `engine_compiled`."""
     rows, last = len(values[0]), len(weights) - 1
     for i in range(last + 1):
         weight = weights[i]
         if i == 0 and choosing.known and widths[i] >= widths[i + 1]:
-            pixels, counts = choosing.pixels, choosing.pixel_counts
-            product_of_chosen(values[i], weight, values[i + 1], False, 0, choosing.rows_of, pixels, counts)
+            product_of_chosen(values[i], weight, values[i + 1], False, 0, choosing, used)
         elif widths[i] >= widths[i + 1]:
             product(values[i], weight, values[i + 1], False, 0, False)
     for i in range(last, -1, -1):
@@ -144,8 +143,7 @@ def _products(values: Any, weights: Any, widths: Any, scratch: Any, choosing: An
             for row in range(0, held, BLOCK):
                 made = scratch[2][: min(BLOCK, held - row) * columns].reshape(-1, columns)
                 if i == 0 and choosing.known and not outputs_first:
-                    rows_left, counts = choosing.rows, choosing.row_counts
-                    product_of_chosen(left, right, made, True, row, choosing.rows_of, rows_left, counts)
+                    product_of_chosen(left, right, made, True, row, choosing, used)
                 else:
                     product(left, right, made, True, row, False)
 

@@ -9,7 +9,7 @@ its bits are the same beside any other runs. The calls hold no lock: cohorts tra
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -30,8 +30,8 @@ from paribus.training.kernels import (
     squared_error,
 )
 from paribus.training.networks import TILE, StackedNetwork
-from paribus.training.tiles import product, product_of_chosen, turn
-from paribus.training.zeros import Choice, Zeros, choice, choose_pixels, choose_rows, chosen, like_by_like
+from paribus.training.tiles import product, product_of_chosen, room, turn
+from paribus.training.zeros import Choice, Zeros, choice, choose_pixels, choose_rows, chosen, like_by_like, lit_pixels
 
 PANEL = 128
 """Outputs of an autoencoder that are computed, judged and trained at a time: few enough to stay in cache."""
@@ -40,6 +40,21 @@ BLOCK = 48
 UNITS = 32
 """Outputs of the first layer from which steps are left out of a batch; with so few, two runs that share it pay for the
 choice. How many do must not count: what a diverging run comes to could depend on its company."""
+
+
+class _Scratch(NamedTuple):
+    """What one run's pass needs, numbers in a row but for `sums`.
+
+    Activations and their gradients, a transposed weight, part of a weight's gradient, two rows of sums (2, unit), and
+    room for products that leave out steps.
+    """
+
+    values: Any
+    gradients: Any
+    turned: Any
+    made: Any
+    sums: Any
+    room: Any
 
 
 def training(job: TrainingJob) -> Call:
@@ -101,16 +116,16 @@ def _network(network: StackedNetwork) -> tuple[Any, ...]:
     return network.runs, network.layers[-1], widths, network.blocks.numpy(), network.parameters.numpy()
 
 
-def _scratch(network: StackedNetwork, rows: int) -> tuple[Any, ...]:
-    """What one run's pass needs: activations and their gradients, a transposed weight, part of a weight's gradient,
-    and rows of sums."""
-    values, widest = rows * sum(network.widths[1:]), max(network.widths)
-    held = [np.zeros(size, np.float32) for size in (values, values, max(network.layout.sizes), BLOCK * widest)]
-    return (*held, np.zeros((2, widest), np.float32))
+def _scratch(network: StackedNetwork, rows: int) -> _Scratch:
+    count, widest = rows * sum(network.widths[1:]), max(network.widths)
+    sizes = count, count, max(network.layout.sizes), BLOCK * widest, (2, widest)
+    values, gradients, turned, made, sums = (np.zeros(size, np.float32) for size in sizes)
+    return _Scratch(values, gradients, turned, made, sums, room(max(rows, BLOCK), rows, network.widths[1]))
 
 
 def _zeros(of: Zeros | None) -> tuple[Any, ...]:
-    return (np.zeros(0, np.int64), np.zeros((0, 0), np.uint8)) if of is None else (of.place, of.lit)
+    nothing = np.zeros((0, 0), np.uint8)
+    return (np.zeros(0, np.int64), nothing, nothing) if of is None else (of.place, of.lit, of.groups)
 
 
 def _choices(images: Any, rows: int) -> Choice:
@@ -119,14 +134,14 @@ def _choices(images: Any, rows: int) -> Choice:
     of = [like_by_like(own) for own in images]
     known = np.array([place is not None for place in of])
     parts = -(-count // rows) * known.any()
-    which, counts = chosen(rows, pixels)
+    lit, (which, counts) = lit_pixels(images), chosen(rows, pixels)
     rows_of = np.zeros((streams, parts, rows), np.int64)
     all_which, all_counts = (np.zeros((streams, parts, *one.shape), one.dtype) for one in (which, counts))
     for stream, place in enumerate(of):
         for part in range(parts if place is not None else 0):
             order = np.arange(part * rows, min(count, (part + 1) * rows))
             into = rows_of[stream, part], all_which[stream, part], all_counts[stream, part]
-            choose_pixels(images[stream], order, place, *into)
+            choose_pixels(lit[stream], order, place, *into)
     return Choice(known, rows_of, all_which, all_counts, *chosen(0, 0))
 
 
@@ -149,7 +164,7 @@ def _train(
     runs, _, widths, _, _ = network
     pool, divisor, centers = pictures
     dropping, rates, seeds = dropout
-    sums = scratch[4][0]
+    sums = scratch.sums[0]
     last, images, batch_size = len(widths) - 2, order.shape[1], len(inputs)
     panel = _panel(widths, goal[0])
     optimizer[3][0] += losses.shape[0]
@@ -163,9 +178,9 @@ def _train(
                 taken = order[stream, start : start + rows]
                 pick(pool, divisor, centers[stream], taken, inputs)
                 if choosing.known:
-                    place, lit = zeros
-                    choose_pixels(pool, taken, place, choosing.rows_of, choosing.pixels, choosing.pixel_counts)
-                    choose_rows(lit, taken, choosing.rows, choosing.row_counts)
+                    place, lit, groups = zeros
+                    choose_pixels(lit, taken, place, choosing.rows_of, choosing.pixels, choosing.pixel_counts)
+                    choose_rows(groups, taken, choosing.rows, choosing.row_counts)
             of, scale = labels[stream, start : start + rows], ONE / (ONE - rates[run])
             for layer in range(last):
                 values = _hidden(network, scratch, run, layer, images_in, rows)
@@ -181,8 +196,8 @@ def _train(
                 _backward(network, optimizer, scratch, run, last, begin, images_in, output, own, numbers)
             losses[batch, run] = loss
             for layer in range(last - 1, -1, -1):
-                gradient, own = _values(scratch[1], widths, layer + 1, rows), sums[: widths[layer + 1]]
-                activate_backward(gradient, _values(scratch[0], widths, layer + 1, rows), scale, own)
+                gradient, own = _values(scratch.gradients, widths, layer + 1, rows), sums[: widths[layer + 1]]
+                activate_backward(gradient, _values(scratch.values, widths, layer + 1, rows), scale, own)
                 _backward(network, optimizer, scratch, run, layer, 0, images_in, gradient, own, numbers)
 
 
@@ -272,7 +287,7 @@ def _weight(network: Any, run: int, layer: int) -> Any:
 def _hidden(network: Any, scratch: Any, run: int, layer: int, images: Any, rows: int) -> Any:
     """A hidden layer's activations."""
     widths = network[2]
-    below = _below(scratch[0], widths, layer, images, rows)
+    below = _below(scratch.values, widths, layer, images, rows)
     values = _product(network, scratch, run, layer, 0, widths[layer + 1], below, images[1], rows)
     activate(values, _bias(network, run, layer))
     return values
@@ -285,10 +300,10 @@ def _product(
     """A layer's outputs from `begin` to `end`, their bias left out."""
     widths, weight = network[2], _weight(network, run, layer)
     at = rows * widths[1 : layer + 1].sum()
-    out = scratch[0][at : at + rows * (end - begin)].reshape(rows, end - begin)
-    factor = turn(weight[begin:end], scratch[2]) if widths[layer] < widths[layer + 1] else weight
+    out = scratch.values[at : at + rows * (end - begin)].reshape(rows, end - begin)
+    factor = turn(weight[begin:end], scratch.turned) if widths[layer] < widths[layer + 1] else weight
     if layer == 0 and choosing.known:
-        product_of_chosen(below, factor, out, False, 0, choosing.rows_of, choosing.pixels, choosing.pixel_counts)
+        product_of_chosen(below, factor, out, False, 0, choosing, scratch.room)
     else:
         product(below, factor, out, False, 0, False)
     return out
@@ -302,14 +317,14 @@ def _judged(
     mean loss, and how many images are put into their class."""
     _, columns, widths, _, _ = network
     has_classes, smoothing = goal
-    last, rows, own = len(widths) - 2, len(images[0]), scratch[4][0, : end - begin]
-    below = _below(scratch[0], widths, last, images, rows)
+    last, rows, own = len(widths) - 2, len(images[0]), scratch.sums[0, : end - begin]
+    below = _below(scratch.values, widths, last, images, rows)
     output = _product(network, scratch, run, last, begin, end, below, images[1], rows)
     bias = _bias(network, run, last)[begin:end]
     if has_classes:
         loss, hits = cross_entropy(output, bias, own, labels, smoothing[run], columns)
         return output, own, loss, hits
-    return output, own, squared_error(output, bias, own, images[0], begin, columns, scratch[4][1]), 0
+    return output, own, squared_error(output, bias, own, images[0], begin, columns, scratch.sums[1]), 0
 
 
 @compiled
@@ -332,20 +347,20 @@ def _backward(
     _, _, widths, blocks, _ = network
     weight, outputs_first = _weight(network, run, layer), widths[layer] < widths[layer + 1]
     rows, outputs = gradient.shape
-    below = _below(scratch[0], widths, layer, images, rows)
+    below = _below(scratch.values, widths, layer, images, rows)
     if layer:
-        factor = weight[begin : begin + outputs] if outputs_first else turn(weight, scratch[2])
-        product(gradient, factor, _values(scratch[1], widths, layer, rows), False, 0, begin > 0)
+        factor = weight[begin : begin + outputs] if outputs_first else turn(weight, scratch.turned)
+        product(gradient, factor, _values(scratch.gradients, widths, layer, rows), False, 0, begin > 0)
     left, right, choosing = gradient, below, images[1]
     if not outputs_first:
         left, right = below, gradient
     held, columns = outputs if outputs_first else widths[layer], weight.shape[1]
     at = blocks[2 * layer, 0] + begin * columns
     for row in range(0, held, BLOCK):
-        made = scratch[3][: min(BLOCK, held - row) * columns]
+        made = scratch.made[: min(BLOCK, held - row) * columns]
         rows_made = made.reshape(len(made) // columns, columns)
         if layer == 0 and choosing.known and not outputs_first:
-            product_of_chosen(left, right, rows_made, True, row, choosing.rows_of, choosing.rows, choosing.row_counts)
+            product_of_chosen(left, right, rows_made, True, row, choosing, scratch.room)
         else:
             product(left, right, rows_made, True, row, False)
         _step(optimizer, run, at + row * columns, made, numbers)

@@ -11,7 +11,7 @@ import numpy as np
 from llvmlite import ir
 from numba.core import cgutils
 
-from paribus.training.compiling import compiled, written
+from paribus.training.compiling import compiled, fused, written
 
 ZERO, ONE = np.float32(0), np.float32(1)
 GOLDEN, FIRST, SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -36,7 +36,13 @@ _fetch = written(1, _write_fetch)
 
 @compiled
 def pick(pool: Any, divisor: Any, center: Any, order: Any, inputs: Any) -> None:
-    """Fill `inputs` (row, pixel) with the images of `pool` over `divisor`, less `center`, that `order` (row,) names."""
+    """Fill `inputs` (row, pixel) with the images of `pool` over `divisor`, less `center`, that `order` (row,) names.
+
+    An image over 1, or bytes over 255, is multiplied with the inverse in two parts, of which the second is what the
+    first has lost by rounding: that gives the quotient's very bits in a third of a division's time.
+    """
+    inverse = ONE / divisor
+    rest = fused(-inverse, divisor, ONE) * inverse
     size = pool.shape[1] * pool.itemsize
     for row in range(len(order)):
         if row + AHEAD < len(order):
@@ -45,7 +51,8 @@ def pick(pool: Any, divisor: Any, center: Any, order: Any, inputs: Any) -> None:
                 _fetch((line,))
         image, into = pool[order[row]], inputs[row]
         for pixel in range(len(center)):
-            into[pixel] = np.float32(image[pixel]) / divisor - center[pixel]
+            level = np.float32(image[pixel])
+            into[pixel] = fused(level, inverse, level * rest) - center[pixel]
 
 
 @compiled

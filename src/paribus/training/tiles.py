@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -31,16 +31,19 @@ GROUP: Final = 3
 """Rows of the left matrix that are found from one address: at it, and one and two strides from it."""
 SIDE: Final = 8
 """Rows and columns of what is transposed at once."""
-FEW: Final = 6
-"""Rows of a tile that leaves out steps: few, so that there are such in which all are zero."""
 
 _many_registers = bool(llvm.get_host_cpu_features().get("avx512f"))
 TALL: Final = 12 if _many_registers else 6
 BROAD: Final = 2 if _many_registers else 1
 """Rows and vectors of the largest tile, which leaves registers for what it is made from."""
+REGISTER: Final = LANES if _many_registers else LANES // 2
+"""Numbers that are added to at once: no more than a register has, or LLVM would hold both halves of what it needs one
+of, and find no register for a sum."""
+FEW: Final = TALL // 2
+"""Rows of a tile that leaves out steps: few, so that there are such in which all are zero."""
 
 _FLOAT, _LANE, _BYTE = ir.FloatType(), ir.IntType(32), ir.IntType(8)
-_VECTOR, _ROW = ir.VectorType(_FLOAT, LANES), ir.VectorType(_FLOAT, SIDE)
+_VECTOR, _ROW = ir.VectorType(_FLOAT, REGISTER), ir.VectorType(_FLOAT, SIDE)
 
 
 def _tile(rows: int, vectors: int = 1) -> Any:
@@ -78,20 +81,20 @@ def _write_tile(
 
 
 def _chosen_tile(rows: int, vectors: int = 1) -> Any:
-    """`tile((lefts, a_step, b, b_step, outs, column, which, steps, add))`: as a `_tile`, for some rows and some steps.
+    """`tile((lefts, a_step, panel, outs, column, which, steps, add))`: as a `_tile`, for some rows and some steps.
 
-    `lefts` and `outs` are where the addresses of the rows lie, of which those of `outs` are taken from `column` on;
-    `which` is where the numbers of the steps lie, a byte each.
+    `lefts` and `outs` are where the addresses of the rows lie, of which those of `outs` are taken from `column` on; the
+    `panel` has the right vectors of one step beside those of the next, and `which` the numbers of the steps, a byte
+    each.
     """
-    return written(9, partial(_write_chosen, rows=rows, vectors=vectors))
+    return written(8, partial(_write_chosen, rows=rows, vectors=vectors))
 
 
 def _write_chosen(
     builder: Any,
     lefts: Any,
     a_step: Any,
-    b: Any,
-    b_step: Any,
+    panel: Any,
     outs: Any,
     column: Any,
     which: Any,
@@ -101,18 +104,40 @@ def _write_chosen(
     rows: int,
     vectors: int,
 ) -> None:
-    b, which = builder.inttoptr(b, _FLOAT.as_pointer()), builder.inttoptr(which, _BYTE.as_pointer())
+    panel, which = builder.inttoptr(panel, _FLOAT.as_pointer()), builder.inttoptr(which, _BYTE.as_pointer())
     starts, in_row = (
         [builder.inttoptr(builder.load(builder.gep(table, [whole(row)])), _FLOAT.as_pointer()) for row in range(rows)]
         for table in (builder.inttoptr(address, whole(0).type.as_pointer()) for address in (lefts, outs))
     )
+    stride = builder.trunc(a_step, _LANE)  # a short product is sooner there
 
     def read(step: Any) -> tuple[Any, list[Any]]:
-        number = builder.zext(builder.load(builder.gep(which, [step])), step.type)
-        along = builder.mul(number, a_step)
-        return builder.gep(b, [builder.mul(number, b_step)]), [builder.gep(start, [along]) for start in starts]
+        number = builder.zext(builder.load(builder.gep(which, [step])), _LANE)
+        right = builder.zext(builder.mul(number, ir.Constant(_LANE, vectors * LANES)), step.type)
+        along = builder.zext(builder.mul(number, stride), step.type)
+        return builder.gep(panel, [right]), [builder.gep(start, [along]) for start in starts]
 
     _write_sums(builder, [builder.gep(start, [column]) for start in in_row], vectors, [], read, steps, add)
+
+
+def _write_copied(builder: Any, a: Any, a_row: Any, out: Any, rows: Any, *, vectors: int) -> None:
+    """Rows of some vectors, one right behind the other."""
+    a, out = (builder.inttoptr(address, _FLOAT.as_pointer()) for address in (a, out))
+    begin = builder.block
+    head, body, done = map(builder.append_basic_block, ("head", "body", "done"))
+    builder.branch(head)
+    builder.position_at_end(head)
+    row, come_from, gone_to = (_begun(builder, value, begin) for value in (whole(0), a, out))
+    builder.cbranch(builder.icmp_signed("<", row, rows), body, done)
+    builder.position_at_end(body)
+    for part in range(0, vectors * LANES, REGISTER):
+        at = [whole(part)]
+        _store(builder, _loaded(builder, builder.gep(come_from, at), _VECTOR), builder.gep(gone_to, at))
+    row.add_incoming(builder.add(row, whole(1)), body)
+    come_from.add_incoming(builder.gep(come_from, [a_row]), body)
+    gone_to.add_incoming(builder.gep(gone_to, [whole(vectors * LANES)]), body)
+    builder.branch(head)
+    builder.position_at_end(done)
 
 
 def _write_sums(
@@ -123,26 +148,27 @@ def _write_sums(
     `in_row` is where each row of sums goes. In each step `read(step, *places)` tells where the right vectors and each
     row's left number are; `places` are those that `walks` (place, stride) have come to.
     """
-    places = [builder.gep(start, [whole(LANES * v)]) for start in in_row for v in range(vectors)]
+    parts = range(0, vectors * LANES, REGISTER)
+    places = [builder.gep(start, [whole(part)]) for start in in_row for part in parts]
     begin = builder.block
     head, body, end, plain, adding, done = map(builder.append_basic_block, ("head", "body", "end", "", "", "done"))
     builder.branch(head)
 
     builder.position_at_end(head)
     step, walked = _begun(builder, whole(0), begin), [_begun(builder, start, begin) for start, _ in walks]
-    sums = [_begun(builder, ir.Constant(_VECTOR, [0.0] * LANES), begin) for _ in places]
+    sums = [_begun(builder, ir.Constant(_VECTOR, [0.0] * REGISTER), begin) for _ in places]
     builder.cbranch(builder.icmp_signed("<", step, steps), body, end)
 
     builder.position_at_end(body)
     kind = ir.FunctionType(_VECTOR, [_VECTOR] * 3)
-    fused = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{LANES}f32")
+    fused = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{REGISTER}f32")
     right, lefts = read(step, *walked)
-    factors = [_loaded(builder, builder.gep(right, [whole(LANES * v)]), _VECTOR) for v in range(vectors)]
-    for row, left in enumerate(lefts):
-        number = _spread(builder, builder.load(left))
-        for v, factor in enumerate(factors):
-            total = sums[row * vectors + v]
-            total.add_incoming(builder.call(fused, [number, factor, total]), body)
+
+    def add_product(row: int, part: int, number: Any, factor: Any) -> None:
+        total = sums[row * len(parts) + part]
+        total.add_incoming(builder.call(fused, [number, factor, total]), body)
+
+    _write_products(builder, lefts, [builder.gep(right, [whole(part)]) for part in parts], add_product)
     step.add_incoming(builder.add(step, whole(1)), body)
     for place, (_, stride) in zip(walked, walks, strict=True):
         place.add_incoming(builder.gep(place, [stride]), body)
@@ -159,6 +185,30 @@ def _write_sums(
         _store(builder, builder.fadd(_loaded(builder, place, _VECTOR), total), place)
     builder.branch(done)
     builder.position_at_end(done)
+
+
+def _write_products(builder: Any, lefts: list[Any], rights: list[Any], add: Callable[..., None]) -> None:
+    """`add(row, part, number, factor)` for every row's number and part of a right vector; the fewer stay at hand."""
+
+    def number(row: int) -> Any:
+        return _spread(builder, builder.load(lefts[row]))
+
+    def factor(part: int) -> Any:
+        return _loaded(builder, rights[part], _VECTOR)
+
+    rows, parts = range(len(lefts)), range(len(rights))
+    if len(lefts) < len(rights):
+        numbers = list(map(number, rows))
+        for part in parts:
+            one = factor(part)
+            for row in rows:
+                add(row, part, numbers[row], one)
+        return
+    factors = list(map(factor, parts))
+    for row in rows:
+        one = number(row)
+        for part in parts:
+            add(row, part, one, factors[part])
 
 
 def _write_turned(builder: Any, a: Any, a_row: Any, out: Any, out_row: Any) -> None:
@@ -210,11 +260,12 @@ def _spread(builder: Any, number: Any) -> Any:
     """A vector of one number."""
     none = ir.Constant(_VECTOR, ir.Undefined)
     first = builder.insert_element(none, number, ir.Constant(_LANE, 0))
-    return builder.shuffle_vector(first, none, ir.Constant(ir.VectorType(_LANE, LANES), [0] * LANES))
+    return builder.shuffle_vector(first, none, ir.Constant(ir.VectorType(_LANE, REGISTER), [0] * REGISTER))
 
 
 _broad, _tall, _four, _two, _one = _tile(TALL, BROAD), _tile(TALL), _tile(4), _tile(2), _tile(1)
-_chosen_broad, _chosen_few, _chosen_one = _chosen_tile(FEW, BROAD), _chosen_tile(FEW), _chosen_tile(1)
+_few_by_one, _few_by_two, _one_by_one, _one_by_two = (_chosen_tile(rows, v) for rows in (FEW, 1) for v in (1, 2))
+_copied_by_one, _copied_by_two = (written(4, partial(_write_copied, vectors=v)) for v in (1, 2))
 _turned = written(4, _write_turned)
 
 
@@ -242,41 +293,93 @@ def product(a: Any, b: Any, out: Any, turned: bool, begin: int, add: bool) -> No
                 right, into = right + 4 * LANES, into + 4 * LANES
 
 
+class Room(NamedTuple):
+    """What `product_of_chosen` needs: panels, and addresses of rows of its left matrix and of what it makes (row,)."""
+
+    panels: Any
+    lefts: Any
+    outs: Any
+
+
+def room(rows: int, inner: int, columns: int) -> Room:
+    """For products of up to `rows`; where the left matrix is turned, with a right one of (`inner`, `columns`)."""
+    panels = np.zeros(max(inner * columns, DEPTH * 2 * LANES) + LANES, np.float32)
+    return Room(panels, np.zeros(rows, np.int64), np.zeros(rows, np.int64))
+
+
 @compiled
-def product_of_chosen(
-    a: Any, b: Any, out: Any, turned: bool, begin: int, rows_of: Any, which: Any, counts: Any
-) -> None:
+def product_of_chosen(a: Any, b: Any, out: Any, turned: bool, begin: int, chosen: Any, used: Any) -> None:
     """`out` = `a` @ `b`, as `product` has it, by groups of `FEW` rows of which each has steps of its own.
 
-    `which` (group, step) and `counts` (group, part) are as `zeros.chosen` says; `begin` is a whole number of groups.
-    Where `a` is not `turned`, its rows are taken in the order of `rows_of` (row,).
+    `chosen` is a `zeros.Choice`, and `used` a `Room`. Where `a` is `turned`, `begin` is a whole number of groups, and
+    `b` is what it was when that was 0. Where steps are left out, rows of `b` that are used one after another lie apart,
+    which is what caches are bad at: so they are brought together in panels, each as wide as a tile.
     """
     rows, columns = out.shape
     inner, b_step = b.shape
     a_row, a_step = (1, a.shape[1]) if turned else (a.shape[1], 1)
-    lefts, outs = np.empty(rows, np.int64), np.empty(rows, np.int64)
+    for i in range(rows):
+        row = i if turned else chosen.rows_of[i]
+        used.lefts[i] = a.ctypes.data + 4 * (begin + row) * a_row
+        used.outs[i] = out.ctypes.data + 4 * row * columns
     for start in range(0, inner, DEPTH):
+        steps, first = min(DEPTH, inner - start), 0
+        while first < columns:
+            two = columns - first >= 2 * LANES
+            panel = ((used.panels.ctypes.data + 63) & -64) + (4 * (start * columns + first * steps) if turned else 0)
+            if begin == 0:
+                _bring((b.ctypes.data + 4 * (start * b_step + first), b_step, panel, steps), two)
+            if turned:
+                _groups(used, a_step, panel, first, chosen.rows, chosen.row_counts, begin, rows, start, two)
+            else:
+                _groups(used, a_step, panel, first, chosen.pixels, chosen.pixel_counts, begin, rows, start, two)
+            first += LANES + two * LANES
         for i in range(rows):
-            row = i if turned else rows_of[i]
-            lefts[i] = a.ctypes.data + 4 * ((begin + row) * a_row + start * a_step)
-            outs[i] = out.ctypes.data + 4 * row * columns
-        part, more = start // DEPTH, int(start > 0)
-        for first in range(0, columns, BROAD * LANES):
-            right, end = b.ctypes.data + 4 * (start * b_step + first), min(first + BROAD * LANES, columns)
-            for row in range(0, rows, FEW):
-                group = (begin + row) // FEW
-                chosen, steps = which[group].ctypes.data + start, counts[group, part]
-                left, into = lefts.ctypes.data + 8 * row, outs.ctypes.data + 8 * row
-                if rows - row >= FEW and end - first == BROAD * LANES:
-                    _chosen_broad((left, a_step, right, b_step, into, first, chosen, steps, more))
-                    continue
-                for column in range(first, end, LANES):
-                    at = right + 4 * (column - first)
-                    if rows - row >= FEW:
-                        _chosen_few((left, a_step, at, b_step, into, column, chosen, steps, more))
-                        continue
-                    for i in range(rows - row):
-                        _chosen_one((left + 8 * i, a_step, at, b_step, into + 8 * i, column, chosen, steps, more))
+            used.lefts[i] += 4 * DEPTH * a_step
+
+
+@compiled
+def _groups(
+    used: Any,
+    a_step: int,
+    panel: int,
+    column: int,
+    which: Any,
+    counts: Any,
+    begin: int,
+    rows: int,
+    start: int,
+    two: bool,
+) -> None:
+    """A panel's columns of `product_of_chosen`, from step `start` on: one or two vectors."""
+    left, into, width = used.lefts.ctypes.data, used.outs.ctypes.data, which.shape[1]
+    at, part, add = which.ctypes.data + start, start // DEPTH, int(start > 0)
+    for row in range(0, rows, FEW):
+        group = (begin + row) // FEW
+        steps, count = at + group * width, counts[group, part]
+        if rows - row < FEW:
+            for i in range(row, rows):
+                _one_row((left + 8 * i, a_step, panel, into + 8 * i, column, steps, count, add), two)
+        elif two:
+            _few_by_two((left + 8 * row, a_step, panel, into + 8 * row, column, steps, count, add))
+        else:
+            _few_by_one((left + 8 * row, a_step, panel, into + 8 * row, column, steps, count, add))
+
+
+@compiled
+def _bring(numbers: Any, two: bool) -> None:
+    if two:
+        _copied_by_two(numbers)
+    else:
+        _copied_by_one(numbers)
+
+
+@compiled
+def _one_row(numbers: Any, two: bool) -> None:
+    if two:
+        _one_by_two(numbers)
+    else:
+        _one_by_one(numbers)
 
 
 @compiled

@@ -12,9 +12,10 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from llvmlite import ir
 from scipy.spatial import KDTree
 
-from paribus.training.compiling import compiled
+from paribus.training.compiling import compiled, written
 from paribus.training.tiles import DEPTH, FEW
 
 WORTH: Final = 0.4
@@ -23,15 +24,25 @@ SAMPLE: Final = 300
 """Images that tell in what images differ most."""
 COMPONENTS: Final = 3
 """Principal components by which they are compared."""
+OCTET: Final = 8
+"""Steps of which one byte tells, a bit each, whether they are left; so many numbers are written at a time."""
+_EVERY: Final = 0x0101010101010101
+
+_bits = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little")
+_LEFT: Final = _bits.sum(1, dtype=np.int64)
+"""How many of a byte's bits are set, (byte,)."""
+_NUMBERS: Final = np.argsort(1 - _bits, axis=1, kind="stable").astype(np.uint8).view(np.int64)[:, 0].copy()
+"""Which ones are, from the lowest on: (byte,), the numbers lying in 8 bytes."""
 
 
 @dataclass(frozen=True)
 class Zeros:
-    """Of images (image, pixel): `place` (image,) as `like_by_like` says, and `lit` (image, group): 1 where one of `FEW`
-    pixels is not zero."""
+    """Of images (image, pixel): `place` (image,) as `like_by_like` says; `lit` (image, byte) as `lit_pixels` does; and
+    `groups` (image, group) as `lit_groups` does."""
 
     place: npt.NDArray[np.int64]
     lit: npt.NDArray[np.uint8]
+    groups: npt.NDArray[np.uint8]
 
 
 def zeros_of(images: npt.NDArray[Any]) -> Zeros | None:
@@ -39,8 +50,12 @@ def zeros_of(images: npt.NDArray[Any]) -> Zeros | None:
     place = like_by_like(images)
     if place is None:
         return None
-    groups = np.arange(0, images.shape[1], FEW)
-    return Zeros(place, np.logical_or.reduceat(images != 0, groups, axis=1).astype(np.uint8))
+    return Zeros(place, lit_pixels(images), lit_groups(images))
+
+
+def lit_pixels(images: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Where images (..., pixel) are not zero: (..., byte), a bit a pixel, the lowest first."""
+    return np.packbits(images != 0, axis=-1, bitorder="little")
 
 
 def like_by_like(images: npt.NDArray[Any]) -> npt.NDArray[np.int64] | None:
@@ -61,13 +76,20 @@ def like_by_like(images: npt.NDArray[Any]) -> npt.NDArray[np.int64] | None:
     return place
 
 
+def lit_groups(images: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Where `FEW` pixels of images (image, pixel) are not all zero: (image, group), all bits set or none."""
+    lit = np.logical_or.reduceat(images != 0, np.arange(0, images.shape[1], FEW), axis=1)
+    return -lit.astype(np.uint8)
+
+
 def chosen(rows: int, inner: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """Room for the steps that are not left out for groups of rows: their numbers, and how many there are.
 
     (group, step) and (group, part): each `DEPTH` steps along the inner side are numbered anew, from their own place on.
+    Behind the last ones is room to write in.
     """
     groups = -(-rows // FEW)
-    return np.zeros((groups, inner), np.uint8), np.zeros((groups, -(-inner // DEPTH)), np.int64)
+    return np.zeros((groups, inner + OCTET), np.uint8), np.zeros((groups, -(-inner // DEPTH)), np.int64)
 
 
 class Choice(NamedTuple):
@@ -92,35 +114,49 @@ def choice(of: Zeros | None, rows: int, pixels: int) -> Choice:
 
 
 @compiled
-def choose_pixels(images: Any, order: Any, place: Any, rows_of: Any, which: Any, counts: Any) -> None:
-    """The rows of a batch that `order` (row,) takes from `images`, like by like in `rows_of` (row,), and the pixels in
-    which each group of them is not zero."""
-    rows, pixels = len(order), images.shape[1]
+def choose_pixels(lit: Any, order: Any, place: Any, rows_of: Any, which: Any, counts: Any) -> None:
+    """The rows of a batch that `order` (row,) takes from images, like by like in `rows_of` (row,), and the pixels in
+    which each group of them is not zero, by `lit` (image, byte)."""
+    rows, octets = len(order), lit.shape[1]
     rows_of[:rows] = np.argsort(place[order])
-    lit = np.empty(pixels, np.uint8)
+    own = np.empty(octets, np.uint8)
     for group in range((rows + FEW - 1) // FEW):
-        lit[:] = 0
+        own[:] = 0
         for row in range(group * FEW, min(rows, group * FEW + FEW)):
-            image = images[order[rows_of[row]]]
-            for pixel in range(pixels):
-                lit[pixel] |= image[pixel] != 0
-        for part in range(counts.shape[1]):
-            begin = part * DEPTH
-            at = begin
-            for pixel in range(begin, min(begin + DEPTH, pixels)):
-                which[group, at] = pixel - begin
-                at += lit[pixel]
-            counts[group, part] = at - begin
+            own |= lit[order[rows_of[row]]]
+        _choose(own, which[group], counts[group])
 
 
 @compiled
-def choose_rows(lit: Any, order: Any, which: Any, counts: Any) -> None:
-    """The rows of a batch that are not zero in each group of pixels."""
-    groups = lit.shape[1]
-    counts[:] = 0
-    for row in range(len(order)):
-        own, part, number = lit[order[row]], row // DEPTH, np.uint8(row % DEPTH)
-        for group in range(groups):
-            at = counts[group, part]
-            which[group, part * DEPTH + at] = number
-            counts[group, part] = at + own[group]
+def choose_rows(groups: Any, order: Any, which: Any, counts: Any) -> None:
+    """The rows of a batch that are not zero in each group of pixels, by `groups` (image, group)."""
+    rows, count = len(order), groups.shape[1]
+    own = np.zeros(((rows + OCTET - 1) // OCTET, count), np.uint8)
+    for row in range(rows):
+        image, into, bit = groups[order[row]], own[row // OCTET], np.uint8(1 << row % OCTET)
+        for group in range(count):
+            into[group] |= image[group] & bit
+    for group in range(count):
+        _choose(own[:, group], which[group], counts[group])
+
+
+@compiled
+def _choose(octets: Any, which: Any, counts: Any) -> None:
+    """The numbers of the steps whose bits are set in `octets` (byte,), as `chosen` has them.
+
+    What is written behind a part's last one is overwritten, or is not looked at.
+    """
+    for part in range(len(counts)):
+        begin, count = part * DEPTH // OCTET, 0
+        for octet in range(begin, min(len(octets), begin + DEPTH // OCTET)):
+            at = which.ctypes.data + part * DEPTH + count
+            _write_eight((at, _NUMBERS[octets[octet]] + (octet - begin) * OCTET * _EVERY))
+            count += _LEFT[octets[octet]]
+        counts[part] = count
+
+
+def _write_octet(builder: Any, address: Any, numbers: Any) -> None:
+    builder.store(numbers, builder.inttoptr(address, ir.IntType(64).as_pointer())).align = 1
+
+
+_write_eight = written(2, _write_octet)
