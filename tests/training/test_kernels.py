@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from paribus.training.kernels import pick
+from paribus.training.kernels import pick, squared_error
 
 
 def picked(pool, divisor, center, order):
@@ -25,3 +25,20 @@ def test_an_image_over_one_is_itself():
     images = np.random.default_rng(1).standard_normal((3, 40), dtype=np.float32)
     images[0, :2] = -0.0, np.finfo(np.float32).tiny
     assert picked(images, 1, np.zeros(40, np.float32), [2, 0]).tobytes() == images[[2, 0]].tobytes()
+
+
+def test_columns_of_an_image_are_judged_alike_in_strips_and_behind_them():
+    rows, pixels, begin, columns = 5, 61, 16, 48
+    draw = np.random.default_rng(2)
+    output, images = (draw.standard_normal((rows, count), dtype=np.float32) for count in (columns, pixels))
+    bias = draw.standard_normal(columns, dtype=np.float32)
+    live = pixels - begin
+    difference = output[:, :live] + bias[:live] - images[:, begin:]
+    slope = difference * np.float32(2 / (rows * pixels))
+    sums, squares = np.full((2, columns), np.nan, np.float32)
+    loss = squared_error(output, bias, sums, images, begin, pixels, squares)
+    assert output[:, :live].tobytes() == slope.tobytes()
+    assert not output[:, live:].any()
+    assert sums[:live].tobytes() == np.add.accumulate(slope)[-1].tobytes()
+    assert not sums[live:].any()
+    assert loss == sum(map(float, np.add.accumulate(difference**2)[-1])) / (rows * pixels)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from paribus.training.tiles import BROAD, DEPTH, LANES, TALL, product, turn
+from paribus.training.tiles import BROAD, DEPTH, TALL, product, turn
+from paribus.training.vectors import LANES
 
 INNER = 2 * DEPTH + 3
 SHAPES = [(TALL + 7, BROAD * LANES + LANES), (3, LANES), (64, 4 * LANES), (1, 2 * LANES), (2 * TALL, BROAD * LANES)]

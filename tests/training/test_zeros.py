@@ -8,7 +8,8 @@ import torch
 
 from paribus.data.protocols import load_splits
 from paribus.training import streams, zeros
-from paribus.training.tiles import DEPTH, FEW, LANES, product, product_of_chosen, room
+from paribus.training.tiles import DEPTH, FEW, product, product_of_chosen, room
+from paribus.training.vectors import LANES
 from paribus.training.zeros import Choice, choose_pixels, choose_rows, chosen, lit_groups, lit_pixels, zeros_of
 from tests.training.conftest import AUTOENCODER, CLASSIFIER, differing, member, recipe, trained
 

@@ -24,6 +24,7 @@ from paribus.training.kernels import (
     adam_numbers,
     cross_entropy,
     drop,
+    fetch,
     pick,
     sgd,
     sgd_numbers,
@@ -176,9 +177,13 @@ def _train(
             stream = stream_of[run]
             if run == 0 or stream != stream_of[run - 1]:
                 taken = order[stream, start : start + rows]
+                place, lit, groups = zeros
+                if choosing.known:
+                    for image in taken:
+                        fetch(lit, image, 0, lit.shape[1])
+                        fetch(groups, image, 0, groups.shape[1])
                 pick(pool, divisor, centers[stream], taken, inputs)
                 if choosing.known:
-                    place, lit, groups = zeros
                     choose_pixels(lit, taken, place, choosing.rows_of, choosing.pixels, choosing.pixel_counts)
                     choose_rows(groups, taken, choosing.rows, choosing.row_counts)
             of, scale = labels[stream, start : start + rows], ONE / (ONE - rates[run])

@@ -11,7 +11,8 @@ import numpy as np
 from llvmlite import ir
 from numba.core import cgutils
 
-from paribus.training.compiling import compiled, fused, written
+from paribus.training.compiling import compiled, fused, whole, written
+from paribus.training.vectors import FLOAT, LANES, REGISTER, floats, loaded, loop, nothing, spread, store
 
 ZERO, ONE = np.float32(0), np.float32(1)
 GOLDEN, FIRST, SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -35,6 +36,14 @@ _fetch = written(1, _write_fetch)
 
 
 @compiled
+def fetch(rows: Any, row: int, begin: int, end: int) -> None:
+    """Ask for one of an array's `rows`, from column `begin` to `end`, to be read soon."""
+    first = rows.ctypes.data + row * rows.shape[1] * rows.itemsize
+    for line in range(first + begin * rows.itemsize, first + end * rows.itemsize, LINE):
+        _fetch((line,))
+
+
+@compiled
 def pick(pool: Any, divisor: Any, center: Any, order: Any, inputs: Any) -> None:
     """Fill `inputs` (row, pixel) with the images of `pool` over `divisor`, less `center`, that `order` (row,) names.
 
@@ -43,12 +52,9 @@ def pick(pool: Any, divisor: Any, center: Any, order: Any, inputs: Any) -> None:
     """
     inverse = ONE / divisor
     rest = fused(-inverse, divisor, ONE) * inverse
-    size = pool.shape[1] * pool.itemsize
     for row in range(len(order)):
         if row + AHEAD < len(order):
-            begin = pool.ctypes.data + order[row + AHEAD] * size
-            for line in range(begin, begin + size, LINE):
-                _fetch((line,))
+            fetch(pool, order[row + AHEAD], 0, pool.shape[1])
         image, into = pool[order[row]], inputs[row]
         for pixel in range(len(center)):
             level = np.float32(image[pixel])
@@ -140,6 +146,50 @@ def cross_entropy(output: Any, bias: Any, sums: Any, labels: Any, smooth: float,
     return loss / rows, hits
 
 
+def _write_strip(
+    builder: Any,
+    values: Any,
+    values_row: Any,
+    image: Any,
+    image_row: Any,
+    bias: Any,
+    squares: Any,
+    sums: Any,
+    rows: Any,
+    pixels: Any,
+) -> None:
+    """`squared_error` of `LANES` columns, whose sums stay in registers from the first row to the last.
+
+    All but the last two are addresses, and strides from one row to the next in numbers.
+    """
+    values, image, bias, squares, sums = floats(builder, values, image, bias, squares, sums)
+    parts = [whole(part) for part in range(0, LANES, REGISTER)]
+    count = builder.sitofp(builder.mul(rows, pixels), ir.DoubleType())
+    scale = spread(builder, builder.fptrunc(builder.fdiv(ir.Constant(ir.DoubleType(), 2.0), count), FLOAT))
+    shifts = [loaded(builder, builder.gep(bias, [part])) for part in parts]
+
+    def judge(_row: Any, value: Any, pixel: Any, *now: Any) -> list[Any]:
+        after: list[Any] = []
+        _write_fetch(builder, builder.ptrtoint(builder.gep(pixel, [whole(LANES)]), rows.type))
+        for part, shift, square, total in zip(parts, shifts, now[::2], now[1::2], strict=True):
+            place = builder.gep(value, [part])
+            difference = builder.fsub(
+                builder.fadd(loaded(builder, place), shift), loaded(builder, builder.gep(pixel, [part]))
+            )
+            slope = builder.fmul(difference, scale)
+            store(builder, slope, place)
+            after += builder.fadd(square, builder.fmul(difference, difference)), builder.fadd(total, slope)
+        return [builder.gep(value, [values_row]), builder.gep(pixel, [image_row]), *after]
+
+    _, _, *totals = loop(builder, rows, [values, image, *(nothing() for _ in 2 * parts)], judge)
+    for part, square, total in zip(parts, totals[::2], totals[1::2], strict=True):
+        store(builder, square, builder.gep(squares, [part]))
+        store(builder, total, builder.gep(sums, [part]))
+
+
+_strip = written(9, _write_strip)
+
+
 @compiled
 def squared_error(output: Any, bias: Any, sums: Any, images: Any, begin: int, pixels: int, squares: Any) -> float:
     """These columns' share of the mean loss over `pixels` in all; column 0 is pixel `begin`.
@@ -149,11 +199,16 @@ def squared_error(output: Any, bias: Any, sums: Any, images: Any, begin: int, pi
     rows, columns = output.shape
     live = min(columns, pixels - begin)
     scale = np.float32(2.0 / (rows * pixels))
-    sums[:] = ZERO
-    squares[:live] = ZERO
+    strips = live - live % LANES
+    for first in range(0, strips, LANES):
+        value, pixel = output.ctypes.data + 4 * first, images.ctypes.data + 4 * (begin + first)
+        into = bias.ctypes.data + 4 * first, squares.ctypes.data + 4 * first, sums.ctypes.data + 4 * first
+        _strip((value, columns, pixel, images.shape[1], *into, rows, pixels))
+    sums[strips:] = ZERO
+    squares[strips:live] = ZERO
     for row in range(rows):
         values, image = output[row], images[row, begin : begin + live]
-        for pixel in range(live):
+        for pixel in range(strips, live):
             difference = values[pixel] + bias[pixel] - image[pixel]
             squares[pixel] += difference * difference
             difference *= scale

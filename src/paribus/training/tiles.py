@@ -16,15 +16,27 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils
 
 from paribus.training.compiling import compiled, whole, written
+from paribus.training.vectors import (
+    FLOAT,
+    LANE,
+    LANES,
+    MANY_REGISTERS,
+    REGISTER,
+    VECTOR,
+    away,
+    floats,
+    loaded,
+    loop,
+    nothing,
+    spread,
+    store,
+)
 
-LANES: Final = 16
-"""Numbers in a vector: one register of AVX-512, two of AVX2, four of the rest."""
 DEPTH: Final = 256
 """Steps along the inner side after which the next columns' turn comes: so much of the right matrix stays in L1."""
 GROUP: Final = 3
@@ -32,18 +44,13 @@ GROUP: Final = 3
 SIDE: Final = 8
 """Rows and columns of what is transposed at once."""
 
-_many_registers = bool(llvm.get_host_cpu_features().get("avx512f"))
-TALL: Final = 12 if _many_registers else 6
-BROAD: Final = 2 if _many_registers else 1
+TALL: Final = 12 if MANY_REGISTERS else 6
+BROAD: Final = 2 if MANY_REGISTERS else 1
 """Rows and vectors of the largest tile, which leaves registers for what it is made from."""
-REGISTER: Final = LANES if _many_registers else LANES // 2
-"""Numbers that are added to at once: no more than a register has, or LLVM would hold both halves of what it needs one
-of, and find no register for a sum."""
 FEW: Final = TALL // 2
 """Rows of a tile that leaves out steps: few, so that there are such in which all are zero."""
 
-_FLOAT, _LANE, _BYTE = ir.FloatType(), ir.IntType(32), ir.IntType(8)
-_VECTOR, _ROW = ir.VectorType(_FLOAT, REGISTER), ir.VectorType(_FLOAT, SIDE)
+_BYTE, _ROW = ir.IntType(8), ir.VectorType(FLOAT, SIDE)
 
 
 def _tile(rows: int, vectors: int = 1) -> Any:
@@ -70,14 +77,14 @@ def _write_tile(
     rows: int,
     vectors: int,
 ) -> None:
-    a, b, out = (builder.inttoptr(address, _FLOAT.as_pointer()) for address in (a, b, out))
-    starts = [_unrelated(builder, _away(builder, a, a_row, row)) for row in range(0, rows, GROUP)]
+    a, b, out = floats(builder, a, b, out)
+    starts = [_unrelated(builder, away(builder, a, a_row, row)) for row in range(0, rows, GROUP)]
 
     def read(_step: Any, right: Any, *lefts: Any) -> tuple[Any, list[Any]]:
-        return right, [_away(builder, lefts[row // GROUP], a_row, row % GROUP) for row in range(rows)]
+        return right, [away(builder, lefts[row // GROUP], a_row, row % GROUP) for row in range(rows)]
 
     walks = [(b, b_step), *((start, a_step) for start in starts)]
-    _write_sums(builder, [_away(builder, out, out_row, row) for row in range(rows)], vectors, walks, read, steps, add)
+    _write_sums(builder, [away(builder, out, out_row, row) for row in range(rows)], vectors, walks, read, steps, add)
 
 
 def _chosen_tile(rows: int, vectors: int = 1) -> Any:
@@ -104,16 +111,16 @@ def _write_chosen(
     rows: int,
     vectors: int,
 ) -> None:
-    panel, which = builder.inttoptr(panel, _FLOAT.as_pointer()), builder.inttoptr(which, _BYTE.as_pointer())
+    panel, which = builder.inttoptr(panel, FLOAT.as_pointer()), builder.inttoptr(which, _BYTE.as_pointer())
     starts, in_row = (
-        [builder.inttoptr(builder.load(builder.gep(table, [whole(row)])), _FLOAT.as_pointer()) for row in range(rows)]
+        [builder.inttoptr(builder.load(builder.gep(table, [whole(row)])), FLOAT.as_pointer()) for row in range(rows)]
         for table in (builder.inttoptr(address, whole(0).type.as_pointer()) for address in (lefts, outs))
     )
-    stride = builder.trunc(a_step, _LANE)  # a short product is sooner there
+    stride = builder.trunc(a_step, LANE)  # a short product is sooner there
 
     def read(step: Any) -> tuple[Any, list[Any]]:
-        number = builder.zext(builder.load(builder.gep(which, [step])), _LANE)
-        right = builder.zext(builder.mul(number, ir.Constant(_LANE, vectors * LANES)), step.type)
+        number = builder.zext(builder.load(builder.gep(which, [step])), LANE)
+        right = builder.zext(builder.mul(number, ir.Constant(LANE, vectors * LANES)), step.type)
         along = builder.zext(builder.mul(number, stride), step.type)
         return builder.gep(panel, [right]), [builder.gep(start, [along]) for start in starts]
 
@@ -122,22 +129,13 @@ def _write_chosen(
 
 def _write_copied(builder: Any, a: Any, a_row: Any, out: Any, rows: Any, *, vectors: int) -> None:
     """Rows of some vectors, one right behind the other."""
-    a, out = (builder.inttoptr(address, _FLOAT.as_pointer()) for address in (a, out))
-    begin = builder.block
-    head, body, done = map(builder.append_basic_block, ("head", "body", "done"))
-    builder.branch(head)
-    builder.position_at_end(head)
-    row, come_from, gone_to = (_begun(builder, value, begin) for value in (whole(0), a, out))
-    builder.cbranch(builder.icmp_signed("<", row, rows), body, done)
-    builder.position_at_end(body)
-    for part in range(0, vectors * LANES, REGISTER):
-        at = [whole(part)]
-        _store(builder, _loaded(builder, builder.gep(come_from, at), _VECTOR), builder.gep(gone_to, at))
-    row.add_incoming(builder.add(row, whole(1)), body)
-    come_from.add_incoming(builder.gep(come_from, [a_row]), body)
-    gone_to.add_incoming(builder.gep(gone_to, [whole(vectors * LANES)]), body)
-    builder.branch(head)
-    builder.position_at_end(done)
+
+    def copy(_row: Any, come_from: Any, gone_to: Any) -> list[Any]:
+        for part in range(0, vectors * LANES, REGISTER):
+            store(builder, loaded(builder, builder.gep(come_from, [whole(part)])), builder.gep(gone_to, [whole(part)]))
+        return [builder.gep(come_from, [a_row]), builder.gep(gone_to, [whole(vectors * LANES)])]
+
+    loop(builder, rows, floats(builder, a, out), copy)
 
 
 def _write_sums(
@@ -148,41 +146,34 @@ def _write_sums(
     `in_row` is where each row of sums goes. In each step `read(step, *places)` tells where the right vectors and each
     row's left number are; `places` are those that `walks` (place, stride) have come to.
     """
-    parts = range(0, vectors * LANES, REGISTER)
-    places = [builder.gep(start, [whole(part)]) for start in in_row for part in parts]
-    begin = builder.block
-    head, body, end, plain, adding, done = map(builder.append_basic_block, ("head", "body", "end", "", "", "done"))
-    builder.branch(head)
+    parts = [whole(part) for part in range(0, vectors * LANES, REGISTER)]
+    places = [builder.gep(start, [part]) for start in in_row for part in parts]
+    fused = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(VECTOR, [VECTOR] * 3), f"llvm.fmuladd.v{REGISTER}f32"
+    )
 
-    builder.position_at_end(head)
-    step, walked = _begun(builder, whole(0), begin), [_begun(builder, start, begin) for start, _ in walks]
-    sums = [_begun(builder, ir.Constant(_VECTOR, [0.0] * REGISTER), begin) for _ in places]
-    builder.cbranch(builder.icmp_signed("<", step, steps), body, end)
+    def take(step: Any, *now: Any) -> list[Any]:
+        walked, sums = now[: len(walks)], list(now[len(walks) :])
 
-    builder.position_at_end(body)
-    kind = ir.FunctionType(_VECTOR, [_VECTOR] * 3)
-    fused = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{REGISTER}f32")
-    right, lefts = read(step, *walked)
+        def add_product(row: int, part: int, number: Any, factor: Any) -> None:
+            at = row * len(parts) + part
+            sums[at] = builder.call(fused, [number, factor, sums[at]])
 
-    def add_product(row: int, part: int, number: Any, factor: Any) -> None:
-        total = sums[row * len(parts) + part]
-        total.add_incoming(builder.call(fused, [number, factor, total]), body)
+        right, lefts = read(step, *walked)
+        _write_products(builder, lefts, [builder.gep(right, [part]) for part in parts], add_product)
+        return [*(builder.gep(at, [stride]) for at, (_, stride) in zip(walked, walks, strict=True)), *sums]
 
-    _write_products(builder, lefts, [builder.gep(right, [whole(part)]) for part in parts], add_product)
-    step.add_incoming(builder.add(step, whole(1)), body)
-    for place, (_, stride) in zip(walked, walks, strict=True):
-        place.add_incoming(builder.gep(place, [stride]), body)
-    builder.branch(head)
-
-    builder.position_at_end(end)
+    begins = [*(start for start, _ in walks), *(nothing() for _ in places)]
+    sums = loop(builder, steps, begins, take)[len(walks) :]
+    plain, adding, done = map(builder.append_basic_block, ("plain", "adding", "done"))
     builder.cbranch(builder.icmp_signed("!=", add, whole(0)), adding, plain)
     builder.position_at_end(plain)
     for place, total in zip(places, sums, strict=True):
-        _store(builder, total, place)
+        store(builder, total, place)
     builder.branch(done)
     builder.position_at_end(adding)
     for place, total in zip(places, sums, strict=True):
-        _store(builder, builder.fadd(_loaded(builder, place, _VECTOR), total), place)
+        store(builder, builder.fadd(loaded(builder, place), total), place)
     builder.branch(done)
     builder.position_at_end(done)
 
@@ -191,10 +182,10 @@ def _write_products(builder: Any, lefts: list[Any], rights: list[Any], add: Call
     """`add(row, part, number, factor)` for every row's number and part of a right vector; the fewer stay at hand."""
 
     def number(row: int) -> Any:
-        return _spread(builder, builder.load(lefts[row]))
+        return spread(builder, builder.load(lefts[row]))
 
     def factor(part: int) -> Any:
-        return _loaded(builder, rights[part], _VECTOR)
+        return loaded(builder, rights[part])
 
     rows, parts = range(len(lefts)), range(len(rights))
     if len(lefts) < len(rights):
@@ -213,29 +204,18 @@ def _write_products(builder: Any, lefts: list[Any], rights: list[Any], add: Call
 
 def _write_turned(builder: Any, a: Any, a_row: Any, out: Any, out_row: Any) -> None:
     """A square's transpose: halves change places across its diagonal, then those of its quarters, and of theirs."""
-    a, out = (builder.inttoptr(address, _FLOAT.as_pointer()) for address in (a, out))
-    rows = [_loaded(builder, _away(builder, a, a_row, row), _ROW) for row in range(SIDE)]
+    a, out = floats(builder, a, out)
+    rows = [loaded(builder, away(builder, a, a_row, row), _ROW) for row in range(SIDE)]
     for half in (SIDE // 2, SIDE // 4, SIDE // 8):
         lows = [lane + SIDE - half if lane & half else lane for lane in range(SIDE)]
         highs = [lane + SIDE if lane & half else lane + half for lane in range(SIDE)]
         for upper in (row for row in range(SIDE) if not row & half):
             pair = rows[upper], rows[upper + half]
             rows[upper], rows[upper + half] = (
-                builder.shuffle_vector(*pair, ir.Constant(ir.VectorType(_LANE, SIDE), lanes)) for lanes in (lows, highs)
+                builder.shuffle_vector(*pair, ir.Constant(ir.VectorType(LANE, SIDE), lanes)) for lanes in (lows, highs)
             )
     for row, value in enumerate(rows):
-        _store(builder, value, _away(builder, out, out_row, row))
-
-
-def _begun(builder: Any, value: Any, before: Any) -> Any:
-    """What has `value` when its loop is entered from `before`."""
-    phi = builder.phi(value.type)
-    phi.add_incoming(value, before)
-    return phi
-
-
-def _away(builder: Any, address: Any, stride: Any, count: int) -> Any:
-    return builder.gep(address, [builder.mul(stride, whole(count))])
+        store(builder, value, away(builder, out, out_row, row))
 
 
 def _unrelated(builder: Any, address: Any) -> Any:
@@ -244,23 +224,6 @@ def _unrelated(builder: Any, address: Any) -> Any:
     It would otherwise find every row's address by adding to that of the row before, one after another in each step.
     """
     return builder.asm(ir.FunctionType(address.type, [address.type]), "", "=r,0", [address], side_effect=False)
-
-
-def _loaded(builder: Any, place: Any, kind: Any) -> Any:
-    value = builder.load(builder.bitcast(place, kind.as_pointer()))
-    value.align = 4
-    return value
-
-
-def _store(builder: Any, value: Any, place: Any) -> None:
-    builder.store(value, builder.bitcast(place, value.type.as_pointer())).align = 4
-
-
-def _spread(builder: Any, number: Any) -> Any:
-    """A vector of one number."""
-    none = ir.Constant(_VECTOR, ir.Undefined)
-    first = builder.insert_element(none, number, ir.Constant(_LANE, 0))
-    return builder.shuffle_vector(first, none, ir.Constant(ir.VectorType(_LANE, REGISTER), [0] * REGISTER))
 
 
 _broad, _tall, _four, _two, _one = _tile(TALL, BROAD), _tile(TALL), _tile(4), _tile(2), _tile(1)
