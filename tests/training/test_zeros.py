@@ -10,7 +10,7 @@ from paribus.data.protocols import load_splits
 from paribus.training import streams, zeros
 from paribus.training.tiles import DEPTH, FEW, product, product_of_chosen, room
 from paribus.training.vectors import LANES
-from paribus.training.zeros import Choice, choose_pixels, choose_rows, chosen, lit_groups, lit_pixels, zeros_of
+from paribus.training.zeros import WAY, Choice, choose_pixels, choose_rows, chosen, lit_groups, lit_pixels, zeros_of
 from tests.training.conftest import AUTOENCODER, CLASSIFIER, differing, member, recipe, trained
 
 DROPPING = {**CLASSIFIER, "network": {"layers": [784, 70, 24, 10], "dropout": 0.3}}
@@ -24,6 +24,11 @@ def images():
     """Bytes (image, pixel)."""
     inputs = load_splits(recipe().data, seed=7, replicate=0).train.inputs
     return np.rint(inputs * 255).astype(np.uint8)
+
+
+def places(count):
+    """Of images in the order in which they are."""
+    return (np.arange(count) << WAY) // count
 
 
 def sparse(rows, columns, lit=0.3):
@@ -40,7 +45,8 @@ def test_a_product_without_the_steps_that_are_zero_has_the_same_bits(rows, inner
     product(a, b, expected, False, 0, False)
     order, rows_of = np.arange(rows), np.zeros(rows, np.int64)
     which, counts = chosen(rows, inner)
-    choose_pixels(lit_pixels(a), order, np.random.default_rng(2).permutation(rows), rows_of, which, counts)
+    choose_pixels(lit_pixels(a), order, np.random.default_rng(2).permutation(places(rows)), rows_of, which, counts)
+    assert sorted(rows_of) == list(order) != list(rows_of)
     out[:] = np.nan
     product_of_chosen(a, b, out, False, 0, Choice(True, rows_of, which, counts, *chosen(0, 0)), room(rows, 0, 0))
     assert counts.sum() < counts.shape[0] * inner
@@ -67,7 +73,7 @@ def test_rows_of_a_gradient_leave_out_images_that_are_zero_there(columns):
 def test_the_steps_that_are_left_are_all_those_of_a_group_that_are_not_zero():
     a = sparse(5 * FEW, 2 * DEPTH + 70)
     which, counts = chosen(*a.shape)
-    choose_pixels(lit_pixels(a), np.arange(len(a)), np.arange(len(a)), np.zeros(len(a), np.int64), which, counts)
+    choose_pixels(lit_pixels(a), np.arange(len(a)), places(len(a)), np.zeros(len(a), np.int64), which, counts)
     for group, own in enumerate(np.split(a != 0, len(counts))):
         for part, begin in enumerate(range(0, a.shape[1], DEPTH)):
             (expected,) = np.nonzero(own[:, begin : begin + DEPTH].any(0))
@@ -88,9 +94,10 @@ def test_a_run_has_the_same_bits_with_zeros_and_without_knowing_of_them(base, mo
 
 def test_like_goes_to_like_so_that_more_is_left_out(images):
     known, lit = zeros_of(images), lit_pixels(images)
-    assert sorted(known.place) == list(range(len(images)))
+    given = places(len(images))
+    assert sorted(known.place) == given.tolist()
     left = []
-    for place in (known.place, np.arange(len(images))):
+    for place in (known.place, given):
         which, counts = chosen(len(images), images.shape[1])
         choose_pixels(lit, np.arange(len(images)), place, np.zeros(len(images), np.int64), which, counts)
         left.append(counts.sum() / counts.shape[0] / images.shape[1])

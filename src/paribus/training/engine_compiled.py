@@ -39,8 +39,8 @@ PANEL = 128
 BLOCK = 48
 """Rows of a weight's gradient that are made and used up at a time: whole groups of `FEW`."""
 UNITS = 32
-"""Outputs of the first layer from which steps are left out of a batch; with so few, two runs that share it pay for the
-choice. How many do must not count: what a diverging run comes to could depend on its company."""
+"""Outputs of the first layer from which steps are left out of a batch: with fewer, choosing them costs what they save.
+How many runs share the choice must not count: what a diverging run comes to could depend on its company."""
 
 
 class _Scratch(NamedTuple):
