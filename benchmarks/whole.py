@@ -188,7 +188,8 @@ network, at the rate measured before, between and after the studies (millisecond
 what the matrix products alone would take, training and measuring, were each whole and as fast as the fastest square
 product that this machine shows ({rate}, the median of measurements as often); paribus leaves multiplications with zero
 pixels out, which may bring it below. The share is the floor over the training. The forecast is what `paribus plan`
-tells, made from a rehearsal of a few steps just before. A target that is missed is marked ✗.
+tells, made from a rehearsal of a few steps just before. What a new checkout compiles, once, is in `paribus run` of the
+first study. A target that is missed is marked ✗.
 
 {chr(10).join(lines)}
 

@@ -59,3 +59,16 @@ def test_where_no_folder_may_be_written_it_is_compiled_all_the_same(folders, mon
     shut(folders[0].parent, monkeypatch)
     assert compiling._folder() is None
     assert compiled(lambda x: x + 1)(2) == 3
+
+
+def test_a_number_written_in_a_call_is_not_compiled_for_itself(folders):
+    @compiled
+    def twice(number, negative):
+        return -2 * number if negative else 2 * number
+
+    @compiled
+    def several(number):
+        return twice(number, False) + twice(0, True) + twice(1, number > 0)
+
+    assert several(3) == 6 + 0 - 2
+    assert len(twice.signatures) == 1

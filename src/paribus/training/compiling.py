@@ -32,13 +32,26 @@ def compiled(function: Callable[..., Any]) -> Any:
     settings = {"nogil": True, "error_model": "numpy"}
     folder = _folder()
     if folder is None:
-        return njit(function, **settings)
+        return _for_all_numbers(njit(function, **settings))
     before = _config.CACHE_DIR
     _config.CACHE_DIR = str(folder)
     try:
-        return njit(function, cache=True, **settings)
+        return _for_all_numbers(njit(function, cache=True, **settings))
     finally:
         _config.CACHE_DIR = before
+
+
+def _for_all_numbers(function: Any) -> Any:
+    """The same, compiled once for every kind of arguments.
+
+    Numba takes a number that is written out in a call for a kind of its own, and would compile the function, and all
+    that it calls, for that number again.
+    """
+    template = function.get_call_template
+    function.get_call_template = lambda args, kws: template(
+        [types.unliteral(kind) for kind in args], {name: types.unliteral(kind) for name, kind in kws.items()}
+    )
+    return function
 
 
 def written(count: int, write: Callable[..., None]) -> Any:
