@@ -255,7 +255,8 @@ def _curves(points: Sequence[Mapping[str, Any]]) -> str:
         lines.append(f"| {' | '.join([str(count), *times, *sizes])} |")
     text = """\
 Runs of as many replicates, trained in the planner's cohorts on all cores, every one held in memory at once; the memory
-is what the process grew by, images apart.
+is what the process grew by, images apart. Each cohort has buffers of its own: where the planner found small cohorts a
+little faster, there are more of these.
 
 ![Milliseconds for a model-epoch stay flat and memory grows in proportion from 1 to 256 runs](runs.svg)
 
