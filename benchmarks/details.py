@@ -34,7 +34,7 @@ from paribus.training.devices import settle_thread
 from paribus.training.engine_compiled import BLOCK, PANEL, UNITS
 from paribus.training.networks import TILE, parameter_count, tiled
 from paribus.training.tiles import product, product_of_chosen, room, turn
-from paribus.training.zeros import choice, choose_pixels, choose_rows, zeros_of
+from paribus.training.zeros import choice, choose, zeros_of
 
 PROFILED_RUNS = 32
 """Of so many runs the planner makes cohorts; the first is profiled."""
@@ -104,8 +104,7 @@ def _parts(work: Task) -> dict[str, Callable[[], object]]:
     def read() -> None:
         kernels.pick(pool, np.float32(255), center, order, values[0])
         if known is not None:
-            choose_pixels(known.lit, order, known.place, choosing.rows_of, choosing.pixels, choosing.pixel_counts)
-            choose_rows(known.groups, order, choosing.rows, choosing.row_counts)
+            choose(known, order, choosing)
 
     read()  # products depend on where the images are zero
     return {

@@ -32,7 +32,16 @@ from paribus.training.kernels import (
 )
 from paribus.training.networks import TILE, StackedNetwork
 from paribus.training.tiles import product, product_of_chosen, room, turn
-from paribus.training.zeros import Choice, Zeros, choice, choose_pixels, choose_rows, chosen, like_by_like, lit_pixels
+from paribus.training.zeros import (
+    NOTHING_KNOWN,
+    Choice,
+    choice,
+    choose,
+    choose_pixels,
+    chosen,
+    like_by_like,
+    lit_pixels,
+)
 
 PANEL = 128
 """Outputs of an autoencoder that are computed, judged and trained at a time: few enough to stay in cache."""
@@ -81,7 +90,7 @@ def training(job: TrainingJob) -> Call:
         ),
         _scratch(network, job.batch_size),
         (job.pictures.pool.numpy(), np.float32(job.pictures.divisor), job.pictures.centers.numpy()),
-        _zeros(zeros),
+        NOTHING_KNOWN if zeros is None else zeros,
         inputs.numpy(),
         choice(zeros, job.batch_size, network.widths[0]),
         stream_of_runs(job.streams, network.device).numpy(),
@@ -122,11 +131,6 @@ def _scratch(network: StackedNetwork, rows: int) -> _Scratch:
     sizes = count, count, max(network.layout.sizes), BLOCK * widest, (2, widest)
     values, gradients, turned, made, sums = (np.zeros(size, np.float32) for size in sizes)
     return _Scratch(values, gradients, turned, made, sums, room(max(rows, BLOCK), rows, network.widths[1]))
-
-
-def _zeros(of: Zeros | None) -> tuple[Any, ...]:
-    nothing = np.zeros((0, 0), np.uint8)
-    return (np.zeros(0, np.int64), nothing, nothing) if of is None else (of.place, of.lit, of.groups)
 
 
 def _choices(images: Any, rows: int) -> Choice:
@@ -177,15 +181,13 @@ def _train(
             stream = stream_of[run]
             if run == 0 or stream != stream_of[run - 1]:
                 taken = order[stream, start : start + rows]
-                place, lit, groups = zeros
                 if choosing.known:
                     for image in taken:
-                        fetch(lit, image, 0, lit.shape[1])
-                        fetch(groups, image, 0, groups.shape[1])
+                        fetch(zeros.lit, image)
+                        fetch(zeros.groups, image)
                 pick(pool, divisor, centers[stream], taken, inputs)
                 if choosing.known:
-                    choose_pixels(lit, taken, place, choosing.rows_of, choosing.pixels, choosing.pixel_counts)
-                    choose_rows(groups, taken, choosing.rows, choosing.row_counts)
+                    choose(zeros, taken, choosing)
             of, scale = labels[stream, start : start + rows], ONE / (ONE - rates[run])
             for layer in range(last):
                 values = _hidden(network, scratch, run, layer, images_in, rows)

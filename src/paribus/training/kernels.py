@@ -36,10 +36,11 @@ _fetch = written(1, _write_fetch)
 
 
 @compiled
-def fetch(rows: Any, row: int, begin: int, end: int) -> None:
-    """Ask for one of an array's `rows`, from column `begin` to `end`, to be read soon."""
-    first = rows.ctypes.data + row * rows.shape[1] * rows.itemsize
-    for line in range(first + begin * rows.itemsize, first + end * rows.itemsize, LINE):
+def fetch(rows: Any, row: int) -> None:
+    """Ask for one of an array's `rows`, to be read soon."""
+    size = rows.shape[1] * rows.itemsize
+    begin = rows.ctypes.data + row * size
+    for line in range(begin, begin + size, LINE):
         _fetch((line,))
 
 
@@ -54,7 +55,7 @@ def pick(pool: Any, divisor: Any, center: Any, order: Any, inputs: Any) -> None:
     rest = fused(-inverse, divisor, ONE) * inverse
     for row in range(len(order)):
         if row + AHEAD < len(order):
-            fetch(pool, order[row + AHEAD], 0, pool.shape[1])
+            fetch(pool, order[row + AHEAD])
         image, into = pool[order[row]], inputs[row]
         for pixel in range(len(center)):
             level = np.float32(image[pixel])

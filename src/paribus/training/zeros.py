@@ -7,7 +7,6 @@ out; neighbouring pixels are so anyway.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -38,14 +37,16 @@ _NUMBERS: Final = np.argsort(1 - _bits, axis=1, kind="stable").astype(np.uint8).
 """Which ones are, from the lowest on: (byte,), the numbers lying in 8 bytes."""
 
 
-@dataclass(frozen=True)
-class Zeros:
+class Zeros(NamedTuple):
     """Of images (image, pixel): `place` (image,) as `like_by_like` says; `lit` (image, byte) as `lit_pixels` does; and
     `groups` (image, group) as `lit_groups` does."""
 
     place: npt.NDArray[np.int64]
     lit: npt.NDArray[np.uint8]
     groups: npt.NDArray[np.uint8]
+
+
+NOTHING_KNOWN: Final = Zeros(np.zeros(0, np.int64), np.zeros((0, 0), np.uint8), np.zeros((0, 0), np.uint8))
 
 
 def zeros_of(images: npt.NDArray[Any]) -> Zeros | None:
@@ -114,6 +115,13 @@ def choice(of: Zeros | None, rows: int, pixels: int) -> Choice:
     """Room for the choice of one batch."""
     known = of is not None
     return Choice(known, np.zeros(rows, np.int64), *chosen(rows * known, pixels), *chosen(pixels * known, rows))
+
+
+@compiled
+def choose(zeros: Any, order: Any, into: Any) -> None:
+    """The `Choice` of the batch that `order` (row,) takes from images of which `zeros` are known."""
+    choose_pixels(zeros.lit, order, zeros.place, into.rows_of, into.pixels, into.pixel_counts)
+    choose_rows(zeros.groups, order, into.rows, into.row_counts)
 
 
 @compiled
