@@ -7,7 +7,7 @@ import json
 
 from paribus.spec.recipe import Recipe
 
-NUMERICS = 3
+NUMERICS = 4
 """Raised when paribus itself comes to compute other numbers from the same recipe."""
 
 

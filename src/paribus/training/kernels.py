@@ -12,6 +12,7 @@ from llvmlite import ir
 from numba.core import cgutils
 
 from paribus.training.compiling import compiled, fused, whole, written
+from paribus.training.elementary import exponential, logarithm
 from paribus.training.vectors import FLOAT, LANES, REGISTER, floats, loaded, loop, nothing, spread, store
 
 ZERO, ONE = np.float32(0), np.float32(1)
@@ -125,25 +126,32 @@ def cross_entropy(output: Any, bias: Any, sums: Any, labels: Any, smooth: float,
     loss, hits = 0.0, 0
     for row in range(rows):
         values, label = output[row], labels[row]
-        highest, best = values[0] + bias[0], 0
+        highest, best, mean = values[0] + bias[0], 0, 0.0
         for column in range(classes):
             value = values[column] + bias[column]
             values[column] = value
+            mean += value
             if value > highest:
                 highest, best = value, column
         hits += best == label
-        total, mean, own = ZERO, 0.0, np.float64(values[label])
+        loss += highest - (1 - smooth) * values[label] - smooth * mean / classes
         for column in range(classes):
-            mean += values[column]
-            values[column] = np.exp(values[column] - highest)
+            values[column] -= highest
+    numbers = output.reshape(output.size)  # of all rows at once: a row is too short for vectors
+    for i in range(len(numbers)):
+        numbers[i] = exponential(numbers[i])
+    for row in range(rows):
+        values, label, total = output[row], labels[row], ZERO
+        for column in range(classes):
             total += values[column]
-        loss += np.log(np.float64(total)) + highest - (1 - smooth) * own - smooth * mean / classes
-        for column in range(classes):
-            target = rest + (most if column == label else ZERO)
-            value = (values[column] / total - target) * share
-            values[column] = value
-            sums[column] += value
+        loss += logarithm(np.float64(total))
+        own = (values[label] / total - (rest + most)) * share
+        for column in range(len(values)):
+            values[column] = (values[column] / total - rest) * share
+        values[label] = own
         values[classes:] = ZERO
+        for column in range(len(values)):
+            sums[column] += values[column]
     return loss / rows, hits
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 TILE = 16
 """Floats in a cache line and in a vector register."""
@@ -23,15 +23,24 @@ def tiled(size: int) -> int:
 
 
 def initial_state(layers: Sequence[int], generator: torch.Generator) -> dict[str, Tensor]:
-    """A fresh state dict (`fc1.weight` (out, in), `fc1.bias` (out,), ...) as `torch.nn.Linear` starts one."""
+    """A fresh state dict (`fc1.weight` (out, in), `fc1.bias` (out,), ...) as `torch.nn.Linear` starts one.
+
+    Uniform between plus and minus 1 / sqrt(in), drawn from the generator as PyTorch draws.
+    """
     state: dict[str, Tensor] = {}
     for i, (width_in, width_out) in enumerate(pairwise(layers), start=1):
-        weight, bias = torch.empty(width_out, width_in), torch.empty(width_out)
-        nn.init.kaiming_uniform_(weight, a=5**0.5, generator=generator)
-        bound = width_in**-0.5
-        nn.init.uniform_(bias, -bound, bound, generator=generator)
-        state[f"fc{i}.weight"], state[f"fc{i}.bias"] = weight, bias
+        state[f"fc{i}.weight"] = _uniform((width_out, width_in), width_in**-0.5, generator)
+        state[f"fc{i}.bias"] = _uniform((width_out,), width_in**-0.5, generator)
     return state
+
+
+def _uniform(shape: tuple[int, ...], bound: float, generator: torch.Generator) -> Tensor:
+    """Between minus and plus `bound`, rounded once.
+
+    `torch.nn.init.uniform_` rounds once or twice, as the processor does it.
+    """
+    numbers, limit = torch.rand(shape, generator=generator).double(), torch.tensor(bound).double()
+    return (numbers * (2 * limit) - limit).float()
 
 
 def parameter_count(layers: Sequence[int], *, biases: bool = True) -> int:

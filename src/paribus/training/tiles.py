@@ -149,7 +149,7 @@ def _write_sums(
     parts = [whole(part) for part in range(0, vectors * LANES, REGISTER)]
     places = [builder.gep(start, [part]) for start in in_row for part in parts]
     fused = cgutils.get_or_insert_function(
-        builder.module, ir.FunctionType(VECTOR, [VECTOR] * 3), f"llvm.fmuladd.v{REGISTER}f32"
+        builder.module, ir.FunctionType(VECTOR, [VECTOR] * 3), f"llvm.fma.v{REGISTER}f32"
     )
 
     def take(step: Any, *now: Any) -> list[Any]:
