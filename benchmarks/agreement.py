@@ -125,11 +125,12 @@ Weights are relative to the largest of their tensor. {IMAGES:,} pictures of Fash
 |{"---|" * (2 + 2 * len(EPOCHS))}
 {chr(10).join(rows)}
 
-What is not zero has one cause: paribus multiplies padded tiles and sums batches in its own order, so that a run has
-the same bits in any company, and a floating-point sum depends on its order in the last place (6e-8). What becomes of
-that is the training's own doing. SGD mostly carries it along, and enlarges it where a unit is about to switch on or
-off: the losses above stay within {sgd}. Adam divides a gradient by its own size, so a weight whose
-gradient is nearly zero can take a step of another sign; such weights matter little to the loss, within {adam}.
+What is not zero comes from rounding: paribus multiplies padded tiles, sums batches in its own order and takes
+exponentials of its own, so that a run has the same bits in any company and on every processor, and what a sum or an
+exponential ends in depends on how it is made (6e-8). What becomes of that is the training's own doing. SGD mostly
+carries it along, and enlarges it where a unit is about to switch on or off: the losses above stay within {sgd}.
+Adam divides a gradient by its own size, so a weight whose gradient is nearly zero can take a step of another sign; such
+weights matter little to the loss, within {adam}.
 
 Measured by `make agreement` on: {_machine()}.
 """
