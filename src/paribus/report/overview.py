@@ -90,7 +90,7 @@ def _drawn(case: Judged, place: int) -> Chart | None:
     ends = [low, high, -1.35 * by, 1.35 * by, 0.0, *(row["difference"] for row in each)]
     pad = 0.06 * (max(ends) - min(ends) or 1.0)
     drawing = charts.contrast(
-        x=f"difference in {label(case.claim.metric)}{unit}, + favours the claim",
+        x=[f"difference in {label(case.claim.metric)}{unit}", "+ favours the claim"],
         by=by,
         low=min(ends) - pad,
         high=max(ends) + pad,

@@ -243,8 +243,8 @@ def _sentences(text: str) -> tuple[str, ...]:
 
 
 def _tied(text: str) -> str:
-    """Numbers kept on one line with their unit."""
-    return text.replace(" %", "\u00a0%").replace(" ± ", "\u00a0±\u00a0")
+    """Numbers kept on one line with their unit, and with what they are of."""
+    return text.replace(" %", "\u00a0%").replace(" ± ", "\u00a0±\u00a0").replace(" = ", "\u00a0=\u00a0")
 
 
 def _csv_name(study: str, table: str) -> str:
