@@ -31,7 +31,7 @@ print(digest())
 
 
 def digest() -> str:
-    """Of all that training and measuring come to, for networks of every loss and optimizer."""
+    """Of all that training and measuring come to, for both losses and all three optimizers."""
     classifier = {"data": {"train_images": 100, "validation_images": 50}, "network": {"dropout": 0.2}}
     sgd = recipe(CLASSIFIER, **classifier, loss={"label_smoothing": 0.1})
     adam = {key: value for key, value in CLASSIFIER.items() if key != "optimizer"}

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from paribus.training.cohort import Cohort
+from paribus.training.networks import initial_state
 from paribus.training.tracker import Tracker
 from tests.training.conftest import AUTOENCODER, CLASSIFIER, member, recipe
 from tests.training.plain import largest_difference, parameters, plain_loop, root_mean_square_difference
@@ -107,3 +109,11 @@ def test_centred_inputs():
     weights, losses, _ = agreement(member(recipe(AUTOENCODER, data={"center": True})))
     assert weights < WEIGHT_TOLERANCE["adam"]
     assert losses < LOSS_TOLERANCE
+
+
+def test_a_start_is_that_of_linear_layers_but_for_how_it_is_rounded():
+    started = initial_state([784, 32, 10], torch.Generator().manual_seed(3))
+    torch.manual_seed(3)
+    for name, layer in (("fc1", nn.Linear(784, 32)), ("fc2", nn.Linear(32, 10))):
+        for part, theirs in layer.named_parameters():
+            torch.testing.assert_close(started[f"{name}.{part}"], theirs.detach(), rtol=0, atol=2e-8)

@@ -158,6 +158,7 @@ def _marks(rules: Sequence[str], colour: alt.Color, x: alt.X, y: alt.Y, value: s
 def contrast(*, x: Sequence[str], by: float, low: float, high: float) -> alt.LayerChart:
     """A paired difference: the margin's band, each replicate, the mean and its interval, on [low, high].
 
+    `x` is the axis' title line by line: a phone is too narrow for one.
     Data set `contrast` has one record: mean, lo, hi (equal to the mean without an interval); `replicates` has
     replicate, difference.
     """
