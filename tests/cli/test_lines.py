@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from paribus.cli.lines import QUIET_S, LineDisplay
+from paribus.cli.lines import LINE_EVERY_S, LineDisplay
 from paribus.execution.progress import CohortDone, CohortStarted, EpochDone
 
 STARTED = CohortStarted(0, 2, ("fixed", "fixed", "steps"), 3, 25450, 0, 100)
@@ -24,11 +24,11 @@ class Clock:
         return self.now
 
 
-def test_a_cohort_tells_its_start_its_way_and_its_end(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_cohort_prints_its_start_its_progress_and_its_end(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
     with LineDisplay(clock) as display:
         display(STARTED)
-        clock.now += QUIET_S
+        clock.now += LINE_EVERY_S
         display(epoch(50))
         display(DONE)
     captured = capsys.readouterr()
@@ -40,27 +40,27 @@ def test_a_cohort_tells_its_start_its_way_and_its_end(capsys: pytest.CaptureFixt
     ]
 
 
-def test_epochs_are_told_every_few_seconds_only(capsys: pytest.CaptureFixture[str]) -> None:
+def test_epochs_are_printed_every_few_seconds_only(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
     display = LineDisplay(clock)
     display(STARTED)
     for number in range(1, 101):
-        clock.now += QUIET_S / 10
+        clock.now += LINE_EVERY_S / 10
         display(epoch(number))
     assert len(capsys.readouterr().err.splitlines()) == 1 + 10
 
 
-def test_what_is_not_measured_is_not_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_not_measured_is_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
     display = LineDisplay(clock)
-    clock.now += QUIET_S
+    clock.now += LINE_EVERY_S
     display(epoch(3, val_loss=math.nan, val_accuracy=math.nan, remaining_s=math.inf))
     line = capsys.readouterr().err
     assert "val" not in line
     assert "unknown time left" in line
 
 
-def test_a_cohort_that_goes_on_says_from_where(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_resumed_cohort_says_from_which_epoch(capsys: pytest.CaptureFixture[str]) -> None:
     LineDisplay(Clock())(CohortStarted(1, 2, ("fixed",), 1, 25450, 40, 100))
     assert "cohort 2/2: 1 run (fixed)" in (line := capsys.readouterr().err)
-    assert "goes on after epoch 40" in line
+    assert "resumes after epoch 40" in line

@@ -44,17 +44,17 @@ def test_version(paribus: Paribus) -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", ["new", "plan", "run", "status", "report", "view", "table", "weigh", "verify", "studies"]
+    "command", ["new", "plan", "run", "status", "report", "view", "table", "weigh", "verify", "studies"]
 )
-def test_every_verb_explains_itself(paribus: Paribus, verb: str) -> None:
-    assert verb in paribus("--help").out
-    said = paribus(verb, "--help")
-    assert said.code == 0
-    assert f"usage: paribus {verb}" in said.out
-    assert "--workspace" in said.out
+def test_every_command_explains_itself(paribus: Paribus, command: str) -> None:
+    assert command in paribus("--help").out
+    result = paribus(command, "--help")
+    assert result.code == 0
+    assert f"usage: paribus {command}" in result.out
+    assert "--workspace" in result.out
 
 
-def test_global_options_stand_before_or_after_the_verb(paribus: Paribus, recorded: Path) -> None:
+def test_global_options_stand_before_or_after_the_command(paribus: Paribus, recorded: Path) -> None:
     before, after = paribus("--workspace", recorded, "status"), paribus("status", "--workspace", recorded)
     assert before.code == 0
     assert before.out == after.out != ""
@@ -79,7 +79,7 @@ def test_an_unforeseen_error_is_one_line_that_asks_for_a_report(tmp_path: Path) 
     code = (
         "import sys, paribus.cli.status as s, paribus.cli.main as m\n"
         "def broken(arguments): raise RuntimeError('two\\nlines')\n"
-        "s.call = broken; sys.argv = ['paribus', 'status', *sys.argv[1:]]; m.entry()"
+        "s.execute = broken; sys.argv = ['paribus', 'status', *sys.argv[1:]]; m.entry()"
     )
     plain = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert plain.returncode == 1
@@ -96,7 +96,7 @@ def test_an_interruption_is_one_line_that_says_how_to_go_on(number: signal.Signa
     code = (
         "import sys, time, paribus.cli.status as s, paribus.cli.main as m\n"
         "def slow(arguments): print('ready', flush=True); time.sleep(60)\n"
-        "s.call = slow; sys.argv = ['paribus', 'status']; m.entry()"
+        "s.execute = slow; sys.argv = ['paribus', 'status']; m.entry()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
@@ -136,9 +136,9 @@ class _FullDisk(io.StringIO):
 
 def test_a_full_disk_is_named(paribus: Paribus, recorded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", _FullDisk())
-    said = paribus("status", "--workspace", recorded)
-    assert said.code == 1
-    assert said.err == "paribus: the system refused: No space left on device\n"
+    result = paribus("status", "--workspace", recorded)
+    assert result.code == 1
+    assert result.err == "paribus: the system refused: No space left on device\n"
 
 
 def test_output_that_the_terminal_cannot_encode_is_escaped(tmp_path: Path) -> None:

@@ -23,20 +23,20 @@ def refused(paribus: Paribus, recorded: Path, *argv: object) -> str:
     here = everything_in(Path())
     before = everything_in(recorded)
     for workspace in ("none", recorded):
-        said = paribus(*argv, "--workspace", workspace)
-        assert said.code == 2, said
-        assert said.out == ""
-        assert len(said.lines) == 1, said.err
-        assert said.err.startswith("paribus: ")
-        assert said.lines[0].isprintable()
-        assert "Traceback" not in said.err
+        result = paribus(*argv, "--workspace", workspace)
+        assert result.code == 2, result
+        assert result.out == ""
+        assert len(result.lines) == 1, result.err
+        assert result.err.startswith("paribus: ")
+        assert result.lines[0].isprintable()
+        assert "Traceback" not in result.err
     assert everything_in(recorded) == before
     assert everything_in(Path()) == here
-    return said.err
+    return result.err
 
 
 _COMMANDS: list[tuple[list[str], str]] = [
-    ([], "VERB"),
+    ([], "COMMAND"),
     (["rnu"], "invalid choice"),
     (["run"], "STUDY"),
     (["plan"], "STUDY"),
@@ -207,9 +207,9 @@ def test_a_data_file_that_ends_early(paribus: Paribus, recorded: Path, course: P
     assert "course.npz" in refused(paribus, recorded, "run", course)
 
 
-@pytest.mark.parametrize("verb", ["status", "verify", "report", "table"])
+@pytest.mark.parametrize("command", ["status", "verify", "report", "table"])
 @pytest.mark.parametrize("what", ["absent", "file", "empty folder", "other folder"])
-def test_a_folder_that_is_no_workspace(paribus: Paribus, tmp_path: Path, verb: str, what: str) -> None:
+def test_a_folder_that_is_no_workspace(paribus: Paribus, tmp_path: Path, command: str, what: str) -> None:
     place = tmp_path / "place"
     if what == "file":
         place.write_text("precious")
@@ -218,11 +218,11 @@ def test_a_folder_that_is_no_workspace(paribus: Paribus, tmp_path: Path, verb: s
     if what == "other folder":
         (place / "thesis.txt").write_text("precious")
     before = everything_in(tmp_path)
-    argv = [verb, "mini"] if verb == "table" else [verb]
-    said = paribus(*argv, "--workspace", place)
-    assert (said.code, said.out) == (2, "")
-    assert len(said.lines) == 1
-    assert "place" in said.err
+    argv = [command, "mini"] if command == "table" else [command]
+    result = paribus(*argv, "--workspace", place)
+    assert (result.code, result.out) == (2, "")
+    assert len(result.lines) == 1
+    assert "place" in result.err
     assert everything_in(tmp_path) == before
 
 
@@ -230,9 +230,9 @@ def test_nothing_is_recorded_in_a_folder_of_other_things(paribus: Paribus, cours
     place = tmp_path / "place"
     place.mkdir()
     (place / "thesis.txt").write_text("precious")
-    said = paribus("run", course, "--workspace", place)
-    assert said.code == 2
-    assert len(said.lines) == 1
+    result = paribus("run", course, "--workspace", place)
+    assert result.code == 2
+    assert len(result.lines) == 1
     assert list(place.iterdir()) == [place / "thesis.txt"]
 
 
@@ -260,10 +260,10 @@ _PIECES = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sa
 @given(text=st.lists(_PIECES, max_size=12).map("".join))
 def test_any_text_that_is_no_study(paribus: Paribus, text: str) -> None:
     Path("any.toml").write_text(text, encoding="utf-8", newline="")
-    said = paribus("plan", "any.toml")
-    assert said.code == 2
-    assert len(said.lines) == 1
-    assert said.lines[0].isprintable()
+    result = paribus("plan", "any.toml")
+    assert result.code == 2
+    assert len(result.lines) == 1
+    assert result.lines[0].isprintable()
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -280,6 +280,6 @@ def test_a_study_with_any_one_value_wrong_never_shows_a_traceback(
     key, equals, _ = lines[line % len(lines)].partition("=")
     lines[line % len(lines)] = f"{key}= {piece}" if equals else piece
     Path("any.toml").write_text("\n".join(lines), encoding="utf-8")
-    said = paribus("table", "any.toml", "--workspace", "none")
-    assert said.code == 2
-    assert len(said.lines) == 1
+    result = paribus("table", "any.toml", "--workspace", "none")
+    assert result.code == 2
+    assert len(result.lines) == 1

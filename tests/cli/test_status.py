@@ -28,8 +28,8 @@ def test_the_runs_of_one_study_are_listed(paribus: Paribus, recorded: Path) -> N
 
 
 def test_people_see_the_same(paribus: Paribus, recorded: Path) -> None:
-    said = paribus("status", "--workspace", recorded)
-    heading, line = said.out.splitlines()
+    result = paribus("status", "--workspace", recorded)
+    heading, line = result.out.splitlines()
     assert heading.split()[:3] == ["study", "id", "runs"]
     assert line.split()[0] == "mini"
     assert "2 diverged" in line
@@ -37,6 +37,6 @@ def test_people_see_the_same(paribus: Paribus, recorded: Path) -> None:
 
 
 def test_without_a_workspace_there_is_nothing_to_show(paribus: Paribus) -> None:
-    said = paribus("status")
-    assert (said.code, said.out) == (2, "")
+    result = paribus("status")
+    assert (result.code, result.out) == (2, "")
     assert not Path("paribus-workspace").exists()

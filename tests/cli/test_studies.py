@@ -11,8 +11,8 @@ Paribus = Callable[..., Any]
 
 
 def test_built_in_studies_are_listed_without_a_workspace(paribus: Paribus) -> None:
-    said = paribus("studies", "--json")
-    assert [(study["name"], study["kind"]) for study in json.loads(said.out)] == [
+    result = paribus("studies", "--json")
+    assert [(study["name"], study["kind"]) for study in json.loads(result.out)] == [
         (name, "built-in") for name in builtin.NAMES
     ]
     assert not Path("paribus-workspace").exists()

@@ -14,10 +14,10 @@ Paribus = Callable[..., Any]
 
 
 def test_json_holds_every_row_with_its_replicates(paribus: Paribus, recorded: Path) -> None:
-    said = paribus("table", "mini", "--json", "--workspace", recorded)
-    assert said.code == 0
-    assert said.err == ""
-    table = json.loads(said.out)
+    result = paribus("table", "mini", "--json", "--workspace", recorded)
+    assert result.code == 0
+    assert result.err == ""
+    table = json.loads(result.out)
     assert table.keys() == {"study", "rows"}
     assert table["study"] == "mini"
     keys = ["arm", "rule", "metric", "mean", "sd", "n", "values", "published"]
@@ -46,19 +46,19 @@ def test_csv_holds_the_rows_of_json(paribus: Paribus, recorded: Path) -> None:
 
 
 def test_people_get_one_block_an_arm(paribus: Paribus, recorded: Path) -> None:
-    said = paribus("table", "mini", "--workspace", recorded)
-    assert said.code == 0
-    assert "fixed\n" in said.out
-    assert "steps\n" in said.out
-    line = next(line for line in said.out.splitlines() if "max-val-accuracy" in line and "val_accuracy" in line)
+    result = paribus("table", "mini", "--workspace", recorded)
+    assert result.code == 0
+    assert "fixed\n" in result.out
+    assert "steps\n" in result.out
+    line = next(line for line in result.out.splitlines() if "max-val-accuracy" in line and "val_accuracy" in line)
     assert "0.8" in line
-    assert "± standard deviation" in said.err
+    assert "± standard deviation" in result.err
 
 
 def test_json_and_csv_exclude_each_other(paribus: Paribus, recorded: Path) -> None:
-    said = paribus("table", "mini", "--json", "--csv", "--workspace", recorded)
-    assert (said.code, said.out) == (2, "")
-    assert len(said.lines) == 1
+    result = paribus("table", "mini", "--json", "--csv", "--workspace", recorded)
+    assert (result.code, result.out) == (2, "")
+    assert len(result.lines) == 1
 
 
 def test_a_study_may_be_named_by_its_file_or_identity(paribus: Paribus, recorded: Path, mini: Path) -> None:
@@ -69,6 +69,6 @@ def test_a_study_may_be_named_by_its_file_or_identity(paribus: Paribus, recorded
 
 
 def test_a_study_that_was_not_run_is_refused_with_the_nearest(paribus: Paribus, recorded: Path) -> None:
-    said = paribus("table", "mimi", "--workspace", recorded)
-    assert said.code == 2
-    assert "did you mean mini?" in said.err
+    result = paribus("table", "mimi", "--workspace", recorded)
+    assert result.code == 2
+    assert "did you mean mini?" in result.err

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from paribus.cli.lines import time_left
-from paribus.cli.speech import number
+from paribus.cli.output import format_number
 from paribus.execution.progress import CohortDone, CohortStarted, EpochDone, Event
 from paribus.units import count, duration
 
@@ -83,8 +83,8 @@ def _cells(cohort: _Cohort) -> list[RenderableType]:
         str(now.runs if now else start.runs),
         f"{epoch}/{start.epochs}",
         ProgressBar(total=start.epochs, completed=start.epochs if cohort.done else epoch, width=16),
-        number(now.train_loss if now else None, 4),
-        number(now.val_loss if now else None, 4),
+        format_number(now.train_loss if now else None, 4),
+        format_number(now.val_loss if now else None, 4),
         accuracy,
         count(now.model_epochs_per_s) if now else "-",
         _left(cohort),

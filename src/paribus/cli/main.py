@@ -1,6 +1,6 @@
-"""`paribus VERB ...`: reads the command line, calls the verb, and turns what goes wrong into one line.
+"""`paribus COMMAND ...`: reads the command line, calls the command, and reports errors in one line.
 
-Nothing heavy is imported here: each verb imports what it needs when it is called.
+Nothing heavy is imported here: each command imports what it needs when it is called.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from typing import TYPE_CHECKING, NoReturn
 
 from paribus import __version__
 from paribus.cli import new, plan, report, run, status, studies, table, verify, view, weigh
-from paribus.cli.speech import talk
+from paribus.cli.output import print_message
 from paribus.errors import Exit, UserError, printable
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
 
-_VERBS = (new, plan, run, status, report, view, table, weigh, verify, studies)
+_COMMANDS = (new, plan, run, status, report, view, table, weigh, verify, studies)
 _CODES = "exit codes: 0 done, 1 failure, 2 user mistake, 3 finished with failed runs, 130 interrupted"
 
 
 class _Parser(argparse.ArgumentParser):
-    """An argument parser that complains in one line, as the rest of paribus does."""
+    """An argument parser that reports errors in one line, as the rest of paribus does."""
 
     def error(self, message: str) -> NoReturn:
-        talk(printable(f"command line: {message}; see `{self.prog} --help`"))
+        print_message(printable(f"command line: {message}; see `{self.prog} --help`"))
         raise SystemExit(Exit.USER_MISTAKE)
 
     def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
@@ -41,7 +41,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parser() -> argparse.ArgumentParser:
-    """The whole command line. `--workspace` and `--debug` may stand before the verb or after it."""
+    """The whole command line. `--workspace` and `--debug` may come before or after the command."""
     top = _Parser(
         prog="paribus",
         description="Controlled training studies of small neural networks, all else equal.",
@@ -50,16 +50,16 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"paribus {__version__}")
     _add_global_options(top, default=None)
-    verbs = top.add_subparsers(title="verbs", metavar="VERB", required=True, parser_class=_Parser)
-    for verb in _VERBS:
-        name = verb.__name__.rpartition(".")[2]
-        about = (verb.__doc__ or "").partition(": ")[2].strip()
-        own = verbs.add_parser(
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_Parser)
+    for command in _COMMANDS:
+        name = command.__name__.rpartition(".")[2]
+        about = (command.__doc__ or "").partition(": ")[2].strip()
+        own = commands.add_parser(
             name, help=about.partition("\n")[0].rstrip("."), description=about, epilog=_CODES, allow_abbrev=False
         )
-        verb.add_arguments(own)
+        command.add_arguments(own)
         _add_global_options(own, default=argparse.SUPPRESS)
-        own.set_defaults(verb=verb.call)
+        own.set_defaults(execute=command.execute)
     return top
 
 
@@ -83,12 +83,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = parser().parse_args(argv)
         debug = arguments.debug
         arguments.workspace = _workspace(arguments.workspace)
-        code: Exit = arguments.verb(arguments)
+        code: Exit = arguments.execute(arguments)
         sys.stdout.flush()
     except UserError as error:
         if debug:
             traceback.print_exc()
-        talk(str(error))
+        print_message(str(error))
         return error.exit_code
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -97,10 +97,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if debug:
             traceback.print_exc()
         place = f"{error.filename}: " if error.filename else ""
-        talk(printable(f"{place}the system refused: {error.strerror or error}"))
+        print_message(printable(f"{place}the system refused: {error.strerror or error}"))
         return Exit.FAILURE
     except KeyboardInterrupt:
-        talk("interrupted; the same command goes on where this one stopped")
+        print_message("interrupted; the same command goes on where this one stopped")
         return Exit.INTERRUPTED
     return code
 
@@ -131,4 +131,6 @@ def _interrupt(_number: int, _frame: object) -> NoReturn:
 
 
 def _one_line(kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
-    talk(printable(f"{kind.__name__}: {error}; this is a defect of paribus: run again with --debug and report it"))
+    print_message(
+        printable(f"{kind.__name__}: {error}; this is a defect of paribus: run again with --debug and report it")
+    )

@@ -8,8 +8,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from paribus.cli.naming import add_changes, add_device, changes_of, open_to_read, study_to_run
-from paribus.cli.speech import plural, relay_log, talk, tell, tell_columns, tell_json
+from paribus.cli.arguments import add_change_options, add_device_option, load_study, open_workspace, parse_changes
+from paribus.cli.output import plural, print_columns, print_json, print_line, print_log, print_message
 from paribus.errors import Exit
 from paribus.units import count, duration, size
 
@@ -23,30 +23,32 @@ if TYPE_CHECKING:
 def add_arguments(to: argparse.ArgumentParser) -> None:
     """`paribus plan STUDY [--set KEY=VALUE]... [--replicates N] [--device NAME] [--json]`."""
     to.add_argument("study", metavar="STUDY", help="a built-in study or the path of a study file")
-    add_changes(to)
-    add_device(to)
+    add_change_options(to)
+    add_device_option(to)
     to.add_argument("--json", action="store_true", help="print a JSON object for programs")
 
 
-def call(arguments: argparse.Namespace) -> Exit:
+def execute(arguments: argparse.Namespace) -> Exit:
     """Print the plan."""
-    relay_log()
-    changes = changes_of(arguments)
-    study = study_to_run(arguments.study, changes)
+    print_log()
+    changes = parse_changes(arguments)
+    study = load_study(arguments.study, changes)
     note_idle_changes(arguments.study, study, changes)
     plan = _planned(study, arguments.workspace, arguments.device)
     if arguments.json:
-        tell_json(_as_json(study, plan))
+        print_json(_as_json(study, plan))
     else:
-        _tell(study, plan)
+        _print(study, plan)
     return Exit.DONE
 
 
 def note_idle_changes(name: str, study: Study, changes: dict[str, str]) -> None:
     """Say so where `--set` changes nothing: an arm's own keys stand above the study's."""
-    if changes and study_to_run(name, {}).id == study.id:
+    if changes and load_study(name, {}).id == study.id:
         keys = ", ".join(changes)
-        talk(f"note: {keys} changes nothing: the study says so already, or its arms say otherwise (arms.NAME.KEY)")
+        print_message(
+            f"note: {keys} changes nothing: the study says so already, or its arms say otherwise (arms.NAME.KEY)"
+        )
 
 
 def _planned(study: Study, workspace: Path, device: str) -> Plan:
@@ -56,26 +58,26 @@ def _planned(study: Study, workspace: Path, device: str) -> Plan:
 
     if not workspace.exists():
         return plan_study(study, {}, device=device)
-    with open_to_read(workspace) as known:
+    with open_workspace(workspace) as known:
         return plan_in(study, known, device=device)
 
 
-def _tell(study: Study, plan: Plan) -> None:
+def _print(study: Study, plan: Plan) -> None:
     arms, replicates = plural(len(study.arms), "arm"), plural(study.replicates, "replicate")
-    tell(f"{study.name}: {study.title}")
-    tell(f"{arms} x {replicates} = {plural(len(plan.runs), 'run')}, {_recorded(plan)} recorded already")
+    print_line(f"{study.name}: {study.title}")
+    print_line(f"{arms} x {replicates} = {plural(len(plan.runs), 'run')}, {_recorded(plan)} recorded already")
     if not plan.cohorts:
-        tell("nothing to train")
+        print_line("nothing to train")
         return
-    tell()
+    print_line()
     rows = [("cohort", "runs", "epochs", "parameters", "memory", "operations", "expected", "arms")]
     rows += [_row(place, cohort) for place, cohort in enumerate(plan.cohorts, start=1)]
-    tell_columns(rows, right=range(7))
-    tell()
+    print_columns(rows, right=range(7))
+    print_line()
     operations = count(sum(cohort.operations for cohort in plan.cohorts))
     early = plan.may_stop_early
     most, why = ("at most ", f"; {plural(early, 'run')} may stop early") if early else ("", "")
-    tell(f"expected in all: {most}{_time(plan.expected_s)} on {_place(plan)}, {operations} operations{why}")
+    print_line(f"expected in all: {most}{_time(plan.expected_s)} on {_place(plan)}, {operations} operations{why}")
 
 
 def _row(place: int, cohort: CohortPlan) -> tuple[str, ...]:

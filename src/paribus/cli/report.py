@@ -8,8 +8,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from paribus.cli.naming import all_recorded, open_to_read
-from paribus.cli.speech import tell
+from paribus.cli.arguments import open_workspace, recorded_studies
+from paribus.cli.output import print_line
 from paribus.errors import Exit, Shown, UserError
 
 
@@ -19,11 +19,11 @@ def add_arguments(to: argparse.ArgumentParser) -> None:
     to.add_argument("--to", metavar="FOLDER", help="where to write it (default: the workspace's folder `report`)")
 
 
-def call(arguments: argparse.Namespace) -> Exit:
+def execute(arguments: argparse.Namespace) -> Exit:
     """Write the report and print where it lies."""
     folder = arguments.workspace / "report" if arguments.to is None else Path(arguments.to)
-    with open_to_read(arguments.workspace) as workspace:
-        records = all_recorded(workspace, arguments.studies)
+    with open_workspace(arguments.workspace) as workspace:
+        records = recorded_studies(workspace, arguments.studies)
         if not records:
             raise UserError(
                 "must hold a study to report on",
@@ -34,5 +34,5 @@ def call(arguments: argparse.Namespace) -> Exit:
         from paribus.report.page import write_report
 
         path = write_report(workspace, [record.id for record in records], folder)
-    tell(str(path))
+    print_line(str(path))
     return Exit.DONE

@@ -10,9 +10,9 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from paribus.cli.naming import add_changes, add_device, changes_of, study_to_run
+from paribus.cli.arguments import add_change_options, add_device_option, load_study, parse_changes
+from paribus.cli.output import plural, print_json, print_log, print_message
 from paribus.cli.plan import note_idle_changes
-from paribus.cli.speech import plural, relay_log, talk, tell_json
 from paribus.errors import Exit
 from paribus.units import duration
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 def add_arguments(to: argparse.ArgumentParser) -> None:
     """`paribus run STUDY... [--set KEY=VALUE]... [--replicates N] [--device NAME] [--json]`."""
     to.add_argument("studies", metavar="STUDY", nargs="+", help="a built-in study or the path of a study file")
-    add_changes(to)
-    add_device(to)
+    add_change_options(to)
+    add_device_option(to)
     to.add_argument("--json", action="store_true", help="print a JSON list of what was done, for programs")
 
 
-def call(arguments: argparse.Namespace) -> Exit:
+def execute(arguments: argparse.Namespace) -> Exit:
     """Check every study first, then train them one after the other."""
-    relay_log()
+    print_log()
     studies = _checked(arguments)
     from paribus.execution.runner import run_study
     from paribus.store.workspace import Workspace
@@ -42,20 +42,20 @@ def call(arguments: argparse.Namespace) -> Exit:
         for study in studies:
             with _display() as listener:
                 summary = run_study(study, workspace, listener, device=arguments.device)
-            _tell(study, summary)
+            _print(study, summary)
             done.append({"study": study.name, "id": study.id, **asdict(summary)})
             diverged += summary.diverged
     if arguments.json:
-        tell_json(done)
+        print_json(done)
     return Exit.FAILED_RUNS if diverged else Exit.DONE
 
 
 def _checked(arguments: argparse.Namespace) -> list[Study]:
     """The studies of the command line, each valid and with its data's identity known: nothing is written before."""
-    changes = changes_of(arguments)
+    changes = parse_changes(arguments)
     studies: dict[str, Study] = {}
     for name in arguments.studies:
-        study = study_to_run(name, changes)
+        study = load_study(name, changes)
         note_idle_changes(name, study, changes)
         studies[study.id] = study
     from paribus.training.plan import plan_study
@@ -75,16 +75,16 @@ def _display() -> Any:
     return LineDisplay()
 
 
-def _tell(study: Study, summary: Summary) -> None:
+def _print(study: Study, summary: Summary) -> None:
     recorded = f"{plural(summary.reused, 'run')} {'is' if summary.reused == 1 else 'are'} recorded"
     if not summary.trained:
-        talk(f"{study.name}: nothing to train: {recorded}")
+        print_message(f"{study.name}: nothing to train: {recorded}")
     else:
         parts = [f"trained {plural(summary.trained, 'run')} in {duration(summary.wall_s)}"]
         if summary.resumed:
             parts.append(f"{summary.resumed} of them resumed")
         if summary.reused:
             parts.append(f"{recorded} already")
-        talk(f"{study.name}: {', '.join(parts)}")
+        print_message(f"{study.name}: {', '.join(parts)}")
     if summary.diverged:
-        talk(f"{study.name}: {plural(summary.diverged, 'run')} diverged (see `paribus status {study.name}`)")
+        print_message(f"{study.name}: {plural(summary.diverged, 'run')} diverged (see `paribus status {study.name}`)")

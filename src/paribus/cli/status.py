@@ -9,8 +9,8 @@ import argparse
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from paribus.cli.naming import open_to_read, recorded
-from paribus.cli.speech import talk, tell_columns, tell_json
+from paribus.cli.arguments import open_workspace, recorded_study
+from paribus.cli.output import print_columns, print_json, print_message
 from paribus.errors import Exit
 
 if TYPE_CHECKING:
@@ -28,17 +28,17 @@ def add_arguments(to: argparse.ArgumentParser) -> None:
     to.add_argument("--json", action="store_true", help="print JSON for programs")
 
 
-def call(arguments: argparse.Namespace) -> Exit:
+def execute(arguments: argparse.Namespace) -> Exit:
     """Print the state of all studies, or of the runs of one."""
-    with open_to_read(arguments.workspace) as workspace:
+    with open_workspace(arguments.workspace) as workspace:
         if arguments.study is not None:
-            runs = _runs(workspace, recorded(workspace, arguments.study))
+            runs = _runs(workspace, recorded_study(workspace, arguments.study))
         else:
             studies = [_study(workspace, record) for record in workspace.studies()]
-            _tell_studies(studies, as_json=arguments.json)
+            _print_studies(studies, as_json=arguments.json)
             return Exit.DONE
     if arguments.json:
-        tell_json(runs)
+        print_json(runs)
     else:
         rows = [("arm", "replicate", "state", "epochs", "run", "findings")]
         rows += [
@@ -46,16 +46,16 @@ def call(arguments: argparse.Namespace) -> Exit:
              _counted(r["findings"]))
             for r in runs
         ]  # fmt: skip
-        tell_columns(rows, right=(1, 3))
+        print_columns(rows, right=(1, 3))
     return Exit.DONE
 
 
-def _tell_studies(studies: list[dict[str, Any]], *, as_json: bool) -> None:
+def _print_studies(studies: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
-        tell_json(studies)
+        print_json(studies)
         return
     if not studies:
-        talk("no study is recorded yet: start one with `paribus run selection`")
+        print_message("no study is recorded yet: start one with `paribus run selection`")
         return
     rows = [("study", "id", "runs", *_STATES, "epochs", "findings", "registered")]
     rows += [
@@ -63,7 +63,7 @@ def _tell_studies(studies: list[dict[str, Any]], *, as_json: bool) -> None:
          f"{s['epochs_done']}/{s['epochs']}", _counted(s["findings"]), s["registered_at"])
         for s in studies
     ]  # fmt: skip
-    tell_columns(rows, right=range(2, 8))
+    print_columns(rows, right=range(2, 8))
 
 
 def _study(workspace: Workspace, record: StudyRecord) -> dict[str, Any]:

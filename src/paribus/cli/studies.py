@@ -6,7 +6,7 @@ import argparse
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
-from paribus.cli.speech import plural, tell_columns, tell_json
+from paribus.cli.output import plural, print_columns, print_json
 from paribus.errors import Exit
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def add_arguments(to: argparse.ArgumentParser) -> None:
     to.add_argument("--json", action="store_true", help="print a JSON list for programs")
 
 
-def call(arguments: argparse.Namespace) -> Exit:
+def execute(arguments: argparse.Namespace) -> Exit:
     """List the studies, built-in ones first."""
     from paribus.spec import builtin
     from paribus.spec.study import parse
@@ -42,21 +42,21 @@ def call(arguments: argparse.Namespace) -> Exit:
     ]
     listed += _recorded(arguments.workspace)
     if arguments.json:
-        tell_json([asdict(study) for study in listed])
+        print_json([asdict(study) for study in listed])
         return Exit.DONE
     rows = [("study", "where", "size", "title")]
     rows += [(s.name, s.kind, f"{plural(s.arms, 'arm')} x {s.replicates}", s.title) for s in listed]
-    tell_columns(rows)
+    print_columns(rows)
     return Exit.DONE
 
 
 def _recorded(path: Path) -> list[_Listed]:
     if not path.exists():
         return []
-    from paribus.cli.naming import open_to_read
+    from paribus.cli.arguments import open_workspace
     from paribus.spec.study import parse
 
-    with open_to_read(path) as workspace:
+    with open_workspace(path) as workspace:
         records = workspace.studies()
     return [_listed(parse(r.document, place=f"recorded study {r.name}"), "recorded", r.registered_at) for r in records]
 

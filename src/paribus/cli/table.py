@@ -9,8 +9,8 @@ import argparse
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from paribus.cli.naming import open_to_read, recorded
-from paribus.cli.speech import number, talk, tell, tell_columns, tell_csv, tell_json
+from paribus.cli.arguments import open_workspace, recorded_study
+from paribus.cli.output import format_number, print_columns, print_csv, print_json, print_line, print_message
 from paribus.errors import Exit
 
 if TYPE_CHECKING:
@@ -29,21 +29,21 @@ def add_arguments(to: argparse.ArgumentParser) -> None:
     form.add_argument("--csv", action="store_true", help="print one line a row, `values` separated by spaces")
 
 
-def call(arguments: argparse.Namespace) -> Exit:
+def execute(arguments: argparse.Namespace) -> Exit:
     """Print the table."""
     from paribus.analysis.results import load
     from paribus.analysis.tables import rows
 
-    with open_to_read(arguments.workspace) as workspace:
-        record = recorded(workspace, arguments.study)
+    with open_workspace(arguments.workspace) as workspace:
+        record = recorded_study(workspace, arguments.study)
         found = rows(load(workspace, record.id))
     if arguments.json:
-        tell_json({"study": record.name, "rows": [_as_json(row) for row in found]})
+        print_json({"study": record.name, "rows": [_as_json(row) for row in found]})
     elif arguments.csv:
-        tell_csv([_FIELDS, *map(_as_line, found)])
+        print_csv([_FIELDS, *map(_as_line, found)])
     else:
-        _tell(found)
-        talk("mean ± standard deviation over replicates (n of them), published figure where there is one")
+        _print(found)
+        print_message("mean ± standard deviation over replicates (n of them), published figure where there is one")
     return Exit.DONE
 
 
@@ -57,18 +57,27 @@ def _as_line(row: Row) -> tuple[object, ...]:
     return (row.arm, row.rule, row.metric, row.mean, row.sd, row.n, values, row.published)
 
 
-def _tell(found: Sequence[Row]) -> None:
+def _print(found: Sequence[Row]) -> None:
     """One block an arm: a heading, then its rows."""
     lines = [("rule", "metric", "mean", "± sd", "n", "published")]
     arms: list[str] = []
     for row in found:
         rule = row.rule or "(the run)"
-        lines.append((rule, row.metric, number(row.mean), number(row.sd, 2), str(row.n), number(row.published)))
+        lines.append(
+            (
+                rule,
+                row.metric,
+                format_number(row.mean),
+                format_number(row.sd, 2),
+                str(row.n),
+                format_number(row.published),
+            )
+        )
         arms.append(row.arm)
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     padded = [tuple(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
     for arm in dict.fromkeys(arms):
-        tell(arm)
+        print_line(arm)
         block = [padded[0], *(line for line, owner in zip(padded[1:], arms, strict=True) if owner == arm)]
-        tell_columns(block)
-        tell()
+        print_columns(block)
+        print_line()

@@ -9,8 +9,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from paribus.cli.naming import open_to_read, recorded
-from paribus.cli.speech import relay_log, talk, tell
+from paribus.cli.arguments import open_workspace, recorded_study
+from paribus.cli.output import print_line, print_log, print_message
 from paribus.errors import Exit, UserError
 
 
@@ -20,23 +20,23 @@ def add_arguments(to: argparse.ArgumentParser) -> None:
     to.add_argument("--port", metavar="N", default="0", help="the port to listen on (default: a free one)")
 
 
-def call(arguments: argparse.Namespace) -> Exit:
+def execute(arguments: argparse.Namespace) -> Exit:
     """Print the address, and serve until interrupted."""
     port = _port(str(arguments.port))
-    with open_to_read(arguments.workspace) as workspace:
-        studies = list(dict.fromkeys(recorded(workspace, name).id for name in arguments.studies))
+    with open_workspace(arguments.workspace) as workspace:
+        studies = list(dict.fromkeys(recorded_study(workspace, name).id for name in arguments.studies))
     from paribus.web.library import Library
     from paribus.web.server import Viewer
 
-    relay_log()
+    print_log()
     try:
         with Viewer(Library(arguments.workspace, studies), port) as viewer:
-            tell(f"{viewer.url}study/{studies[0]}" if len(studies) == 1 else viewer.url)
+            print_line(f"{viewer.url}study/{studies[0]}" if len(studies) == 1 else viewer.url)
             sys.stdout.flush()
-            talk("only this machine can see it; Ctrl-C ends it")
+            print_message("only this machine can see it; Ctrl-C ends it")
             viewer.serve_forever()
     except KeyboardInterrupt:
-        talk("the viewer has ended")
+        print_message("the viewer has ended")
     return Exit.DONE
 
 

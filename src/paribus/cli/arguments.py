@@ -1,4 +1,4 @@
-"""What STUDY means on the command line: a built-in name, a study file, or a study that is recorded."""
+"""Arguments that several commands share: what STUDY names, changes to a study, the device."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from paribus.store.workspace import Workspace
 
 
-def add_changes(to: argparse.ArgumentParser) -> None:
+def add_change_options(to: argparse.ArgumentParser) -> None:
     """The options that change a study, and hence the identity of its runs."""
     to.add_argument(
         "--set",
@@ -29,12 +29,12 @@ def add_changes(to: argparse.ArgumentParser) -> None:
     to.add_argument("--replicates", metavar="N", help="change the number of replicates")
 
 
-def add_device(to: argparse.ArgumentParser) -> None:
-    """Where to train. It is no part of a run's identity: what is recorded counts, wherever it was trained."""
+def add_device_option(to: argparse.ArgumentParser) -> None:
+    """The device to train on. It is not part of a run's identity: a recorded run is reused wherever it was trained."""
     to.add_argument("--device", metavar="NAME", default="cpu", help="where to train: cpu (the default) or cuda")
 
 
-def changes_of(arguments: argparse.Namespace) -> dict[str, str]:
+def parse_changes(arguments: argparse.Namespace) -> dict[str, str]:
     """`--set` and `--replicates` as overrides of a study: dotted key to value in TOML notation."""
     found: dict[str, str] = {}
     for change in arguments.changes:
@@ -56,8 +56,8 @@ def changes_of(arguments: argparse.Namespace) -> dict[str, str]:
     return found
 
 
-def study_to_run(name: str, changes: dict[str, str]) -> Study:
-    """The study that a command line means to run. Raises UserError where there is none, or where it is wrong."""
+def load_study(name: str, changes: dict[str, str]) -> Study:
+    """The study to run: a built-in name or the path of a study file. Raises UserError for an unknown or invalid one."""
     from paribus.spec import builtin
     from paribus.spec.study import load, parse
 
@@ -76,30 +76,30 @@ def study_to_run(name: str, changes: dict[str, str]) -> Study:
     return parse(text, place=place, overrides=changes)
 
 
-def recorded(workspace: Workspace, name: str) -> StudyRecord:
-    """The study of a workspace that a command line means: by name (the one run last), by identity, or by its file."""
+def recorded_study(workspace: Workspace, name: str) -> StudyRecord:
+    """The study of a workspace by name (the one run last), by identity or by its file."""
     if looks_like_path(name):
-        return workspace.study(study_to_run(name, {}).id)
+        return workspace.study(load_study(name, {}).id)
     return workspace.study(name)
 
 
-def all_recorded(workspace: Workspace, names: Sequence[str]) -> list[StudyRecord]:
-    """The named studies, or every study of the workspace where none is named; of several with one name, the last."""
+def recorded_studies(workspace: Workspace, names: Sequence[str]) -> list[StudyRecord]:
+    """The named studies, or all of the workspace if `names` is empty; of several with one name, the last."""
     if names:
-        return [recorded(workspace, name) for name in dict.fromkeys(names)]
+        return [recorded_study(workspace, name) for name in dict.fromkeys(names)]
     by_name = dict.fromkeys(record.name for record in workspace.studies())
     return [workspace.study(name) for name in by_name]
 
 
-def open_to_read(path: Path) -> Workspace:
-    """An existing workspace. Raises UserError where there is none."""
+def open_workspace(path: Path) -> Workspace:
+    """Open an existing workspace for reading. Raises UserError if there is none."""
     from paribus.store.workspace import Workspace
 
     return Workspace.open(path)
 
 
 def looks_like_path(name: str) -> bool:
-    """Whether STUDY is meant as a study file, whatever else has that name."""
+    """Whether STUDY is the path of a study file, even if a study has the same name."""
     return name.endswith(".toml") or "/" in name or "\\" in name
 
 
