@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from paribus.cli.main import main
+from paribus.cli.main import run_command
 from paribus.spec.identity import run_id
 from paribus.spec.study import Study, load
 from paribus.store.records import Finding, Measurement, Outcome, RunKey, Selected
@@ -44,7 +44,7 @@ def _quiet_afterwards() -> Iterator[None]:
 
 @pytest.fixture
 def paribus(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Paribus:
-    """Runs a command in an empty folder and tells what it result."""
+    """Runs a command in an empty folder and returns its result."""
     folder = tmp_path / "here"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -52,10 +52,7 @@ def paribus(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
 
     def call(*argv: object) -> Result:
         capsys.readouterr()
-        try:
-            code = main([str(word) for word in argv])
-        except SystemExit as stop:
-            code = int(stop.code or 0)
+        code = run_command([str(word) for word in argv])
         captured = capsys.readouterr()
         return Result(code, captured.out, captured.err)
 

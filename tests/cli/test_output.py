@@ -32,7 +32,7 @@ HOSTILE = "\x1b]0;title\x07\x9b31m\u202e\r\x7f"
 SHOWN = r"\x1b]0;title\x07\x9b31m\u202e\r\x7f"
 
 
-def test_no_name_is_obeyed_by_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_name_controls_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     print_line(f"a\u00a0ü {HOSTILE}")
     print_columns([("arm", "n"), (HOSTILE, "10")])
     print_csv([("arm", HOSTILE)])
@@ -43,8 +43,8 @@ def test_no_name_is_obeyed_by_the_terminal(capsys: pytest.CaptureFixture[str]) -
     print_json({HOSTILE: [HOSTILE, "ü\n"]})
     out = capsys.readouterr().out
     assert json.loads(out) == {HOSTILE: [HOSTILE, "ü\n"]}
+    assert out.isascii()
     assert all(line.isprintable() for line in out.splitlines())
-    assert "ü" in out
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@"])

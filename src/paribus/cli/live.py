@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import IO, Self, cast
 
 from rich.console import Console, RenderableType
 from rich.live import Live
@@ -15,6 +15,7 @@ from rich.text import Text
 
 from paribus.cli.lines import time_left
 from paribus.cli.output import format_number
+from paribus.cli.terminal import MESSAGES
 from paribus.execution.progress import CohortDone, CohortStarted, EpochDone, Event
 from paribus.units import count, duration
 
@@ -36,7 +37,7 @@ class LiveDisplay:
     def __init__(self, console: Console | None = None) -> None:
         self._cohorts: dict[int, _Cohort] = {}
         self._live = Live(
-            console=console or Console(stderr=True),
+            console=console or Console(file=cast("IO[str]", MESSAGES)),
             get_renderable=self._table,
             refresh_per_second=REDRAWS_PER_S,
             redirect_stdout=False,

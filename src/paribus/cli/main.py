@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 import traceback
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn
 
 from paribus import __version__
 from paribus.cli import new, plan, report, run, status, studies, table, verify, view, weigh
-from paribus.cli.output import print_message
+from paribus.cli.output import print_log, print_message
+from paribus.cli.process import hide_warnings, ignore_signals, interrupt_on_signals, report_errors_in_one_line
+from paribus.cli.terminal import discard_if_broken, prepare_streams
 from paribus.errors import Exit, UserError, printable
 
 if TYPE_CHECKING:
@@ -76,33 +75,43 @@ def _add_global_options(to: argparse.ArgumentParser, default: str | None) -> Non
     )
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code. Errors that are defects of paribus pass through."""
-    debug = False
+def run_command(argv: Sequence[str]) -> int:
+    """Run one command and return its exit code. Only errors that are defects of paribus pass through."""
+    debug = "--debug" in argv
+    print_log()
     try:
         arguments = parser().parse_args(argv)
-        debug = arguments.debug
         arguments.workspace = _workspace(arguments.workspace)
         code: Exit = arguments.execute(arguments)
         sys.stdout.flush()
+    except SystemExit as end:  # of argparse: help, version, or a mistake that has been reported
+        return int(end.code or 0)
     except UserError as error:
         if debug:
             traceback.print_exc()
         print_message(str(error))
         return error.exit_code
-    except BrokenPipeError:  # whoever read our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader of our output has ended
+        discard_if_broken(sys.stdout)
         return Exit.FAILURE
-    except OSError as error:
+    except (OSError, MemoryError) as error:
         if debug:
             traceback.print_exc()
-        place = f"{error.filename}: " if error.filename else ""
-        print_message(printable(f"{place}the system refused: {error.strerror or error}"))
+        print_message(printable(_system_error(error)))
+        discard_if_broken(sys.stdout)
         return Exit.FAILURE
     except KeyboardInterrupt:
-        print_message("interrupted; the same command goes on where this one stopped")
+        print_message("interrupted; run the same command again to resume")
         return Exit.INTERRUPTED
     return code
+
+
+def _system_error(error: OSError | MemoryError) -> str:
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}the system reports: {error.strerror or error}"
+    detail = f" ({error})" if str(error) else ""
+    return f"not enough memory{detail}; close other programs, or use less data or fewer runs"
 
 
 def _workspace(given: str | None) -> Path:
@@ -112,25 +121,17 @@ def _workspace(given: str | None) -> Path:
     return Path(folder)
 
 
-def entry() -> NoReturn:
-    """What the `paribus` command starts: `main`, and one line even for what nobody foresaw."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    signal.signal(signal.SIGTERM, _interrupt)
+def main() -> int:
+    """The `paribus` command, and `python -m paribus`: set up the process, run the command, return its exit code."""
+    prepare_streams()
+    interrupt_on_signals()
     if "--debug" not in sys.argv:
-        sys.excepthook = _one_line
+        report_errors_in_one_line()
         if not sys.warnoptions:
-            warnings.simplefilter("ignore")  # they speak to programmers
-    sys.exit(main())
-
-
-def _interrupt(_number: int, _frame: object) -> NoReturn:
-    """A polite request to end is an interruption, too: what was trained so far is saved first."""
-    raise KeyboardInterrupt
-
-
-def _one_line(kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
-    print_message(
-        printable(f"{kind.__name__}: {error}; this is a defect of paribus: run again with --debug and report it")
-    )
+            hide_warnings()
+    try:
+        return run_command(sys.argv[1:])
+    except KeyboardInterrupt:  # a signal after the one that is being reported
+        return Exit.INTERRUPTED
+    finally:
+        ignore_signals()

@@ -15,12 +15,14 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
+from paribus.cli.terminal import MESSAGES, escaped
 from paribus.errors import printable
 
 
 def print_message(text: str) -> None:
-    """Print one line for the person at the terminal."""
-    print(f"paribus: {escape_controls(text)}", file=sys.stderr, flush=True)
+    """Print one line for the person at the terminal, if there still is a terminal."""
+    MESSAGES.write(f"paribus: {escape_controls(text)}\n")
+    MESSAGES.flush()
 
 
 def escape_controls(text: str) -> str:
@@ -29,11 +31,7 @@ def escape_controls(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else _escaped(c) for c in text)
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
+    return "".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else escaped(c) for c in text)
 
 
 class _MessageHandler(logging.Handler):
@@ -59,9 +57,11 @@ def print_line(text: str = "") -> None:
 
 
 def print_json(data: object) -> None:
-    """Print one JSON value; a number that is not finite becomes null, as JSON has none."""
-    text = json.dumps(_finite(data), indent=1, ensure_ascii=False)
-    print("\n".join(_escaped_for_json(line) for line in text.split("\n")))
+    """Print one JSON value in ASCII, which every encoding of stdout can carry.
+
+    A number that is not finite becomes null, as JSON has none.
+    """
+    print(json.dumps(_finite(data), indent=1, ensure_ascii=True, allow_nan=False))
 
 
 def print_csv(rows: Iterable[Sequence[object]]) -> None:
@@ -97,15 +97,6 @@ def format_number(value: float | None, digits: int = 6) -> str:
 def plural(count: int, noun: str) -> str:
     """`1 run`, `2 runs`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def _escaped_for_json(line: str) -> str:
-    """JSON does not escape C1 controls and marks of direction; they occur in strings only."""
-    return (
-        "".join(c if escape_controls(c) == c else json.dumps(c)[1:-1] for c in line)
-        if escape_controls(line) != line
-        else line
-    )
 
 
 def _finite(data: object) -> Any:

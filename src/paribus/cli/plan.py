@@ -9,7 +9,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from paribus.cli.arguments import add_change_options, add_device_option, load_study, open_workspace, parse_changes
-from paribus.cli.output import plural, print_columns, print_json, print_line, print_log, print_message
+from paribus.cli.output import plural, print_columns, print_json, print_line, print_message
 from paribus.errors import Exit
 from paribus.units import count, duration, size
 
@@ -30,7 +30,6 @@ def add_arguments(to: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> Exit:
     """Print the plan."""
-    print_log()
     changes = parse_changes(arguments)
     study = load_study(arguments.study, changes)
     note_idle_changes(arguments.study, study, changes)

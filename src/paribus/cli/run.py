@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from paribus.cli.arguments import add_change_options, add_device_option, load_study, parse_changes
-from paribus.cli.output import plural, print_json, print_log, print_message
+from paribus.cli.output import plural, print_json, print_message
 from paribus.cli.plan import note_idle_changes
 from paribus.errors import Exit
 from paribus.units import duration
@@ -31,7 +31,6 @@ def add_arguments(to: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> Exit:
     """Check every study first, then train them one after the other."""
-    print_log()
     studies = _checked(arguments)
     from paribus.execution.runner import run_study
     from paribus.store.workspace import Workspace

@@ -10,7 +10,7 @@ import argparse
 import sys
 
 from paribus.cli.arguments import open_workspace, recorded_study
-from paribus.cli.output import print_line, print_log, print_message
+from paribus.cli.output import print_line, print_message
 from paribus.errors import Exit, UserError
 
 
@@ -28,7 +28,6 @@ def execute(arguments: argparse.Namespace) -> Exit:
     from paribus.web.library import Library
     from paribus.web.server import Viewer
 
-    print_log()
     try:
         with Viewer(Library(arguments.workspace, studies), port) as viewer:
             print_line(f"{viewer.url}study/{studies[0]}" if len(studies) == 1 else viewer.url)
