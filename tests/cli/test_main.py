@@ -46,6 +46,44 @@ def test_the_environment_names_the_workspace_unless_an_option_does(
     assert "paribus-workspace" in paribus("status").err
 
 
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    folder = tmp_path / "home"
+    folder.mkdir()
+    monkeypatch.setenv("HOME", str(folder))
+    return folder
+
+
+def test_a_tilde_is_the_home_folder(
+    paribus: Paribus, recorded: Path, home: Path, mini: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded.rename(home / "results")
+    (home / "mini.toml").write_bytes(mini.read_bytes())
+    assert "mini" in paribus("status", "--workspace", "~/results").out
+    monkeypatch.setenv("PARIBUS_WORKSPACE", "~/results")
+    assert "mini" in paribus("status").out
+    assert paribus("table", "~/mini.toml").code == 0
+    assert paribus("new", "faces", "--to", "~/faces.toml").out == f"{home}/faces.toml\n"
+    assert paribus("report", "--to", "~/report").out.startswith(f"{home}/report")
+    assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("status", "--workspace", "~nobody-of-that-name/x"),
+        ("report", "--to", "~nobody-of-that-name/x"),
+        ("new", "faces", "--to", "~nobody-of-that-name/x"),
+        ("plan", "~nobody-of-that-name/x.toml"),
+    ],
+)
+def test_an_unknown_home_folder_is_a_mistake(paribus: Paribus, recorded: Path, argv: tuple[str, ...]) -> None:
+    result = paribus(*argv, *([] if "--workspace" in argv else ["--workspace", recorded]))
+    assert (result.code, result.out) == (2, "")
+    assert "must begin with a home folder that exists, got '~nobody-of-that-name/x" in result.err
+    assert len(result.lines) == 1
+
+
 def test_a_traceback_is_shown_only_on_request(paribus: Paribus) -> None:
     assert "Traceback" not in paribus("status").err
     assert "Traceback" in paribus("status", "--debug").err

@@ -47,7 +47,8 @@ _COMMANDS: list[tuple[list[str], str]] = [
     (["new", "../faces"], "built-in"),
     (["new", "faces", "--to", "."], "overwrites nothing"),
     (["new", "faces", "--to", "no/such/folder.toml"], "No such file"),
-    (["new", "faces", "--to", ""], "overwrites nothing"),
+    (["new", "faces", "--to", ""], "--to: must be a path"),
+    (["report", "--to", ""], "--to: must be a path"),
     (["new", "faces", "--to", "x" * 300], "File name too long"),
     (["run", "course.toml", "--frobnicate"], "--frobnicate"),
     (["run", "--json=yes", "course.toml"], "--json"),
@@ -88,6 +89,37 @@ _COMMANDS: list[tuple[list[str], str]] = [
     (["status", "nothing"], "paribus"),
     (["report", "nothing"], "paribus"),
 ]
+
+
+_CHANGES: list[tuple[list[str], str]] = [
+    (["--set", "optimizer.lr=-1"], "--set optimizer.lr: must be above 0.0, got -1; change it in --set optimizer.lr"),
+    (["--set", "seed=-1"], "--set seed: must be at least 0, got -1; change it in --set seed"),
+    (["--replicates", "99999"], "--replicates: must be at most 10000, got 99999; change it in --replicates"),
+    (["--set", "trainign.epochs=3"],
+     "--set trainign.epochs: must be a known key, got 'trainign'; did you mean training?"),
+    (["--set", "arms.fast.optimizer.lr=x"],
+     "--set arms.fast.optimizer.lr: must be a number, got 'x'; change it in --set arms.fast.optimizer.lr"),
+    (["--set", "training.epochs=4", "--set", "training.batch_size=0", "--set", "seed=2"],
+     "--set training.batch_size: must be at least 1, got 0; change it in --set training.batch_size"),
+    (["--set", "training.batch_size=0", "--set", "training.epochs=0"],
+     "--set training.epochs: must be at least 1, got 0; change it in --set training.epochs"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "line"), _CHANGES)
+def test_a_wrong_change_is_named_by_its_option(
+    paribus: Paribus, recorded: Path, course: Path, changes: list[str], line: str
+) -> None:
+    for command in ("run", "plan"):
+        assert refused(paribus, recorded, command, course, *changes) == f"paribus: {line}\n"
+
+
+def test_a_mistake_of_the_file_stays_one_of_the_file(paribus: Paribus, recorded: Path, course: Path) -> None:
+    course.write_text(course.read_text(encoding="utf-8").replace("lr = 0.01", "lr = -1"), encoding="utf-8")
+    line = refused(paribus, recorded, "run", course, "--set", "training.epochs=4", "--replicates", "3")
+    assert (
+        line == "paribus: course.toml, arms[0] (slow), key optimizer.lr: must be above 0.0, got -1; change it there\n"
+    )
 
 
 @pytest.mark.parametrize(("argv", "words"), _COMMANDS)

@@ -1,15 +1,16 @@
-"""Arguments that several commands share: what STUDY names, changes to a study, the device."""
+"""Arguments that several commands share: what STUDY names, changes to a study, the device, paths."""
 
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paribus.errors import UserError
+from paribus.errors import CHANGE_IT_THERE, UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from paribus.spec.study import Study
     from paribus.store.records import StudyRecord
@@ -56,24 +57,70 @@ def parse_changes(arguments: argparse.Namespace) -> dict[str, str]:
     return found
 
 
-def load_study(name: str, changes: dict[str, str]) -> Study:
+def parse_path(text: str, place: str) -> Path:
+    """A path from the command line or the environment, with `~` and `~name` replaced by the home folder.
+
+    Raises UserError for an empty path and for a home folder that does not exist; `place` names the option.
+    """
+    if not text:
+        raise UserError("must be a path", given=text, place=place, remedy="name one, or leave the option out")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise UserError(
+            "must begin with a home folder that exists", given=text, place=place, remedy="write the whole path"
+        ) from None
+
+
+def default_workspace() -> Path:
+    """The workspace where no option names one."""
+    return parse_path(os.environ.get("PARIBUS_WORKSPACE") or "paribus-workspace", "PARIBUS_WORKSPACE")
+
+
+def load_study(name: str, changes: Mapping[str, str]) -> Study:
     """The study to run: a built-in name or the path of a study file. Raises UserError for an unknown or invalid one."""
+    read = _reader(name)
+    try:
+        return read(changes)
+    except UserError as error:
+        option = _option_at_fault(read, changes, error)
+        if option is None:
+            raise
+        remedy = f"change it in {option}" if error.remedy == CHANGE_IT_THERE else error.remedy
+        raise UserError(error.rule, given=error.given, place=option, remedy=remedy) from None
+
+
+def _reader(name: str) -> Callable[[Mapping[str, str]], Study]:
+    """A function from changes to the study of that name with these changes."""
     from paribus.spec import builtin
     from paribus.spec.study import load, parse
 
-    known = name in builtin.NAMES or looks_like_path(name) or (name and Path(name).exists())
-    if not known:
-        raise UserError(
-            "must be a built-in study or the path of a study file",
-            given=name,
-            place="STUDY",
-            remedy=_nearest(name, builtin.NAMES),
-        )
-    found = builtin.find(name)
-    if isinstance(found, Path):
-        return load(found, changes)
-    text, place = found
-    return parse(text, place=place, overrides=changes)
+    if name in builtin.NAMES:
+        text = builtin.text(name)
+        return lambda changes: parse(text, place=f"built-in study {name}", overrides=changes)
+    if looks_like_path(name) or (name and Path(name).exists()):
+        path = parse_path(name, "STUDY")
+        return lambda changes: load(path, changes)
+    raise UserError(
+        "must be a built-in study or the path of a study file",
+        given=name,
+        place="STUDY",
+        remedy=_nearest(name, builtin.NAMES),
+    )
+
+
+def _option_at_fault(
+    read: Callable[[Mapping[str, str]], Study], changes: Mapping[str, str], error: UserError
+) -> str | None:
+    """The option that causes `error`: without it the study is valid, or has another error. None: it is the file."""
+    for key in changes:
+        try:
+            read({other: value for other, value in changes.items() if other != key})
+        except UserError as without:
+            if str(without) == str(error):
+                continue
+        return "--replicates" if key == "replicates" else f"--set {key}"
+    return None
 
 
 def recorded_study(workspace: Workspace, name: str) -> StudyRecord:

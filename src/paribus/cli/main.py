@@ -6,15 +6,14 @@ Nothing heavy is imported here: each command imports what it needs when it is ca
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import traceback
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from paribus import __version__
 from paribus.cli import new, plan, report, run, status, studies, table, verify, view, weigh
+from paribus.cli.arguments import default_workspace, parse_path
 from paribus.cli.output import print_log, print_message
 from paribus.cli.process import hide_warnings, ignore_signals, interrupt_on_signals, report_errors_in_one_line
 from paribus.cli.terminal import discard_if_broken, prepare_streams
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from _typeshed import SupportsWrite
 
 _COMMANDS = (new, plan, run, status, report, view, table, weigh, verify, studies)
-_CODES = "exit codes: 0 done, 1 failure, 2 user mistake, 3 finished with failed runs, 130 interrupted"
+_CODES = "exit codes: 0 done, 1 failure, 2 mistake in the command or the study, 3 some runs diverged, 130 interrupted"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -63,15 +62,15 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_global_options(to: argparse.ArgumentParser, default: str | None) -> None:
-    group = to.add_argument_group("everywhere")
+    group = to.add_argument_group("global options")
     group.add_argument(
         "--workspace",
         metavar="FOLDER",
         default=default,
-        help="where results are kept (default: $PARIBUS_WORKSPACE, else ./paribus-workspace)",
+        help="where results are kept (default: $PARIBUS_WORKSPACE, else paribus-workspace in this folder)",
     )
     group.add_argument(
-        "--debug", action="store_true", default=default or False, help="show a traceback when something goes wrong"
+        "--debug", action="store_true", default=default or False, help="show warnings, and a traceback for an error"
     )
 
 
@@ -81,7 +80,8 @@ def run_command(argv: Sequence[str]) -> int:
     print_log()
     try:
         arguments = parser().parse_args(argv)
-        arguments.workspace = _workspace(arguments.workspace)
+        given = arguments.workspace
+        arguments.workspace = default_workspace() if given is None else parse_path(given, "--workspace")
         code: Exit = arguments.execute(arguments)
         sys.stdout.flush()
     except SystemExit as end:  # of argparse: help, version, or a mistake that has been reported
@@ -112,13 +112,6 @@ def _system_error(error: OSError | MemoryError) -> str:
         return f"{place}the system reports: {error.strerror or error}"
     detail = f" ({error})" if str(error) else ""
     return f"not enough memory{detail}; close other programs, or use less data or fewer runs"
-
-
-def _workspace(given: str | None) -> Path:
-    folder = os.environ.get("PARIBUS_WORKSPACE") or "paribus-workspace" if given is None else given
-    if not folder:
-        raise UserError("must name a folder", given="", place="--workspace", remedy="name one, or leave the option out")
-    return Path(folder)
 
 
 def main() -> int:

@@ -1,10 +1,11 @@
-"""paribus new: copy a built-in study into a file, to change and run as your own."""
+"""paribus new: copy a built-in study into a file, for you to change and run."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from paribus.cli.arguments import parse_path
 from paribus.cli.output import print_line, print_message
 from paribus.errors import Exit, Shown, UserError
 
@@ -20,10 +21,10 @@ def execute(arguments: argparse.Namespace) -> Exit:
     from paribus.spec import builtin
 
     text = builtin.text(arguments.study)
-    target = Path(f"{arguments.study}.toml" if arguments.to is None else arguments.to)
+    target = Path(f"{arguments.study}.toml") if arguments.to is None else parse_path(arguments.to, "--to")
     _write(target, text)
     print_line(str(target))
-    print_message(f"change it, then see what it would do: paribus plan {target}")
+    print_message(f"edit it, then see what it would do: paribus plan {target}")
     return Exit.DONE
 
 

@@ -1,14 +1,13 @@
-"""paribus report: write the report of recorded studies, and print its path.
+"""paribus report: write the report on recorded studies and print its path.
 
-The report is rebuilt from the workspace alone: nothing is trained, and no data set is needed.
+The report is made from the workspace alone: nothing is trained, and no data set is needed.
 """
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from paribus.cli.arguments import open_workspace, recorded_studies
+from paribus.cli.arguments import open_workspace, parse_path, recorded_studies
 from paribus.cli.output import print_line
 from paribus.errors import Exit, Shown, UserError
 
@@ -20,8 +19,8 @@ def add_arguments(to: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> Exit:
-    """Write the report and print where it lies."""
-    folder = arguments.workspace / "report" if arguments.to is None else Path(arguments.to)
+    """Write the report and print its path."""
+    folder = arguments.workspace / "report" if arguments.to is None else parse_path(arguments.to, "--to")
     with open_workspace(arguments.workspace) as workspace:
         records = recorded_studies(workspace, arguments.studies)
         if not records:
