@@ -1,26 +1,36 @@
 from __future__ import annotations
 
+import errno
+import io
 import json
 import logging
 import math
+import sys
 
 import pytest
 
 from paribus.cli.output import (
-    format_number,
-    plural,
     print_columns,
     print_csv,
     print_json,
     print_line,
     print_log,
     print_message,
+    print_paragraph,
 )
 
 
 def test_json_knows_no_infinity(capsys: pytest.CaptureFixture[str]) -> None:
     print_json({"a": [math.nan, math.inf, 1.5, (2, None, True)], "b": {"ü": -math.inf}})
     assert json.loads(capsys.readouterr().out) == {"a": [None, None, 1.5, [2, None, True]], "b": {"ü": None}}
+
+
+def test_no_zero_is_negative(capsys: pytest.CaptureFixture[str]) -> None:
+    print_csv([("mean", -0.0, 5e35)])
+    print_json([-0.0, {"a": -0.0}])
+    out = capsys.readouterr().out
+    assert out.startswith("mean,0.0,5e+35\n")
+    assert "-" not in out
 
 
 def test_csv_quotes_what_needs_it(capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,24 +63,54 @@ def test_no_name_is_a_formula_to_a_spreadsheet(start: str, capsys: pytest.Captur
     assert capsys.readouterr().out == f"'{start}1+1,-1.5,\n"
 
 
-def test_columns_are_aligned(capsys: pytest.CaptureFixture[str]) -> None:
-    print_columns([("arm", "n"), ("a", "10"), ("long", "3")], right=(1,))
-    assert capsys.readouterr().out == "arm    n\na     10\nlong   3\n"
-
-
-def test_numbers_that_are_not_known_are_dashes() -> None:
-    assert [format_number(None), format_number(math.nan), format_number(0.123456789), format_number(0.5, 2)] == [
-        "-",
-        "-",
-        "0.123457",
-        "0.5",
-    ]
-    assert [plural(1, "run"), plural(2, "run"), plural(0, "run")] == ["1 run", "2 runs", "0 runs"]
-
-
 def test_what_the_package_logs_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
     print_log()
     print_log()
     logging.getLogger("paribus.data").info("fetching %s\x1b", "faces")
     logging.getLogger("paribus.data").debug("nothing to see")
     assert capsys.readouterr().err == "paribus: fetching faces\\x1b\n"
+
+
+ROWS = [("arm", "findings"), ("fixed", "overfitting, " * 10 + "collapse")]
+
+
+def test_data_are_as_wide_as_columns_says(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    print_columns(ROWS, flexible=(1,))
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    monkeypatch.setenv("COLUMNS", "60")
+    print_columns(ROWS, flexible=(1,))
+    print_paragraph("word " * 30)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + 3 + 3
+    assert max(map(len, lines)) <= 60
+    for nonsense in ("", "0", "-5", "wide", "³", "1" * 50):
+        monkeypatch.setenv("COLUMNS", nonsense)
+        print_columns(ROWS, flexible=(1,))
+        assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_messages_are_one_line_except_on_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    print_message("word " * 20 + "end")
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    print_message("word " * 20 + "/path/that/is/kept/in/one/piece/although/it/is/long.toml")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "paribus: word word word word word word"
+    assert all(line.startswith("  word") for line in lines[1:-1])
+    assert lines[-1] == "  /path/that/is/kept/in/one/piece/although/it/is/long.toml"
+
+
+class Gone(io.StringIO):
+    """A terminal that has been closed."""
+
+    def write(self, _text: str) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+
+def test_a_message_that_cannot_be_printed_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", Gone())
+    print_message("interrupted")

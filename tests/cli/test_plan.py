@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 Paribus = Callable[..., Any]
 
 
@@ -12,7 +14,8 @@ def test_a_plan_shows_what_would_be_done_and_does_nothing(paribus: Paribus, cour
     result = paribus("plan", course)
     assert result.code == 0
     assert "2 arms x 2 replicates = 4 runs, 0 recorded already" in result.out
-    assert "expected in all" in result.out
+    assert "expected in all: less than 1 s on " in result.out
+    assert "0.0 s" not in result.out
     assert not Path("paribus-workspace").exists()
 
 
@@ -23,6 +26,16 @@ def test_a_plan_of_runs_that_may_stop_early_gives_the_maximum(paribus: Paribus, 
     assert "expected in all: at most " in result.out
     assert result.out.rstrip().endswith("4 runs may stop early")
     assert json.loads(paribus("plan", course, *stop, "--json").out)["may_stop_early"] == 4
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_no_line_is_wider_than_the_terminal(
+    paribus: Paribus, course: Path, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    text = course.read_text(encoding="utf-8").replace('"slow"', f'"{"a slow arm " * 5}x"')
+    course.write_text(text, encoding="utf-8")
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert max(map(len, paribus("plan", course).out.splitlines())) <= width
 
 
 def test_json_holds_runs_and_cohorts(paribus: Paribus, course: Path) -> None:

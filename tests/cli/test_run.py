@@ -29,6 +29,13 @@ def test_progress_is_printed_on_stderr_alone(paribus: Paribus, course: Path) -> 
     assert all(line.startswith("paribus: ") for line in result.lines)
 
 
+def test_the_end_names_the_next_step(paribus: Paribus, course: Path, tmp_path: Path) -> None:
+    assert paribus("run", course).lines[-1] == "paribus: next: paribus report course"
+    elsewhere = tmp_path / "other folder"
+    last = paribus("run", course, "--workspace", elsewhere).lines[-1]
+    assert last == f"paribus: next: paribus report course --workspace '{elsewhere}'"
+
+
 def test_more_replicates_train_only_what_is_new(paribus: Paribus, course: Path) -> None:
     paribus("run", course)
     (done,) = json.loads(paribus("run", course, "--replicates", "3", "--json").out)
@@ -54,7 +61,7 @@ def test_runs_that_diverge_make_the_exit_code_3(paribus: Paribus, course: Path) 
     exploding = ("--set", "arms.fast.optimizer.lr=1e6", "--set", "arms.fast.optimizer.weight_decay=1.0")
     result = paribus("run", course, *exploding)
     assert result.code == 3
-    assert "2 runs diverged" in result.lines[-1]
+    assert "2 runs diverged" in result.lines[-2]
     (study,) = json.loads(paribus("status", "--json").out)
     assert (study["done"], study["diverged"]) == (2, 2)
     again = paribus("run", course, *exploding)

@@ -53,7 +53,7 @@ def test_it_serves_until_it_is_interrupted(recorded: Path, number: signal.Signal
         out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (0, "")
     assert err.splitlines() == [
-        "paribus: only this machine can see it; Ctrl-C ends it",
+        "paribus: open this address in a browser on this machine; Ctrl-C ends the viewer",
         "paribus: the viewer has ended",
     ]
 

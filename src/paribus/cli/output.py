@@ -15,13 +15,17 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
-from paribus.cli.terminal import MESSAGES, escaped
+from paribus.cli.columns import lay_out, wrapped
+from paribus.cli.terminal import MESSAGES, chosen_width, escaped, terminal_width
 from paribus.errors import printable
 
 
 def print_message(text: str) -> None:
-    """Print one line for the person at the terminal, if there still is a terminal."""
-    MESSAGES.write(f"paribus: {escape_controls(text)}\n")
+    """Print a line for the person at the terminal, if there still is a terminal; a long one is wrapped there."""
+    line = f"paribus: {escape_controls(text)}"
+    width = (chosen_width() or terminal_width(sys.stderr)) if MESSAGES.isatty() else None
+    for part in wrapped(line, width or sys.maxsize, indent="  ", break_words=False):
+        MESSAGES.write(f"{part}\n")
     MESSAGES.flush()
 
 
@@ -59,7 +63,7 @@ def print_line(text: str = "") -> None:
 def print_json(data: object) -> None:
     """Print one JSON value in ASCII, which every encoding of stdout can carry.
 
-    A number that is not finite becomes null, as JSON has none.
+    A number that is not finite becomes null, as JSON has none, and no zero is negative.
     """
     print(json.dumps(_finite(data), indent=1, ensure_ascii=True, allow_nan=False))
 
@@ -71,37 +75,41 @@ def print_csv(rows: Iterable[Sequence[object]]) -> None:
     """
     from paribus.report.writing import field
 
-    lines = ([field(escape_controls(value) if isinstance(value, str) else value) for value in row] for row in rows)
+    lines = ([field(_cell(value)) for value in row] for row in rows)
     csv.writer(sys.stdout, lineterminator="\n").writerows(lines)
 
 
-def print_columns(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
-    """Print aligned columns; the first row holds the headings. Columns numbered in `right` are right-aligned."""
+def print_columns(rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), flexible: Sequence[int] = ()) -> None:
+    """Print aligned columns; the first row holds the headings. Columns numbered in `right` are right-aligned.
+
+    On a terminal, or where COLUMNS is set, columns numbered in `flexible` give way where the table is too wide.
+    """
     shown = [[escape_controls(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
-    for row in shown:
-        cells = [
-            cell.rjust(width) if place in right else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        print("  ".join(cells).rstrip())
+    for line in lay_out(shown, data_width(), right=right, flexible=flexible):
+        print(line)
 
 
-def format_number(value: float | None, digits: int = 6) -> str:
-    """A number as tables show it, or a dash."""
-    if value is None or not math.isfinite(value):
-        return "-"
-    return f"{value:.{digits}g}"
+def print_paragraph(text: str) -> None:
+    """Print data as text that is wrapped where the terminal, or COLUMNS, is narrower."""
+    for line in wrapped(escape_controls(text), data_width() or sys.maxsize):
+        print(line)
 
 
-def plural(count: int, noun: str) -> str:
-    """`1 run`, `2 runs`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def data_width() -> int | None:
+    """Characters that a line of data may have: COLUMNS, else the terminal's width; None in a file or a pipe."""
+    return chosen_width() or terminal_width(sys.stdout)
+
+
+def _cell(value: object) -> object:
+    """A CSV cell's value: no text controls a terminal, and no zero is negative."""
+    if isinstance(value, str):
+        return escape_controls(value)
+    return value + 0.0 if isinstance(value, float) else value  # -0.0 + 0.0 is 0.0
 
 
 def _finite(data: object) -> Any:
     if isinstance(data, float):
-        return data if math.isfinite(data) else None
+        return data + 0.0 if math.isfinite(data) else None  # -0.0 + 0.0 is 0.0
     if isinstance(data, Mapping):
         return {str(key): _finite(value) for key, value in cast("Mapping[object, object]", data).items()}
     if isinstance(data, list | tuple):

@@ -6,10 +6,12 @@ import argparse
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
-from paribus.cli.output import plural, print_columns, print_json
+from paribus.cli.formatting import plural
+from paribus.cli.output import print_columns, print_json
 from paribus.errors import Exit
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from paribus.spec.study import Study
@@ -33,7 +35,7 @@ def add_arguments(to: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> Exit:
-    """List the studies, built-in ones first."""
+    """List the studies, built-in ones first: for people by name, in JSON by identity."""
     from paribus.spec import builtin
     from paribus.spec.study import parse
 
@@ -44,10 +46,23 @@ def execute(arguments: argparse.Namespace) -> Exit:
     if arguments.json:
         print_json([asdict(study) for study in listed])
         return Exit.DONE
-    rows = [("study", "where", "size", "title")]
-    rows += [(s.name, s.kind, f"{plural(s.arms, 'arm')} x {s.replicates}", s.title) for s in listed]
-    print_columns(rows)
+    by_name: dict[str, list[_Listed]] = {}
+    for study in listed:
+        by_name.setdefault(study.name, []).append(study)
+    rows = [("study", "where", "size", "title"), *map(_row, by_name.values())]
+    print_columns(rows, flexible=(0, 1, 3))
     return Exit.DONE
+
+
+def _row(namesakes: Sequence[_Listed]) -> tuple[str, ...]:
+    """One row for all studies of a name, a built-in one and those recorded; size and title are those of the last."""
+    last = namesakes[-1]
+    recorded = sum(study.kind == "recorded" for study in namesakes)
+    where = ["built-in"] if namesakes[0].kind == "built-in" else []
+    if recorded:
+        where.append("recorded" if recorded == 1 else f"recorded in {recorded} forms")
+    size = f"{plural(last.arms, 'arm')} x {plural(last.replicates, 'replicate')}"
+    return (last.name, ", ".join(where), size, last.title)
 
 
 def _recorded(path: Path) -> list[_Listed]:

@@ -38,7 +38,8 @@ ASCII_FORMS = {
     "μ": "u",
 }
 """What is printed for a character that the stream's encoding does not have."""
-_ERRORS = "paribus.ascii"
+REPLACE = "paribus.ascii"
+"""The name of the codec error handler that prints these forms, and a backslash escape for any other character."""
 _NAMES = ("stdin", "stdout", "stderr")
 
 
@@ -48,14 +49,13 @@ def prepare_streams() -> None:
     A process may start with descriptors 0 to 2 closed (`2>&-`). The next file that it opens would get such a
     descriptor, and whatever a library prints would end up in that file.
     """
-    codecs.register_error(_ERRORS, _replace)
     for descriptor, name in enumerate(_NAMES):
         if getattr(sys, name) is None:
             opened = os.open(os.devnull, os.O_RDWR)  # takes the lowest free descriptor, which is this one
             setattr(sys, name, os.fdopen(opened, "w" if descriptor else "r", encoding="utf-8"))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors=_ERRORS)  # type: ignore[union-attr]
+            stream.reconfigure(errors=REPLACE)  # type: ignore[union-attr]
 
 
 def escaped(character: str) -> str:
@@ -69,6 +69,20 @@ def discard_if_broken(stream: TextIO) -> None:
         stream.flush()
     except (OSError, ValueError):
         _discard(stream)
+
+
+def terminal_width(stream: TextIO) -> int | None:
+    """Characters in a line of the terminal behind `stream`, or None where it is a file or a pipe."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or None
+    except (OSError, ValueError):
+        return None
+
+
+def chosen_width() -> int | None:
+    """The environment's COLUMNS, or None where it is no positive number."""
+    text = os.environ.get("COLUMNS", "")
+    return int(text) if text.isascii() and text.isdecimal() and 0 < len(text) <= 5 and int(text) else None
 
 
 class MessageStream:
@@ -114,3 +128,6 @@ def _replace(error: UnicodeError) -> tuple[str, int]:
         raise error
     text = error.object[error.start : error.end]
     return "".join(ASCII_FORMS.get(character) or escaped(character) for character in text), error.end
+
+
+codecs.register_error(REPLACE, _replace)

@@ -1,6 +1,6 @@
 """paribus verify: check every hash and every reference of the workspace.
 
-Nothing is changed. Problems are printed one a line, and make the exit code 1.
+Changes nothing. Prints one line for each problem; with problems the exit code is 1.
 """
 
 from __future__ import annotations
@@ -8,7 +8,8 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from paribus.cli.output import plural, print_json, print_line, print_message
+from paribus.cli.formatting import plural
+from paribus.cli.output import print_json, print_line, print_message
 from paribus.errors import Exit
 
 
@@ -30,6 +31,6 @@ def execute(arguments: argparse.Namespace) -> Exit:
         for line in found.notes:
             print_message(f"note: {line}")
     checked = ", ".join(f"{number} {kind}" for kind, number in found.checked.items())
-    verdict = plural(len(found.problems), "problem") if found.problems else "all is as it was written"
+    verdict = plural(len(found.problems), "problem") if found.problems else "no problems"
     print_message(f"checked {checked}: {verdict}")
     return Exit.FAILURE if found.problems else Exit.DONE

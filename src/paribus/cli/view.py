@@ -1,7 +1,8 @@
-"""paribus view: show the report in a browser on this machine, live.
+"""paribus view: serve the report to a browser on this machine, live.
 
-Pages are made from the workspace as it is at that moment, and that of a study which still runs renews itself. The
-viewer listens on this machine's loopback address only, and writes nothing. Ctrl-C ends it, with exit code 0.
+Prints the address to open. Pages show the workspace at the moment of the request, and the page of a study that is still
+training refreshes itself. The server listens on this machine's loopback address only and writes nothing. Ctrl-C ends
+it, with exit code 0.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def add_arguments(to: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> Exit:
-    """Print the address, and serve until interrupted."""
+    """Print the address and serve until interrupted."""
     port = _port(str(arguments.port))
     with open_workspace(arguments.workspace) as workspace:
         studies = list(dict.fromkeys(recorded_study(workspace, name).id for name in arguments.studies))
@@ -32,7 +33,7 @@ def execute(arguments: argparse.Namespace) -> Exit:
         with Viewer(Library(arguments.workspace, studies), port) as viewer:
             print_line(f"{viewer.url}study/{studies[0]}" if len(studies) == 1 else viewer.url)
             sys.stdout.flush()
-            print_message("only this machine can see it; Ctrl-C ends it")
+            print_message("open this address in a browser on this machine; Ctrl-C ends the viewer")
             viewer.serve_forever()
     except KeyboardInterrupt:
         print_message("the viewer has ended")

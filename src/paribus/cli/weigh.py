@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paribus.cli.arguments import load_study, looks_like_path, open_workspace
-from paribus.cli.output import format_number, print_columns, print_json, print_line, print_log, print_message
+from paribus.cli.formatting import format_number
+from paribus.cli.output import print_columns, print_json, print_line, print_log, print_message
 from paribus.errors import Exit, UserError
 
 if TYPE_CHECKING:
