@@ -72,7 +72,7 @@ def _planned(study: Study, workspace: Path, device: str) -> tuple[Plan, str | No
 
 def _print(study: Study, plan: Plan) -> None:
     arms, replicates = plural(len(study.arms), "arm"), plural(study.replicates, "replicate")
-    print_paragraph(f"{study.name}: {study.title}")
+    print_paragraph(study.name if study.title == study.name else f"{study.name}: {study.title}")
     print_line(f"{arms} x {replicates} = {plural(len(plan.runs), 'run')}, {_recorded(plan)} recorded already")
     if not plan.cohorts:
         print_line("nothing to train")

@@ -48,7 +48,8 @@ def execute(arguments: argparse.Namespace) -> Exit:
     else:
         for arm in dict.fromkeys(row.arm for row in found):
             _print_arm(arm, [row for row in found if row.arm == arm])
-        print_message("mean ± standard deviation over n replicates; published figures below ours")
+        below = "; published figures below ours" if any(row.published is not None for row in found) else ""
+        print_message(f"mean ± standard deviation over n replicates{below}")
     return Exit.DONE
 
 
