@@ -52,7 +52,7 @@ def test_a_table_that_cannot_be_narrowed_becomes_a_list(width: int) -> None:
     assert max(map(len, lines)) <= width
     assert lines[0] == "study selection"
     assert " ".join(line.strip() for line in lines[1 : lines.index("study faces")]) == (
-        f"id 0123456789ab, runs 12/12, findings {ROWS[1][3]}"
+        f"id: 0123456789ab, runs: 12/12, findings: {ROWS[1][3]}"
     )
 
 

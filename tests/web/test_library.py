@@ -39,7 +39,7 @@ def test_the_table_is_that_of_the_analysis(folder: Path) -> None:
     assert {line["arm"] for line in lines} == {"</script><script>alert(1)</script>", "'=1+1 <b>"}
 
 
-def test_a_study_that_runs_renews_itself_until_it_has_ended(tmp_path: Path) -> None:
+def test_the_page_of_a_study_in_training_refreshes_until_it_has_ended(tmp_path: Path) -> None:
     with Workspace.open(tmp_path / "w", create=True, write=True) as workspace:
         runs = registered(workspace, study("going"))
         shown = Library(tmp_path / "w")
@@ -73,7 +73,7 @@ def test_a_page_is_made_once_for_each_state_of_its_study(folder: Path, monkeypat
 
 
 def test_only_the_latest_pages_are_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(library, "MOST_KEPT", 1)
+    monkeypatch.setattr(library, "MAX_PAGES", 1)
     shown = Library(folder)
     assert text(shown, "/study/done") != text(shown, "/study/open")
     assert text(shown, "/study/done") == text(Library(folder), "/study/done")

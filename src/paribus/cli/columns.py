@@ -21,7 +21,7 @@ def lay_out(
     Columns numbered in `right` are right-aligned. Where the table is wider than `width` characters, it is made narrower
     in three steps until it fits: the widest of the columns numbered in `flexible` are narrowed and their cells wrapped;
     the last column, if it is flexible, moves to lines of its own below each row; each row becomes a paragraph of
-    `heading cell`, the first on a line of its own. `width` None is no limit.
+    `heading: cell`, after a line with the first. `width` None is no limit.
     """
     if width is None:
         return _aligned(rows, _natural(rows), right)
@@ -41,7 +41,7 @@ def lay_out(
 def wrapped(text: str, width: int, *, indent: str = "", break_words: bool = True) -> list[str]:
     """`text` in lines of at most `width` characters, broken at spaces; the second and later lines begin with `indent`.
 
-    A word that is longer than a line is broken, or stands alone on a line that is too long (so that a path can be
+    A word that is longer than a line is broken, or gets a line of its own that is too long (so that a path can be
     copied in one piece).
     """
     if len(text) <= width:
@@ -103,7 +103,7 @@ def _paragraphs(rows: Sequence[Sequence[str]], width: int) -> list[str]:
     headings, *content = rows
     lines: list[str] = []
     for row in content:
-        rest = ", ".join(f"{heading} {cell}" for heading, cell in zip(headings[1:], row[1:], strict=True))
+        rest = ", ".join(f"{heading}: {cell}" for heading, cell in zip(headings[1:], row[1:], strict=True))
         lines += wrapped(f"{headings[0]} {row[0]}", width)
         lines += [f"  {line}" for line in wrapped(rest, max(1, width - 2))]
     return lines

@@ -12,7 +12,7 @@ MAX_PLAIN = 1e9
 
 
 def format_number(value: float | None, digits: int = 6) -> str:
-    """A number with at most `digits` significant digits, whole numbers below a thousand million in full; else a dash.
+    """A number with at most `digits` significant digits, a whole number below 1e9 in full; a dash if it is not finite.
 
     There is no negative zero: `0` for -0.0.
     """
@@ -33,7 +33,7 @@ def format_share(value: float | None, decimals: int = 1) -> str:
 def format_mean(mean: float | None, sd: float | None, *, share: bool = False) -> str:
     """Mean and standard deviation with two significant digits of the latter: `0.4715 ± 0.0032`, `83.12 ± 0.21 %`.
 
-    `share` prints fractions in per cent. Without a standard deviation, or where it is 0, the mean stands alone.
+    `share` prints fractions in per cent. Without a standard deviation, or where it is 0, only the mean is printed.
     """
     if mean is None or not math.isfinite(mean):
         return "-"
@@ -48,7 +48,7 @@ def format_mean(mean: float | None, sd: float | None, *, share: bool = False) ->
 
 
 def format_expected(seconds: float | None) -> str:
-    """An expected time; what takes less than a second is not told apart."""
+    """An expected time: `3 min 20 s`, `less than 1 s`, `unknown`."""
     if seconds is None or not math.isfinite(seconds):
         return "unknown"
     return "less than 1 s" if seconds < 1 else duration(seconds)
