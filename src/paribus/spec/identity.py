@@ -1,26 +1,112 @@
-"""A run's identity: the hash of all that can change its result, and of nothing else."""
+"""Identities: the hash of all that can change a run's result, and of nothing else.
+
+The text that is hashed is canonical: two recipes have the same text exactly if they train alike. Fields at their
+default are left out, so a field that is added with a default that changes nothing changes no identity. `kind` is always
+written: SGD and Adam with equal rates are two recipes.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, cast
 
+from pydantic import BaseModel
+
+from paribus.seeding import Streams
+from paribus.spec.dataset import Dataset
 from paribus.spec.recipe import Recipe
+from paribus.spec.rules import parse_rule
+from paribus.spec.study import Study
 
-NUMERICS = 4
+NUMERICS = 5
 """Raised when paribus itself comes to compute other numbers from the same recipe."""
 
+EngineFamily = Literal["cpu", "cuda", "module"]
+"""Engines of one family give the same bits: the compiled engine, stacked tensors on a GPU, or a user's own module."""
 
-def run_id(recipe: Recipe, *, seed: int, replicate: int, data_fingerprint: str) -> str:
-    """32 hexadecimal digits. `data_fingerprint` is the SHA-256 of the source's bytes; a file's path is left out."""
-    said = recipe.model_dump(mode="json")
-    said["data"].pop("file")
-    content = {
-        "numerics": NUMERICS,
-        "recipe": said,
-        "seed": seed,
-        "replicate": replicate,
-        "data": data_fingerprint,
-    }
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+_NOT_TRAINED = ("snapshots", "test", "denoising", "metrics")
+"""Fields of a recipe that say what is kept or measured, and change nothing that is trained."""
+
+
+@dataclass(frozen=True, eq=False)
+class RunSpec:
+    """What one run is: a recipe on a data set, its streams of random numbers, and the engine's family.
+
+    `data_fingerprint` is the SHA-256 that names the source's content; the path of a file is no part of an identity.
+    """
+
+    recipe: Recipe
+    dataset: Dataset
+    streams: Streams
+    data_fingerprint: str
+    family: EngineFamily = "cpu"
+
+    @cached_property
+    def id(self) -> str:
+        """32 hexadecimal digits."""
+        return hashlib.sha256(self.text.encode()).hexdigest()[:32]
+
+    @cached_property
+    def text(self) -> str:
+        """The canonical text that `id` is the hash of, as JSON."""
+        recipe = {name: part for name, part in canonical(self.recipe).items() if name not in _NOT_TRAINED}
+        recipe["data"] = {name: part for name, part in recipe["data"].items() if name not in ("source", "task")}
+        if any(parse_rule(rule).split == "test" for rule in self.recipe.selection.rules):
+            recipe["monitored"] = canonical(self.recipe.test.model_copy(update={"read_at": ()}))
+        content = {
+            "numerics": NUMERICS,
+            "engine": self.family,
+            "task": self.recipe.task,
+            "recipe": recipe,
+            "data": self.data_fingerprint,
+            "streams": {name: _as_list(self.streams, name) for name in self._used_streams()},
+        }
+        return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+    def _used_streams(self) -> Iterable[str]:
+        """The purposes whose random numbers this recipe draws in training."""
+        yield from ("split", "init", "order")
+        if self.recipe.data.label_noise is not None:
+            yield "label_noise"
+        if self.recipe.network.dropout:
+            yield "dropout"
+
+
+def canonical(model: BaseModel) -> dict[str, Any]:
+    """A table as plain values: `kind` always, and every other field that is not at its default."""
+    found: dict[str, Any] = {}
+    for name, field in type(model).model_fields.items():
+        value: object = getattr(model, name)
+        if name == "kind" or field.is_required() or value != field.get_default(call_default_factory=True):
+            found[name] = _plain(value)
+    return found
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, BaseModel):
+        return canonical(value)
+    if isinstance(value, tuple):
+        return [_plain(entry) for entry in cast("tuple[object, ...]", value)]
+    return value
+
+
+def _as_list(streams: Streams, purpose: str) -> list[int]:
+    stream = getattr(streams, purpose)
+    return [stream.seed, stream.index]
+
+
+def study_id(study: Study, run_ids: Iterable[str]) -> str:
+    """The identity of a study as registered: what it says, and the runs that it then had.
+
+    A study whose data file has changed has other runs, and so is another study of the same name.
+    """
+    return hashlib.sha256("\n".join([study.digest, *run_ids]).encode()).hexdigest()[:32]
+
+
+def claim_text(claim: BaseModel) -> str:
+    """A claim's canonical text: the same claim in two versions of a study has the same text."""
+    return json.dumps(canonical(claim), sort_keys=True, separators=(",", ":"))

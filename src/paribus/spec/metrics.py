@@ -24,6 +24,7 @@ class Metric:
 
 _ALL = (
     Metric("train_loss", "training loss (mean over the epoch's batches)", "train", -1, "", True),
+    Metric("train_loss_examples", "training loss (mean over the epoch's examples)", "train", -1, "", True),
     Metric("train_loss_end", "training loss at the epoch's end", "train", -1, "", True),
     Metric("val_loss", "validation loss", "val", -1, "", True),
     Metric("val_accuracy", "validation accuracy", "val", 1, "fraction", True),
@@ -31,16 +32,13 @@ _ALL = (
     Metric("test_accuracy", "test accuracy", "test", 1, "fraction", True),
     Metric("lr", "learning rate", "none", 0, "", True),
     Metric("epoch", "epoch", "none", 0, "epochs", False),
-    Metric("parameters", "parameters, biases included", "none", 0, "", False),
-    Metric("weights", "parameters, biases left out", "none", 0, "", False),
+    Metric("parameters", "parameters", "none", 0, "", False),
+    Metric("weights", "weights, without biases", "none", 0, "", False),
     Metric("mse", "reconstruction error", "train", -1, "per pixel", False),
     Metric("pca_mse", "error of PCA of the same rank on the same images", "train", -1, "per pixel", False),
-    Metric("dead_units", "hidden units that never fire on the training images", "train", -1, "", False),
-    Metric("collapsed", "1 if the output hardly depends on the input", "train", -1, "", False),
-    Metric("memorised", "wrong training labels that the network reproduces", "train", -1, "fraction", False),
+    Metric("dead_units", "dead hidden units", "train", -1, "", False),
+    Metric("collapsed", "1 if the network has collapsed: nearly the same output for every input", "train", -1, "", False),
+    Metric("memorised", "share of the wrong training labels that the network predicts", "train", -1, "fraction", False),
 )
-
-COLLAPSE_VARIATION: Final = 0.01
-"""Outputs whose variance across images is below this share of the inputs' are called the same for every input."""
 
 METRICS: Final[dict[str, Metric]] = {metric.name: metric for metric in _ALL}

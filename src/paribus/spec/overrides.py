@@ -44,11 +44,27 @@ def apply_override(document: dict[str, Any], key: str, value: str) -> None:
         words = ["factors", ".".join(words[1:])]
     *path, last = words
     for word in path:
-        inner = as_table(table.setdefault(word, {}))
+        inner = as_table(_written_out(word, table.setdefault(word, {})))
         if inner is None:
             raise UserError("must lead into a table", given=key, place=place, remedy=f"{word} holds a value")
+        table[word] = inner
         table = inner
-    table[last] = _toml_value(value)
+    found, below = _toml_value(value), as_table(table.get(last))
+    if below is not None and last in _SHORT_FOR and as_table(found) is None:
+        below[_SHORT_FOR[last]] = found
+    else:
+        table[last] = found
+
+
+_SHORT_FOR = {"replicates": "count", "split": "by", "label_noise": "share"}
+"""Tables for which one value may stand, and the key that the value is then given to; for others that is `kind`."""
+
+
+def _written_out(word: str, value: object) -> object:
+    """The table that a short form stands for: `replicates = 5` is `replicates = { count = 5 }`."""
+    if word in _SHORT_FOR and isinstance(value, int | float | str):
+        return {_SHORT_FOR[word]: value}
+    return {"kind": value} if isinstance(value, str) else value
 
 
 def _arm_table(document: dict[str, Any], words: list[str], place: str) -> tuple[dict[str, Any], list[str]]:

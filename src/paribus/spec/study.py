@@ -12,13 +12,13 @@ from typing import Annotated, Any, cast
 
 import tomli_w
 from annotated_types import Len
-from pydantic import AfterValidator, Strict, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Strict, ValidationError
 
 from paribus.errors import Shown, UserError
 from paribus.spec.arms import MAX_ARMS, arm_entries
-from paribus.spec.claims import Claim, Published, Side
-from paribus.spec.fields import Frozen, Label, Note, Prose, Replicates, Seed, Slug
-from paribus.spec.metrics import METRICS
+from paribus.seeding import Streams, Varied
+from paribus.spec.claims import Claim, Published
+from paribus.spec.fields import CountOrZero, Frozen, Label, Note, Prose, ReplicateCount, Seed, Slug
 from paribus.spec.overrides import apply_override, merged, nearest
 from paribus.spec.problems import explained
 from paribus.spec.recipe import Recipe
@@ -27,7 +27,7 @@ from paribus.spec.rules import RuleName
 MAX_FILE_BYTES = 1_000_000
 MAX_DEPTH = 10
 FORMAT = 1
-_ARM_KEYS = ("name", "note")
+_ARM_KEYS = ("name", "note", "seed")
 
 
 def _known_format(number: int) -> int:
@@ -40,21 +40,48 @@ Format = Annotated[int, Strict(), AfterValidator(_known_format)]
 
 
 class Arm(Frozen):
-    """A name for people, and the full configuration behind it."""
+    """A name for people, and the full configuration behind it.
+
+    `seed` is the study's own, unless the arm has another: then none of its random numbers are shared with other arms.
+    """
 
     name: Label
     note: Note = ""
+    seed: Seed
     recipe: Recipe
 
 
-class Study(Frozen):
-    """A validated study. `document` is the study file's content as one TOML text, overrides included."""
+class Replicates(Frozen):
+    """How often each arm is repeated: `count` times, with the indices from `first` on.
 
-    format: Format
+    What `vary` does not list stays as in replicate 0: the split of the data, the initial weights, or the order of the
+    examples with all else that is random during training. A number is short for `{ count = N }`.
+    """
+
+    count: ReplicateCount
+    first: CountOrZero = 0
+    vary: Annotated[tuple[Varied, ...], Len(1, 3)] = ("split", "init", "order")
+
+    @property
+    def indices(self) -> range:
+        return range(self.first, self.first + self.count)
+
+
+def _count(value: Any) -> Any:
+    return {"count": value} if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+class Study(Frozen):
+    """A validated study. `document` is the study file's content as one TOML text, overrides included.
+
+    `folder` is where relative paths of data files begin.
+    """
+
+    format: Format = FORMAT
     name: Slug
     title: Label
     question: Prose
-    replicates: Replicates = 3
+    replicates: Annotated[Replicates, BeforeValidator(_count)] = Replicates(count=3)
     seed: Seed = 0
     control: Label
     deploy: RuleName
@@ -62,19 +89,24 @@ class Study(Frozen):
     claims: tuple[Claim, ...] = ()
     published: tuple[Published, ...] = ()
     document: str
+    folder: Path
 
     @property
-    def id(self) -> str:
-        """The study's identity: the hash of everything it says."""
-        content = self.model_dump(mode="json", exclude={"document"})
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+    def digest(self) -> str:
+        """The hash of everything that the study says."""
+        content = self.model_dump(mode="json", exclude={"document", "folder"})
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def arm(self, name: str) -> Arm:
         return next(arm for arm in self.arms if arm.name == name)
 
-    def runs(self) -> Iterator[tuple[Arm, int]]:
+    def members(self) -> Iterator[tuple[Arm, int]]:
         """Every (arm, replicate) of the study, arm by arm."""
-        return itertools.product(self.arms, range(self.replicates))
+        return itertools.product(self.arms, self.replicates.indices)
+
+    def streams(self, arm: Arm, replicate: int) -> Streams:
+        """The streams of random numbers of one replicate of an arm."""
+        return Streams.of_replicate(arm.seed, replicate, self.replicates.vary)
 
 
 _STUDY_KEYS = (
@@ -107,11 +139,13 @@ def load(path: Path, overrides: Mapping[str, str] | None = None) -> Study:
         raise UserError(
             "must be UTF-8 text", given=Shown("other bytes"), place=place, remedy="save it as UTF-8"
         ) from None
-    return parse(text, place=place, overrides=overrides)
+    return parse(text, place=place, overrides=overrides, folder=path.parent)
 
 
-def parse(text: str, *, place: str, overrides: Mapping[str, str] | None = None) -> Study:
-    """Validate the text of a study file; `place` names it in messages."""
+def parse(
+    text: str, *, place: str, overrides: Mapping[str, str] | None = None, folder: Path = Path()
+) -> Study:
+    """Validate the text of a study file; `place` names it in messages, and `folder` is where it lies."""
     try:
         document = tomllib.loads(text.replace("\r\n", "\n"))
     except (ValueError, RecursionError) as error:
@@ -120,7 +154,7 @@ def parse(text: str, *, place: str, overrides: Mapping[str, str] | None = None) 
         apply_override(document, key, value)
     _refuse_depth(document, place)
     _refuse_unknown_keys(document, place)
-    return _validated(document, place)
+    return _validated(document, place, folder)
 
 
 def _refuse_depth(document: Mapping[str, Any], place: str) -> None:
@@ -150,22 +184,23 @@ def _refuse_unknown_keys(document: Mapping[str, Any], place: str) -> None:
             raise UserError("must be a known key", given=key, place=f"{place}, key {key}", remedy=nearest(key, known))
 
 
-def _validated(document: dict[str, Any], place: str) -> Study:
+def _validated(document: dict[str, Any], place: str, folder: Path) -> Study:
     base = {key: value for key, value in document.items() if key in Recipe.model_fields}
     content = {key: value for key, value in document.items() if key in Study.model_fields and key != "arms"}
-    arms = tuple(_arm(base, entry, f"{place}, {where}") for where, entry in arm_entries(document, place))
+    seed = document.get("seed", 0)
+    arms = tuple(_arm(base, seed, entry, f"{place}, {where}") for where, entry in arm_entries(document, place))
     content.setdefault("title", content.get("name", ""))
     content.setdefault("control", arms[0].name)
     content.setdefault("deploy", arms[0].recipe.selection.rules[0])
     try:
-        study = Study(**content, arms=arms, document="")
+        study = Study(**content, arms=arms, document="", folder=folder)
     except ValidationError as error:
         raise explained(error, Study, place) from None
     _refuse_disagreement(study, place)
     return study.model_copy(update={"document": tomli_w.dumps(document)})
 
 
-def _arm(base: Mapping[str, Any], entry: Mapping[str, Any], place: str) -> Arm:
+def _arm(base: Mapping[str, Any], seed: object, entry: Mapping[str, Any], place: str) -> Arm:
     known = (*_ARM_KEYS, *Recipe.model_fields)
     place = f"{place} ({entry.get('name', 'no name')})"
     for key in entry:
@@ -174,7 +209,8 @@ def _arm(base: Mapping[str, Any], entry: Mapping[str, Any], place: str) -> Arm:
     own = {key: value for key, value in entry.items() if key not in _ARM_KEYS}
     try:
         recipe = Recipe.model_validate(merged(base, own))
-        return Arm.model_validate({**{k: entry[k] for k in _ARM_KEYS if k in entry}, "recipe": recipe})
+        own_keys = {k: entry[k] for k in _ARM_KEYS if k in entry}
+        return Arm.model_validate({"seed": seed, **own_keys, "recipe": recipe})
     except ValidationError as error:
         model = Recipe if error.title == "Recipe" else Arm
         raise explained(error, model, place) from None
@@ -188,7 +224,7 @@ def _refuse_disagreement(study: Study, place: str) -> None:
             raise UserError("arm names must differ", given=arm.name, place=f"{place}, key arms", remedy="rename one")
         arms[arm.name] = arm
     references = [("control", study.control)]
-    references += [(f"claims[{i}]", side.arm) for i, c in enumerate(study.claims) for side in (c.better, c.than)]
+    references += [(f"claims[{i}]", end.arm) for i, c in enumerate(study.claims) for end in (c.better, c.than)]
     references += [(f"published[{i}]", row.arm) for i, row in enumerate(study.published)]
     for key, name in references:
         if name not in arms:
@@ -200,28 +236,4 @@ def _refuse_disagreement(study: Study, place: str) -> None:
             given=study.deploy,
             place=f"{place}, key deploy",
             remedy="add it to selection.rules",
-        )
-    for i, claim in enumerate(study.claims):
-        for side in (claim.better, claim.than):
-            _refuse_unmeasured(claim, side, study.deploy, arms[side.arm], f"{place}, key claims[{i}]")
-
-
-def _refuse_unmeasured(claim: Claim, side: Side, deploy: str, arm: Arm, place: str) -> None:
-    """A claim about what is never measured could not get a verdict, however long the study runs."""
-    rule = side.rule or deploy
-    if rule not in arm.recipe.selection.rules:
-        raise UserError(
-            f"must be a selection rule of arm {arm.name}",
-            given=rule,
-            place=place,
-            remedy="add it to selection.rules, or name another",
-        )
-    metric = METRICS[claim.metric]
-    read = metric.split == "test" and rule in arm.recipe.test.read_at
-    if metric.per_epoch and not read and metric.name not in arm.recipe.curves:
-        raise UserError(
-            f"must be measured in arm {arm.name} at rule {rule}",
-            given=claim.metric,
-            place=place,
-            remedy="add the rule to test.read_at" if metric.split == "test" else "claim something that is measured",
         )
