@@ -83,6 +83,10 @@ def _default_kind(value: Any) -> Any:
 Network = Annotated[Mlp | Autoencoder, Field(discriminator="kind"), BeforeValidator(_default_kind)]
 
 
+FIRST_LAYER = "fc1.weight"
+"""The weights of the first layer, by their name in a state dict."""
+
+
 def layer_names(widths: Sequence[int]) -> tuple[str, ...]:
     """The names of a network's layers of weights in its state dict: `fc1`, `fc2`, ..."""
     return tuple(f"fc{i}" for i in range(1, len(widths)))
