@@ -12,8 +12,8 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
+from paribus.training.cpu.zero_skipping import ZeroPattern
 from paribus.training.networks import StackedNetwork
-from paribus.training.zeros import Zeros
 
 Call = Callable[[], object]
 
@@ -54,7 +54,7 @@ class Pictures:
     pool: Tensor
     divisor: float
     centers: Tensor
-    zeros: Zeros | None
+    zeros: ZeroPattern | None
 
 
 @dataclass(frozen=True)
