@@ -2,8 +2,8 @@
 
 A run's step stays in the core's cache from its forward pass to its optimizer: activations are one run's at a time, and
 a weight's gradient is made a few rows at a time and used up before the next. Runs of one stream share the batch's
-images, and what is known of their zeros (see `zeros`). Nothing that is computed for a run depends on another, so that
-its bits are the same beside any other runs. The calls hold no lock: cohorts train side by side.
+images, and what is known of their zeros (see `cpu.zero_skipping`). Nothing that is computed for a run depends on
+another, so that its bits are the same beside any other runs. The calls hold no lock: cohorts train side by side.
 """
 
 from __future__ import annotations
@@ -14,39 +14,33 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from paribus.training.compiling import compiled
+from paribus.training.cpu.activations import relu, relu_backward
+from paribus.training.cpu.compiling import compiled
+from paribus.training.cpu.dropout import dropout as apply_dropout
+from paribus.training.cpu.inputs import gather, prefetch
+from paribus.training.cpu.losses import cross_entropy, mse
+from paribus.training.cpu.matmul import matmul
+from paribus.training.cpu.optimizers import adam, adam_coefficients, sgd, sgd_coefficients
+from paribus.training.cpu.sparse_matmul import skipping_buffers, zero_skipping_matmul
+from paribus.training.cpu.transpose import transpose
+from paribus.training.cpu.zero_skipping import (
+    NO_PATTERN,
+    NonzeroSteps,
+    find_nonzero_features,
+    find_nonzero_steps,
+    nonzero_bits,
+    nonzero_steps,
+    similarity_rank,
+    step_lists,
+)
 from paribus.training.engine import Call, MeasuringJob, TrainingJob, stream_of_runs
-from paribus.training.kernels import (
-    ONE,
-    activate,
-    activate_backward,
-    adam,
-    adam_numbers,
-    cross_entropy,
-    drop,
-    fetch,
-    pick,
-    sgd,
-    sgd_numbers,
-    squared_error,
-)
 from paribus.training.networks import TILE, StackedNetwork
-from paribus.training.tiles import product, product_of_chosen, room, turn
-from paribus.training.zeros import (
-    NOTHING_KNOWN,
-    Choice,
-    choice,
-    choose,
-    choose_pixels,
-    chosen,
-    like_by_like,
-    lit_pixels,
-)
 
+ONE = np.float32(1)
 PANEL = 128
 """Outputs of an autoencoder that are computed, judged and trained at a time: few enough to stay in cache."""
 BLOCK = 48
-"""Rows of a weight's gradient that are made and used up at a time: whole groups of `FEW`."""
+"""Rows of a weight's gradient that are made and used up at a time: whole groups of `SKIP_ROWS`."""
 UNITS = 32
 """Outputs of the first layer from which steps are left out of a batch: with fewer, choosing them costs what they save.
 How many runs share the choice must not count: what a diverging run comes to could depend on its company."""
@@ -56,15 +50,15 @@ class _Scratch(NamedTuple):
     """What one run's pass needs, numbers in a row but for `sums`.
 
     Activations and their gradients, a transposed weight, part of a weight's gradient, two rows of sums (2, unit), and
-    room for products that leave out steps.
+    buffers of matmuls that skip steps.
     """
 
     values: Any
     gradients: Any
-    turned: Any
+    transposed: Any
     made: Any
     sums: Any
-    room: Any
+    skipping: Any
 
 
 def training(job: TrainingJob) -> Call:
@@ -90,9 +84,9 @@ def training(job: TrainingJob) -> Call:
         ),
         _scratch(network, job.batch_size),
         (job.pictures.pool.numpy(), np.float32(job.pictures.divisor), job.pictures.centers.numpy()),
-        NOTHING_KNOWN if zeros is None else zeros,
+        NO_PATTERN if zeros is None else zeros,
         inputs.numpy(),
-        choice(zeros, job.batch_size, network.widths[0]),
+        nonzero_steps(zeros, job.batch_size, network.widths[0]),
         stream_of_runs(job.streams, network.device).numpy(),
         job.order.numpy(),
         job.labels.numpy(),
@@ -129,25 +123,27 @@ def _network(network: StackedNetwork) -> tuple[Any, ...]:
 def _scratch(network: StackedNetwork, rows: int) -> _Scratch:
     count, widest = rows * sum(network.widths[1:]), max(network.widths)
     sizes = count, count, max(network.layout.sizes), BLOCK * widest, (2, widest)
-    values, gradients, turned, made, sums = (np.zeros(size, np.float32) for size in sizes)
-    return _Scratch(values, gradients, turned, made, sums, room(max(rows, BLOCK), rows, network.widths[1]))
+    values, gradients, transposed, made, sums = (np.zeros(size, np.float32) for size in sizes)
+    return _Scratch(
+        values, gradients, transposed, made, sums, skipping_buffers(max(rows, BLOCK), rows, network.widths[1])
+    )
 
 
-def _choices(images: Any, rows: int) -> Choice:
+def _choices(images: Any, rows: int) -> NonzeroSteps:
     """Of every part of every stream's images (stream, part, ...), with nothing for gradients; `known` is (stream,)."""
     streams, count, pixels = images.shape
-    of = [like_by_like(own) for own in images]
+    of = [similarity_rank(own) for own in images]
     known = np.array([place is not None for place in of])
     parts = -(-count // rows) * known.any()
-    lit, (which, counts) = lit_pixels(images), chosen(rows, pixels)
-    rows_of = np.zeros((streams, parts, rows), np.int64)
+    lit, (which, counts) = nonzero_bits(images), step_lists(rows, pixels)
+    row_order = np.zeros((streams, parts, rows), np.int64)
     all_which, all_counts = (np.zeros((streams, parts, *one.shape), one.dtype) for one in (which, counts))
     for stream, place in enumerate(of):
         for part in range(parts if place is not None else 0):
             order = np.arange(part * rows, min(count, (part + 1) * rows))
-            into = rows_of[stream, part], all_which[stream, part], all_counts[stream, part]
-            choose_pixels(lit[stream], order, place, *into)
-    return Choice(known, rows_of, all_which, all_counts, *chosen(0, 0))
+            into = row_order[stream, part], all_which[stream, part], all_counts[stream, part]
+            find_nonzero_features(lit[stream], order, place, *into)
+    return NonzeroSteps(known, row_order, all_which, all_counts, *step_lists(0, 0))
 
 
 @compiled
@@ -181,19 +177,19 @@ def _train(
             stream = stream_of[run]
             if run == 0 or stream != stream_of[run - 1]:
                 taken = order[stream, start : start + rows]
-                if choosing.known:
+                if choosing.enabled:
                     for image in taken:
-                        fetch(zeros.lit, image)
-                        fetch(zeros.groups, image)
-                pick(pool, divisor, centers[stream], taken, inputs)
-                if choosing.known:
-                    choose(zeros, taken, choosing)
+                        prefetch(zeros.feature_bits, image)
+                        prefetch(zeros.feature_groups, image)
+                gather(pool, divisor, centers[stream], taken, inputs)
+                if choosing.enabled:
+                    find_nonzero_steps(zeros, taken, choosing)
             of, scale = labels[stream, start : start + rows], ONE / (ONE - rates[run])
             for layer in range(last):
                 values = _hidden(network, scratch, run, layer, images_in, rows)
                 if dropping:
                     place = np.uint64(batch * (last + 1) + layer)
-                    drop(values, np.uint64(seeds[stream]), place, rates[run], scale)
+                    apply_dropout(values, np.uint64(seeds[stream]), place, rates[run], scale)
             numbers = _numbers(optimizer, run, batch + 1 - losses.shape[0])
             loss = 0.0
             for begin in range(0, widths[last + 1], panel):
@@ -204,7 +200,7 @@ def _train(
             losses[batch, run] = loss
             for layer in range(last - 1, -1, -1):
                 gradient, own = _values(scratch.gradients, widths, layer + 1, rows), sums[: widths[layer + 1]]
-                activate_backward(gradient, _values(scratch.values, widths, layer + 1, rows), scale, own)
+                relu_backward(gradient, _values(scratch.values, widths, layer + 1, rows), scale, own)
                 _backward(network, optimizer, scratch, run, layer, 0, images_in, gradient, own, numbers)
 
 
@@ -229,15 +225,15 @@ def _measure(
         rows = min(most_rows, images.shape[1] - start)
         for run in range(runs):
             stream = stream_of[run]
-            known = choices.known[stream]
+            known = choices.enabled[stream]
             at = part if known else 0
-            choosing = Choice(
+            choosing = NonzeroSteps(
                 known,
-                choices.rows_of[stream, at],
-                choices.pixels[stream, at],
-                choices.pixel_counts[stream, at],
-                choices.rows,
-                choices.row_counts,
+                choices.row_order[stream, at],
+                choices.features[stream, at],
+                choices.feature_counts[stream, at],
+                choices.examples,
+                choices.example_counts,
             )
             images_in, of = (images[stream, start : start + rows], choosing), labels[stream, start : start + rows]
             for layer in range(last):
@@ -296,7 +292,7 @@ def _hidden(network: Any, scratch: Any, run: int, layer: int, images: Any, rows:
     widths = network[2]
     below = _below(scratch.values, widths, layer, images, rows)
     values = _product(network, scratch, run, layer, 0, widths[layer + 1], below, images[1], rows)
-    activate(values, _bias(network, run, layer))
+    relu(values, _bias(network, run, layer))
     return values
 
 
@@ -308,11 +304,11 @@ def _product(
     widths, weight = network[2], _weight(network, run, layer)
     at = rows * widths[1 : layer + 1].sum()
     out = scratch.values[at : at + rows * (end - begin)].reshape(rows, end - begin)
-    factor = turn(weight[begin:end], scratch.turned) if widths[layer] < widths[layer + 1] else weight
-    if layer == 0 and choosing.known:
-        product_of_chosen(below, factor, out, False, 0, choosing, scratch.room)
+    factor = transpose(weight[begin:end], scratch.transposed) if widths[layer] < widths[layer + 1] else weight
+    if layer == 0 and choosing.enabled:
+        zero_skipping_matmul(below, factor, out, False, 0, choosing, scratch.skipping)
     else:
-        product(below, factor, out, False, 0, False)
+        matmul(below, factor, out, False, 0, False)
     return out
 
 
@@ -331,7 +327,7 @@ def _judged(
     if has_classes:
         loss, hits = cross_entropy(output, bias, own, labels, smoothing[run], columns)
         return output, own, loss, hits
-    return output, own, squared_error(output, bias, own, images[0], begin, columns, scratch.sums[1]), 0
+    return output, own, mse(output, bias, own, images[0], begin, columns, scratch.sums[1]), 0
 
 
 @compiled
@@ -356,8 +352,8 @@ def _backward(
     rows, outputs = gradient.shape
     below = _below(scratch.values, widths, layer, images, rows)
     if layer:
-        factor = weight[begin : begin + outputs] if outputs_first else turn(weight, scratch.turned)
-        product(gradient, factor, _values(scratch.gradients, widths, layer, rows), False, 0, begin > 0)
+        factor = weight[begin : begin + outputs] if outputs_first else transpose(weight, scratch.transposed)
+        matmul(gradient, factor, _values(scratch.gradients, widths, layer, rows), False, 0, begin > 0)
     left, right, choosing = gradient, below, images[1]
     if not outputs_first:
         left, right = below, gradient
@@ -366,10 +362,10 @@ def _backward(
     for row in range(0, held, BLOCK):
         made = scratch.made[: min(BLOCK, held - row) * columns]
         rows_made = made.reshape(len(made) // columns, columns)
-        if layer == 0 and choosing.known and not outputs_first:
-            product_of_chosen(left, right, rows_made, True, row, choosing, scratch.room)
+        if layer == 0 and choosing.enabled and not outputs_first:
+            zero_skipping_matmul(left, right, rows_made, True, row, choosing, scratch.skipping)
         else:
-            product(left, right, rows_made, True, row, False)
+            matmul(left, right, rows_made, True, row, False)
         _step(optimizer, run, at + row * columns, made, numbers)
     _step(optimizer, run, blocks[2 * layer + 1, 0] + begin, sums, numbers)
 
@@ -378,7 +374,11 @@ def _backward(
 def _numbers(optimizer: Any, run: int, later: int) -> Any:
     """What the optimizer needs of a run, `later` steps after the last one that is counted."""
     adaptive, decoupled, numbers, taken, _, _, _ = optimizer
-    return adam_numbers(numbers[:, run], taken[0] + later, decoupled) if adaptive else sgd_numbers(numbers[:, run])
+    return (
+        adam_coefficients(numbers[:, run], taken[0] + later, decoupled)
+        if adaptive
+        else sgd_coefficients(numbers[:, run])
+    )
 
 
 @compiled

@@ -1,4 +1,4 @@
-"""What a training step is made of besides matrix products, of all runs at once: what `kernels` does of one on a CPU.
+"""What a training step is made of besides matrix products, of all runs at once: what `cpu` does of one run on a CPU.
 
 To an accelerator a small operation costs its launch, whatever it does. So there are few of them: parameters step as one
 matrix (run, parameter), and what is told of a batch is worked out for a whole epoch at its end.
@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from paribus.training.cpu.dropout import GOLDEN_GAMMA, MIX_FIRST, MIX_SECOND, UNIFORM_STEP
 from paribus.training.engine import DropoutNumbers, Goal, OptimizerNumbers, Pictures
-from paribus.training.kernels import FIRST, GOLDEN, SECOND, STEP
 from paribus.training.networks import StackedNetwork
 
 
@@ -189,7 +189,7 @@ class Adam:
 
 
 class Dropping:
-    """What multiplies hidden layers, from the numbers that `kernels.uniform` gives.
+    """What multiplies hidden layers, from the numbers that `cpu.dropout.uniform` gives.
 
     Each stream draws once, and each of its runs drops its own share. SplitMix64 counts in whole numbers of 64 bits, of
     which PyTorch has those with a sign: they multiply and add to the same bits, and `_shifted` takes the sign away.
@@ -213,18 +213,18 @@ class Dropping:
     def kept(self, batch: int, rows: int, of_runs: Callable[[Tensor], Tensor]) -> Sequence[Tensor]:
         """By hidden layer (run, row, unit): 0 or, of what is kept, the scale."""
         begins = self._begins[batch].index_select(1, self._layer_of).unsqueeze(1)
-        numbers = _shifted(_mixed(begins + self._offsets[:rows]), 40).to(torch.float32).mul_(float(STEP))
+        numbers = _shifted(_mixed(begins + self._offsets[:rows]), 40).to(torch.float32).mul_(float(UNIFORM_STEP))
         return ((of_runs(numbers) >= self._rates) * self.scale).split(self._widths, 2)
 
 
 def _counted(places: np.ndarray) -> Tensor:
     """Places times the golden ratio, modulo 2^64."""
-    return torch.from_numpy((places.astype(np.uint64) * GOLDEN).view(np.int64))
+    return torch.from_numpy((places.astype(np.uint64) * GOLDEN_GAMMA).view(np.int64))
 
 
 def _mixed(z: Tensor) -> Tensor:
-    """The output function of SplitMix64, as `kernels` has it."""
-    for shift, factor in ((30, FIRST), (27, SECOND)):
+    """The output function of SplitMix64, as `cpu.dropout` has it."""
+    for shift, factor in ((30, MIX_FIRST), (27, MIX_SECOND)):
         z = (z ^ _shifted(z, shift)) * int(factor.view(np.int64))
     return z ^ _shifted(z, 31)
 

@@ -17,8 +17,8 @@ from torch import Tensor
 from paribus import seeding
 from paribus.data.pool import Pool, Split, Splits
 from paribus.spec.recipe import Recipe
+from paribus.training.cpu.zero_skipping import ZeroPattern, zero_pattern
 from paribus.training.engine import DropoutNumbers
-from paribus.training.zeros import Zeros, zeros_of
 
 
 class InStream(Protocol):
@@ -103,17 +103,17 @@ def _hear_the_warning_once() -> None:
 _hear_the_warning_once()
 
 
-def _on_device(pool: Pool, device: torch.device) -> tuple[Tensor, float, Zeros | None]:
+def _on_device(pool: Pool, device: torch.device) -> tuple[Tensor, float, ZeroPattern | None]:
     """A pool's images on a device, what to divide them by, and their zeros: held once, for as long as the pool is."""
     with _lock:
         held = _pools.setdefault(pool, {})
         if device not in held:
             images, divisor = _compact(pool.inputs)
-            held[device] = images.to(device), divisor, zeros_of(images.numpy()) if device.type == "cpu" else None
+            held[device] = images.to(device), divisor, zero_pattern(images.numpy()) if device.type == "cpu" else None
         return held[device]
 
 
-_pools: WeakKeyDictionary[Pool, dict[torch.device, tuple[Tensor, float, Zeros | None]]] = WeakKeyDictionary()
+_pools: WeakKeyDictionary[Pool, dict[torch.device, tuple[Tensor, float, ZeroPattern | None]]] = WeakKeyDictionary()
 _lock = Lock()
 
 
