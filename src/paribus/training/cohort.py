@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -27,6 +26,7 @@ from paribus.training.engine import (
 )
 from paribus.training.initialisation import initial_state
 from paribus.training.schedules import EpochRates
+from paribus.training.sums import exact_sums
 
 StreamKey = tuple[tuple[int, int], ...]
 
@@ -188,11 +188,6 @@ def evaluation_loss(loss: LossBase) -> LossBase:
     plain = {"label_smoothing": 0.0, "class_weights": None}
     fields = {name: value for name, value in plain.items() if hasattr(loss, name)}
     return loss.model_copy(update=fields) if fields else loss
-
-
-def exact_sums(parts: Doubles) -> Doubles:
-    """Sums over the first axis of (part, run), each rounded once, so that no order of adding can show."""
-    return np.array([math.fsum(column) for column in parts.T.tolist()])
 
 
 def _stacked(parts: Sequence[Floats | None]) -> Floats | None:
