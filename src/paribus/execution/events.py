@@ -1,14 +1,15 @@
-"""What a run of a study tells while it goes on, to whoever shows it."""
+"""What a run of a study reports while it goes on, to whoever shows it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 
 @dataclass(frozen=True)
 class CohortStarted:
-    """A cohort begins (or resumes after `first_epoch` epochs). `arms` are the names that its runs go by."""
+    """A cohort begins, or resumes after `first_epoch` epochs. `arms` are the names of its runs' arms."""
 
     index: int
     total: int
@@ -21,16 +22,25 @@ class CohortStarted:
 
 @dataclass(frozen=True)
 class EpochDone:
-    """An epoch of a cohort is over. Losses are means over its runs (NaN where none is finite or none is measured)."""
+    """An epoch of a cohort is over.
+
+    `run_ids` are the runs that trained, and `metrics` has one value for each of them. The means are over the runs with
+    finite values, NaN where there is none or the metric is not measured.
+    """
 
     index: int
     epoch: int
-    runs: int
+    run_ids: Sequence[str]
+    metrics: Mapping[str, Sequence[float]]
     train_loss: float
     val_loss: float
     val_accuracy: float
     model_epochs_per_s: float
     remaining_s: float
+
+    @property
+    def runs(self) -> int:
+        return len(self.run_ids)
 
 
 @dataclass(frozen=True)
