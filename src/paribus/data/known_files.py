@@ -1,6 +1,6 @@
-"""Files of known content, looked for and fetched: the user's folder, the cache, the system, the publisher, apt.
+"""Files of known content, found or fetched: the user's folder, the cache, the system, the publisher, apt.
 
-Whatever its source, a file's content counts only if it has the known SHA-256. The logger `paribus.data` tells, at level
+Wherever a file is found, it is used only if its content has the known SHA-256. The logger `paribus.data` says, at level
 info, where something is fetched from, and warns of files that are not what their name says.
 """
 
@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import http.client
 import logging
 import os
 import tempfile
 import time
-import urllib.error
-import urllib.request
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -56,11 +53,12 @@ class Collection:
 def read(collection: Collection, name: str, *, root: Path = Path("/")) -> bytes:
     """The decompressed content of one file of the collection: from this machine if it is there, else fetched.
 
-    What is fetched is kept, decompressed, in the cache. `root` is where the system's own folders begin.
-    Raises UserError where no source has it, or where the user's own folder holds another file of that name.
+    Fetched files are kept, decompressed, in the cache. `root` is where the system's own folders begin.
+    Raises UserError where the file cannot be found or fetched, or where the user's own folder holds another file of
+    that name.
     """
     wanted = next(file for file in collection.files if file.name == name)
-    content = _at_hand(collection, wanted, root)
+    content = _found(collection, wanted, root)
     if content is not None:
         return content
     reasons: list[str] = []
@@ -68,12 +66,12 @@ def read(collection: Collection, name: str, *, root: Path = Path("/")) -> bytes:
         try:
             _keep(collection, fetch(collection))
         except FetchError as error:
-            LOG.info("%s: had nothing from %s", collection.name, error)
+            LOG.info("%s: could not be fetched from %s", collection.name, error)
             reasons.append(str(error))
             continue
         return _checked((cache_folder(collection) / name).read_bytes(), wanted)
     raise UserError(
-        f"its files must be had from somewhere (tried without success: {'; '.join(reasons)})",
+        f"its files must be found or fetched (what failed: {'; '.join(reasons)})",
         given=Shown("none"),
         place=f"data {collection.name}",
         remedy=f"install the Debian or Ubuntu package {collection.package}, or put the four files "
@@ -97,8 +95,8 @@ def cache_folder(collection: Collection) -> Path:
     return base / "paribus" / collection.name
 
 
-def _at_hand(collection: Collection, wanted: KnownFile, root: Path) -> bytes | None:
-    """Content found on this machine. A wrong file is refused in the user's folder, and passed over elsewhere."""
+def _found(collection: Collection, wanted: KnownFile, root: Path) -> bytes | None:
+    """Content found on this machine. A wrong file is refused in the user's folder, and skipped elsewhere."""
     for folder in _user_folders(collection):
         for path in _files_named(wanted.name, folder):
             try:
@@ -123,8 +121,12 @@ def _user_folders(collection: Collection) -> Iterator[Path]:
     named = os.environ.get("PARIBUS_DATA", "")
     if not named:
         return
-    folder = Path(named).expanduser()
-    if not folder.is_dir():
+    try:
+        folder = Path(named).expanduser()
+        is_folder = folder.is_dir()
+    except (OSError, RuntimeError):  # not allowed to look, or "~" without a home folder
+        folder, is_folder = Path(named), False
+    if not is_folder:
         raise UserError("must name a folder", given=named, place="PARIBUS_DATA", remedy="create it or unset it")
     yield folder
     for layout in collection.layouts:
@@ -134,7 +136,7 @@ def _user_folders(collection: Collection) -> Iterator[Path]:
 def _files_named(name: str, folder: Path) -> list[Path]:
     try:
         return [path for path in (folder / name, folder / f"{name}.gz") if path.is_file()]
-    except OSError:  # a folder that is closed to us holds nothing for us
+    except OSError:  # the folder may not be read
         return []
 
 
@@ -148,7 +150,7 @@ def _read_file(path: Path, wanted: KnownFile) -> bytes:
 
 
 def _checked(content: bytes, wanted: KnownFile) -> bytes:
-    """`content` if it is what `wanted` says, else FetchError."""
+    """`content`, if it is that of `wanted`. Raises FetchError if not."""
     if len(content) > wanted.n_bytes:
         raise FetchError(f"more than {wanted.n_bytes} bytes")
     if len(content) < wanted.n_bytes:
@@ -161,6 +163,10 @@ def _checked(content: bytes, wanted: KnownFile) -> bytes:
 
 def _downloaded(collection: Collection) -> Mapping[str, bytes]:
     """The publisher's files."""
+    import http.client  # only here: most runs fetch nothing, and these imports are slow
+    import urllib.error
+    import urllib.request
+
     LOG.info("%s: asking the publisher, %s", collection.name, collection.url)
     deadline = time.monotonic() + DOWNLOAD_LIMIT_S
     found: dict[str, bytes] = {}
@@ -217,6 +223,6 @@ def _keep(collection: Collection, contents: Mapping[str, bytes]) -> None:
             "must be a folder that can be written to, for fetched data",
             given=Shown(error.strerror or "an error"),
             place=str(folder),
-            remedy="make room there, or set XDG_CACHE_HOME to another folder",
+            remedy="free some space there, or set XDG_CACHE_HOME to another folder",
         ) from error
     LOG.info("%s: kept %s in %s", collection.name, size(sum(map(len, contents.values()))), folder)
