@@ -17,7 +17,7 @@ Labels = npt.NDArray[np.int64]
 """Int64 (example,), classes counted from 0."""
 Rows = npt.NDArray[np.int64]
 """Int64 (example,), rows of a pool."""
-Purpose = Literal["selected snapshot", "monitoring"]
+Purpose = Literal["selected snapshot", "monitoring", "later measurement"]
 
 
 @dataclass(frozen=True, eq=False)
