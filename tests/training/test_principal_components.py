@@ -1,17 +1,24 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from paribus.data.protocols import load_splits
-from paribus.spec.recipe import Data
-from paribus.training.eigenfaces import principal_components
+from paribus.data.loading import load_splits
+from paribus.seeding import Streams
+from paribus.spec.data import Data
+from paribus.training.principal_components import principal_components
+
+
+def training_split(**data):
+    return load_splits(Data.model_validate(data), Path(), Streams.of_replicate(0, 0)).train
 
 
 @pytest.fixture(scope="module")
 def faces():
-    return load_splits(Data(protocol="faces/all"), seed=0, replicate=0).train
+    return training_split(source="faces", split="all")
 
 
 def test_the_figures_of_the_reference(faces):
@@ -33,8 +40,8 @@ def test_agrees_with_scikit_learn(faces, images):
     assert np.mean((again - some.inputs) ** 2) == pytest.approx(ours.mse_by_rank[20], rel=1e-5)
 
 
-def test_more_pictures_than_pixels():
-    digits = load_splits(Data(protocol="fashion-mnist/scarce", train_images=900), seed=0, replicate=0).train
+def test_more_images_than_pixels():
+    digits = training_split(source="fashion-mnist", split="scarce", limit={"train": 900})
     pca = principal_components(digits)
     theirs = PCA(n_components=10).fit(digits.inputs.astype(float))
     np.testing.assert_allclose(pca.variance[:10] * 900 / 899, theirs.explained_variance_, rtol=1e-5)
