@@ -57,7 +57,7 @@ DENSE = np.arange(np.float32(2.0**-30).view(np.int32), np.float32(87).view(np.in
 FUNCTIONS = {
     "expm1": (every_expm1, np.expm1, 1.5),
     "sigmoid": (every_sigmoid, special.expit, 2.5),
-    "tanh": (every_tanh, np.tanh, 2.6),
+    "tanh": (every_tanh, np.tanh, 1.5),
     "erf": (every_erf, special.erf, 1.2),
 }
 """Each with its reference and its largest error in ulp, as its docstring states it."""
