@@ -15,12 +15,13 @@ import numpy as np
 import torch
 
 from paribus.training.cpu.activations import relu, relu_backward
+from paribus.training.cpu.classification_losses import cross_entropy
 from paribus.training.cpu.compiling import compiled
 from paribus.training.cpu.dropout import dropout as apply_dropout
 from paribus.training.cpu.inputs import gather, prefetch
-from paribus.training.cpu.losses import cross_entropy, mse
 from paribus.training.cpu.matmul import matmul
 from paribus.training.cpu.optimizers import adam, adam_coefficients, sgd, sgd_coefficients
+from paribus.training.cpu.regression_losses import mse
 from paribus.training.cpu.sparse_matmul import skipping_buffers, zero_skipping_matmul
 from paribus.training.cpu.transpose import transpose
 from paribus.training.cpu.zero_skipping import (
