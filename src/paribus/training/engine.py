@@ -90,7 +90,7 @@ class Epoch:
 
     `order` (stream, example) has rows of the session's inputs. `targets` are in the order of `order`; None where the
     target of each example is the example itself, as the network sees it. `weights` (stream, example) weigh examples in
-    the loss, which is then a weighted mean; None for equal weights. `learning_rates` (batch, run) hold for one step
+    the loss, which is then a weighted mean; None for equal weights, and cross-entropy only. `learning_rates` (batch, run) hold for one step
     each; `momenta` (batch, run) replace the optimizer's momentum (Adam's first beta) where it is cycled, else None.
     `dropout_keys` (stream,) uint64 are the keys of the epoch's dropout, None without dropout: unit `u` of row `r` in
     layer `l` (from 0) of batch `b` is dropped if `uniform(key, b * layers + l, r * padded + u)` is below the run's
@@ -108,8 +108,8 @@ class Epoch:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """The mean loss (run,) on a set of examples, without dropout, smoothing or clipping; and how many of its examples
-    are put into their class (run,), None for losses without classes."""
+    """The mean loss (run,) on a set of examples, without dropout; and how many of its examples are put into their class
+    (run,), None for losses without classes."""
 
     loss: Doubles
     correct: Integers | None
@@ -147,7 +147,8 @@ class Networks(ABC):
 
         `rows` has one array (example,) of rows of `inputs` for each stream, all of one length, or a single array that
         holds for all runs; `targets` likewise, classes (example,) or numbers (example, output), or None where the
-        target is the input. `loss` is one for all runs.
+        target is the input. `loss` is one for all runs, and is evaluated as it is: callers leave label smoothing
+        out.
         """
 
     @abstractmethod
