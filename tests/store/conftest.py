@@ -18,8 +18,8 @@ SEQUENCE = Path(__file__).with_name("sequence.py")
 
 
 @pytest.fixture(scope="session")
-def life() -> ModuleType:
-    """The module sequence.py: a small life of a workspace."""
+def sequence() -> ModuleType:
+    """The module sequence.py: a short history of a workspace."""
     spec = importlib.util.spec_from_file_location("paribus_store_sequence", SEQUENCE)
     assert spec is not None
     assert spec.loader is not None
@@ -41,10 +41,10 @@ def quick_path(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def lived(life: ModuleType, quick_path: Path) -> Path:
-    """A workspace in which all steps were done."""
+def complete(sequence: ModuleType, quick_path: Path) -> Path:
+    """A workspace after all steps of sequence.py: one run is done, the other paused."""
     folder = quick_path / "workspace"
-    life.live(folder)
+    sequence.run_all(folder)
     return folder
 
 

@@ -1,4 +1,4 @@
-"""Plain values as JSON text in the database, and back, without loss."""
+"""Plain values to JSON text in the database, and back, without loss."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 
 _NON_FINITE = "non-finite"
-"""JSON has no NaN and no infinity: they are written as {"non-finite": "nan"}, which no other value of ours is."""
+"""JSON has no NaN and no infinity: they are written as {"non-finite": "nan"}, which no other recorded value is."""
 
 
 def dump(value: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from paribus.store import faults
 from paribus.store.refusals import COMPLETED
 
 VERSION = 1
-"""The format that this paribus writes. It reads every older one, and refuses newer ones."""
+"""The format that this paribus writes. It reads every older format and refuses newer ones."""
 
 APPLICATION_ID = 0x50415249
 """Marks the SQLite file as a workspace's ("PARI")."""
@@ -31,15 +31,14 @@ CREATE TABLE studies (
 );
 CREATE TABLE runs (
     id TEXT PRIMARY KEY,
-    state TEXT NOT NULL CHECK (state IN ('planned', 'running', 'done', 'diverged')),
+    state TEXT NOT NULL CHECK (state IN ('planned', 'running', 'paused', 'done', 'diverged')),
     epochs_done INTEGER NOT NULL CHECK (epochs_done >= 0),
+    identity TEXT NOT NULL,              -- canonical JSON: the id is its hash
     recipe TEXT NOT NULL,
-    seed INTEGER NOT NULL,
-    replicate INTEGER NOT NULL CHECK (replicate >= 0),
-    data_fingerprint TEXT NOT NULL,
     environment TEXT NOT NULL,
+    started_at TEXT CHECK ((started_at IS NOT NULL) = (state <> 'planned')),
     finished_at TEXT CHECK ((finished_at IS NOT NULL) = (state IN ('done', 'diverged'))),
-    digest TEXT NOT NULL                 -- of this row and of all rows below that name the run, test reads apart
+    digest TEXT NOT NULL                 -- of this row and of the rows of the run in progress, ..., artifacts
 );
 CREATE TABLE members (
     study_id TEXT NOT NULL REFERENCES studies (id),
@@ -50,6 +49,14 @@ CREATE TABLE members (
     PRIMARY KEY (study_id, arm, replicate)
 );
 CREATE INDEX members_by_run ON members (run_id);
+CREATE TABLE claims (
+    study_id TEXT NOT NULL REFERENCES studies (id),
+    position INTEGER NOT NULL,
+    digest TEXT NOT NULL,                -- of the text
+    text TEXT NOT NULL,
+    registered_at TEXT NOT NULL,         -- when a study of the same name first had this claim
+    PRIMARY KEY (study_id, digest)
+);
 CREATE TABLE progress (
     run_id TEXT PRIMARY KEY REFERENCES runs (id),
     tensors TEXT NOT NULL CHECK (length(tensors) = 64),
@@ -59,7 +66,7 @@ CREATE INDEX progress_by_tensors ON progress (tensors);
 CREATE TABLE curves (
     run_id TEXT NOT NULL REFERENCES runs (id),
     metric TEXT NOT NULL,
-    "values" BLOB NOT NULL,              -- little-endian float64, one an epoch, NaN where not measured
+    "values" BLOB NOT NULL,              -- little-endian float64, one per epoch, NaN where not measured
     PRIMARY KEY (run_id, metric)
 );
 CREATE TABLE selections (
@@ -89,15 +96,6 @@ CREATE TABLE measurements (
     value REAL,                          -- NULL stands for NaN
     PRIMARY KEY (run_id, rule, name)
 );
-CREATE TABLE findings (
-    run_id TEXT NOT NULL REFERENCES runs (id),
-    position INTEGER NOT NULL,
-    kind TEXT NOT NULL,
-    rule TEXT NOT NULL,
-    epoch INTEGER,
-    detail TEXT NOT NULL,
-    PRIMARY KEY (run_id, position)
-);
 CREATE TABLE artifacts (
     run_id TEXT NOT NULL REFERENCES runs (id),
     position INTEGER NOT NULL,
@@ -112,13 +110,13 @@ CREATE TABLE test_reads (
     run_id TEXT NOT NULL REFERENCES runs (id),
     rule TEXT NOT NULL,
     epoch INTEGER,
-    images INTEGER NOT NULL CHECK (images >= 0),
+    examples INTEGER NOT NULL CHECK (examples >= 0),
     purpose TEXT NOT NULL,
     read_at TEXT NOT NULL,
     digest TEXT NOT NULL
 );
 CREATE INDEX test_reads_by_run ON test_reads (run_id);
-CREATE TABLE spans (
+CREATE TABLE usage (
     id TEXT PRIMARY KEY,
     started_at TEXT NOT NULL,
     wall_s REAL NOT NULL,
@@ -129,13 +127,13 @@ CREATE TABLE spans (
     model_epochs INTEGER NOT NULL,
     digest TEXT NOT NULL
 );
-CREATE TABLE shares (
-    span_id TEXT NOT NULL REFERENCES spans (id),
+CREATE TABLE usage_shares (
+    usage_id TEXT NOT NULL REFERENCES usage (id),
     run_id TEXT NOT NULL REFERENCES runs (id),
     share REAL NOT NULL,
-    PRIMARY KEY (span_id, run_id)
+    PRIMARY KEY (usage_id, run_id)
 );
-CREATE INDEX shares_by_run ON shares (run_id);
+CREATE INDEX usage_shares_by_run ON usage_shares (run_id);
 CREATE TABLE forecasts (
     ordinal INTEGER PRIMARY KEY,
     study_id TEXT NOT NULL REFERENCES studies (id),
@@ -153,41 +151,54 @@ CREATE VIEW named_tensors AS             -- every file that some row names, and 
     UNION ALL SELECT tensors, run_id, 'progress' FROM progress;
 """
 
-_RESULTS = ("progress", "curves", "selections", "snapshots", "measurements", "findings", "artifacts")
-"""Tables whose rows belong to one run and end with it."""
+_RESULTS = ("progress", "curves", "selections", "snapshots", "measurements", "artifacts")
+"""Tables whose rows belong to one run and do not change after its end."""
+
+_APPEND_ONLY = ("claims", "test_reads")
+"""Tables whose rows are never changed nor deleted."""
 
 
 def _guards() -> list[str]:
-    """Triggers: the database itself refuses to change a run that has ended, or to shorten the log of test reads."""
+    """Triggers: the database itself refuses changes of a run that has ended, and of what is only ever added to."""
     guards = [
-        _guard("runs", "UPDATE", "OLD.state"),
-        _guard("runs", "DELETE", "OLD.state"),
-        _guard("runs", "INSERT", "(SELECT state FROM runs WHERE id = NEW.id)"),
+        _refuse_ended("runs", "UPDATE", "OLD.state"),
+        _refuse_ended("runs", "DELETE", "OLD.state"),
+        _refuse_ended("runs", "INSERT", "(SELECT state FROM runs WHERE id = NEW.id)"),
+        _refuse("runs_no_other_origin", "UPDATE ON runs", "a run's origin is never changed", _OTHER_ORIGIN),
     ]
     for table in _RESULTS:
         guards += [
-            _guard(table, "INSERT", _state_of("NEW")),
-            _guard(table, "DELETE", _state_of("OLD")),
-            _guard(table, "UPDATE", _state_of("OLD")),
-            _guard(table, "UPDATE", _state_of("NEW"), "_into"),
+            _refuse_ended(table, "INSERT", _state_of("NEW")),
+            _refuse_ended(table, "DELETE", _state_of("OLD")),
+            _refuse_ended(table, "UPDATE", _state_of("OLD")),
+            _refuse_ended(table, "UPDATE", _state_of("NEW"), "_into"),
         ]
     guards += [
-        f"CREATE TRIGGER test_reads_no_{verb} BEFORE {verb} ON test_reads "
-        "BEGIN SELECT RAISE(ABORT, 'the log of test reads only grows'); END"
-        for verb in ("UPDATE", "DELETE")
+        _refuse(f"{table}_no_{change}", f"{change} ON {table}", f"rows of {table} are only added")
+        for table in _APPEND_ONLY
+        for change in ("UPDATE", "DELETE")
     ]
     return guards
+
+
+_OTHER_ORIGIN = (
+    "NEW.id IS NOT OLD.id OR NEW.identity IS NOT OLD.identity OR NEW.recipe IS NOT OLD.recipe "
+    "OR (OLD.started_at IS NOT NULL AND NEW.started_at IS NOT OLD.started_at)"
+)
 
 
 def _state_of(row: str) -> str:
     return f"(SELECT state FROM runs WHERE id = {row}.run_id)"  # noqa: S608 - made of the words above only
 
 
-def _guard(table: str, verb: str, state: str, suffix: str = "") -> str:
-    return (
-        f"CREATE TRIGGER {table}_no_{verb}{suffix} BEFORE {verb} ON {table} "
-        f"WHEN {state} IN ('done', 'diverged') BEGIN SELECT RAISE(ABORT, '{COMPLETED}'); END"
-    )
+def _refuse_ended(table: str, change: str, state: str, suffix: str = "") -> str:
+    name = f"{table}_no_{change}{suffix}"
+    return _refuse(name, f"{change} ON {table}", COMPLETED, f"{state} IN ('done', 'diverged')")
+
+
+def _refuse(name: str, change: str, message: str, condition: str = "1") -> str:
+    text = message.replace("'", "''")
+    return f"CREATE TRIGGER {name} BEFORE {change} WHEN {condition} BEGIN SELECT RAISE(ABORT, '{text}'); END"
 
 
 def create(connection: sqlite3.Connection) -> None:
