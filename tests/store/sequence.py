@@ -25,6 +25,7 @@ from paribus.store import faults
 from paribus.store.records import (
     Artifact,
     Forecast,
+    LaterMeasurement,
     Measurement,
     NewRun,
     Outcome,
@@ -111,6 +112,16 @@ def end(ws: Workspace) -> None:
     ws.finish([outcome(A, ws.tensors)])
 
 
+def later(name: str, value: float | None = None, tensors: str | None = None) -> LaterMeasurement:
+    time, environment = "2026-02-02T00:00:00+00:00", {"numpy": "2.3"}
+    return LaterMeasurement(A, "min-val-loss", name, value, tensors, "reviewer's question", time, environment)
+
+
+def measure_later(ws: Workspace) -> None:
+    outputs = ws.tensors.put({"logits": np.array([[1.5, -2.25]], np.float16)})
+    ws.add_measurements(A, [later("sharpness", float("nan")), later("outputs/train", tensors=outputs)])
+
+
 def record_usage(ws: Workspace) -> None:
     shares = {A: 0.25, B: 0.75}
     ws.record_usage(UsageRecord("u1", STARTED, 2.5, 5.0, 12.0, "modelled", {"watts": 4.8}, shares, 4))
@@ -129,6 +140,7 @@ STEPS: tuple[Callable[[Workspace], None], ...] = (
     pause,
     log_test_read,
     end,
+    measure_later,
 )
 
 
@@ -172,6 +184,7 @@ def run_contents(ws: Workspace, run_id: str) -> dict[str, Any]:
         "snapshots": ws.snapshots(run_id),
         "measurements": ws.measurements(run_id),
         "artifacts": ws.artifacts(run_id),
+        "later": ws.later(run_id),
     }
 
 

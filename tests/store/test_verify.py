@@ -29,13 +29,14 @@ def test_an_intact_workspace_has_no_problem_and_says_what_was_checked(complete: 
     result = verify(complete)
     assert (result.problems, result.notes) == ((), ())
     assert result.checked == {
-        "files": 5,
+        "files": 6,
         "studies": 1,
         "runs": 2,
+        "later measurements": 2,
         "test-set reads": 1,
         "usage records": 1,
         "forecasts": 1,
-        "references": 5,
+        "references": 6,
     }
 
 
@@ -62,6 +63,8 @@ def test_an_intact_workspace_has_no_problem_and_says_what_was_checked(complete: 
         ("UPDATE measurements SET value = 11 WHERE name = 'parameters'", "run aaa"),
         ("DELETE FROM artifacts", "run aaa"),
         ("UPDATE artifacts SET tensors = 'nonsense'", "artifact examples names 'nonsense'"),
+        ("UPDATE later SET value = 1 WHERE value IS NULL", "later measurement of sharpness at min-val-loss is not"),
+        ("UPDATE later SET measured_at = '2001'", "later measurement of outputs/train"),
         ("UPDATE test_reads SET examples = 99", "the log of test-set reads is not as it was written"),
         ("UPDATE usage SET energy_j = 1", "usage record u1"),
         ("UPDATE usage_shares SET share = 0.5", "usage record u1"),

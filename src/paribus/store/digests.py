@@ -28,6 +28,8 @@ class RunRow(NamedTuple):
 
 RUN_COLUMNS = ", ".join(RunRow._fields)
 
+LATER_COLUMNS = "run_id, rule, name, value, tensors, purpose, measured_at, environment"
+
 _OF_RUN = (
     "SELECT tensors, scalars FROM progress WHERE run_id = ?",
     'SELECT metric, "values" FROM curves WHERE run_id = ? ORDER BY metric',
@@ -56,8 +58,11 @@ def all_runs_as_written(database: Database) -> bool:
     """
     if database.rows("PRAGMA integrity_check(1)") != [("ok",)]:
         return False
-    rows = database.rows(f"SELECT {RUN_COLUMNS}, digest FROM runs")  # noqa: S608 - a constant
-    return all(of_run(database, RunRow(*row)) == digest for *row, digest in rows)
+    runs = database.rows(f"SELECT {RUN_COLUMNS}, digest FROM runs")  # noqa: S608 - a constant
+    later = database.rows(f"SELECT {LATER_COLUMNS}, digest FROM later")  # noqa: S608
+    return all(of_run(database, RunRow(*row)) == digest for *row, digest in runs) and all(
+        of(row) == digest for *row, digest in later
+    )
 
 
 def of_study(database: Database, study_id: str) -> str:

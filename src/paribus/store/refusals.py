@@ -100,6 +100,16 @@ def completed(place: Path, run_id: str) -> WorkspaceStorageError:
     return WorkspaceStorageError(COMPLETED, detail=f"new result for run {run_id}", place=place, remedy=remedy)
 
 
+def already_measured(place: Path, name: str, run_id: str) -> WorkspaceStorageError:
+    """A later measurement has the rule and name of one that is recorded."""
+    return WorkspaceStorageError(
+        "a recorded measurement is never replaced",
+        detail=f"new {name} for run {run_id}",
+        place=place,
+        remedy="use the recorded one, or record it under another name",
+    )
+
+
 def unknown_study(place: Path, name: str, remedy: str) -> WorkspaceUserError:
     """No study has that name or id."""
     return WorkspaceUserError(f"study not found: {shown(name)}", place=place, remedy=remedy)

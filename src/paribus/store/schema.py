@@ -105,6 +105,20 @@ CREATE TABLE artifacts (
     PRIMARY KEY (run_id, rule, name)
 );
 CREATE INDEX artifacts_by_tensors ON artifacts (tensors);
+CREATE TABLE later (                     -- measured on a run that was done already
+    ordinal INTEGER PRIMARY KEY,
+    run_id TEXT NOT NULL REFERENCES runs (id),
+    rule TEXT NOT NULL,
+    name TEXT NOT NULL,
+    value REAL CHECK (value IS NULL OR tensors IS NULL),
+    tensors TEXT CHECK (length(tensors) = 64),
+    purpose TEXT NOT NULL,               -- where value and tensors are NULL, the value is NaN
+    measured_at TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    digest TEXT NOT NULL,                -- of this row
+    UNIQUE (run_id, rule, name)
+);
+CREATE INDEX later_by_tensors ON later (tensors);
 CREATE TABLE test_reads (
     ordinal INTEGER PRIMARY KEY,
     run_id TEXT NOT NULL REFERENCES runs (id),
@@ -148,13 +162,18 @@ CREATE VIEW named_tensors AS             -- every file that some row names, and 
     SELECT tensors, run_id, 'selection ' || rule AS reason FROM selections WHERE tensors IS NOT NULL
     UNION ALL SELECT tensors, run_id, part || ' snapshot of epoch ' || epoch FROM snapshots
     UNION ALL SELECT tensors, run_id, 'artifact ' || name FROM artifacts
+    UNION ALL SELECT tensors, run_id, 'artifact ' || name FROM later WHERE tensors IS NOT NULL
     UNION ALL SELECT tensors, run_id, 'progress' FROM progress;
+CREATE VIEW measured AS                  -- every name of a number or an artifact that a run has
+    SELECT run_id, rule, name FROM measurements
+    UNION ALL SELECT run_id, rule, name FROM artifacts
+    UNION ALL SELECT run_id, rule, name FROM later;
 """
 
 _RESULTS = ("progress", "curves", "selections", "snapshots", "measurements", "artifacts")
 """Tables whose rows belong to one run and do not change after its end."""
 
-_APPEND_ONLY = ("claims", "test_reads")
+_APPEND_ONLY = ("claims", "later", "test_reads")
 """Tables whose rows are never changed nor deleted."""
 
 
@@ -164,6 +183,8 @@ def _guards() -> list[str]:
         _refuse_ended("runs", "UPDATE", "OLD.state"),
         _refuse_ended("runs", "DELETE", "OLD.state"),
         _refuse_ended("runs", "INSERT", "(SELECT state FROM runs WHERE id = NEW.id)"),
+        _refuse("later_of_done_runs", "INSERT ON later", "the run is not done", f"{_state_of('NEW')} IS NOT 'done'"),
+        _refuse("later_no_other_value", "INSERT ON later", "a recorded measurement is never replaced", _MEASURED),
         _refuse("runs_no_other_origin", "UPDATE ON runs", "a run's origin is never changed", _OTHER_ORIGIN),
     ]
     for table in _RESULTS:
@@ -181,6 +202,10 @@ def _guards() -> list[str]:
     return guards
 
 
+_MEASURED = (
+    "EXISTS (SELECT 1 FROM measured WHERE run_id = NEW.run_id AND rule = NEW.rule AND name = NEW.name) "
+    "OR EXISTS (SELECT 1 FROM later WHERE ordinal = NEW.ordinal)"
+)
 _OTHER_ORIGIN = (
     "NEW.id IS NOT OLD.id OR NEW.identity IS NOT OLD.identity OR NEW.recipe IS NOT OLD.recipe "
     "OR (OLD.started_at IS NOT NULL AND NEW.started_at IS NOT OLD.started_at)"

@@ -44,7 +44,7 @@ def verify(path: Path) -> Verification:
         problems = [str(error), *(f"{_file(name)}: {damage[name]}" for name in damage)]
         return Verification(checked, tuple(problems), tuple(notes))
     try:
-        for check in (_structure, _studies, _runs, _logs):
+        for check in (_structure, _studies, _runs, _later, _logs):
             with database.reading():
                 problems += _collected(check, database, checked)
         references = _References(tensors, damage, notes)
@@ -181,6 +181,16 @@ def _is_json(text: Any) -> bool:
     except (TypeError, ValueError, RecursionError):
         return False
     return True
+
+
+def _later(database: Database, checked: dict[str, int]) -> Iterator[str]:
+    rows = database.rows(f"SELECT {digests.LATER_COLUMNS}, digest FROM later")  # noqa: S608 - a constant
+    checked["later measurements"] = len(rows)
+    for *values, digest in rows:
+        if digests.of(values) != digest:
+            run_id, rule, name, *_ = values
+            at = f" at {rule}" if rule else ""
+            yield f"{_title(database, run_id)}: the later measurement of {name}{at} is not as it was written"
 
 
 def _logs(database: Database, checked: dict[str, int]) -> Iterator[str]:

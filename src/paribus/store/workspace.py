@@ -17,13 +17,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, final
 
-from paribus.store import digests, logs, recording, runs, studies
+from paribus.store import digests, later, logs, recording, runs, studies
 from paribus.store.database import TENSORS, Database
 from paribus.store.records import (
     Artifact,
     ClaimRecord,
     Curve,
     Forecast,
+    LaterMeasurement,
     Measurement,
     NewRun,
     Outcome,
@@ -178,12 +179,35 @@ class Workspace:
         return runs.snapshots(self._database, run_id)
 
     def measurements(self, run_id: str) -> list[Measurement]:
-        """Numbers measured at selected snapshots, or of the run as a whole."""
-        return runs.measurements(self._database, run_id)
+        """Numbers measured at selected snapshots, or of the run as a whole: those of the run's end, then later ones."""
+        return [
+            *runs.measurements(self._database, run_id),
+            *(Measurement(m.rule, m.name, m.value) for m in self.later(run_id) if m.value is not None),
+        ]
 
     def artifacts(self, run_id: str) -> list[Artifact]:
-        """Named arrays measured at selected snapshots, or of the run as a whole."""
-        return runs.artifacts(self._database, run_id)
+        """Named arrays of selected snapshots, or of the run as a whole: those of the run's end, then later ones."""
+        return [
+            *runs.artifacts(self._database, run_id),
+            *(Artifact(m.rule, m.name, m.tensors) for m in self.later(run_id) if m.tensors is not None),
+        ]
+
+    def add_measurements(self, run_id: str, items: Sequence[LaterMeasurement]) -> None:
+        """Record what was measured on a run after its end, all in one transaction. Nothing recorded is replaced.
+
+        What is measured on test data needs an entry in the log of test-set reads first, as during training. Raises
+        StorageError where the run has a measurement or artifact of that rule and name already, ValueError where it is
+        not done.
+        """
+        names = set(later.named(items))
+        self.tensors.require(names)
+        with self._database.transaction():
+            later.add(self._database, run_id, items)
+        self.tensors.release(names)
+
+    def later(self, run_id: str) -> list[LaterMeasurement]:
+        """What was measured on a run after its end, in the order of recording, with purpose, time and environment."""
+        return later.of_run(self._database, run_id)
 
     def log_test_reads(self, reads: Iterable[TestRead]) -> None:
         """Log reads of the locked test set, before the data are read. The log is only added to."""
