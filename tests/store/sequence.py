@@ -205,6 +205,7 @@ def _hold(folder: Path) -> None:
 def _wait_open(folder: Path) -> None:
     with Workspace.open(folder, create=True, write=True) as ws:
         ws.save_progress([progress(B, 3, ws.tensors)])
+        ws.write_live({"epochs": 3})
         _wait()
 
 

@@ -68,6 +68,11 @@ class Database:
         """The SQLite file."""
         return self.folder / DATABASE
 
+    @property
+    def is_writing(self) -> bool:
+        """Whether this process holds the writer's lock."""
+        return self._lock is not None
+
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """All rows of a query."""
         with translated_errors(self.file):

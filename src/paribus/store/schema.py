@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from functools import cache
 
 from paribus.store import faults
 from paribus.store.refusals import COMPLETED
@@ -245,13 +246,15 @@ def version(connection: sqlite3.Connection) -> int | None:
 def altered(connection: sqlite3.Connection) -> list[str]:
     """Names of tables, indexes, views and guards of a database of this format that are not as `create` makes them."""
     found = {row for row in connection.execute(_OBJECTS) if not row[0].startswith("sqlite_stat")}
-    return sorted({str(row[0]) for row in found ^ _intended()})
+    return sorted({str(row[0]) for row in found ^ _intended(VERSION, tuple(MIGRATIONS.values()))})
 
 
 _OBJECTS = "SELECT name, type, tbl_name, sql FROM sqlite_master"
 
 
-def _intended() -> frozenset[tuple[str, ...]]:
+@cache
+def _intended(_version: int, _steps: tuple[Step, ...]) -> frozenset[tuple[str, ...]]:
+    """What `create` makes. It takes some milliseconds, which every opening would wait for."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         create(connection)
         return frozenset(connection.execute(_OBJECTS))

@@ -4,6 +4,7 @@
         workspace.sqlite      studies, claims, runs, curves, selections, measurements, test-set reads, energy
         tensors/SHA256.safetensors
         lock                  held by the one process that writes
+        live.json             how training goes at this moment, while a process trains
 
 Every file is durable before the row that names it, and the row is deleted before its file is.
 """
@@ -15,9 +16,9 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self, final
+from typing import Any, Self, final
 
-from paribus.store import digests, later, logs, recording, runs, studies
+from paribus.store import digests, later, live, logs, recording, runs, studies
 from paribus.store.database import TENSORS, Database
 from paribus.store.records import (
     Artifact,
@@ -72,6 +73,8 @@ class Workspace:
 
     def close(self) -> None:
         """Let another process write."""
+        if self._database.is_writing:
+            live.remove_live(self.path)
         self._database.close()
 
     def __enter__(self) -> Self:
@@ -237,12 +240,21 @@ class Workspace:
         """The forecasts of a study, in the order in which they were made."""
         return logs.forecasts(self._database, study_id)
 
+    def write_live(self, data: Mapping[str, Any]) -> None:
+        """Say how training goes at this moment, in a file that is no evidence (see `live`). Read it by `read_live`.
+
+        `data` is plain values; NaN and infinities are read as None. Where the disk is full, nothing happens.
+        """
+        self._database.prepare()
+        live.write_live(self.path, data)
+
     def _discard_replaced(self, named: set[str], replaced: set[str]) -> None:
         """After a commit: rows name the new files, and old files that no row names any more are deleted."""
         self.tensors.release(named)
         self.tensors.discard(recording.unnamed(self._database, replaced - named))
 
     def _sweep(self) -> None:
+        live.remove_live(self.path)
         named = {name for (name,) in self._database.rows("SELECT tensors FROM named_tensors")}
         stored = set(self.tensors.names())
         if stored <= named or digests.all_runs_as_written(self._database):
