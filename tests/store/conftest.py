@@ -53,9 +53,10 @@ def other_process() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Start sequence.py in a process of its own, which does not outlive the test."""
     with ExitStack() as stack:
 
-        def start(*words: str | Path, fault: str = "") -> subprocess.Popen[str]:
+        def start(*words: str | Path, fault: str = "", shared: bool = False) -> subprocess.Popen[str]:
             source = Path(paribus.__file__).parents[1]
             environment = {**os.environ, "PYTHONPATH": str(source), "PARIBUS_FAULT": fault, "OPENBLAS_NUM_THREADS": "1"}
+            environment |= {"SHARED_FILE_SYSTEM": "1"} if shared else {}
             command = [sys.executable, str(SEQUENCE), *map(str, words)]
             pipe = subprocess.PIPE
             process = subprocess.Popen(command, env=environment, text=True, stdin=pipe, stdout=pipe, stderr=pipe)

@@ -4,9 +4,11 @@ processes:
     python sequence.py run FOLDER              do all steps
     python sequence.py hold FOLDER             begin to write, print "ready", and wait with the transaction open
     python sequence.py wait FOLDER             save progress, print "ready", and wait with the workspace open
+    python sequence.py spill FOLDER            as hold, with half of the transaction in the database file already
     python sequence.py kill FOLDER...          do all steps in one process per folder, the N-th killed at its N-th point
 
-It loads the store only: no torch, no study files.
+It loads the store only: no torch, no study files. With SHARED_FILE_SYSTEM=1 in the environment it takes every file
+system for one that several machines share.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from paribus.store import faults
+from paribus.store import faults, filesystem
 from paribus.store.records import (
     Artifact,
     Forecast,
@@ -202,6 +204,16 @@ def _hold(folder: Path) -> None:
             _wait()
 
 
+def _spill(folder: Path) -> None:
+    """SQLite writes changed pages to the file, with their old content in the journal, when they fill its cache."""
+    with Workspace.open(folder, write=True) as ws:
+        ws._database.rows("PRAGMA cache_size = 1")
+        with ws._database.transaction():
+            ws._database.change("UPDATE runs SET epochs_done = 99 WHERE id = ?", B)
+            ws._database.change('UPDATE curves SET "values" = zeroblob(400000) WHERE run_id = ?', B)
+            _wait()
+
+
 def _wait_open(folder: Path) -> None:
     with Workspace.open(folder, create=True, write=True) as ws:
         ws.save_progress([progress(B, 3, ws.tensors)])
@@ -229,11 +241,13 @@ def _kill(folders: list[Path]) -> list[int]:
 
 
 def main(command: str, *paths: str) -> None:
+    if os.environ.get("SHARED_FILE_SYSTEM"):
+        filesystem.is_shared = lambda _: True
     folders = [Path(path) for path in paths]
     if command == "kill":
         sys.stdout.write(json.dumps(_kill(folders)))
     else:
-        {"run": run_all, "hold": _hold, "wait": _wait_open}[command](folders[0])
+        {"run": run_all, "hold": _hold, "spill": _spill, "wait": _wait_open}[command](folders[0])
     assert "torch" not in sys.modules
     assert "pydantic" not in sys.modules
 

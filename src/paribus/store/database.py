@@ -2,7 +2,8 @@
 
 While nobody writes, the file stands alone, in rollback mode: it can be copied, and read from a medium that cannot be
 written to. The first transaction of a writer turns write-ahead logging (WAL) on, so that readers are not blocked while
-it works; closing turns it off again where no reader holds the file.
+it works; closing turns it off again where no reader holds the file. On a file system that several machines may share,
+WAL does not work (see `filesystem`), and rollback mode stays.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from typing import Any, Self, cast, final
 
 import numpy as np
 
-from paribus.store import disk, faults, jsontext, schema
+from paribus.errors import UserError
+from paribus.store import disk, faults, filesystem, jsontext, schema
 from paribus.store.locking import LOCK, WriterLock
 from paribus.store.refusals import damaged, forbidden, newer, not_a_workspace, primary_code, translated_errors
 
@@ -124,8 +126,9 @@ class Database:
             self._create()
         with translated_errors(self.folder / TENSORS):
             disk.make_folder(self.folder / TENSORS)
-        with translated_errors(self.file), faults.around("WAL on"):
-            self._connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        if not filesystem.is_shared(self.folder):
+            with translated_errors(self.file), faults.around("WAL on"):
+                self._connection.execute("PRAGMA journal_mode = WAL").fetchall()
         self._ready = True
 
     @contextmanager
@@ -159,9 +162,16 @@ class Database:
 
     def _create(self) -> None:
         with translated_errors(self.folder):
+            is_new = not self.folder.exists()
             disk.make_folder(self.folder)
         if self._lock is None:  # else an earlier attempt failed, and this is another
-            self._lock = WriterLock.take(self.folder)
+            try:
+                self._lock = WriterLock.take(self.folder)
+            except UserError:
+                if is_new:
+                    with suppress(OSError):
+                        self.folder.rmdir()
+                raise
         with translated_errors(self.folder):
             if not self.file.exists():  # another process may have made it since this one looked
                 _build(self.folder)
@@ -232,14 +242,32 @@ def _writing(folder: Path) -> sqlite3.Connection:
     with translated_errors(folder / DATABASE):
         connection = _connect(folder / DATABASE, "mode=rw")
         try:
-            connection.execute("PRAGMA synchronous = FULL")
+            shared = filesystem.is_shared(folder)
+            # A commit in rollback mode deletes the journal. EXTRA makes that durable, too: files of replaced rows are
+            # deleted afterwards, and must not be needed again. A commit in WAL mode is as durable under FULL.
+            connection.execute(f"PRAGMA synchronous = {'EXTRA' if shared else 'FULL'}")
             connection.execute("PRAGMA foreign_keys = ON")
-            if _checked(connection, folder) < schema.VERSION:
+            has_log = shared and _has_log(folder / DATABASE)
+            if has_log:
+                # With the file locked before it is first read, SQLite needs no memory that processes share.
+                connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()
+            found = _checked(connection, folder)
+            if has_log:
+                connection.execute("PRAGMA journal_mode = DELETE").fetchall()
+                connection.execute("PRAGMA locking_mode = NORMAL").fetchall()
+                schema.version(connection)  # the next access gives the lock back
+            if found < schema.VERSION:
                 schema.migrate(connection)
         except BaseException:
             connection.close()
             raise
     return connection
+
+
+def _has_log(file: Path) -> bool:
+    """Whether the file is in WAL mode, as a killed writer leaves it: bytes 18 and 19 of its header are 2."""
+    with file.open("rb") as opened:
+        return opened.read(20)[18:] == b"\x02\x02"
 
 
 def _reading(folder: Path, *, allow_damaged: bool) -> sqlite3.Connection:
@@ -260,6 +288,8 @@ def _reading(folder: Path, *, allow_damaged: bool) -> sqlite3.Connection:
 
 def _readable(file: Path) -> sqlite3.Connection:
     """Open for reading, also where SQLite may not create files beside the database."""
+    if filesystem.is_shared(file.parent) and _has_log(file):
+        return _from_copy(file)
     connection = _connect(file, "mode=ro")
     try:
         schema.version(connection)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -27,6 +28,9 @@ def sync(path: Path) -> None:
     try:
         with faults.around("fsync"):
             os.fsync(descriptor)
+    except OSError as error:  # some network file systems cannot sync folders: they store new names at once
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP) or not path.is_dir():
+            raise
     finally:
         os.close(descriptor)
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Self, final
 
-from paribus.store.refusals import in_use, translated_errors
+from paribus.store.refusals import in_use, no_locks, translated_errors
 
 LOCK = "lock"
 """The lock file holds the writer's process id. The lock on it ends with the process, however that ends."""
+
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+"""Errors of `flock` on a file system without locks (NFS without its lock service, Lustre mounted without them)."""
 
 
 @final
@@ -43,6 +48,12 @@ class WriterLock:
         except (BlockingIOError, PermissionError):  # some network file systems answer EACCES where others EAGAIN
             holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
             raise in_use(folder, holder) from None
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            with suppress(OSError):
+                (folder / LOCK).unlink()
+            raise no_locks(folder, os.strerror(error.errno)) from error
 
     def release(self) -> None:
         """Let another process write. The file is kept: if it were deleted, two writers could each lock a file."""
