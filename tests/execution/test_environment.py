@@ -39,5 +39,5 @@ def test_pytorch_is_named_where_it_trains_and_nowhere_else():
 
 
 def test_it_is_known_without_pytorch():
-    ask = "import sys; from paribus.execution.environment import environment; environment(); print('torch' in sys.modules)"
+    ask = "import sys; from paribus.execution.environment import environment as of; of(); print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True).stdout == "False\n"
