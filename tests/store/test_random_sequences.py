@@ -201,5 +201,5 @@ class Recording(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-Recording.TestCase.settings = settings(max_examples=25, stateful_step_count=20, phases=(Phase.generate, Phase.shrink))
+Recording.TestCase.settings = settings(max_examples=15, stateful_step_count=20, phases=(Phase.generate, Phase.shrink))
 TestRecording = Recording.TestCase
