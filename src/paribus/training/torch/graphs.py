@@ -1,4 +1,4 @@
-"""On an accelerator, a whole epoch as one launch: CUDA graphs take the place of thousands of calls."""
+"""CUDA graphs: a whole epoch as one launch in place of thousands."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import torch
 class Replayed:
     """A function that reads and writes the same tensors at every call, and never waits for the device.
 
-    On a CUDA device the first call runs it as it is, which makes its buffers; the second captures it; every call from
-    then on replays that graph. Elsewhere each call is a plain one.
+    On a CUDA device the first call runs it as it is, which makes its buffers; the second captures it; that call and
+    every later one replay the graph. Elsewhere each call is a plain one.
     """
 
     def __init__(self, function: Callable[[], None], device: torch.device) -> None:
@@ -28,8 +28,9 @@ class Replayed:
             self._warm = True
             return
         if self._graph is None:
-            self._graph = torch.cuda.CUDAGraph()
-            # other threads may do as they like meanwhile: nothing of theirs is captured
-            with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
+            graph = torch.cuda.CUDAGraph()
+            # other threads may launch work meanwhile: none of it is captured
+            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
                 self._function()
+            self._graph = graph
         self._graph.replay()
