@@ -80,6 +80,16 @@ def test_every_loss_with_every_optimizer(loss, optimizer):
     assert_equals_the_plain_loop(problem(own, activations=chosen, widths=(20, 24, 9, outputs(own.loss))), ENGINE)
 
 
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_as_near_to_exact_arithmetic_as_pytorch_is(optimizer):
+    turn = list(OPTIMIZERS.values()).index(optimizer)
+    of = problem(settings(optimizer=optimizer), activations=[ACTIVATIONS[turn % 8]] * 2)
+    exact, ours = parameters(of.expected(0, torch.float64).state), of.trained(ENGINE)[0].state(0)
+    theirs = of.expected(0).state
+    for name, tensor in exact.items():
+        assert np.square(ours[name] - tensor).sum() < 3**2 * np.square(theirs[name] - tensor).sum(), name
+
+
 def one_of_each_kind():
     """Losses and optimizers of all kinds, one pair for each kind of optimizer and more."""
     losses, optimizers = list(LOSSES.values()), list(OPTIMIZERS.values())

@@ -36,6 +36,7 @@ class StackedLoss(ABC):
         counts = torch.tensor(batches.counts(), device=of_runs.device)
         # a tensor, as sums of weights are: by a number, an accelerator would multiply by its inverse
         self._counts = counts.double().unsqueeze(1)
+        self._one = torch.ones((), dtype=torch.float64, device=of_runs.device)
         self._batch_of = torch.arange(len(batches), device=of_runs.device).repeat_interleave(
             counts, output_size=batches.examples
         )
@@ -49,10 +50,10 @@ class StackedLoss(ABC):
         """Take up the targets (stream, example) or (stream, example, output), and the weights (stream, example)."""
         self._take(targets)
         by_class = self.class_weights()
-        self._weights = 1.0 if weights is None else self.of_runs(weights).double()
+        self._weights = self._one if weights is None else self.of_runs(weights).double()
         self._sums, self._shares = self._counts, None
         if weights is not None or by_class is not None:
-            self._sums = self.batches.sums(self._weights * (1.0 if by_class is None else by_class))
+            self._sums = self.batches.sums(self._weights if by_class is None else self._weights * by_class)
             shares = self.factor * self._weights / self._sums.index_select(0, self._batch_of).t()
             self._shares = shares.float().unsqueeze(2)
 
@@ -77,7 +78,8 @@ class StackedLoss(ABC):
         """The loss (run, example) of the recorded examples, float64, times their class weights."""
 
     @abstractmethod
-    def _take(self, targets: Tensor | None) -> None: ...
+    def _take(self, targets: Tensor | None) -> None:
+        """See `begin`."""
 
     def class_weights(self) -> Tensor | None:
         """The weight of each example's class (run, example), float64; None where there are no class weights."""
@@ -169,8 +171,8 @@ class CrossEntropy(StackedLoss):
     @override
     def by_example(self) -> Tensor:
         of_label = self._smoothing - 1 if self._of_examples is None else (self._smoothing - 1) * self._of_examples
-        # without smoothing, classes of probability 0 do not matter: 0 times an infinite logarithm would
-        smooth = torch.where(self._smoothing > 0, self._smoothing * self._l_mean, 0.0)
+        # without smoothing a probability of 0 must not matter: 0 times its infinite logarithm is not a number
+        smooth = (self._smoothing * self._l_mean).masked_fill(self._smoothing == 0, 0.0)
         return of_label * self._l_label - smooth
 
     @override

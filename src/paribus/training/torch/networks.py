@@ -7,6 +7,7 @@ from typing import final
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from paribus.spec.losses import LossBase
 from paribus.training.engine import (
@@ -29,8 +30,10 @@ from paribus.training.torch.propagation import ForwardPass
 from paribus.training.torch.streams import StreamOfRuns
 
 _EVALUATED_VALUES = 2**19
-"""So many values of the widest layer are computed at a time for each run, or those of `_EVALUATED_EXAMPLES`."""
+"""Evaluation takes as many examples at a time as have so many values in the widest layer of a run, 2 MiB: few launches,
+and memory for a thousand runs."""
 _EVALUATED_EXAMPLES = 256
+"""That number of examples is a multiple of this one, which is the least."""
 
 
 @final
@@ -58,12 +61,12 @@ class StackedNetworks(Networks):
         if len(rows) not in (1, of_runs.streams):
             raise ValueError(f"{len(rows)} sets of rows for {of_runs.streams} streams")
         order = transfer.to_device(np.stack(list(rows)), self._device)
-        goals = None if targets is None else targets_on_device(np.stack(list(targets)), self._widths[-1], self._device)
+        goals = None if targets is None else self._targets(np.stack(list(targets)))
         scaled = ScaledInputs(inputs, self._widths[0], self._uploads, self._device)
         forward = ForwardPass(self._parameters, self._architecture.activations)
         losses = [evaluated(loss)] * self.runs
         criterion = LOSSES[loss.kind](losses, self._architecture.widths[-1], Batches(examples, examples), of_runs)
-        # how many examples at a time does not depend on the number of runs, nor do the bits of their sums
+        # the same for any number of runs, for the shape of a matmul can decide how it adds
         at_once = max(_EVALUATED_VALUES // max(self._widths) // _EVALUATED_EXAMPLES, 1) * _EVALUATED_EXAMPLES
         found = torch.zeros(2, self.runs, dtype=torch.float64, device=self._device)
 
@@ -98,7 +101,7 @@ class StackedNetworks(Networks):
             tuple(np.ascontiguousarray(transfer.to_host(values[:, :, :width])) for values, width in hidden),
         )
 
-
-def targets_on_device(targets: Targets, width: int, device: torch.device) -> torch.Tensor:
-    """Classes (stream, example), or numbers (stream, example, output) with zeros up to `width` outputs."""
-    return transfer.to_device(transfer.padded(targets, width) if targets.ndim == 3 else targets, device)
+    def _targets(self, targets: Targets) -> Tensor:
+        """Classes (stream, example), or numbers (stream, example, output) with zeros up to the padded width."""
+        numbers = targets.ndim == 3
+        return transfer.to_device(transfer.padded(targets, self._widths[-1]) if numbers else targets, self._device)

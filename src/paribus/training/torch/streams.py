@@ -19,7 +19,7 @@ class StreamOfRuns:
         self._stream_of = torch.tensor(list(streams), device=device)
 
     def __call__(self, values: Tensor) -> Tensor:
-        """From (stream, ...) or (1, ...) to (run, ...); a copy only where some runs share a stream and others do not."""
+        """(stream, ...) or (1, ...) as (run, ...): a copy only where some runs share a stream and others do not."""
         if len(values) == 1:
             return values.expand(self.runs, *values.shape[1:])
         if self.streams == self.runs:
