@@ -102,6 +102,17 @@ def test_every_activation_with_dropout_drops_the_stated_units(activation):
     assert_equals_the_plain_loop(problem(*runs, activations=[activation] * 2), ENGINE)
 
 
+@pytest.mark.parametrize("kind", ["adam", "rmsprop"])
+def test_an_eps_that_float32_rounds_to_zero_does_not_reach_the_padding(kind):
+    optimizer = {"adam": o.Adam, "rmsprop": o.RmsProp}[kind](kind=kind, lr=1e-4, eps=1e-60)
+    of = problem(settings(optimizer=optimizer), activations=[a.Tanh(kind="tanh")] * 2, epochs=1)
+    assert_equals_the_plain_loop(of, ENGINE)
+
+
+def test_dropout_without_hidden_layers_drops_nothing():
+    assert_equals_the_plain_loop(problem(settings(dropout=0.5), widths=(20, 5)), ENGINE)
+
+
 @pytest.mark.parametrize("loss", ["mse", "l1", "huber"])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_a_reconstruction(loss, weighted):

@@ -81,7 +81,7 @@ class StackedSession(Session):
         loss = LOSSES[self._runs[0].loss.kind](
             [run.loss for run in self._runs], self._architecture.widths[-1], batches, self._of_runs
         )
-        dropout = self._dropout(len(batches)) if "dropout_keys" in held else None
+        dropout = self._dropout(len(batches))
         ahead = torch.arange(1, len(batches) + 1, device=order.device).view(-1, 1, 1)
         losses = torch.zeros(len(batches), len(self._runs), dtype=torch.float64, device=order.device)
 
@@ -103,8 +103,10 @@ class StackedSession(Session):
 
         return _Program(held, Replayed(train, order.device), losses)
 
-    def _dropout(self, batches: int) -> Dropout:
+    def _dropout(self, batches: int) -> Dropout | None:
         shares = [run.dropout for run in self._runs]
+        if not any(shares) or not self._architecture.activations:
+            return None
         return Dropout(shares, self._architecture, self._of_runs, self._batch_size, batches)
 
 
