@@ -28,10 +28,10 @@ Masks = Callable[[int, int, int, int], Array]
 
 @dataclass(frozen=True)
 class PlainRun:
-    """A trained network: its parameters and optimizer buffers by name, and the loss (epoch, batch) before each step."""
+    """A trained network: its parameters and optimizer buffers by name, and by epoch the loss (batch,) of each step."""
 
     state: dict[str, Array]
-    losses: Array
+    losses: list[Array]
 
 
 @torch.enable_grad()
@@ -77,7 +77,7 @@ def plain_loop(
             _clip(settings.clip, net)
             optimizer.step()
             found[-1].append(loss.item())
-    return PlainRun({**_parameters(net), **_buffers(net, optimizer)}, np.array(found))
+    return PlainRun({**_parameters(net), **_buffers(net, optimizer)}, [np.array(own) for own in found])
 
 
 def plain_outputs(

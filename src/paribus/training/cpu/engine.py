@@ -81,7 +81,7 @@ class CompiledNetworks(Networks):
         stream_of = self._stream_of if len(features) > 1 else np.zeros(self.runs, np.int64)
         labels, numbers = _arrays_of(None if targets is None else _for_streams(targets, features), features.shape[:2])
         examples = EvaluationArrays(features, labels, numbers, targets is None, evaluation_steps(features))
-        losses_of = _loss_arrays([loss] * self.runs, weighted=False)
+        losses_of = _loss_arrays([loss] * self.runs, weighted=False, smoothed=False)
         work = buffers(self.layout.layers, EVALUATION_ROWS)
         sizes = np.array([min(EVALUATION_ROWS, count - at) for at in range(0, count, EVALUATION_ROWS)])
         losses, correct = np.zeros((len(sizes), self.runs)), np.zeros((len(sizes), self.runs), np.int64)
@@ -203,7 +203,7 @@ class CompiledEngine(Engine):
 
     def networks(self, architecture: Architecture, states: Sequence[State]) -> CompiledNetworks:
         layout = Layout(architecture)
-        return CompiledNetworks(layout, layout.stacked(states), [0] * len(states))
+        return CompiledNetworks(layout, layout.stacked(states), range(len(states)))
 
     def session(
         self,
@@ -232,8 +232,11 @@ def _arrays_of(targets: Targets | None, shape: tuple[int, ...]) -> tuple[Integer
     return (labels, given) if given.ndim == 3 else (given, numbers)
 
 
-def _loss_arrays(losses: Sequence[LossBase], *, weighted: bool) -> LossArrays:
-    """The losses of all runs, weighted where a run has class weights or examples are `weighted`."""
+def _loss_arrays(losses: Sequence[LossBase], *, weighted: bool, smoothed: bool = True) -> LossArrays:
+    """The losses of all runs, weighted where a run has class weights or examples are `weighted`.
+
+    Evaluation has no label smoothing: it is not `smoothed`.
+    """
     kind = losses[0].kind
     if any(loss.kind != kind for loss in losses):
         raise ValueError("the runs of a session have losses of one kind")
@@ -242,7 +245,7 @@ def _loss_arrays(losses: Sequence[LossBase], *, weighted: bool) -> LossArrays:
     classes = max((len(one) for one in weights if one is not None), default=MAX_CLASSES)
     return LossArrays(
         LOSS_CODES[kind],
-        np.array([loss.label_smoothing for loss in entropies] or [0.0]),
+        np.array([loss.label_smoothing * smoothed for loss in entropies] or [0.0]),
         np.array([(1.0,) * classes if one is None else one for one in weights] or [(1.0,)], dtype=np.float32),
         weighted or any(one is not None for one in weights),
         np.array([loss.delta for loss in losses if isinstance(loss, Huber)] or [1.0], dtype=np.float32),
