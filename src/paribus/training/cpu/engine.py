@@ -77,18 +77,18 @@ class CompiledNetworks(Networks):
         self, inputs: Inputs, rows: Sequence[Integers], targets: Sequence[Targets] | None, loss: LossBase
     ) -> Callable[[], Evaluation]:
         features = scaled_features(inputs, rows)
-        count = features.shape[1]
         stream_of = self._stream_of if len(features) > 1 else np.zeros(self.runs, np.int64)
         labels, numbers = _arrays_of(None if targets is None else _for_streams(targets, features), features.shape[:2])
-        examples = EvaluationArrays(features, labels, numbers, targets is None, evaluation_steps(features))
+        ones = np.ones(EVALUATION_ROWS, np.float32)
+        examples = EvaluationArrays(features, labels, ones, numbers, targets is None, evaluation_steps(features))
         losses_of = _loss_arrays([loss] * self.runs, weighted=False, smoothed=False)
         work = buffers(self.layout.layers, EVALUATION_ROWS)
-        sizes = np.array([min(EVALUATION_ROWS, count - at) for at in range(0, count, EVALUATION_ROWS)])
-        losses, correct = np.zeros((len(sizes), self.runs)), np.zeros((len(sizes), self.runs), np.int64)
+        weights = _part_weights(loss, labels)[:, stream_of]
+        losses, correct = np.zeros(weights.shape), np.zeros(weights.shape, np.int64)
 
         def run() -> Evaluation:
             evaluate(self.layout.layers, self.parameters, work, stream_of, examples, losses_of, losses, correct)
-            mean = exact_sums(losses * sizes[:, None]) / count
+            mean = exact_sums(losses * weights) / exact_sums(weights)
             return Evaluation(mean, correct.sum(axis=0) if loss.has_classes else None)
 
         return run
@@ -217,6 +217,14 @@ class CompiledEngine(Engine):
         steps: int,
     ) -> CompiledSession:
         return CompiledSession(architecture, inputs, runs, streams, states, batch_size=batch_size, steps=steps)
+
+
+def _part_weights(loss: LossBase, labels: Integers) -> Doubles:
+    """How much each part of a set counts in its mean (part, stream): its examples, or the sum of their class weights."""
+    of_class = loss.class_weights if isinstance(loss, CrossEntropy) else None
+    by_example = np.ones(labels.shape) if of_class is None else np.float32(of_class)[labels].astype(np.float64)
+    starts = np.arange(0, labels.shape[1], EVALUATION_ROWS)
+    return np.add.reduceat(by_example, starts, axis=1).T
 
 
 def _for_streams(targets: Sequence[Targets], features: Floats) -> Targets:

@@ -33,12 +33,13 @@ class EvaluationArrays(NamedTuple):
     """A set of examples as compiled code takes it.
 
     The scaled features (stream, example, padded feature); the targets, as classes (stream, example) or numbers (stream,
-    example, output), and whether networks `reconstruct` their inputs instead; and the nonzero steps of each part of
-    each stream.
+    example, output), and whether networks `reconstruct` their inputs instead; weights (row,) of examples, all 1; and
+    the nonzero steps of each part of each stream.
     """
 
     features: Any
     labels: Any
+    weights: Any
     numbers: Any
     reconstructing: bool
     steps: Any
@@ -60,7 +61,7 @@ def evaluate(
             inputs = examples.features[stream, start : start + rows]
             steps, rows_in = _steps_of(examples.steps, stream, part), slice(start, start + rows)
             numbers = inputs if examples.reconstructing else examples.numbers[stream, rows_in]
-            targets = Targets(examples.labels[stream, rows_in], work.column_sums, numbers)
+            targets = Targets(examples.labels[stream, rows_in], examples.weights[:rows], numbers)
             for layer in range(last):
                 hidden(layers, own, work, layer, inputs, steps, rows)
             total = 0.0
