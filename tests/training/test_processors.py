@@ -1,4 +1,4 @@
-"""A run has the same bits on every processor that rounds as IEEE 754 says: here, compiled as if for another one."""
+"""A run has the same bits on every processor that rounds as IEEE 754 says. This one runs code for others, too."""
 
 from __future__ import annotations
 
@@ -11,27 +11,36 @@ import pytest
 
 from tests.training.conftest import AUTOENCODER, CLASSIFIER, member, recipe, trained
 
-ANOTHER = {
-    "an old one": ("", ""),
-    "one with 32 registers": ("+avx2,+fma", "llvm.get_host_cpu_features = lambda: {'avx512f': True}"),
+OTHER_PROCESSORS = {
+    "without fma": ("", ""),
+    "with 32 registers": ("+avx2,+fma", "llvm.get_host_cpu_features = lambda: {'avx512f': True}"),
 }
-"""What code is compiled for, and what else a processor is taken for. PyTorch and the C library are told by variables.
+"""The features that code is compiled for, and a statement that changes what paribus sees of the processor.
 
-The first has neither wide vectors nor fused multiply-adds. The second one's shapes of tiles are as on AVX-512, in words
-that this one understands.
+The first has neither wide vectors nor fused multiply-adds. The second has tiles of the shapes for AVX-512, compiled to
+AVX2 instructions, which this processor has. Environment variables restrict PyTorch and the C library.
 """
-SAY = """
+SCRIPT = """
 import llvmlite.binding as llvm
-{taken_for}
+{statement}
 from paribus.training.devices import settle_thread
-from tests.training.test_processors import digest
+from {module} import digest
 settle_thread()
 print(digest())
 """
 
 
+def digest_on(features: str, statement: str, module: str) -> str:
+    """What `digest()` of a test module returns in a process that compiles for another processor."""
+    compiling = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": features}
+    libraries = {"ATEN_CPU_CAPABILITY": "default", "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA,-FMA4"}
+    command = [sys.executable, "-c", SCRIPT.format(statement=statement, module=module)]
+    environment = {**os.environ, **compiling, **libraries}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def digest() -> str:
-    """Of all that training and measuring come to, for both losses and all three optimizers."""
+    """A hash of all results of training and measuring, for both losses and all three optimizers."""
     classifier = {"data": {"train_images": 100, "validation_images": 50}, "network": {"dropout": 0.2}}
     sgd = recipe(CLASSIFIER, **classifier, loss={"label_smoothing": 0.1})
     adam = {key: value for key, value in CLASSIFIER.items() if key != "optimizer"}
@@ -47,10 +56,6 @@ def digest() -> str:
     return content.hexdigest()
 
 
-@pytest.mark.parametrize(("features", "taken_for"), ANOTHER.values(), ids=ANOTHER)
-def test_a_run_has_the_same_bits_on_another_processor(features, taken_for):
-    compiling = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": features}
-    libraries = {"ATEN_CPU_CAPABILITY": "default", "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA,-FMA4"}
-    say = [sys.executable, "-c", SAY.format(taken_for=taken_for)]
-    said = subprocess.run(say, env={**os.environ, **compiling, **libraries}, capture_output=True, text=True, check=True)
-    assert said.stdout.strip() == digest()
+@pytest.mark.parametrize(("features", "statement"), OTHER_PROCESSORS.values(), ids=OTHER_PROCESSORS)
+def test_a_run_has_the_same_bits_on_another_processor(features, statement):
+    assert digest_on(features, statement, __name__) == digest()
