@@ -7,7 +7,7 @@ import pytest
 from scipy import special
 
 from paribus.training.cpu.compiling import compiled
-from paribus.training.cpu.elementary import EXP_UNDERFLOW, erf, exp, expm1, log, log1p, sigmoid, tanh
+from paribus.training.cpu.elementary import EXP_UNDERFLOW, erf, exp, expm1, log, log1p, power, sigmoid, tanh
 
 
 @compiled
@@ -117,3 +117,11 @@ def test_float32_functions_at_zero_and_far_out(function, reference, largest):
 def test_log1p_is_within_its_stated_error():
     x = np.concatenate([[0], np.logspace(-280, 10, 100001), np.linspace(0, 1, 100001)])
     assert ulps(applied(every_log1p, x), np.log1p(x.astype(np.longdouble))).max() < 4.5
+
+
+@pytest.mark.parametrize("x", [0.5, 0.9, 0.999, 0.99999])
+def test_power(x):
+    exponents = [*range(100), 1000, 65536, 65537, 100_001]
+    exact = [np.longdouble(x) ** n for n in exponents]
+    np.testing.assert_allclose([power(x, n) for n in exponents], np.array(exact, np.float64), rtol=1e-10, atol=1e-300)
+    assert power(x, 5) == x * ((x * x) * (x * x))

@@ -190,3 +190,18 @@ def log1p(x: float) -> float:
     """
     u = 1.0 + x
     return x if u == 1.0 else log(u) * (x / (u - 1.0))
+
+
+@compiled
+def power(x: float, n: int) -> float:
+    """x**n of a float64 x and an integer n from 0 on, by repeated squaring: n = 5 gives x * (x**2)**2.
+
+    Numba's own `**` does the same up to n = 65,536, but calls the C library beyond.
+    """
+    result = 1.0
+    while n:
+        if n & 1:
+            result *= x
+        n >>= 1
+        x *= x
+    return result

@@ -15,7 +15,7 @@ from paribus.training.cpu.activations import RELU, activate_backward
 from paribus.training.cpu.clipping import clip_by_value, norm_coefficient, scale, sum_of_squares
 from paribus.training.cpu.compiling import compiled
 from paribus.training.cpu.denormals import flush_denormals, restore_denormals
-from paribus.training.cpu.dropout import dropout
+from paribus.training.cpu.dropout import dropout, dropout_with_derivative
 from paribus.training.cpu.inputs import gather, multiply, prefetch
 from paribus.training.cpu.matmul import matmul
 from paribus.training.cpu.optimizers import (
@@ -190,9 +190,11 @@ def _train_step(
         values = hidden(layers, parameters, work, layer, inputs, skipping, rows)
         if epoch.dropping:
             position, key = np.uint64(batch * (last + 1) + layer), epoch.dropout_keys[stream]
-            dropout(values, key, position, share, kept)
-            if layers.activations[layer] != RELU:
-                dropout(layer_values(work.derivatives, widths, layer + 1, rows), key, position, share, kept)
+            if layers.activations[layer] == RELU:
+                dropout(values, key, position, share, kept)
+            else:
+                derivatives = layer_values(work.derivatives, widths, layer + 1, rows)
+                dropout_with_derivative(values, derivatives, key, position, share, kept)
     coefficients = _coefficients(optimizer, epoch, run, batch, step)
     total, block = 0.0, output_block(widths, loss.kind)
     for first in range(0, widths[last + 1], block):

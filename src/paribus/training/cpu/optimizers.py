@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from paribus.training.cpu.compiling import compiled
+from paribus.training.cpu.elementary import power
 
 _ZERO = np.float32(0)
 
@@ -50,7 +51,7 @@ def adam_coefficients(hyperparameters: Any, step: int, decoupled: bool) -> Any:
     """
     rate, beta1, beta2 = hyperparameters[0], hyperparameters[1], hyperparameters[2]
     eps, weight_decay = hyperparameters[3], hyperparameters[4]
-    step_size, root_scale = rate / (1 - beta1**step), 1 / np.sqrt(1 - beta2**step)
+    step_size, root_scale = rate / (1 - power(beta1, step)), 1 / np.sqrt(1 - power(beta2, step))
     parameter_scale, decay = (1 - rate * weight_decay, 0.0) if decoupled else (1.0, weight_decay)
     return np.array([beta1, 1 - beta1, beta2, 1 - beta2, step_size, root_scale, eps, parameter_scale, decay]).astype(
         np.float32
