@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
 from annotated_types import Len
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -17,7 +17,7 @@ MAX_LAYERS = 20
 
 
 def _listed(value: Any) -> Any:
-    return value if isinstance(value, list | tuple) else (value,)
+    return cast("Sequence[Any]", value) if isinstance(value, list | tuple) else (value,)
 
 
 def _shortest(activations: tuple[ActivationBase, ...]) -> tuple[ActivationBase, ...]:
@@ -25,9 +25,7 @@ def _shortest(activations: tuple[ActivationBase, ...]) -> tuple[ActivationBase, 
     return activations[:1] if all(one == activations[0] for one in activations) else activations
 
 
-Activations = Annotated[
-    tuple[Activation, ...], Len(1, MAX_LAYERS), BeforeValidator(_listed), AfterValidator(_shortest)
-]
+Activations = Annotated[tuple[Activation, ...], Len(1, MAX_LAYERS), BeforeValidator(_listed), AfterValidator(_shortest)]
 """One activation for all hidden layers, or one for each."""
 
 
@@ -77,7 +75,7 @@ class Autoencoder(FullyConnected):
 
 
 def _default_kind(value: Any) -> Any:
-    return {"kind": "mlp", **value} if isinstance(value, dict) else value
+    return {"kind": "mlp", **cast("dict[str, Any]", value)} if isinstance(value, dict) else value
 
 
 Network = Annotated[Mlp | Autoencoder, Field(discriminator="kind"), BeforeValidator(_default_kind)]

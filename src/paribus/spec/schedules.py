@@ -103,15 +103,7 @@ class Settle(Frozen):
 
 
 Schedule = Annotated[
-    Constant
-    | Step
-    | MultiStep
-    | Exponential
-    | Cosine
-    | CosineRestarts
-    | OneCycle
-    | ReduceOnPlateau
-    | Settle,
+    Constant | Step | MultiStep | Exponential | Cosine | CosineRestarts | OneCycle | ReduceOnPlateau | Settle,
     Field(discriminator="kind"),
     Named,
 ]

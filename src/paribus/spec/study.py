@@ -15,8 +15,8 @@ from annotated_types import Len
 from pydantic import AfterValidator, BeforeValidator, Strict, ValidationError
 
 from paribus.errors import Shown, UserError
-from paribus.spec.arms import MAX_ARMS, arm_entries
 from paribus.seeding import Streams, Varied
+from paribus.spec.arms import MAX_ARMS, arm_entries
 from paribus.spec.claims import Claim, Published
 from paribus.spec.fields import CountOrZero, Frozen, Label, Note, Prose, ReplicateCount, Seed, Slug
 from paribus.spec.overrides import apply_override, merged, nearest
@@ -142,9 +142,7 @@ def load(path: Path, overrides: Mapping[str, str] | None = None) -> Study:
     return parse(text, place=place, overrides=overrides, folder=path.parent)
 
 
-def parse(
-    text: str, *, place: str, overrides: Mapping[str, str] | None = None, folder: Path = Path()
-) -> Study:
+def parse(text: str, *, place: str, overrides: Mapping[str, str] | None = None, folder: Path = Path()) -> Study:
     """Validate the text of a study file; `place` names it in messages, and `folder` is where it lies."""
     try:
         document = tomllib.loads(text.replace("\r\n", "\n"))
