@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Iterable
+from typing import Annotated, Any, LiteralString
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import AfterValidator, AllowInfNan, BaseModel, BeforeValidator, ConfigDict, Strict, StringConstraints
+from pydantic_core import PydanticCustomError
 
 
 class Frozen(BaseModel):
@@ -20,6 +22,11 @@ def _named(value: Any) -> Any:
 
 Named = BeforeValidator(_named)
 """Lets a name stand for a table with that `kind` and nothing else: `activation = "relu"`."""
+
+
+def unknown_name(rule: LiteralString, name: str, known: Iterable[str]) -> PydanticCustomError:
+    """The complaint of a validator about a name that is none of the known ones; a message offers the nearest."""
+    return PydanticCustomError("unknown_name", rule, {"name": name, "known": list(known)})
 
 
 def _printable(text: str) -> str:

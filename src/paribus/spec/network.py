@@ -14,6 +14,7 @@ from paribus.spec.fields import Fraction, Frozen, Width
 from paribus.spec.initialisations import Initialisation, Linear
 
 MAX_LAYERS = 20
+DEFAULT_NETWORK = "mlp"
 
 
 def _listed(value: Any) -> Any:
@@ -49,7 +50,9 @@ class FullyConnected(Frozen):
     @model_validator(mode="after")
     def _one_activation_or_one_for_each_layer(self) -> Self:
         if len(self.activation) not in (1, len(self.hidden)):
-            raise ValueError(f"activation must list 1 or {len(self.hidden)} activations, one for each hidden layer")
+            layers = f"{len(self.hidden)} hidden layer{'' if len(self.hidden) == 1 else 's'}"
+            given = f"activation lists {len(self.activation)} activations for {layers}"
+            raise ValueError(f"{given}: give one for all of them, or one for each")
         return self
 
 
@@ -75,7 +78,7 @@ class Autoencoder(FullyConnected):
 
 
 def _default_kind(value: Any) -> Any:
-    return {"kind": "mlp", **cast("dict[str, Any]", value)} if isinstance(value, dict) else value
+    return {"kind": DEFAULT_NETWORK, **cast("dict[str, Any]", value)} if isinstance(value, dict) else value
 
 
 Network = Annotated[Mlp | Autoencoder, Field(discriminator="kind"), BeforeValidator(_default_kind)]
