@@ -117,7 +117,7 @@ def test_any_text_sets_one_key_only(text: str) -> None:
          {"label_noise": {"share": 0.3, "kind": "symmetric"}}),
         ("network.activation.slope", "0.2", {"network": {"activation": "leaky-relu"}},
          {"activation": {"kind": "leaky-relu", "slope": 0.2}}),
-        ("network.init.bias", "0.0", {"network": {"init": "orthogonal"}}, {"init": {"kind": "orthogonal", "bias": 0.0}}),
+        ("network.init.bias", "0.0", {"network": {"init": "linear"}}, {"init": {"kind": "linear", "bias": 0.0}}),
     ],
 )  # fmt: skip
 def test_an_override_reaches_through_a_short_form(key: str, value: str, before: dict[str, Any], after: Any) -> None:
