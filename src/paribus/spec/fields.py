@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Iterable
+from typing import Annotated, Any, LiteralString
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import AfterValidator, AllowInfNan, BaseModel, BeforeValidator, ConfigDict, Strict, StringConstraints
+from pydantic_core import PydanticCustomError
 
 
 class Frozen(BaseModel):
@@ -26,6 +28,11 @@ def named(default: str | None = None) -> BeforeValidator:
         return {"kind": default, **value} if default and isinstance(value, dict) else value
 
     return BeforeValidator(written_out)
+
+
+def unknown_name(rule: LiteralString, name: str, known: Iterable[str]) -> PydanticCustomError:
+    """The complaint of a validator about a name that is none of the known ones; a message offers the nearest."""
+    return PydanticCustomError("unknown_name", rule, {"name": name, "known": list(known)})
 
 
 def _printable(text: str) -> str:

@@ -37,7 +37,9 @@ _ALL = (
     Metric("mse", "reconstruction error", "train", -1, "per pixel", False),
     Metric("pca_mse", "error of PCA of the same rank on the same images", "train", -1, "per pixel", False),
     Metric("dead_units", "dead hidden units", "train", -1, "", False),
-    Metric("collapsed", "1 if the network has collapsed: nearly the same output for every input", "train", -1, "", False),
+    Metric(
+        "collapsed", "1 if the network has collapsed: nearly the same output for every input", "train", -1, "", False
+    ),
     Metric("memorised", "share of the wrong training labels that the network predicts", "train", -1, "fraction", False),
 )
 
