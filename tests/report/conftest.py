@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from paribus.analysis.results import Results, Run
+from paribus.analysis.results import Results
+from paribus.analysis.run import Run
 from paribus.data import faces
 from paribus.spec import builtin
 from paribus.spec.recipe import Recipe

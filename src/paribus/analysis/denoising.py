@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from paribus.analysis.contrasts import Contrast, Side
 from paribus.analysis.estimates import Estimate, estimate
 from paribus.analysis.results import Results
 
@@ -39,20 +38,19 @@ class Denoised:
         return _MADE[self.kind].format(self.severity, 100 * self.severity)
 
     @property
-    def gain(self) -> Contrast:
+    def gain(self) -> Estimate:
         """Noisy minus network error, paired by replicate: + where the network cleans."""
-        return self._apart("noisy input minus network", self.noisy)
+        return _difference(self.noisy, self.network)
 
     @property
-    def against_pca(self) -> Contrast:
+    def against_pca(self) -> Estimate:
         """PCA minus network error, paired by replicate: + where the network cleans better than PCA of its rank."""
-        return self._apart("PCA minus network", self.pca)
+        return _difference(self.pca, self.network)
 
-    def _apart(self, metric: str, other: Estimate) -> Contrast:
-        pairs = zip(other.values, self.network.values, strict=True)
-        got = estimate(None if a is None or b is None else a - b for a, b in pairs)
-        side = Side(self.arm, self.rule)
-        return Contrast(metric, side, side, got.values, got.mean, got.sd, got.n, got.interval)
+
+def _difference(one: Estimate, other: Estimate) -> Estimate:
+    pairs = zip(one.values, other.values, strict=True)
+    return estimate(None if a is None or b is None else a - b for a, b in pairs)
 
 
 def denoised(results: Results) -> tuple[Denoised, ...]:

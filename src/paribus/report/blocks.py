@@ -144,7 +144,7 @@ class Notes:
 
 
 @dataclass(frozen=True)
-class Side:
+class SideBySide:
     """Blocks beside each other where the page is wide enough."""
 
     blocks: tuple[Block, ...]
@@ -160,7 +160,7 @@ class Fold:
     kind: str = "fold"
 
 
-Block = Prose | Table | Chart | Montage | Topics | Verdict | Notes | Side | Fold
+Block = Prose | Table | Chart | Montage | Topics | Verdict | Notes | SideBySide | Fold
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ def within(blocks: Iterable[Block]) -> Iterator[Block]:
     """Every block, those inside others too."""
     for block in blocks:
         yield block
-        if isinstance(block, Side | Fold):
+        if isinstance(block, SideBySide | Fold):
             yield from within(block.blocks)
         elif isinstance(block, Verdict) and block.chart is not None:
             yield block.chart

@@ -9,7 +9,7 @@ from paribus.analysis.estimates import Estimate
 from paribus.analysis.results import Results
 from paribus.analysis.wording import is_share, label
 from paribus.report import charts
-from paribus.report.blocks import Block, Chart, Side
+from paribus.report.blocks import Block, Chart, SideBySide
 
 LOG_FROM = 12.0
 SHORT_LINE = 30
@@ -60,4 +60,4 @@ def plot(
 def arranged(plots: Sequence[Chart]) -> list[Block]:
     """Plots beside each other if the names of their lines are short enough, else one below the other."""
     longest = max((len(str(row["line"])) for chart in plots for row in chart.data["means"]), default=0)
-    return [Side(tuple(plots))] if len(plots) > 1 and longest <= SHORT_LINE else list(plots)
+    return [SideBySide(tuple(plots))] if len(plots) > 1 and longest <= SHORT_LINE else list(plots)

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from paribus import seeding
-from paribus.analysis.drawer import test_access
-from paribus.analysis.footprint import arm_costs, beside, methods, scored, tag_sentence, total, tracker_sentence
+from paribus.analysis.test_access import test_access
+from paribus.analysis.cost import arm_costs, beside, methods, scored, tag_sentence, total, tracker_sentence
 from paribus.analysis.results import Results
 from paribus.analysis.wording import plural
 from paribus.energy.carbon import Grid

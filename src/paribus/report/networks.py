@@ -6,9 +6,9 @@ import numpy as np
 
 from paribus.analysis.capacity import sizes
 from paribus.analysis.results import Results
-from paribus.analysis.units import unit_counts
+from paribus.analysis.unit_counts import unit_counts
 from paribus.report import charts
-from paribus.report.blocks import Block, Cell, Chart, Record, Section, Side
+from paribus.report.blocks import Block, Cell, Chart, Record, Section, SideBySide
 from paribus.report.tabulate import NONE, Column, arm, number, plain, shown, table, text
 
 GARMENTS = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
@@ -120,13 +120,13 @@ def confusion_section(results: Results) -> Section | None:
     if not drawn:
         return None
     lead = "Test images by class at each arm's deploy rule, all replicates together; a row adds up to 100 %."
-    return Section("confusion", "What is taken for what", (Side(tuple(drawn)),), lead=(lead,))
+    return Section("confusion", "What is taken for what", (SideBySide(tuple(drawn)),), lead=(lead,))
 
 
 def _counts(results: Results, name: str) -> np.ndarray | None:
     total = None
     for run in results.finished(name):
-        found = results.artifact(run, results.deploy(name), "confusion")
+        found = run.artifact(results.deploy(name), "confusion")
         if found is not None:
             counts = np.asarray(found["counts"], dtype=np.int64)
             total = counts if total is None else total + counts

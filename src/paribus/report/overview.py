@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 from paribus.analysis.answers import Answer
-from paribus.analysis.drawer import test_access
+from paribus.analysis.test_access import test_access
 from paribus.analysis.findings import Summary, summary
 from paribus.analysis.results import Results
-from paribus.analysis.verdicts import Judged, judged
+from paribus.analysis.verdicts import ClaimOutcome, claim_outcomes
 from paribus.analysis.wording import difference, is_share, label
 from paribus.report import charts
 from paribus.report.blocks import Chart, Note, Notes, Section, Topics, Verdict
@@ -29,7 +29,7 @@ def answer_section(found: Answer) -> Section | None:
 
 def verdict_section(results: Results) -> Section | None:
     """Every claim with its verdict and interval."""
-    found = judged(results)
+    found = claim_outcomes(results)
     if not found:
         return None
     blocks = tuple(_verdict(case, i) for i, case in enumerate(found))
@@ -66,14 +66,14 @@ def _note(results: Results, item: Summary) -> Note:
     return Note(item.kind.replace("-", " "), item.sentence, grave=item.kind in GRAVE, arm=arm)
 
 
-def _verdict(case: Judged, place: int) -> Verdict:
+def _verdict(case: ClaimOutcome, place: int) -> Verdict:
     told = f"{difference(case.claim.metric, case.effect)} on average: " if case.effect is not None else ""
     reason = case.reason if told else capital(case.reason)
     sentence = f"{told}{reason}."
     return Verdict(case.claim.statement, case.verdict, sentence, _drawn(case, place))
 
 
-def _drawn(case: Judged, place: int) -> Chart | None:
+def _drawn(case: ClaimOutcome, place: int) -> Chart | None:
     """The claim's difference, + favouring it; None where there is nothing to draw."""
     if case.effect is None:
         return None

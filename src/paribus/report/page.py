@@ -21,7 +21,7 @@ from paribus import __version__
 from paribus.analysis.answers import answer
 from paribus.analysis.results import Results, load
 from paribus.analysis.tables import rows
-from paribus.analysis.verdicts import judged
+from paribus.analysis.verdicts import claim_outcomes
 from paribus.energy.carbon import Grid
 from paribus.report import (
     comparison,
@@ -162,7 +162,7 @@ def compose(results: Results, grid: Grid | None = None, up: str = "") -> Page:
         identity=results.study_id,
         version=__version__,
         sections=tuple(s for s in sections if s is not None),
-        outcomes=tuple(case.verdict for case in judged(results)),
+        outcomes=tuple(case.verdict for case in claim_outcomes(results)),
         arms=len(results.arms),
         table=whole,
         up=up,

@@ -10,7 +10,7 @@ from paribus.analysis.results import Results
 from paribus.analysis.tables import shown_rules
 from paribus.analysis.wording import label
 from paribus.report import charts
-from paribus.report.blocks import Block, Chart, Record, Section, Side
+from paribus.report.blocks import Block, Chart, Record, Section, SideBySide
 from paribus.report.tabulate import capital
 from paribus.spec.metrics import METRICS
 
@@ -30,7 +30,7 @@ def section(results: Results) -> Section | None:
     losses = tuple(drawn[metric] for metric in _LOSSES if metric in drawn)
     if not drawn:
         return None
-    blocks: list[Block] = [Side(losses)] if len(losses) > 1 else list(losses)
+    blocks: list[Block] = [SideBySide(losses)] if len(losses) > 1 else list(losses)
     blocks += [drawn[metric] for metric in (*_ACCURACIES, "lr") if metric in drawn]
     return Section("curves", "Loss and accuracy over the epochs", tuple(blocks), lead=tuple(_lead(found)))
 

@@ -20,7 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from paribus import __version__
 from paribus.analysis.results import Results, load
 from paribus.analysis.tables import rows
-from paribus.analysis.verdicts import judged
+from paribus.analysis.verdicts import claim_outcomes
 from paribus.report.page import Page, compose, html, policy, scripts, standing, style
 from paribus.report.writing import csv_text
 from paribus.store.records import StudyRecord
@@ -153,7 +153,7 @@ class Library:
 
 def _listed(results: Results) -> _Listed:
     study = results.study
-    outcomes = tuple(case.verdict for case in judged(results))
+    outcomes = tuple(case.verdict for case in claim_outcomes(results))
     return _Listed(results.study_id, study.name, study.title, study.question, standing(results), outcomes)
 
 

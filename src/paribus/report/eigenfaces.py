@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from paribus.analysis.eigenfaces import Pca, bottleneck, floors, overlaps, pca
-from paribus.analysis.results import Results, Run
+from paribus.analysis.results import Results
+from paribus.analysis.run import Run
 from paribus.analysis.weights import first_layer
 from paribus.report import charts
-from paribus.report.blocks import Block, Cell, Chart, Montage, Section, Side, Strip, Table
+from paribus.report.blocks import Block, Cell, Chart, Montage, Section, SideBySide, Strip, Table
 from paribus.report.montage import robust_limit, strip
 from paribus.report.pictures import montage
 from paribus.report.tabulate import Column, arm, estimated, number, shown, spread, table, text
@@ -26,9 +27,9 @@ def section(results: Results) -> Section | None:
     if not found:
         return None
     _, first = found[0]
-    blocks: list[Block] = [Side((*_mean(first), _floor_chart(results, first)))]
+    blocks: list[Block] = [SideBySide((*_mean(first), _floor_chart(results, first)))]
     ranks = dict.fromkeys(bottleneck(results, run.arm) for run, _ in found)
-    blocks += [Side((*_eigenfaces(first, rank), *_weights(results, found, rank))) for rank in ranks]
+    blocks += [SideBySide((*_eigenfaces(first, rank), *_weights(results, found, rank))) for rank in ranks]
     blocks += _floor_table(results) + _overlap_table(results)
     lead = (
         "Eigenfaces are the principal components of the training pictures with their mean removed, found by singular "

@@ -9,7 +9,7 @@ import numpy as np
 from paribus.analysis.denoising import Denoised, conditions, denoised
 from paribus.analysis.eigenfaces import bottleneck
 from paribus.analysis.results import Results
-from paribus.report.blocks import Block, Cell, Montage, Record, Section, Side, Strip, Table
+from paribus.report.blocks import Block, Cell, Montage, Record, Section, SideBySide, Strip, Table
 from paribus.report.dotplots import Line, plot
 from paribus.report.montage import strip
 from paribus.report.pictures import firsts, montage, shape_of
@@ -24,7 +24,7 @@ def section(results: Results) -> Section | None:
     if not found:
         return None
     pictures = _pictures(results)
-    blocks: list[Block] = [Side(tuple(pictures))] if len(pictures) > 1 else list(pictures)
+    blocks: list[Block] = [SideBySide(tuple(pictures))] if len(pictures) > 1 else list(pictures)
     blocks += [_errors(results, found), _table(results, found)]
     made = "; ".join(dict.fromkeys(case.made for case in found))
     lead = (
@@ -48,7 +48,7 @@ def _pictures(results: Results) -> list[Montage]:
     shown = [
         (run, found)
         for run in firsts(results)
-        if (found := results.artifact(run, results.deploy(run.arm), "denoising"))
+        if (found := run.artifact(results.deploy(run.arm), "denoising"))
     ]
     asked = list(dict.fromkeys(name for run, _ in shown for name in conditions(results, run.arm)))
     return [_condition(results, condition, shown) for condition in asked]

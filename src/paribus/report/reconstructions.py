@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from paribus.analysis.results import Results, Run
+from paribus.analysis.results import Results
+from paribus.analysis.run import Run
 from paribus.analysis.weights import image_shape
-from paribus.report.blocks import Montage, Section, Side, Strip
+from paribus.report.blocks import Montage, Section, SideBySide, Strip
 from paribus.report.montage import GAP, strip
 
 IN_A_SET = 6
@@ -22,7 +23,7 @@ def section(results: Results) -> Section | None:
     shown = [
         (run, found)
         for run in firsts(results)
-        if (found := results.artifact(run, results.deploy(run.arm), "reconstructions"))
+        if (found := run.artifact(results.deploy(run.arm), "reconstructions"))
     ]
     if not shown:
         return None
@@ -45,7 +46,7 @@ def section(results: Results) -> Section | None:
         f"The same pictures through every arm at its deployed epoch ({results.study.deploy}), first replicate. "
         "The error is the mean squared one per pixel over the row."
     )
-    return Section("reconstructions", "Pictures and their reconstructions", (Side(tuple(blocks)),), lead=(lead,))
+    return Section("reconstructions", "Pictures and their reconstructions", (SideBySide(tuple(blocks)),), lead=(lead,))
 
 
 def montage(

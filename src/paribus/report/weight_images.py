@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from paribus.analysis.results import Results, Run
+from paribus.analysis.results import Results
+from paribus.analysis.run import Run
 from paribus.analysis.weights import History, history
-from paribus.report.blocks import Block, Fold, Montage, Section, Side, Strip
+from paribus.report.blocks import Block, Fold, Montage, Section, SideBySide, Strip
 from paribus.report.montage import robust_limit, strip
 from paribus.report.pictures import firsts, montage
 
@@ -27,7 +28,7 @@ def section(results: Results) -> Section | None:
         width = found.weights.shape[1]
         side = _side(results, run, found, found.shape)
         blocks.append(Fold(f"{run.arm}: first-layer weights over the epochs", (side,)) if width in widths else side)
-        if results.artifact(run, "", "pca") is None and width > UNITS_SHOWN:
+        if run.artifact("", "pca") is None and width > UNITS_SHOWN:
             blocks.append(
                 Fold(f"{run.arm}: all {width} units at the end", (_all_units(results, run, found, found.shape),))
             )
@@ -42,7 +43,7 @@ def section(results: Results) -> Section | None:
     return Section("weights", "First-layer weights over the epochs", tuple(blocks), lead=(lead,))
 
 
-def _side(results: Results, run: Run, found: History, shape: tuple[int, int]) -> Side:
+def _side(results: Results, run: Run, found: History, shape: tuple[int, int]) -> SideBySide:
     """An arm's units over the epochs, in two halves beside each other."""
     total = found.weights.shape[1]
     epochs = drawn_snapshots(found.epoch)
@@ -59,7 +60,7 @@ def _side(results: Results, run: Run, found: History, shape: tuple[int, int]) ->
         name = f"weights-{results.arms.index(run.arm)}-{i + 1}"
         columns = [f"{int(found.epoch[e]):,}" for e in epochs]
         halves.append(montage(name, words, columns, strips, shape, note=note if i == 0 else ""))
-    return Side(tuple(halves))
+    return SideBySide(tuple(halves))
 
 
 def _unit(
@@ -108,7 +109,7 @@ def shown_units(total: int, rates: npt.NDArray[np.floating] | None) -> list[int]
 
 def _firing(results: Results, run: Run, total: int) -> npt.NDArray[np.floating] | None:
     """On what share of the training images each first-layer unit fires, where that was kept."""
-    found = results.artifact(run, results.deploy(run.arm), "activity")
+    found = run.artifact(results.deploy(run.arm), "activity")
     if found is None or "fc1" not in found or len(found["fc1"]) != total:
         return None
     return np.asarray(found["fc1"], np.float64)
