@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from paribus.analysis.estimates import Estimate
 from paribus.analysis.results import Results
-from paribus.analysis.wording import is_share, label
+from paribus.analysis.wording import label
 from paribus.report import charts
 from paribus.report.blocks import Block, Chart, SideBySide
+from paribus.spec.metrics import METRICS
 
 LOG_FROM = 12.0
 SHORT_LINE = 30
@@ -29,21 +30,23 @@ class Line:
 def plot(
     results: Results, name: str, title: str, lines: Sequence[Line], metric: str, *, axis: str = "", beside: str = ""
 ) -> Chart:
-    """A dot plot of `metric`, on a logarithmic axis where its values span orders. `beside` names the figures beside."""
+    """A dot plot of `metric`, on a logarithmic axis where its values span orders. `beside` names the figures beside.
+
+    At least one line has a value.
+    """
     each = [
-        {"line": line.name, "arm": line.arm, "replicate": i, "value": value}
+        {"line": line.name, "arm": line.arm, "replicate": replicate, "value": value}
         for line in lines
-        for i, value in enumerate(line.estimate.values)
+        for replicate, value in zip(results.study.replicates.indices, line.estimate.values, strict=True)
         if value is not None
     ]
     means = [{"line": line.name, "arm": line.arm, "mean": line.estimate.mean, "beside": line.beside} for line in lines]
     values = [float(row["value"]) for row in each] + [line.beside for line in lines if line.beside is not None]
-    log = not is_share(metric) and min(values) > 0 and max(values) > LOG_FROM * min(values)
+    percent = METRICS[metric].is_share
+    log = not percent and min(values) > 0 and max(values) > LOG_FROM * min(values)
     beside = beside if any(line.beside is not None for line in lines) else ""
     words = (axis or label(metric)) + (" (log scale)" if log else "")
-    drawing = charts.dots(
-        results.arms, [line.name for line in lines], x=words, percent=is_share(metric), log=log, beside=beside
-    )
+    drawing = charts.dots(results.arms, [line.name for line in lines], x=words, percent=percent, log=log, beside=beside)
     note = "Circles are replicates, the stroke their mean" + (f", the diamond {beside}." if beside else ".")
     alt = f"{title}: {len(lines)} lines, from {lines[0].name} to {lines[-1].name}."
     return charts.figure(

@@ -1,4 +1,4 @@
-"""Pictures given to the networks and what these make of them, and how rows of pictures are laid out."""
+"""Inputs and reconstructions of the networks, and how rows of images are laid out."""
 
 from __future__ import annotations
 
@@ -14,27 +14,22 @@ from paribus.report.montage import GAP, strip
 
 IN_A_SET = 6
 SETS = 2
-LEAST_SIDE = 56
-"""Pictures are enlarged to at least this many CSS pixels."""
+MIN_SIDE = 56
+"""Images are enlarged to at least this many CSS pixels."""
 
 
 def section(results: Results) -> Section | None:
     """Inputs and every arm's outputs, in two sets."""
-    shown = [
-        (run, found)
-        for run in firsts(results)
-        if (found := run.artifact(results.deploy(run.arm), "reconstructions"))
-    ]
+    runs, shape = runs_of_images(results)
+    shown = [(run, found) for run in runs if (found := run.artifact(results.deploy(run.arm), "reconstructions"))]
     if not shown:
         return None
-    first, arrays = shown[0]
-    inputs = np.asarray(arrays["inputs"])
-    shape = shape_of(results, first, inputs.shape[1])
+    inputs = np.asarray(shown[0][1]["inputs"])
     blocks: list[Montage] = []
     for number, start in enumerate(range(0, min(len(inputs), SETS * IN_A_SET), IN_A_SET), start=1):
         part = slice(start, start + IN_A_SET)
         given = inputs[part]
-        strips = [Strip("input", strip(given, shape), f"Set {number}: the pictures given to the networks", len(given))]
+        strips = [Strip("input", strip(given, shape), f"Set {number}: the images given to the networks", len(given))]
         for run, arrays in shown:
             outputs = np.asarray(arrays["outputs"])[part]
             error = float(np.mean((outputs - np.asarray(arrays["inputs"])[part]) ** 2))
@@ -43,10 +38,10 @@ def section(results: Results) -> Section | None:
             strips.append(Strip(run.arm, strip(outputs, shape), words, len(outputs), place, f"error {error:.5f}"))
         blocks.append(montage(f"reconstructions-{number}", f"Set {number}", (), strips, shape))
     lead = (
-        f"The same pictures through every arm at its deployed epoch ({results.study.deploy}), first replicate. "
+        f"The same images through every arm at its deployed epoch ({results.study.deploy}), first replicate. "
         "The error is the mean squared one per pixel over the row."
     )
-    return Section("reconstructions", "Pictures and their reconstructions", (SideBySide(tuple(blocks)),), lead=(lead,))
+    return Section("reconstructions", "Images and their reconstructions", (SideBySide(tuple(blocks)),), lead=(lead,))
 
 
 def montage(
@@ -59,18 +54,17 @@ def montage(
     across: int | None = None,
     note: str = "",
 ) -> Montage:
-    """Strips of pictures of one shape, small pictures enlarged by a whole factor; `across` to a row in a grid."""
-    scale = max(1, -(-LEAST_SIDE // max(shape)))
+    """Strips of images of one shape, small images enlarged by a whole factor; `across` to a row in a grid."""
+    scale = max(1, -(-MIN_SIDE // max(shape)))
     height, width = ((side + GAP) * scale for side in shape)
     return Montage(name, title, tuple(columns), tuple(strips), width, height, across, note)
 
 
-def shape_of(results: Results, run: Run, pixels: int) -> tuple[int, int]:
-    """Height and width of a run's pictures; a single row of pixels where they make no picture."""
-    return image_shape(results, run, pixels) or (1, pixels)
+def runs_of_images(results: Results) -> tuple[list[Run], tuple[int, int]]:
+    """The runs whose images are shown, and (height, width) of these images.
 
-
-def firsts(results: Results) -> list[Run]:
-    """The first finished run of every arm that has one: those whose pictures are shown."""
-    found = (results.first(name) for name in results.arms)
-    return [run for run in found if run is not None]
+    They are the first finished run of every arm, as far as examples are images, of the first such arm's shape.
+    """
+    runs = [run for arm in results.arms if (run := results.first(arm)) is not None]
+    shape = next((shape for run in runs if (shape := image_shape(run)) is not None), (1, 1))
+    return [run for run in runs if image_shape(run) == shape], shape
