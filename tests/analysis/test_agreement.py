@@ -3,6 +3,7 @@ import math
 import pytest
 
 from paribus.analysis.agreement import agreements
+from tests.analysis.conftest import CLASSIFIERS
 
 RULE = "max-val-accuracy"
 
@@ -62,6 +63,14 @@ def test_a_validation_accuracy_within_the_chance_of_its_split_is_called_that(cla
     assert entry.beyond is True
     assert _kinds(entry) == ["split-chance"]
     assert f"{100 * math.sqrt(0.81 * 0.19 / 2000):.2f} points" in entry.reasons[0].sentence
+
+
+def test_validation_examples_that_the_file_gives_are_no_chance_of_a_split(classifiers, steady) -> None:
+    text = CLASSIFIERS.replace('split = "scarce"', 'split = "given"')
+    maker = classifiers(more=_study(val_accuracy=0.825), text=text)
+    for replicate in range(3):
+        maker.run("fixed", replicate, curves={**steady(0), "val_accuracy": [0.5, 0.7, 0.81, 0.7]})
+    assert _kinds(_found(maker)["val_accuracy"]) == ["unexplained"]
 
 
 def test_a_validation_accuracy_far_beyond_its_split_s_chance_is_not_excused(classifiers, steady) -> None:

@@ -123,9 +123,7 @@ class Maker:
         shares = {run.id: 1 / len(runs) for run in runs}
         method = {"tag": "modelled", "watts_a_core": 12.5, "basis": "CPU time times a stated power"}
         used = UsageRecord("s", "2025-03-01T09:00:00+00:00", 412.0, 790.0, 9875.0, "modelled", method, shares, 1000)
-        forecast = Forecast(
-            STUDY_ID, "2025-03-01T08:59:00+00:00", 1000, 380.0, 9000.0, "a short trial of each cohort"
-        )
+        forecast = Forecast(STUDY_ID, "2025-03-01T08:59:00+00:00", 1000, 380.0, 9000.0, "a short trial of each cohort")
         return Results(self.study, STUDY_ID, tuple(runs), tuple(reads), (used,), (forecast,))
 
     def dataset(self, recipe: Recipe) -> Dataset:

@@ -130,8 +130,9 @@ def _split_chance(results: Results, row: Row, difference: float) -> Iterator[Rea
     A share p of N examples drawn at random has the sampling sd sqrt(p(1-p)/N); the difference of one such figure and
     the mean of n independent ones has that times sqrt(1 + 1/n).
     """
-    dataset = results.dataset(row.arm)
-    if row.metric != "val_accuracy" or dataset is None or not dataset.held_out_of or row.mean is None:
+    dataset, split = results.dataset(row.arm), results.recipe(row.arm).data.split
+    drawn = split.by != "given" or split.validation > 0
+    if row.metric != "val_accuracy" or dataset is None or not dataset.validation or not drawn or row.mean is None:
         return
     sd = math.sqrt(row.mean * (1 - row.mean) / dataset.validation)
     reach = _NORMAL * sd * math.sqrt(1 + 1 / row.n)
