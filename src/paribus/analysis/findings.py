@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from paribus.analysis.results import run_of
-from paribus.analysis.run import Run
+from paribus.analysis.run import Run, run_of
 from paribus.analysis.thresholds import (
     EQUAL_VARIANCE,
     MEMORISED_SHARE,

@@ -6,12 +6,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from paribus.analysis.run import Run
+from paribus.analysis.run import Run, run_of
 from paribus.spec.dataset import Dataset
 from paribus.spec.network import layer_names
 from paribus.spec.recipe import Recipe
 from paribus.spec.study import Study, parse
-from paribus.store.records import Forecast, RunRecord, TestRead, UsageRecord
+from paribus.store.records import Forecast, TestRead, UsageRecord
 
 if TYPE_CHECKING:
     from paribus.store.workspace import Workspace
@@ -128,23 +128,3 @@ def load(workspace: Workspace, name_or_id: str) -> Results:
             namesakes=len(namesakes),
             latest=namesakes[-1] == record.id,
         )
-
-
-def run_of(workspace: Workspace, record: RunRecord, arm: str = "", replicate: int = 0) -> Run:
-    """A recorded run; `arm` and `replicate` as the membership of a study says."""
-    return Run(
-        arm=arm,
-        replicate=replicate,
-        id=record.id,
-        identity=record.identity,
-        state=record.state,
-        epochs_done=record.epochs_done,
-        dataset=Dataset.from_json(dict(record.dataset)),
-        curves=workspace.curves(record.id),
-        tensors=workspace.tensors,
-        selections={chosen.rule: chosen for chosen in workspace.selections(record.id)},
-        snapshots=tuple(sorted(workspace.snapshots(record.id), key=lambda s: (s.part, s.epoch))),
-        measurements={(m.rule, m.name): m.value for m in workspace.measurements(record.id)},
-        artifacts={(a.rule, a.name): a.tensors for a in workspace.artifacts(record.id)},
-        environment=record.environment,
-    )

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
@@ -15,7 +15,10 @@ from paribus.analysis.units import HiddenLayer, hidden_layers
 from paribus.spec.dataset import Dataset
 from paribus.spec.metrics import METRICS
 from paribus.spec.rules import parse_rule, selected_epoch
-from paribus.store.records import Curve, Selected, Snapshot, State, Tensors
+from paribus.store.records import Curve, RunRecord, Selected, Snapshot, State, Tensors
+
+if TYPE_CHECKING:
+    from paribus.store.workspace import Workspace
 
 
 class TensorSource(Protocol):
@@ -100,6 +103,26 @@ class Run:
     @cached_property
     def _hidden_layers(self) -> dict[str, Mapping[str, HiddenLayer]]:
         return {}
+
+
+def run_of(workspace: Workspace, record: RunRecord, arm: str = "", replicate: int = 0) -> Run:
+    """A recorded run; `arm` and `replicate` as the membership of a study says."""
+    return Run(
+        arm=arm,
+        replicate=replicate,
+        id=record.id,
+        identity=record.identity,
+        state=record.state,
+        epochs_done=record.epochs_done,
+        dataset=Dataset.from_json(dict(record.dataset)),
+        curves=workspace.curves(record.id),
+        tensors=workspace.tensors,
+        selections={chosen.rule: chosen for chosen in workspace.selections(record.id)},
+        snapshots=tuple(sorted(workspace.snapshots(record.id), key=lambda s: (s.part, s.epoch))),
+        measurements={(m.rule, m.name): m.value for m in workspace.measurements(record.id)},
+        artifacts={(a.rule, a.name): a.tensors for a in workspace.artifacts(record.id)},
+        environment=record.environment,
+    )
 
 
 def _dead(run: Run, rule: str) -> float | None:

@@ -46,7 +46,7 @@ class GpuMeter(Meter):
         self._began_mj: int | None = None
 
     def start(self) -> None:
-        """Note where the counter stands; start the host's meter."""
+        """Read the counter; start the host's meter."""
         self._began_mj = self._counter_mj()
         self._host.start()
 

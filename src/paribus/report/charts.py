@@ -184,12 +184,12 @@ def contrast(*, x: Sequence[str], by: float, low: float, high: float) -> alt.Lay
 
 
 def dots(
-    arms: Sequence[str], order: Sequence[str], *, x: str, percent: bool = False, log: bool = False, beside: str = ""
+    arms: Sequence[str], order: Sequence[str], *, x: str, percent: bool = False, log: bool = False, reference: str = ""
 ) -> alt.LayerChart:
-    """One quantity by line of a list: every replicate, their mean, and a figure to hold beside it where there is one.
+    """One quantity by line of a list: every replicate, their mean, and a figure to compare with where there is one.
 
-    Data set `dots` has line, arm, replicate, value; `means` has line, arm, mean, beside (or None). `beside` names what
-    that figure is; empty where no line has any.
+    Data set `dots` has line, arm, replicate, value; `means` has line, arm, mean, reference (or None).
+    `reference` says what that figure is; empty where no line has any.
     """
     axis = alt.Axis(format="~%" if percent else "~g", tickCount=7)
     across: dict[str, Any] = {"scale": _scale(log, padding=14), "title": x, "axis": axis}
@@ -211,13 +211,13 @@ def dots(
     means = alt.Chart(alt.NamedData("means"), height=height)
     tip = ["line:N", alt.Tooltip("mean:Q", format=value)]
     mean = means.mark_tick(thickness=3, size=22).encode(x=alt.X("mean:Q", **across), y=down, color=colour, tooltip=tip)
-    if not beside:
+    if not reference:
         return _laid(each, mean)
-    other = means.transform_filter("isValid(datum.beside)").mark_point(
+    other = means.transform_filter("isValid(datum.reference)").mark_point(
         style="ink", shape="diamond", size=90, strokeWidth=1.75
     )
-    tip = [*tip, alt.Tooltip("beside:Q", format=value, title=beside)]
-    return _laid(each, mean, other.encode(x=alt.X("beside:Q", **across), y=down, tooltip=tip))
+    tip = [*tip, alt.Tooltip("reference:Q", format=value, title=reference)]
+    return _laid(each, mean, other.encode(x=alt.X("reference:Q", **across), y=down, tooltip=tip))
 
 
 def pca_error(arms: Sequence[str]) -> alt.LayerChart:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from paribus.analysis.denoising import Denoised, conditions, denoised
+from paribus.analysis.denoising import Denoised, denoised, measured_conditions
 from paribus.analysis.eigenfaces import pca_rank
 from paribus.analysis.results import Results
 from paribus.analysis.run import Run
@@ -49,7 +49,7 @@ def condition_words(condition: str) -> str:
 def _images(results: Results) -> list[Montage]:
     runs, shape = runs_of_images(results)
     shown = [(run, found) for run in runs if (found := run.artifact(results.deploy(run.arm), "denoising"))]
-    names = list(dict.fromkeys(name for run, _ in shown for name in conditions(results, run.arm)))
+    names = list(dict.fromkeys(name for run, _ in shown for name in measured_conditions(results, run.arm)))
     return [_condition(results, condition, shown, shape) for condition in names]
 
 
@@ -57,7 +57,7 @@ def _condition(
     results: Results, condition: str, shown: Sequence[tuple[Run, Tensors]], shape: tuple[int, int]
 ) -> Montage:
     """One condition's rows: the clean images, the noisy ones, every arm that was shown them, PCA by rank."""
-    arms = [(run, arrays, list(conditions(results, run.arm))) for run, arrays in shown]
+    arms = [(run, arrays, list(measured_conditions(results, run.arm))) for run, arrays in shown]
     arms = [(run, arrays, names.index(condition)) for run, arrays, names in arms if condition in names]
     _, arrays, at = arms[0]
     clean = np.asarray(arrays["clean"])[:SHOWN]
@@ -95,7 +95,7 @@ def _errors(results: Results, found: Sequence[Denoised]) -> Block:
         lines,
         "mse",
         axis="mean squared error to the clean image, per pixel",
-        beside="PCA of the same rank",
+        reference="PCA of the same rank",
     )
 
 

@@ -1,4 +1,4 @@
-"""One quantity by arm, or by arm and rule: every replicate, the mean, and a figure to hold beside it."""
+"""One quantity by arm, or by arm and rule: every replicate, the mean, and a figure to compare it with."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ SHORT_LINE = 30
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the plot. `beside` is the figure to hold against it, in the same unit."""
+    """A line of the plot. `reference` is the figure to compare it with, in the same unit."""
 
     name: str
     arm: str
     estimate: Estimate
-    beside: float | None = None
+    reference: float | None = None
 
 
 def plot(
-    results: Results, name: str, title: str, lines: Sequence[Line], metric: str, *, axis: str = "", beside: str = ""
+    results: Results, name: str, title: str, lines: Sequence[Line], metric: str, *, axis: str = "", reference: str = ""
 ) -> Chart:
-    """A dot plot of `metric`, on a logarithmic axis where its values span orders. `beside` names the figures beside.
+    """A dot plot of `metric`, on a logarithmic axis where its values span orders. `reference` names the lines' figures.
 
     At least one line has a value.
     """
@@ -40,14 +40,18 @@ def plot(
         for replicate, value in zip(results.study.replicates.indices, line.estimate.values, strict=True)
         if value is not None
     ]
-    means = [{"line": line.name, "arm": line.arm, "mean": line.estimate.mean, "beside": line.beside} for line in lines]
-    values = [float(row["value"]) for row in each] + [line.beside for line in lines if line.beside is not None]
+    means = [
+        {"line": line.name, "arm": line.arm, "mean": line.estimate.mean, "reference": line.reference} for line in lines
+    ]
+    values = [float(row["value"]) for row in each] + [line.reference for line in lines if line.reference is not None]
     percent = METRICS[metric].is_share
     log = not percent and min(values) > 0 and max(values) > LOG_FROM * min(values)
-    beside = beside if any(line.beside is not None for line in lines) else ""
+    reference = reference if any(line.reference is not None for line in lines) else ""
     words = (axis or label(metric)) + (" (log scale)" if log else "")
-    drawing = charts.dots(results.arms, [line.name for line in lines], x=words, percent=percent, log=log, beside=beside)
-    note = "Circles are replicates, the stroke their mean" + (f", the diamond {beside}." if beside else ".")
+    drawing = charts.dots(
+        results.arms, [line.name for line in lines], x=words, percent=percent, log=log, reference=reference
+    )
+    note = "Circles are replicates, the stroke their mean" + (f", the diamond {reference}." if reference else ".")
     alt = f"{title}: {len(lines)} lines, from {lines[0].name} to {lines[-1].name}."
     return charts.figure(
         name,

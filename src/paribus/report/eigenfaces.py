@@ -101,7 +101,7 @@ def _weights(results: Results, found: Faces, rank: int) -> list[Montage]:
         words = f"first-layer weights of the {rank} units of {run.arm}, replicate {run.replicate}"
         blocks.append(
             _grid(
-                f"beside-{results.arms.index(run.arm)}",
+                f"first-layer-{results.arms.index(run.arm)}",
                 f"{run.arm}: first-layer weights",
                 uri,
                 words,

@@ -49,7 +49,7 @@ def _plots(results: Results, found: Sequence[Agreement]) -> list[Chart]:
         lines = [Line(f"{row.arm} · {row.rule or 'whole run'}", row.arm, row.estimate, row.published) for row in rows]
         if lines:
             name = f"published-{metric.replace('_', '-')}"
-            drawn.append(plot(results, name, capital(label(metric)), lines, metric, beside="the published figure"))
+            drawn.append(plot(results, name, capital(label(metric)), lines, metric, reference="the published figure"))
     return drawn
 
 
