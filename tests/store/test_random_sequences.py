@@ -72,7 +72,7 @@ class Recording(RuleBasedStateMachine):
     def register(self, study: str, chosen: list[str]) -> None:
         known = self.members.setdefault(study, [])
         known += [run_id for run_id in chosen if run_id not in known]
-        members = {("arm", i): NewRun(run_id, run_id, {"id": run_id}) for i, run_id in enumerate(known)}
+        members = {("arm", i): NewRun(run_id, run_id, {"id": run_id}, {}) for i, run_id in enumerate(known)}
         self.ws.register_study(study, "study", "", members, ["claim"])
         for run_id in chosen:
             self.runs.setdefault(run_id, Expected())

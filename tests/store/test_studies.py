@@ -15,7 +15,7 @@ OTHER = "0123456789ab" + "0" * 20
 
 
 def members(*ids: str, arm: str = "plain") -> dict[tuple[str, int], NewRun]:
-    return {(arm, i): NewRun(run_id, f'{{"id":"{run_id}"}}', {"seed": i}) for i, run_id in enumerate(ids)}
+    return {(arm, i): NewRun(run_id, f'{{"id":"{run_id}"}}', {"seed": i}, {}) for i, run_id in enumerate(ids)}
 
 
 @pytest.fixture

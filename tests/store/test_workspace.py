@@ -96,7 +96,7 @@ def test_when_a_run_started_is_recorded_once(begun: Workspace, sequence: ModuleT
     assert begun.run(sequence.A).started_at == begun.progress(sequence.A).started_at == sequence.STARTED
     begun.finish([ended(sequence.A, started_at=later)])
     assert begun.run(sequence.A).started_at == sequence.STARTED
-    begun.register_study("7" * 32, "short", "", {("only", 0): NewRun("c" * 32, "{}", {})})
+    begun.register_study("7" * 32, "short", "", {("only", 0): NewRun("c" * 32, "{}", {}, {})})
     begun.finish([ended("c" * 32, started_at=later)])
     assert begun.run("c" * 32).started_at == later
 

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from paribus.spec.fields import Bounded, Frozen, Named
+from paribus.spec.fields import Bounded, Frozen, named
 
 
 class InitialisationBase(Frozen):
@@ -66,5 +66,5 @@ class Orthogonal(InitialisationBase):
 Initialisation = Annotated[
     Linear | KaimingUniform | KaimingNormal | XavierUniform | XavierNormal | Orthogonal,
     Field(discriminator="kind"),
-    Named,
+    named(),
 ]

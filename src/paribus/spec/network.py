@@ -10,7 +10,7 @@ from annotated_types import Len
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from paribus.spec.activations import Activation, ActivationBase, Relu
-from paribus.spec.fields import Fraction, Frozen, Width
+from paribus.spec.fields import Fraction, Frozen, Width, named
 from paribus.spec.initialisations import Initialisation, Linear
 
 MAX_LAYERS = 20
@@ -76,11 +76,11 @@ class Autoencoder(FullyConnected):
         return (features, *self.hidden, features)
 
 
-def _default_kind(value: Any) -> Any:
-    return {"kind": "mlp", **value} if isinstance(value, dict) else value
+Network = Annotated[Mlp | Autoencoder, Field(discriminator="kind"), named("mlp")]
 
 
-Network = Annotated[Mlp | Autoencoder, Field(discriminator="kind"), BeforeValidator(_default_kind)]
+FIRST_LAYER = "fc1.weight"
+"""The weights of the first layer, by their name in a state dict."""
 
 
 def layer_names(widths: Sequence[int]) -> tuple[str, ...]:

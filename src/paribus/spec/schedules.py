@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from annotated_types import Len
 from pydantic import Field, Strict, model_validator
 
-from paribus.spec.fields import ClosedFraction, Count, CountOrZero, Flag, Fraction, Frozen, Named, NotNegative, Positive
+from paribus.spec.fields import ClosedFraction, Count, CountOrZero, Flag, Fraction, Frozen, named, NotNegative, Positive
 
 
 class Constant(Frozen):
@@ -113,5 +113,5 @@ Schedule = Annotated[
     | ReduceOnPlateau
     | Settle,
     Field(discriminator="kind"),
-    Named,
+    named(),
 ]

@@ -21,6 +21,7 @@ class RunRow(NamedTuple):
     epochs_done: int
     identity: str
     recipe: str
+    dataset: str
     environment: str
     started_at: str | None
     finished_at: str | None

@@ -42,6 +42,7 @@ class NewRun:
     run_id: str
     identity: str
     recipe: Mapping[str, Any]
+    dataset: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class RunRecord:
     identity : canonical JSON text of all that changes what is trained (recipe, random streams, data fingerprint,
         engine family). The workspace stores it and does not interpret it.
     recipe : the full validated configuration as JSON values, defaults included.
+    dataset : the facts of the data that the run was planned with, as JSON values: sizes, shape, names of the classes.
     started_at : when training of the run's first epoch began; None before that.
     finished_at : when its outcome was recorded; None before that.
     """
@@ -63,6 +65,7 @@ class RunRecord:
     epochs_done: int
     identity: str
     recipe: Mapping[str, Any]
+    dataset: Mapping[str, Any]
     environment: Mapping[str, Any]
     started_at: str | None
     finished_at: str | None

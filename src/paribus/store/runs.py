@@ -19,7 +19,7 @@ from paribus.store.refusals import damaged, unknown_run
 def run_record(database: Database, columns: Sequence[Any]) -> RunRecord:
     """A run from its columns in the order of `digests.RUN_COLUMNS`."""
     row: dict[str, Any] = RunRow(*columns)._asdict()
-    row |= {"recipe": database.parsed(row["recipe"]), "environment": database.parsed(row["environment"])}
+    row |= {name: database.parsed(row[name]) for name in ("recipe", "dataset", "environment")}
     return RunRecord(**row)
 
 

@@ -36,6 +36,7 @@ CREATE TABLE runs (
     epochs_done INTEGER NOT NULL CHECK (epochs_done >= 0),
     identity TEXT NOT NULL,              -- canonical JSON: the id is its hash
     recipe TEXT NOT NULL,
+    dataset TEXT NOT NULL,
     environment TEXT NOT NULL,
     started_at TEXT CHECK ((started_at IS NOT NULL) = (state <> 'planned')),
     finished_at TEXT CHECK ((finished_at IS NOT NULL) = (state IN ('done', 'diverged'))),
@@ -209,7 +210,7 @@ _MEASURED = (
 )
 _OTHER_ORIGIN = (
     "NEW.id IS NOT OLD.id OR NEW.identity IS NOT OLD.identity OR NEW.recipe IS NOT OLD.recipe "
-    "OR (OLD.started_at IS NOT NULL AND NEW.started_at IS NOT OLD.started_at)"
+    "OR NEW.dataset IS NOT OLD.dataset OR (OLD.started_at IS NOT NULL AND NEW.started_at IS NOT OLD.started_at)"
 )
 
 

@@ -118,7 +118,7 @@ def _unknown_members(database: Database, study_id: str, members: Members) -> lis
 def _add_runs(database: Database, members: Members) -> None:
     for row in _new_rows(database, members):
         database.change(
-            f"INSERT INTO runs ({digests.RUN_COLUMNS}, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+            f"INSERT INTO runs ({digests.RUN_COLUMNS}, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
             *(*row, digests.of_run(database, row)),
         )
 
@@ -126,7 +126,8 @@ def _add_runs(database: Database, members: Members) -> None:
 def _new_rows(database: Database, members: Members) -> Iterator[RunRow]:
     for run_id, run in {run.run_id: run for run in members.values()}.items():
         if not database.rows("SELECT 1 FROM runs WHERE id = ?", run_id):
-            yield RunRow(run_id, "planned", 0, run.identity, jsontext.dump(run.recipe), "{}", None, None)
+            recipe, dataset = jsontext.dump(run.recipe), jsontext.dump(run.dataset)
+            yield RunRow(run_id, "planned", 0, run.identity, recipe, dataset, "{}", None, None)
 
 
 def _unknown_claims(database: Database, study_id: str, claims: Sequence[str]) -> list[str]:

@@ -143,7 +143,7 @@ def _title(database: Database, run_id: str) -> str:
 
 def _inconsistent(database: Database, row: RunRow) -> Iterator[str]:
     """Where a run's state and the rows that it has do not agree."""
-    for key, text in (("recipe", row.recipe), ("environment", row.environment)):
+    for key, text in (("recipe", row.recipe), ("dataset", row.dataset), ("environment", row.environment)):
         if not _is_json(text):
             yield f"its {key} is no JSON"
     if row.state == "planned" and row.epochs_done:

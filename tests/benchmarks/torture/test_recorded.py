@@ -26,7 +26,7 @@ def progress(workspace, epochs, losses):
 @pytest.fixture
 def workspace(tmp_path):
     with Workspace.open(tmp_path / "workspace", create=True, write=True) as opened:
-        opened.register_study("5" * 32, "small", "", {("only", 0): NewRun(RUN, "{}", {})}, ["claim"])
+        opened.register_study("5" * 32, "small", "", {("only", 0): NewRun(RUN, "{}", {}, {})}, ["claim"])
         yield opened
 
 
