@@ -20,8 +20,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from paribus import __version__
 from paribus.analysis.results import Results, load
 from paribus.analysis.tables import rows
-from paribus.analysis.verdicts import judged
-from paribus.report.page import Page, compose, html, policy, scripts, standing, style
+from paribus.analysis.verdicts import claim_outcomes
+from paribus.energy.carbon import grid_of_user
+from paribus.report.page import Page, html, page_of, policy, progress, scripts, style
 from paribus.report.writing import csv_text
 from paribus.store.records import StudyRecord
 from paribus.store.workspace import Workspace
@@ -29,7 +30,7 @@ from paribus.web.guard import CLOSED_POLICY
 
 REFRESH_S = 30
 """How often the page of a study that still runs is loaded anew."""
-MOST_KEPT = 8
+MAX_PAGES = 8
 """Pages kept in memory."""
 
 _STUDY = r"(?P<study>[a-z0-9-]{1,60})"
@@ -55,7 +56,9 @@ class Document:
 
 
 @dataclass(frozen=True, eq=False)
-class _Made:
+class _Kept:
+    """A study's page, and the version of the study that it shows."""
+
     version: str
     page: Page
     content: bytes
@@ -75,13 +78,17 @@ class _Listed:
 
 @final
 class Library:
-    """The studies of the workspace at `path`, or those of the given identities only."""
+    """The studies of the workspace at `path`, or those of the given identities only.
+
+    Raises UserError where PARIBUS_GRID_G_PER_KWH is no sensible number.
+    """
 
     def __init__(self, path: Path, studies: Sequence[str] = ()) -> None:
         self._path = path
         self._only = frozenset(studies)
-        self._made: dict[str, _Made] = {}
-        self._making = Lock()
+        self._grid = grid_of_user()
+        self._kept: dict[str, _Kept] = {}
+        self._lock = Lock()
 
     def find(self, target: str) -> Document | None:
         """The answer to a request's target, or None where there is none. Raises UserError for a broken workspace."""
@@ -98,10 +105,10 @@ class Library:
             return None
         if kind == "page":
             policies = f"{policy(*scripts())}; frame-ancestors 'none'"
-            refresh_s = REFRESH_S if _runs_still(results) else None
+            refresh_s = REFRESH_S if _in_training(results) else None
             return Document("text/html; charset=utf-8", self._page(results).content, policies, refresh_s)
         if kind == "version":
-            return _json({"version": _version(results), "live": _runs_still(results)})
+            return _json({"version": _version(results), "live": _in_training(results)})
         if kind == "json":
             return _json({"study": results.study.name, "rows": [asdict(row) for row in rows(results)]})
         page = self._page(results).page
@@ -117,26 +124,27 @@ class Library:
     def _shown(self, workspace: Workspace) -> list[StudyRecord]:
         return [record for record in workspace.studies() if not self._only or record.id in self._only]
 
-    def _page(self, results: Results) -> _Made:
+    def _page(self, results: Results) -> _Kept:
         """The study's page, made anew where the study has gone on since."""
         version = _version(results)
-        with self._making:
-            made = self._made.pop(results.study_id, None)
-            if made is None or made.version != version:
-                page = compose(results, up="/")
-                if _runs_still(results):
+        with self._lock:
+            kept = self._kept.pop(results.study_id, None)
+            if kept is None or kept.version != version:
+                page = page_of(results, grid=self._grid, up="/")
+                if _in_training(results):
                     page = replace(page, state=f"{page.state} · live: loaded anew every {REFRESH_S} s")
-                made = _Made(version, page, html(page, f"/study/{results.study_id}/").encode())
-            self._made[results.study_id] = made  # the latest shown comes last
-            while len(self._made) > MOST_KEPT:
-                del self._made[next(iter(self._made))]
-        return made
+                kept = _Kept(version, page, html(page, f"/study/{results.study_id}/").encode())
+            self._kept[results.study_id] = kept  # the latest shown comes last
+            while len(self._kept) > MAX_PAGES:
+                del self._kept[next(iter(self._kept))]
+        return kept
 
     def _index(self) -> Document:
+        """The studies asked for, or the latest of each name."""
         with Workspace.open(self._path) as workspace:
-            latest = {record.name: record for record in self._shown(workspace)}
-            found = [load(workspace, record.id) for record in latest.values()]
-        live = any(map(_runs_still, found))
+            shown = {record.id if self._only else record.name: record for record in self._shown(workspace)}
+            found = [load(workspace, record.id) for record in shown.values()]
+        live = any(map(_in_training, found))
         environment = Environment(
             loader=PackageLoader("paribus.web", "templates"), autoescape=True, undefined=StrictUndefined
         )
@@ -153,25 +161,30 @@ class Library:
 
 def _listed(results: Results) -> _Listed:
     study = results.study
-    outcomes = tuple(case.verdict for case in judged(results))
-    return _Listed(results.study_id, study.name, study.title, study.question, standing(results), outcomes)
+    try:
+        outcomes = tuple(case.verdict for case in claim_outcomes(results))
+    except (ArithmeticError, LookupError, ValueError):
+        outcomes = ()  # the study's own page says what is wrong
+    return _Listed(results.study_id, study.name, study.title, study.question, progress(results), outcomes)
 
 
 def _json(content: object) -> Document:
     return Document("application/json", json.dumps(content, allow_nan=False).encode())
 
 
-def _runs_still(results: Results) -> bool:
+def _in_training(results: Results) -> bool:
     return any(state not in ("done", "diverged") for state in results.states())
 
 
 def _version(results: Results) -> str:
-    """A name for all that a study's page rests on: another one as soon as anything of it has changed."""
+    """A name for all that a study's page rests on, another one as soon as any of it changes."""
     content = (
         results.study_id,
         [(run.id, run.arm, run.replicate, run.state, run.epochs_done) for run in results.runs],
         results.test_reads,
-        results.spans,
+        results.usage,
         results.forecasts,
+        results.namesakes,
+        results.latest,
     )
     return hashlib.sha256(repr(content).encode()).hexdigest()[:32]
