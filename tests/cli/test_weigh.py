@@ -40,9 +40,9 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_a_network_stands_beside_the_recorded_run(paribus: Paribus, weights: Path) -> None:
     before = contents(Path("paribus-workspace"))
-    said = paribus("weigh", weights, "course", "fast", "--replicate", "1", "--json")
-    assert (said.code, said.err) == (0, "")
-    told = json.loads(said.out)
+    result = paribus("weigh", weights, "course", "fast", "--replicate", "1", "--json")
+    assert (result.code, result.err) == (0, "")
+    told = json.loads(result.out)
     keys = "file sha256 study arm replicate run layers measured recorded test notes"
     assert list(told) == keys.split()
     assert told["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
@@ -56,29 +56,29 @@ def test_a_network_stands_beside_the_recorded_run(paribus: Paribus, weights: Pat
 
 
 def test_the_locked_drawer_stays_shut(paribus: Paribus, weights: Path) -> None:
-    said = paribus("weigh", weights, "course", "fast", "--json")
-    told = json.loads(said.out)
+    result = paribus("weigh", weights, "course", "fast", "--json")
+    told = json.loads(result.out)
     assert told["test"] is None
     assert not any(metric.startswith("test") for metric in told["measured"])
     assert any("the locked drawer stays shut" in note for note in told["notes"])
 
 
 def test_people_get_a_table(paribus: Paribus, weights: Path) -> None:
-    said = paribus("weigh", weights, "course.toml", "fast", "--replicate", 1)
-    assert said.code == 0
-    lines = [line.split() for line in said.out.splitlines()]
+    result = paribus("weigh", weights, "course.toml", "fast", "--replicate", 1)
+    assert result.code == 0
+    lines = [line.split() for line in result.out.splitlines()]
     assert lines[0] == ["fast_0003.pt:", "784-4-10"]
-    heading = next(line for line in said.out.splitlines() if line.startswith("metric"))
+    heading = next(line for line in result.out.splitlines() if line.startswith("metric"))
     assert [word in heading for word in ("the file", "recorded at last", "recorded at max-val-accuracy")] == [True] * 3
     (accuracy,) = (line for line in lines if line[:1] == ["val_accuracy"])
     assert accuracy[1] == accuracy[3]
-    assert "the locked drawer stays shut" in said.err
+    assert "the locked drawer stays shut" in result.err
 
 
 def test_without_a_recorded_run_the_file_stands_alone(paribus: Paribus, weights: Path, tmp_path: Path) -> None:
-    said = paribus("weigh", weights, "course.toml", "slow", "--workspace", tmp_path / "none", "--json")
-    assert said.code == 0
-    told = json.loads(said.out)
+    result = paribus("weigh", weights, "course.toml", "slow", "--workspace", tmp_path / "none", "--json")
+    assert result.code == 0
+    told = json.loads(result.out)
     assert told["recorded"] is None
     assert any("not recorded" in note for note in told["notes"])
     assert not (tmp_path / "none").exists()
@@ -100,8 +100,8 @@ def test_without_a_recorded_run_the_file_stands_alone(paribus: Paribus, weights:
 )
 def test_mistakes_are_one_line(paribus: Paribus, weights: Path, argv: tuple[str, ...], says: str) -> None:
     before = contents(Path())
-    said = paribus("weigh", *argv[:3], *(f"{a}={b}" for a, b in zip(argv[3::2], argv[4::2], strict=True)))
-    assert (said.code, said.out) == (2, "")
-    assert len(said.lines) == 1
-    assert says in said.err
+    result = paribus("weigh", *argv[:3], *(f"{a}={b}" for a, b in zip(argv[3::2], argv[4::2], strict=True)))
+    assert (result.code, result.out) == (2, "")
+    assert len(result.lines) == 1
+    assert says in result.err
     assert contents(Path()) == before

@@ -1,4 +1,4 @@
-"""A workspace of two studies, one of them full of mark-up, and a viewer that shows it."""
+"""A workspace of two studies whose texts hold mark-up, and a viewer that shows it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ by = 0.001
 
 
 def study(name: str, epochs: int = 3) -> Study:
-    return parse(TEXT.format(name=name, title=SCRIPT, epochs=epochs), place="a made-up study")
+    return parse(TEXT.format(name=name, title=SCRIPT, epochs=epochs), place="a test study")
 
 
 def members(of: Study) -> dict[tuple[str, int], NewRun]:
@@ -118,7 +118,7 @@ def outcome(run: str, place: int) -> Outcome:
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace at rest: `done` has ended, `open` has only been registered."""
+    """A workspace: the study `done` has ended, `open` has only been registered."""
     path = tmp_path_factory.mktemp("viewed") / "workspace"
     with Workspace.open(path, create=True, write=True) as workspace:
         workspace.finish([outcome(run, place) for place, run in enumerate(registered(workspace, study("done")))])
@@ -139,7 +139,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Client:
-    """Asks a viewer that listens on `port`."""
+    """Sends requests to a viewer that listens on `port`."""
 
     port: int
 
@@ -162,7 +162,7 @@ Serve = Callable[..., Client]
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Starts viewers, and ends them with the test."""
+    """Starts viewers, and stops them after the test."""
     running: list[tuple[Viewer, Thread]] = []
 
     def start(path: Path, *studies: str) -> Client:
@@ -186,5 +186,5 @@ def client(serve: Serve, folder: Path) -> Client:
 
 @pytest.fixture(scope="session")
 def identity() -> str:
-    """Of the study that has ended."""
+    """The identity of the study that has ended."""
     return id_of(study("done"))

@@ -41,7 +41,7 @@ def test_the_table_is_that_of_the_analysis(folder: Path) -> None:
     assert {line["arm"] for line in lines} == {"</script><script>alert(1)</script>", "'=1+1 <b>"}
 
 
-def test_a_study_that_runs_renews_itself_until_it_has_ended(tmp_path: Path) -> None:
+def test_the_page_of_a_study_in_training_refreshes_until_it_has_ended(tmp_path: Path) -> None:
     with Workspace.open(tmp_path / "w", create=True, write=True) as workspace:
         runs = registered(workspace, study("going"))
         shown = Library(tmp_path / "w")

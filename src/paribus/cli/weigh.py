@@ -10,8 +10,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paribus.cli.naming import looks_like_path, open_to_read, study_to_run
-from paribus.cli.speech import number, relay_log, talk, tell, tell_columns, tell_json
+from paribus.cli.arguments import load_study, looks_like_path, open_workspace
+from paribus.cli.formatting import format_number
+from paribus.cli.output import print_columns, print_json, print_line, print_log, print_message
 from paribus.errors import Exit, UserError
 
 if TYPE_CHECKING:
@@ -35,9 +36,9 @@ def add_arguments(to: argparse.ArgumentParser) -> None:
     to.add_argument("--json", action="store_true", help="print a JSON object for programs")
 
 
-def call(arguments: argparse.Namespace) -> Exit:
+def execute(arguments: argparse.Namespace) -> Exit:
     """Weigh the file and print what was found."""
-    relay_log()
+    print_log()
     study = _study(arguments.workspace, arguments.study)
     arm, replicate = _arm(study, arguments.arm), _replicate(study, str(arguments.replicate))
     from paribus.execution.foreign import weigh_file
@@ -47,7 +48,7 @@ def call(arguments: argparse.Namespace) -> Exit:
     figures = _figures(run, study.arm(arm).recipe.selection.rules, weighed.measured) if run else {}
     notes = _notes(weighed, run)
     if arguments.json:
-        tell_json(
+        print_json(
             {
                 "file": arguments.file,
                 "sha256": weighed.sha256,
@@ -63,25 +64,25 @@ def call(arguments: argparse.Namespace) -> Exit:
             }
         )
         return Exit.DONE
-    tell(f"{arguments.file}: {'-'.join(map(str, weighed.run.recipe.network.layers))}")
-    tell(f"on the data of {study.name}, arm {arm}, replicate {replicate}")
-    tell()
-    _tell(weighed.measured, figures)
+    print_line(f"{arguments.file}: {'-'.join(map(str, weighed.run.recipe.network.layers))}")
+    print_line(f"on the data of {study.name}, arm {arm}, replicate {replicate}")
+    print_line()
+    _print(weighed.measured, figures)
     for note in notes:
-        talk(f"note: {note}")
+        print_message(f"note: {note}")
     return Exit.DONE
 
 
-def _tell(measured: Mapping[str, float], figures: Mapping[str, Mapping[str, float | None]]) -> None:
+def _print(measured: Mapping[str, float], figures: Mapping[str, Mapping[str, float | None]]) -> None:
     """A line a metric: the file's network, then the recorded run at each of its selection rules."""
     rows = [("metric", "the file", *(f"recorded at {rule}" for rule in figures))]
     if figures:
-        rows.append(("epoch", "-", *(number(at.get("epoch")) for at in figures.values())))
+        rows.append(("epoch", "-", *(format_number(at.get("epoch")) for at in figures.values())))
     rows += [
-        (metric, number(value), *(number(at.get(metric)) for at in figures.values()))
+        (metric, format_number(value), *(format_number(at.get(metric)) for at in figures.values()))
         for metric, value in measured.items()
     ]
-    tell_columns(rows, right=range(1, len(rows[0])))
+    print_columns(rows, right=range(1, len(rows[0])))
 
 
 def _figures(run: Run, rules: tuple[str, ...], measured: Mapping[str, float]) -> dict[str, dict[str, float | None]]:
@@ -112,11 +113,11 @@ def _study(workspace: Path, name: str) -> Study:
     from paribus.spec.study import parse
 
     if not looks_like_path(name) and workspace.exists():
-        with open_to_read(workspace) as known:
+        with open_workspace(workspace) as known:
             for record in reversed(known.studies()):
                 if name in (record.id, record.name):
                     return parse(record.document, place=f"study {record.name} in {workspace}")
-    return study_to_run(name, {})
+    return load_study(name, {})
 
 
 def _arm(study: Study, name: str) -> str:
@@ -143,7 +144,7 @@ def _recorded(workspace: Path, run_id: str) -> Run | None:
     from paribus.analysis.results import load
 
     found: list[Any] = []
-    with open_to_read(workspace) as known:
+    with open_workspace(workspace) as known:
         for record in known.studies():
             if any(run.id == run_id and run.state == "done" for _, _, run in known.runs_of(record.id)):
                 found = [run for run in load(known, record.id).runs if run.id == run_id]

@@ -1,7 +1,7 @@
-"""What the viewer shows: pages and tables of the studies of one workspace, made when they are asked for.
+"""Pages and tables of the studies of one workspace, made on request.
 
 A target names a study by its identity or its exact name and is looked up among the recorded ones; no part of it ever
-becomes a path. The workspace is opened for reading at each request, and closed again.
+becomes a path. Each request opens the workspace for reading and closes it again.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from paribus.report.page import Page, html, page_of, policy, progress, scripts, 
 from paribus.report.writing import csv_text
 from paribus.store.records import StudyRecord
 from paribus.store.workspace import Workspace
-from paribus.web.guard import CLOSED_POLICY
+from paribus.web.guard import NO_CONTENT_POLICY
 
 REFRESH_S = 30
-"""How often the page of a study that still runs is loaded anew."""
+"""Seconds after which a browser reloads the page of a study that is still training."""
 MAX_PAGES = 8
 """Pages kept in memory."""
 
@@ -42,23 +42,21 @@ _TARGETS = {
     "csv": re.compile(rf"/table/{_STUDY}\.csv"),
     "json": re.compile(rf"/table/{_STUDY}\.json"),
 }
-"""Every target that may be asked for, as it stands in the request line: nothing is decoded."""
+"""Every target that exists, as written in the request line: nothing is decoded."""
 
 
 @dataclass(frozen=True)
 class Document:
-    """An answer. `refresh_s` is when a browser should ask again, where the study still runs."""
+    """A response. `refresh_s` is when a browser should reload it, if the study is still training."""
 
     kind: str
     content: bytes
-    policy: str = CLOSED_POLICY
+    policy: str = NO_CONTENT_POLICY
     refresh_s: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class _Kept:
-    """A study's page, and the version of the study that it shows."""
-
+class _CachedPage:
     version: str
     page: Page
     content: bytes
@@ -66,7 +64,7 @@ class _Kept:
 
 @dataclass(frozen=True)
 class _Listed:
-    """A study's line of the index."""
+    """A study's entry on the index page."""
 
     id: str
     name: str
@@ -87,11 +85,11 @@ class Library:
         self._path = path
         self._only = frozenset(studies)
         self._grid = grid_of_user()
-        self._kept: dict[str, _Kept] = {}
+        self._pages: dict[str, _CachedPage] = {}
         self._lock = Lock()
 
     def find(self, target: str) -> Document | None:
-        """The answer to a request's target, or None where there is none. Raises UserError for a broken workspace."""
+        """The response to a request's target, or None if there is none. Raises UserError for a damaged workspace."""
         for kind, form in _TARGETS.items():
             match = form.fullmatch(target)
             if match is not None:
@@ -105,10 +103,10 @@ class Library:
             return None
         if kind == "page":
             policies = f"{policy(*scripts())}; frame-ancestors 'none'"
-            refresh_s = REFRESH_S if _in_training(results) else None
+            refresh_s = REFRESH_S if _is_training(results) else None
             return Document("text/html; charset=utf-8", self._page(results).content, policies, refresh_s)
         if kind == "version":
-            return _json({"version": _version(results), "live": _in_training(results)})
+            return _json({"version": _version(results), "live": _is_training(results)})
         if kind == "json":
             return _json({"study": results.study.name, "rows": [asdict(row) for row in rows(results)]})
         page = self._page(results).page
@@ -124,27 +122,27 @@ class Library:
     def _shown(self, workspace: Workspace) -> list[StudyRecord]:
         return [record for record in workspace.studies() if not self._only or record.id in self._only]
 
-    def _page(self, results: Results) -> _Kept:
-        """The study's page, made anew where the study has gone on since."""
+    def _page(self, results: Results) -> _CachedPage:
+        """The study's page, from the cache unless the study has changed since."""
         version = _version(results)
         with self._lock:
-            kept = self._kept.pop(results.study_id, None)
-            if kept is None or kept.version != version:
+            cached = self._pages.pop(results.study_id, None)
+            if cached is None or cached.version != version:
                 page = page_of(results, grid=self._grid, up="/")
-                if _in_training(results):
-                    page = replace(page, state=f"{page.state} · live: loaded anew every {REFRESH_S} s")
-                kept = _Kept(version, page, html(page, f"/study/{results.study_id}/").encode())
-            self._kept[results.study_id] = kept  # the latest shown comes last
-            while len(self._kept) > MAX_PAGES:
-                del self._kept[next(iter(self._kept))]
-        return kept
+                if _is_training(results):
+                    page = replace(page, state=f"{page.state} · live: refreshes every {REFRESH_S} s")
+                cached = _CachedPage(version, page, html(page, f"/study/{results.study_id}/").encode())
+            self._pages[results.study_id] = cached  # the latest requested comes last
+            while len(self._pages) > MAX_PAGES:
+                del self._pages[next(iter(self._pages))]
+        return cached
 
     def _index(self) -> Document:
         """The studies asked for, or the latest of each name."""
         with Workspace.open(self._path) as workspace:
             shown = {record.id if self._only else record.name: record for record in self._shown(workspace)}
             found = [load(workspace, record.id) for record in shown.values()]
-        live = any(map(_in_training, found))
+        live = any(map(_is_training, found))
         environment = Environment(
             loader=PackageLoader("paribus.web", "templates"), autoescape=True, undefined=StrictUndefined
         )
@@ -172,12 +170,12 @@ def _json(content: object) -> Document:
     return Document("application/json", json.dumps(content, allow_nan=False).encode())
 
 
-def _in_training(results: Results) -> bool:
+def _is_training(results: Results) -> bool:
     return any(state not in ("done", "diverged") for state in results.states())
 
 
 def _version(results: Results) -> str:
-    """A name for all that a study's page rests on, another one as soon as any of it changes."""
+    """A hash of everything that a study's page shows: it changes when any of it changes."""
     content = (
         results.study_id,
         [(run.id, run.arm, run.replicate, run.state, run.epochs_done) for run in results.runs],
