@@ -1,7 +1,7 @@
-"""paribus weigh: show what a network from a PyTorch file does with the data of one arm, beside the arm's own figures.
+"""paribus evaluate: evaluate a network from a file on the data of one arm, beside the arm's own recorded figures.
 
-The file must be a state dict (fc1.weight, fc1.bias, ...) of the arm's network. It is opened in a process of its own,
-where nothing in it can run. Test data are not read: the locked drawer is for recorded runs.
+The file must be a state dict (fc1.weight, fc1.bias, ...) of the arm's network: safetensors, or a PyTorch file, which is
+opened in a process of its own where nothing in it can run. The test set stays locked.
 """
 
 from __future__ import annotations
@@ -12,62 +12,61 @@ from typing import TYPE_CHECKING, Any
 
 from paribus.cli.arguments import load_study, looks_like_path, open_workspace
 from paribus.cli.formatting import format_number
-from paribus.cli.output import print_columns, print_json, print_line, print_log, print_message
+from paribus.cli.output import print_columns, print_json, print_line, print_message
 from paribus.errors import Exit, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from paribus.analysis.results import Run
-    from paribus.execution.foreign import Weighed
+    from paribus.execution.external import Evaluated
     from paribus.spec.study import Study
 
-_SHUT = "the locked drawer stays shut: test data are read at the declared snapshots of recorded runs only"
+_LOCKED = "the test set stays locked: it is read at the declared snapshots of recorded runs only"
 
 
 def add_arguments(to: argparse.ArgumentParser) -> None:
-    """`paribus weigh FILE STUDY ARM [--replicate N] [--json]`."""
-    to.add_argument("file", metavar="FILE", help="a PyTorch file that holds a state dict")
+    """`paribus evaluate FILE STUDY ARM [--replicate N] [--json]`."""
+    to.add_argument("file", metavar="FILE", help="a safetensors or PyTorch file that holds a state dict")
     to.add_argument(
         "study", metavar="STUDY", help="a study of the workspace, else a built-in one; or the path of a study file"
     )
-    to.add_argument("arm", metavar="ARM", help="the arm whose network and data are meant")
-    to.add_argument("--replicate", metavar="N", default="0", help="the replicate whose splits are meant (default: 0)")
+    to.add_argument("arm", metavar="ARM", help="the arm whose network and data are used")
+    to.add_argument("--replicate", metavar="N", default="0", help="the replicate whose splits are used (default: 0)")
     to.add_argument("--json", action="store_true", help="print a JSON object for programs")
 
 
 def execute(arguments: argparse.Namespace) -> Exit:
-    """Weigh the file and print what was found."""
-    print_log()
+    """Evaluate the file's network and print its figures."""
     study = _study(arguments.workspace, arguments.study)
     arm, replicate = _arm(study, arguments.arm), _replicate(study, str(arguments.replicate))
-    from paribus.execution.foreign import weigh_file
+    from paribus.execution.external import evaluate_file
 
-    weighed = weigh_file(Path(arguments.file), study, arm, replicate)
-    run = _recorded(arguments.workspace, weighed.run.run_id)
-    figures = _figures(run, study.arm(arm).recipe.selection.rules, weighed.measured) if run else {}
-    notes = _notes(weighed, run)
+    evaluated = evaluate_file(Path(arguments.file), study, arm, replicate)
+    run = _recorded(arguments.workspace, evaluated.run.id)
+    figures = _figures(run, study.arm(arm).recipe.selection.rules, evaluated.measured) if run else {}
+    notes = _notes(evaluated, run)
     if arguments.json:
         print_json(
             {
                 "file": arguments.file,
-                "sha256": weighed.sha256,
+                "sha256": evaluated.sha256,
                 "study": study.name,
                 "arm": arm,
                 "replicate": replicate,
-                "run": weighed.run.run_id,
-                "layers": weighed.run.recipe.network.layers,
-                "measured": weighed.measured,
+                "run": evaluated.run.id,
+                "widths": evaluated.run.widths,
+                "measured": evaluated.measured,
                 "recorded": figures or None,
                 "test": None,
                 "notes": notes,
             }
         )
         return Exit.DONE
-    print_line(f"{arguments.file}: {'-'.join(map(str, weighed.run.recipe.network.layers))}")
+    print_line(f"{arguments.file}: {'-'.join(map(str, evaluated.run.widths))}")
     print_line(f"on the data of {study.name}, arm {arm}, replicate {replicate}")
     print_line()
-    _print(weighed.measured, figures)
+    _print(evaluated.measured, figures)
     for note in notes:
         print_message(f"note: {note}")
     return Exit.DONE
@@ -97,15 +96,15 @@ def _first(at_rule: float | None, of_run: float | None) -> float | None:
     return of_run if at_rule is None else at_rule
 
 
-def _notes(weighed: Weighed, run: Run | None) -> list[str]:
-    data = weighed.run.recipe.data
-    notes = [_SHUT] if weighed.run.recipe.has_test else []
-    if "val_loss" in weighed.measured:
-        notes.append("nobody knows whether the file's network was trained on some of these validation images")
-    if data.label_noise:
-        notes.append("which training labels are wrong was drawn here, and need not be what that network saw")
+def _notes(evaluated: Evaluated, run: Run | None) -> list[str]:
+    data = evaluated.run.recipe.data
+    notes = [_LOCKED] if evaluated.run.spec.dataset.test else []
+    if "val_loss" in evaluated.measured:
+        notes.append("the file's network may have been trained on some of these validation examples")
+    if data.label_noise is not None:
+        notes.append("the wrong training labels were drawn here; that network may have seen others")
     if run is None:
-        notes.append("this run is not recorded: `paribus run` puts its figures beside")
+        notes.append("this run is not recorded: after `paribus run`, its figures are shown beside these")
     return notes
 
 
@@ -131,9 +130,10 @@ def _arm(study: Study, name: str) -> str:
 
 
 def _replicate(study: Study, text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) <= 9 and int(text) < study.replicates):
-        rule = f"must be a replicate of the study, from 0 to {study.replicates - 1}"
-        raise UserError(rule, given=text, place="--replicate", remedy="write --replicate 0")
+    indices = study.replicates.indices
+    if not (text.isascii() and text.isdecimal() and len(text) <= 9 and int(text) in indices):
+        rule = f"must be a replicate of the study, from {indices[0]} to {indices[-1]}"
+        raise UserError(rule, given=text, place="--replicate", remedy=f"write --replicate {indices[0]}")
     return int(text)
 
 
