@@ -28,13 +28,16 @@ import torch
 from benchmarks.machine import ROOT
 from benchmarks.peers.paribus_training import ParibusTraining, cohort_of, trained_s
 from benchmarks.tasks import Task, task
-from paribus.training import kernels
-from paribus.training.compiling import compiled
+from paribus.training.cpu.compiling import compiled
+from paribus.training.cpu.inputs import gather
+from paribus.training.cpu.matmul import matmul
+from paribus.training.cpu.optimizers import adam, adam_coefficients, sgd, sgd_coefficients
+from paribus.training.cpu.sparse_matmul import skipping_buffers, zero_skipping_matmul
+from paribus.training.cpu.transpose import transpose
+from paribus.training.cpu.zero_skipping import find_nonzero_steps, nonzero_steps, zero_pattern
 from paribus.training.devices import settle_thread
 from paribus.training.engine_compiled import BLOCK, PANEL, UNITS
 from paribus.training.networks import TILE, parameter_count, tiled
-from paribus.training.tiles import product, product_of_chosen, room, turn
-from paribus.training.zeros import choice, choose, zeros_of
 
 PROFILED_RUNS = 32
 """Of so many runs the planner makes cohorts; the first is profiled."""
@@ -94,25 +97,32 @@ def _parts(work: Task) -> dict[str, Callable[[], object]]:
     scratch = [np.zeros(size, np.float32) for size in (max(w.size for w in weights), rows * PANEL, BLOCK * max(widths))]
     pool = (work.pool * 255).astype(np.uint8)
     center, order = np.zeros(widths[0], np.float32), np.random.default_rng(0).permutation(len(pool))[:rows]
-    known = zeros_of(pool) if widths[1] >= UNITS else None
-    choosing = choice(known, rows, widths[0])
-    held = tuple(values), tuple(weights), np.array(widths), tuple(scratch), choosing, room(rows, rows, widths[1])
+    known = zero_pattern(pool) if widths[1] >= UNITS else None
+    choosing = nonzero_steps(known, rows, widths[0])
+    held = (
+        tuple(values),
+        tuple(weights),
+        np.array(widths),
+        tuple(scratch),
+        choosing,
+        skipping_buffers(rows, rows, widths[1]),
+    )
     flat = [np.zeros(parameter_count(widths), np.float32) for _ in range(4)]
-    sgd = kernels.sgd_numbers(np.array([1e-3, 0.9, 0.0, 0.0]))
-    adam = kernels.adam_numbers(np.array([1e-3, 0.9, 0.999, 1e-8, 0.0]), 1, False)
+    for_sgd = sgd_coefficients(np.array([1e-3, 0.9, 0.0, 0.0]))
+    for_adam = adam_coefficients(np.array([1e-3, 0.9, 0.999, 1e-8, 0.0]), 1, False)
 
     def read() -> None:
-        kernels.pick(pool, np.float32(255), center, order, values[0])
+        gather(pool, np.float32(255), center, order, values[0])
         if known is not None:
-            choose(known, order, choosing)
+            find_nonzero_steps(known, order, choosing)
 
     read()  # products depend on where the images are zero
     return {
         "products": lambda: _products(*held),
         "images": read,
-        "optimizer": (lambda: kernels.sgd(*flat[:3], sgd))
+        "optimizer": (lambda: sgd(*flat[:3], for_sgd))
         if work.recipe.optimizer.kind == "sgd"
-        else (lambda: kernels.adam(*flat, adam)),
+        else (lambda: adam(*flat, for_adam)),
     }
 
 
@@ -122,10 +132,10 @@ def _products(values: Any, weights: Any, widths: Any, scratch: Any, choosing: An
     rows, last = len(values[0]), len(weights) - 1
     for i in range(last + 1):
         weight = weights[i]
-        if i == 0 and choosing.known and widths[i] >= widths[i + 1]:
-            product_of_chosen(values[i], weight, values[i + 1], False, 0, choosing, used)
+        if i == 0 and choosing.enabled and widths[i] >= widths[i + 1]:
+            zero_skipping_matmul(values[i], weight, values[i + 1], False, 0, choosing, used)
         elif widths[i] >= widths[i + 1]:
-            product(values[i], weight, values[i + 1], False, 0, False)
+            matmul(values[i], weight, values[i + 1], False, 0, False)
     for i in range(last, -1, -1):
         weight, outputs_first = weights[i], widths[i] < widths[i + 1]
         for begin in range(0, widths[i + 1], PANEL if outputs_first else widths[i + 1]):
@@ -133,18 +143,18 @@ def _products(values: Any, weights: Any, widths: Any, scratch: Any, choosing: An
             if outputs_first:
                 end = min(begin + PANEL, widths[i + 1])
                 gradient, factor = scratch[1][: rows * (end - begin)].reshape(rows, end - begin), weight[begin:end]
-                product(values[i], turn(factor, scratch[0]), gradient, False, 0, False)
+                matmul(values[i], transpose(factor, scratch[0]), gradient, False, 0, False)
             if i:
-                factor = factor if outputs_first else turn(weight, scratch[0])
-                product(gradient, factor, values[i], False, 0, begin > 0)
+                factor = factor if outputs_first else transpose(weight, scratch[0])
+                matmul(gradient, factor, values[i], False, 0, begin > 0)
             left, right = (gradient, values[i]) if outputs_first else (values[i], gradient)
             held, columns = gradient.shape[1] if outputs_first else widths[i], weight.shape[1]
             for row in range(0, held, BLOCK):
                 made = scratch[2][: min(BLOCK, held - row) * columns].reshape(-1, columns)
-                if i == 0 and choosing.known and not outputs_first:
-                    product_of_chosen(left, right, made, True, row, choosing, used)
+                if i == 0 and choosing.enabled and not outputs_first:
+                    zero_skipping_matmul(left, right, made, True, row, choosing, used)
                 else:
-                    product(left, right, made, True, row, False)
+                    matmul(left, right, made, True, row, False)
 
 
 def _square() -> Callable[[], object]:

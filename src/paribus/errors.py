@@ -26,7 +26,7 @@ class UserError(Exception):
     Parameters
     ----------
     rule : what must hold ("must be greater than 0").
-    given : what was found instead, shown as it was given.
+    given : what was found instead, shown as it was given; `Shown("")` where there is nothing to show.
     place : where (a file and key, an option, a path).
     remedy : what to do about it, as an imperative.
     """
@@ -41,8 +41,8 @@ class UserError(Exception):
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        line = f"{self.place}: {self.rule}, got {shown(self.given)}; {self.remedy}"
-        return printable(line)
+        given = shown(self.given)
+        return printable(f"{self.place}: {self.rule}{', got ' if given else ''}{given}; {self.remedy}")
 
 
 class StorageError(UserError):

@@ -6,7 +6,7 @@ import pytest
 
 from paribus.cli.lines import LINE_EVERY_S, LineDisplay
 from paribus.cli.study_progress import StudyProgress
-from paribus.execution.progress import CohortDone, CohortStarted, EpochDone
+from paribus.execution.events import CohortDone, CohortStarted, EpochDone
 
 STARTED = CohortStarted(0, 2, ("fixed", "fixed", "steps"), 3, 25450, 0, 100)
 FIGURES = "train loss 0.5, val loss 0.6, val accuracy 83.0 %"

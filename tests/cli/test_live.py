@@ -11,7 +11,7 @@ from rich.console import Console
 from paribus.cli.live import LiveDisplay
 from paribus.cli.study_progress import StudyProgress
 from paribus.cli.terminal import REPLACE
-from paribus.execution.progress import CohortDone, CohortStarted, EpochDone
+from paribus.execution.events import CohortDone, CohortStarted, EpochDone
 
 LONG_ARM = "momentum 0.9, weight decay 0.0005 and a rather wide layer no 1"[:60]
 Drawn = Callable[[int], list[str]]

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from paribus.cli.study_progress import StudyProgress
-from paribus.execution.progress import CohortDone, CohortStarted, EpochDone
+from paribus.execution.events import CohortDone, CohortStarted, EpochDone
 
 
 class Clock:

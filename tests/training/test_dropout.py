@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from paribus import seeding
 from paribus.training.cohort import Cohort
-from paribus.training.kernels import uniform
+from paribus.training.cpu.dropout import uniform
 from paribus.training.networks import tiled
 from tests.training.conftest import member, recipe
 

@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paribus.errors import CHANGE_IT_THERE, UserError
+from paribus.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from paribus.spec.study import Study
     from paribus.store.records import StudyRecord
@@ -31,7 +31,7 @@ def add_change_options(to: argparse.ArgumentParser) -> None:
 
 
 def add_device_option(to: argparse.ArgumentParser) -> None:
-    """The device to train on. It is not part of a run's identity: a recorded run is reused wherever it was trained."""
+    """The device to train on. Runs of a CPU and of a GPU are different runs: their bits differ."""
     to.add_argument("--device", metavar="NAME", default="cpu", help="where to train: cpu (the default) or cuda")
 
 
@@ -79,28 +79,13 @@ def default_workspace() -> Path:
 
 def load_study(name: str, changes: Mapping[str, str]) -> Study:
     """The study to run: a built-in name or the path of a study file. Raises UserError for an unknown or invalid one."""
-    read = _reader(name)
-    try:
-        return read(changes)
-    except UserError as error:
-        option = _option_at_fault(read, changes, error)
-        if option is None:
-            raise
-        remedy = f"change it in {option}" if error.remedy == CHANGE_IT_THERE else error.remedy
-        raise UserError(error.rule, given=error.given, place=option, remedy=remedy) from None
-
-
-def _reader(name: str) -> Callable[[Mapping[str, str]], Study]:
-    """A function from changes to the study of that name with these changes."""
     from paribus.spec import builtin
     from paribus.spec.study import load, parse
 
     if name in builtin.NAMES:
-        text = builtin.text(name)
-        return lambda changes: parse(text, place=f"built-in study {name}", overrides=changes)
+        return parse(builtin.text(name), place=f"built-in study {name}", overrides=changes)
     if looks_like_path(name) or (name and Path(name).exists()):
-        path = parse_path(name, "STUDY")
-        return lambda changes: load(path, changes)
+        return load(parse_path(name, "STUDY"), changes)
     raise UserError(
         "must be a built-in study or the path of a study file",
         given=name,
@@ -109,25 +94,26 @@ def _reader(name: str) -> Callable[[Mapping[str, str]], Study]:
     )
 
 
-def _option_at_fault(
-    read: Callable[[Mapping[str, str]], Study], changes: Mapping[str, str], error: UserError
-) -> str | None:
-    """The option that causes `error`: without it the study is valid, or has another error. None: it is the file."""
-    for key in changes:
-        try:
-            read({other: value for other, value in changes.items() if other != key})
-        except UserError as without:
-            if str(without) == str(error):
-                continue
-        return "--replicates" if key == "replicates" else f"--set {key}"
-    return None
-
-
 def recorded_study(workspace: Workspace, name: str) -> StudyRecord:
     """The study of a workspace by name (the one run last), by identity or by its file."""
     if looks_like_path(name):
-        return workspace.study(load_study(name, {}).id)
+        return _recorded_from(workspace, load_study(name, {}))
     return workspace.study(name)
+
+
+def _recorded_from(workspace: Workspace, study: Study) -> StudyRecord:
+    """The record of what a study file says now: the latest, if its data have changed since."""
+    from paribus.spec.study import parse
+
+    for record in reversed(workspace.studies()):
+        if record.name == study.name and parse(record.document, place=record.name).digest == study.digest:
+            return record
+    raise UserError(
+        "must be a study that was run in this workspace",
+        given=study.name,
+        place=str(workspace.path),
+        remedy="run it first, or name a recorded study",
+    )
 
 
 def recorded_studies(workspace: Workspace, names: Sequence[str]) -> list[StudyRecord]:

@@ -12,7 +12,7 @@ from paribus.cli.columns import MAX_ARMS_LENGTH, shortened
 from paribus.cli.formatting import format_number, format_share, plural
 from paribus.cli.output import print_message
 from paribus.cli.study_progress import StudyProgress
-from paribus.execution.progress import CohortDone, CohortStarted, EpochDone, Event
+from paribus.execution.events import CohortDone, CohortStarted, EpochDone, Event
 from paribus.units import count, duration
 
 LINE_EVERY_S = 10.0

@@ -23,7 +23,7 @@ from paribus.cli.formatting import format_number, format_share
 from paribus.cli.output import escape_controls
 from paribus.cli.study_progress import StudyProgress
 from paribus.cli.terminal import MESSAGES
-from paribus.execution.progress import CohortDone, CohortStarted, EpochDone, Event
+from paribus.execution.events import CohortDone, CohortStarted, EpochDone, Event
 from paribus.units import count, duration
 
 REDRAWS_PER_S = 4

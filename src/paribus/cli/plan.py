@@ -19,6 +19,7 @@ from paribus.units import count, size
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from paribus.execution.runner import PreparedStudy
     from paribus.spec.study import Study
     from paribus.training.plan import CohortPlan, Plan
 
@@ -33,45 +34,54 @@ def add_arguments(to: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> Exit:
     """Print the plan."""
+    from paribus.execution.runner import prepare
+
     changes = parse_changes(arguments)
     study = load_study(arguments.study, changes)
-    note_idle_changes(arguments.study, study, changes)
-    plan, note = _planned(study, arguments.workspace, arguments.device)
+    print_notes(arguments.study, study, changes)
+    prepared = prepare(study, device=arguments.device)
+    plan, note = _planned(prepared, arguments.workspace)
     if note:
         print_message(note)
     if arguments.json:
-        print_json(_as_json(study, plan))
+        print_json(_as_json(prepared.id, plan))
     else:
-        _print(study, plan)
+        _print(plan)
     return Exit.DONE
 
 
-def note_idle_changes(name: str, study: Study, changes: dict[str, str]) -> None:
-    """Say so if `--set` changes nothing: an arm's own keys override the study's."""
-    if changes and load_study(name, {}).id == study.id:
+def print_notes(name: str, study: Study, changes: dict[str, str]) -> None:
+    """Say what the study surely does not mean, and whether `--set` changes nothing: an arm's own keys override the
+    study's."""
+    from paribus.spec.notices import notices
+
+    for notice in notices(study):
+        print_message(f"note: {notice}")
+    if changes and load_study(name, {}).digest == study.digest:
         keys = ", ".join(changes)
         print_message(
             f"note: {keys} changes nothing: the study says so already, or its arms say otherwise (arms.NAME.KEY)"
         )
 
 
-def _planned(study: Study, workspace: Path, device: str) -> tuple[Plan, str | None]:
+def _planned(prepared: PreparedStudy, workspace: Path) -> tuple[Plan, str | None]:
     """The plan with what the workspace holds, and a note on recorded runs that it does not reuse.
 
     Planning makes no workspace.
     """
     from paribus.execution.runner import plan_in
-    from paribus.training.plan import plan_study
+    from paribus.training.plan import plan_cohorts
 
     if not workspace.exists():
-        return plan_study(study, {}, device=device), None
+        return plan_cohorts(prepared.study, prepared.runs, {}, prepared.device), None
     with open_workspace(workspace) as known:
-        plan = plan_in(study, known, device=device)
-        return plan, note_unused_runs(known, study.name, plan.runs)
+        plan = plan_in(prepared, known)
+        return plan, note_unused_runs(known, prepared.study.name, plan.runs)
 
 
-def _print(study: Study, plan: Plan) -> None:
-    arms, replicates = plural(len(study.arms), "arm"), plural(study.replicates, "replicate")
+def _print(plan: Plan) -> None:
+    study = plan.study
+    arms, replicates = plural(len(study.arms), "arm"), plural(study.replicates.count, "replicate")
     print_paragraph(study.name if study.title == study.name else f"{study.name}: {study.title}")
     print_line(f"{arms} x {replicates} = {plural(len(plan.runs), 'run')}, {_recorded(plan)} recorded already")
     if not plan.cohorts:
@@ -107,14 +117,16 @@ def _place(plan: Plan) -> str:
 
 
 def _recorded(plan: Plan) -> int:
-    return len(plan.runs) - len(plan.left())
+    return len(plan.runs) - len(plan.unfinished)
 
 
-def _as_json(study: Study, plan: Plan) -> dict[str, Any]:
+def _as_json(study_id: str, plan: Plan) -> dict[str, Any]:
+    from paribus.spec.network import parameter_count
+
     return {
-        "study": study.name,
-        "id": study.id,
-        "replicates": study.replicates,
+        "study": plan.study.name,
+        "id": study_id,
+        "replicates": plan.study.replicates.count,
         "recorded": _recorded(plan),
         "device": plan.device.model,
         "workers": plan.device.workers,
@@ -122,19 +134,18 @@ def _as_json(study: Study, plan: Plan) -> dict[str, Any]:
         "may_stop_early": plan.may_stop_early,
         "runs": [
             {
-                "run": run.run_id,
-                "arms": run.arms,
-                "replicate": run.replicate,
+                "run": run.id,
+                "members": [{"arm": arm, "replicate": replicate} for arm, replicate in run.members],
                 "state": run.state,
                 "epochs_left": run.epochs_left,
-                "parameters": parameters,
+                "parameters": parameter_count(run.widths),
                 "operations": run.operations,
             }
-            for run, parameters in zip(plan.runs, _sizes(plan), strict=True)
+            for run in plan.runs
         ],
         "cohorts": [
             {
-                "runs": [run.run_id for run in cohort.runs],
+                "runs": [run.id for run in cohort.runs],
                 "arms": cohort.arms,
                 "epochs_left": cohort.epochs_left,
                 "model_epochs": cohort.model_epochs,
@@ -146,10 +157,3 @@ def _as_json(study: Study, plan: Plan) -> dict[str, Any]:
             for cohort in plan.cohorts
         ],
     }
-
-
-def _sizes(plan: Plan) -> list[int]:
-    """Parameters of each run."""
-    from paribus.training.networks import parameter_count
-
-    return [parameter_count(run.recipe.network.layers) for run in plan.runs]

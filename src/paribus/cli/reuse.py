@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from paribus.cli.formatting import plural
 from paribus.errors import shown
+from paribus.spec.identity import NOT_TRAINED
 
 if TYPE_CHECKING:
     from paribus.store.records import RunRecord
@@ -27,11 +29,11 @@ def note_unused_runs(workspace: Workspace, study: str, planned: Sequence[Planned
     unused: set[str] = set()
     differences: dict[str, set[str]] = {}
     for run in planned:
-        record = workspace.run(run.run_id)
+        record = workspace.run(run.id)
         if record is not None and record.state in _ENDED:
             continue
-        for arm in run.arms:
-            before = ended.get((arm, run.replicate))
+        for member in run.members:
+            before = ended.get(member)
             if before is not None and before.id not in unused:
                 unused.add(before.id)
                 for key, change in _differences(before, run).items():
@@ -82,12 +84,21 @@ def _ended_runs(workspace: Workspace, study: str) -> dict[tuple[str, int], RunRe
 
 def _differences(before: RunRecord, run: PlannedRun) -> dict[str, str]:
     """Dotted key to the change in words: `3, now 5` for plain values, nothing for tables and lists."""
-    recipe = run.recipe.model_dump(mode="json")
-    changes = differing_keys({"seed": before.seed, **before.recipe}, {"seed": run.seed, **recipe})
+    old_identity, new_identity = json.loads(before.identity), json.loads(run.spec.text)
+    changes = differing_keys(_trained(before.recipe), _trained(run.recipe.model_dump(mode="json")))
     changed = {key: _change(old, new) for key, (old, new) in changes.items()}
-    if before.data_fingerprint != run.data_fingerprint:
+    if old_identity["streams"] != new_identity["streams"]:
+        changed["the seed, or what replicates vary"] = ""
+    if old_identity["data"] != new_identity["data"]:
         changed["the content of the data"] = ""
+    if old_identity["engine"] != new_identity["engine"]:
+        changed["engine"] = _change(old_identity["engine"], new_identity["engine"])
     return changed
+
+
+def _trained(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe without what is only kept or measured."""
+    return {key: value for key, value in recipe.items() if key not in NOT_TRAINED}
 
 
 def _change(old: Any, new: Any) -> str:

@@ -14,17 +14,16 @@ from typing import TYPE_CHECKING, Any
 from paribus.cli.arguments import add_change_options, add_device_option, default_workspace, load_study, parse_changes
 from paribus.cli.formatting import plural
 from paribus.cli.output import print_json, print_message
-from paribus.cli.plan import note_idle_changes
+from paribus.cli.plan import print_notes
 from paribus.cli.reuse import note_unused_runs
 from paribus.errors import Exit
 from paribus.units import duration
 
 if TYPE_CHECKING:
     from paribus.cli.study_progress import StudyProgress
-    from paribus.execution.runner import Summary
+    from paribus.execution.runner import PreparedStudy, StudyOutcome
     from paribus.spec.study import Study
     from paribus.store.workspace import Workspace
-    from paribus.training.plan import Plan
 
 
 def add_arguments(to: argparse.ArgumentParser) -> None:
@@ -37,60 +36,60 @@ def add_arguments(to: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> Exit:
     """Check every study first, then train them one after the other."""
-    plans = _checked(arguments)
+    studies = _prepared(arguments)
     from paribus.execution.runner import run_study
     from paribus.store.workspace import Workspace
 
     done: list[dict[str, Any]] = []
     diverged = 0
     with Workspace.open(arguments.workspace, create=True, write=True) as workspace:
-        for plan in plans:
-            study, progress = plan.study, _progress(plan, workspace)
-            note = note_unused_runs(workspace, study.name, plan.runs)
+        for prepared in studies:
+            study, progress = prepared.study, _progress(prepared, workspace)
+            note = note_unused_runs(workspace, study.name, prepared.runs)
             if note:
                 print_message(note)
-            if progress.runs_done < len(plan.runs):
+            if progress.runs_done < len(prepared.runs):
                 print_message(f"{progress}; first a few steps are timed, which can take a minute")
             with _display(progress) as listener:
-                summary = run_study(study, workspace, listener, device=arguments.device)
-            _print(study, summary)
-            done.append({"study": study.name, "id": study.id, **asdict(summary)})
-            diverged += summary.diverged
+                outcome = run_study(prepared, workspace, listener)
+            _print(study, outcome)
+            done.append({"study": study.name, "id": prepared.id, **asdict(outcome)})
+            diverged += outcome.diverged
     if arguments.json:
         print_json(done)
-    names = list(dict.fromkeys(plan.study.name for plan in plans))
+    names = list(dict.fromkeys(prepared.study.name for prepared in studies))
     where = [] if arguments.workspace == default_workspace() else ["--workspace", str(arguments.workspace)]
     print_message(f"next: {shlex.join(['paribus', 'report', *names, *where])}")
     return Exit.FAILED_RUNS if diverged else Exit.DONE
 
 
-def _checked(arguments: argparse.Namespace) -> list[Plan]:
-    """A plan of each study of the command line, all checked, data included, before anything is written."""
+def _prepared(arguments: argparse.Namespace) -> list[PreparedStudy]:
+    """The studies of the command line, all checked, data included, before anything is written."""
     changes = parse_changes(arguments)
     studies: dict[str, Study] = {}
     for name in arguments.studies:
         study = load_study(name, changes)
-        note_idle_changes(name, study, changes)
-        studies[study.id] = study
-    from paribus.training.plan import plan_study
+        print_notes(name, study, changes)
+        studies[study.digest] = study
+    from paribus.execution.runner import prepare
 
-    return [plan_study(study, {}, rehearse=False, device=arguments.device) for study in studies.values()]
+    return [prepare(study, device=arguments.device) for study in studies.values()]
 
 
-def _progress(plan: Plan, workspace: Workspace) -> StudyProgress:
+def _progress(prepared: PreparedStudy, workspace: Workspace) -> StudyProgress:
     """The study's progress before it trains: how many of its runs are recorded, and how much work is left."""
     from paribus.cli.study_progress import StudyProgress
-    from paribus.training.networks import parameter_count
+    from paribus.spec.network import parameter_count
 
     recorded = work = 0
-    for run in plan.runs:
-        record = workspace.run(run.run_id)
+    for run in prepared.runs:
+        record = workspace.run(run.id)
         if record is not None and record.state in ("done", "diverged"):
             recorded += 1
         else:
             epochs_left = run.recipe.training.epochs - (record.epochs_done if record else 0)
-            work += parameter_count(run.recipe.network.layers) * epochs_left
-    return StudyProgress(plan.study.name, runs=len(plan.runs), recorded=recorded, work=work)
+            work += parameter_count(run.widths) * epochs_left
+    return StudyProgress(prepared.study.name, runs=len(prepared.runs), recorded=recorded, work=work)
 
 
 def _display(progress: StudyProgress) -> Any:
@@ -103,16 +102,22 @@ def _display(progress: StudyProgress) -> Any:
     return LineDisplay(progress)
 
 
-def _print(study: Study, summary: Summary) -> None:
-    recorded = f"{plural(summary.reused, 'run')} {'is' if summary.reused == 1 else 'are'} recorded"
-    if not summary.trained:
+def _print(study: Study, outcome: StudyOutcome) -> None:
+    recorded = f"{plural(outcome.reused, 'run')} {'is' if outcome.reused == 1 else 'are'} recorded"
+    if not outcome.trained:
         print_message(f"{study.name}: nothing to train: {recorded}")
     else:
-        parts = [f"trained {plural(summary.trained, 'run')} in {duration(summary.wall_s)}"]
-        if summary.resumed:
-            parts.append(f"{summary.resumed} of them resumed")
-        if summary.reused:
+        parts = [f"trained {plural(outcome.trained, 'run')} in {duration(outcome.wall_s)}"]
+        if outcome.resumed:
+            parts.append(f"{outcome.resumed} of them resumed")
+        if outcome.reused:
             parts.append(f"{recorded} already")
         print_message(f"{study.name}: {', '.join(parts)}")
-    if summary.diverged:
-        print_message(f"{study.name}: {plural(summary.diverged, 'run')} diverged (see `paribus status {study.name}`)")
+    if outcome.diverged:
+        print_message(f"{study.name}: {plural(outcome.diverged, 'run')} diverged (see `paribus status {study.name}`)")
+    if outcome.measured:
+        print_message(f"{study.name}: measured what {plural(outcome.measured, 'recorded run')} lacked")
+    for name, runs in outcome.not_kept.items():
+        print_message(
+            f"{study.name}: note: {plural(runs, 'recorded run')} trained without {name}, which only training can give"
+        )

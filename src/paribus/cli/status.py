@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ID_DIGITS = 12
 """Digits of an id that are printed; they name a study wherever a command asks for STUDY."""
-_STATES = ("done", "running", "planned", "diverged")
+_STATES = ("done", "running", "paused", "planned", "diverged")
 
 
 def add_arguments(to: argparse.ArgumentParser) -> None:
@@ -91,6 +91,8 @@ def _study(workspace: Workspace, record: StudyRecord) -> dict[str, Any]:
 
 
 def _runs(workspace: Workspace, record: StudyRecord) -> list[dict[str, Any]]:
+    from paribus.analysis.findings import kinds
+
     return [
         {
             "arm": arm,
@@ -99,7 +101,7 @@ def _runs(workspace: Workspace, record: StudyRecord) -> list[dict[str, Any]]:
             "state": run.state,
             "epochs_done": run.epochs_done,
             "epochs": run.recipe["training"]["epochs"],
-            "findings": list(dict.fromkeys(finding.kind for finding in workspace.findings(run.id))),
+            "findings": list(kinds(workspace, run)),
         }
         for arm, replicate, run in workspace.runs_of(record.id)
     ]

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from paribus.spec.study import Study
+    from paribus.store.records import StudyRecord
 
 
 @dataclass(frozen=True)
 class _Listed:
     name: str
     kind: Literal["built-in", "recorded"]
-    id: str
+    id: str | None
     arms: int
     replicates: int
     title: str
@@ -40,7 +41,7 @@ def execute(arguments: argparse.Namespace) -> Exit:
     from paribus.spec.study import parse
 
     listed = [
-        _listed(parse(builtin.text(name), place=f"built-in study {name}"), "built-in", None) for name in builtin.NAMES
+        _listed(parse(builtin.text(name), place=f"built-in study {name}"), None) for name in builtin.NAMES
     ]
     listed += _recorded(arguments.workspace)
     if arguments.json:
@@ -73,17 +74,17 @@ def _recorded(path: Path) -> list[_Listed]:
 
     with open_workspace(path) as workspace:
         records = workspace.studies()
-    return [_listed(parse(r.document, place=f"recorded study {r.name}"), "recorded", r.registered_at) for r in records]
+    return [_listed(parse(record.document, place=f"recorded study {record.name}"), record) for record in records]
 
 
-def _listed(study: Study, kind: Literal["built-in", "recorded"], registered_at: str | None) -> _Listed:
+def _listed(study: Study, record: StudyRecord | None) -> _Listed:
     return _Listed(
         name=study.name,
-        kind=kind,
-        id=study.id,
+        kind="recorded" if record else "built-in",
+        id=record.id if record else None,
         arms=len(study.arms),
-        replicates=study.replicates,
+        replicates=study.replicates.count,
         title=study.title,
         question=study.question,
-        registered_at=registered_at,
+        registered_at=record.registered_at if record else None,
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import final
 
 from paribus.cli.formatting import plural
-from paribus.execution.progress import CohortDone, CohortStarted, EpochDone, Event
+from paribus.execution.events import CohortDone, CohortStarted, EpochDone, Event
 from paribus.units import duration
 
 

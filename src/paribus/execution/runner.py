@@ -1,112 +1,147 @@
-"""Run a study here: every cohort that is left, one a core or one on a GPU, everything recorded as it comes."""
+"""Run a study here: every cohort that is unfinished, one per core or one on a GPU, everything recorded as it comes."""
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from functools import cached_property
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 
 from paribus.energy.gpu import gpu_meter
 from paribus.energy.meters import Meter, Metering, Usage, best_meter
+from paribus.execution.events import CohortDone, CohortStarted, EpochDone, Listener, silent
 from paribus.execution.interruption import Interrupted, Interruptions
-from paribus.execution.progress import CohortDone, CohortStarted, EpochDone, Listener, silent
+from paribus.execution.later import measure_later, not_kept
+from paribus.execution.live import LiveProgress
+from paribus.execution.messages import CohortCheckpoint, Message, RunEnded, TestReadRequest, WorkerFinished
 from paribus.execution.recorder import Recorder
-from paribus.execution.worker import Checkpoint, DrawerRequest, Ended, Finished, Message, Worker, checkpoint_every_s
+from paribus.execution.worker import Worker, checkpoint_every_s, now
+from paribus.spec.identity import claim_text, study_id
 from paribus.spec.study import Study
-from paribus.store.records import Forecast, RunKey, Span
+from paribus.store.records import Forecast, NewRun, UsageRecord
 from paribus.store.workspace import Workspace
 from paribus.training.devices import Device, device_named
-from paribus.training.plan import Plan, PlannedRun, plan_study
+from paribus.training.plan import Plan, PlannedRun, plan_cohorts, runs_of
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedStudy:
+    """A study whose data were found and fit it: nothing can be wrong with it that a user could mend."""
+
+    study: Study
+    runs: tuple[PlannedRun, ...]
+    device: Device
+
+    @cached_property
+    def id(self) -> str:
+        """The identity under which the study is registered."""
+        return study_id(self.study, (run.id for run in self.runs))
 
 
 @dataclass(frozen=True)
-class Summary:
-    """What one `run_study` did, in runs; `diverged` counts those of the whole study."""
+class StudyOutcome:
+    """What one `run_study` did, in runs.
+
+    `diverged` counts those of the whole study. `measured` are recorded runs of which something was measured that they
+    lacked. `not_kept` names what recorded runs were trained without and the study now asks for, with the number of
+    runs.
+    """
 
     trained: int
     reused: int
     resumed: int
+    measured: int
     diverged: int
+    not_kept: dict[str, int]
     wall_s: float
 
 
-def plan_in(
-    study: Study,
-    workspace: Workspace,
-    *,
-    workers: int | None = None,
-    rehearse: bool = True,
-    device: str = "cpu",
-) -> Plan:
-    """Plan `study` over what `workspace` already holds of it."""
-    held = {run.id: run for record in workspace.studies() for _, _, run in workspace.runs_of(record.id)}
-    return plan_study(study, held, workers=workers, rehearse=rehearse, device=device)
+def prepare(study: Study, *, device: str = "cpu", workers: int | None = None) -> PreparedStudy:
+    """Load the data of a study and check it against them.
+
+    Raises UserError where the data cannot be had, or the study asks for what they do not have.
+    """
+    place = device_named(device, workers)
+    return PreparedStudy(study, runs_of(study, place), place)
 
 
-def run_study(
-    study: Study,
-    workspace: Workspace,
-    listener: Listener = silent,
-    *,
-    workers: int | None = None,
-    device: str = "cpu",
-) -> Summary:
-    """Train every run of `study` that `workspace` (open for writing) does not hold, and record it there.
+def plan_in(prepared: PreparedStudy, workspace: Workspace, *, timing: bool = True) -> Plan:
+    """Plan a study over what `workspace` already has of its runs."""
+    found = {run.id: workspace.run(run.id) for run in prepared.runs}
+    recorded = {run_id: record for run_id, record in found.items() if record is not None}
+    return plan_cohorts(prepared.study, prepared.runs, recorded, prepared.device, timing=timing)
 
-    KeyboardInterrupt passes through once every run's standing is saved; whatever broke a cohort is raised after the
-    others have saved theirs.
+
+def run_study(prepared: PreparedStudy, workspace: Workspace, listener: Listener = silent) -> StudyOutcome:
+    """Train every run of a study that `workspace` (open for writing) does not hold, and record it there.
+
+    KeyboardInterrupt passes through once every run in training has its checkpoint; whatever broke a cohort is raised
+    after the others have theirs.
     """
     started = time.perf_counter()
-    save_every_s = checkpoint_every_s()
-    with Metering(_meter(device_named(device))) as rehearsal:
-        plan = plan_in(study, workspace, workers=workers, device=device)
-    workspace.register_study(study, _keys(plan))
-    left = plan.left()
-    if left:
-        workspace.record_forecast(_forecast(plan, rehearsal.usage))
-        _Session(plan, workspace, listener, save_every_s).run()
-    states = [run.state for _, _, run in workspace.runs_of(study.id)]
-    return Summary(
-        trained=len(left),
-        reused=len(plan.runs) - len(left),
-        resumed=sum(run.state == "interrupted" for run in left),
+    checkpoint_s = checkpoint_every_s()
+    with Metering(_meter(prepared.device)) as timing:
+        plan = plan_in(prepared, workspace)
+    study, unfinished = prepared.study, plan.unfinished
+    claims = [claim_text(claim) for claim in study.claims]
+    workspace.register_study(prepared.id, study.name, study.document, _members(plan), claims)
+    if unfinished:
+        workspace.record_forecast(_forecast(prepared.id, plan, timing.usage))
+        _Session(prepared.id, plan, workspace, listener, checkpoint_s).run()
+    recorded = [run for run in plan.runs if run.state == "recorded"]
+    measured = measure_later(recorded, workspace, prepared.device)
+    states = [run.state for _, _, run in workspace.runs_of(prepared.id)]
+    return StudyOutcome(
+        trained=len(unfinished),
+        reused=len(recorded),
+        resumed=sum(run.state == "interrupted" for run in unfinished),
+        measured=measured,
         diverged=states.count("diverged"),
+        not_kept=_counted(name for run in recorded for name in not_kept(run, workspace)),
         wall_s=time.perf_counter() - started,
     )
 
 
-def _keys(plan: Plan) -> dict[tuple[str, int], RunKey]:
-    return {
-        (arm, run.replicate): RunKey(
-            run.run_id, run.recipe.model_dump(mode="json"), run.seed, run.replicate, run.data_fingerprint
-        )
+def _counted(names: Iterable[str]) -> dict[str, int]:
+    return dict(Counter(names))
+
+
+def _members(plan: Plan) -> dict[tuple[str, int], NewRun]:
+    """(arm, replicate) to run, in the study's order."""
+    by_member = {
+        member: NewRun(run.id, run.spec.text, run.recipe.model_dump(mode="json"), run.spec.dataset.to_json())
         for run in plan.runs
-        for arm in run.arms
+        for member in run.members
     }
+    return {(arm.name, replicate): by_member[arm.name, replicate] for arm, replicate in plan.study.members()}
 
 
 class _Session:
-    """One stretch of training: worker threads, and this thread, which alone writes."""
+    """One session of training: worker threads, and this thread, which alone writes."""
 
-    def __init__(self, plan: Plan, workspace: Workspace, listener: Listener, save_every_s: float) -> None:
+    def __init__(
+        self, study_id: str, plan: Plan, workspace: Workspace, listener: Listener, checkpoint_s: float
+    ) -> None:
         self._plan = plan
-        self._save_every_s = save_every_s
+        self._checkpoint_s = checkpoint_s
         self._workspace = workspace
         self._recorder = Recorder(workspace, plan.device.model)
         self._listener = listener
+        self._live = LiveProgress(study_id, plan, workspace)
         self._queue: SimpleQueue[Message | Interrupted] = SimpleQueue()
         self._stop = Event()
         self._waiting = list(enumerate(plan.cohorts))
+        self._cohort_of = {run.id: index for index, cohort in enumerate(plan.cohorts) for run in cohort.runs}
         self._training = 0
         self._diverged: dict[int, int] = {}
         self._epochs_trained: dict[str, int] = {}
         self._error: BaseException | None = None
         self._interrupted = False
-        self._span_id = secrets.token_hex(16)
+        self._usage_id = secrets.token_hex(16)
 
     def run(self) -> None:
         plan = self._plan
@@ -120,14 +155,14 @@ class _Session:
                 except Empty:
                     continue
                 self._attempt(self._handle, message)
-            self._attempt(self._record_span)
+            self._attempt(self._record_usage)
         if self._error is not None:
             raise self._error
         if self._interrupted:
             raise KeyboardInterrupt
 
     def _attempt(self, act: Callable[..., None], *arguments: Message | Interrupted) -> None:
-        """What goes wrong here is raised when every cohort in training has saved where it stands."""
+        """What goes wrong here is raised when every cohort in training has its checkpoint."""
         try:
             act(*arguments)
         except KeyboardInterrupt:
@@ -140,7 +175,7 @@ class _Session:
                 raise
 
     def _leave(self) -> None:
-        """Let the cohorts in training save where they stand; begin no other."""
+        """Let the cohorts in training send their checkpoints; begin no other."""
         self._stop.set()
         self._waiting.clear()
 
@@ -148,77 +183,81 @@ class _Session:
         if not self._waiting:
             return
         index, cohort = self._waiting.pop(0)
-        participants = [self._recorder.participant(run) for run in cohort.runs]
-        self._listener(
+        trainees = [self._recorder.trainee(run) for run in cohort.runs]
+        self._report(
             CohortStarted(
                 index=index,
                 total=len(self._plan.cohorts),
                 arms=cohort.arms,
                 runs=len(cohort.runs),
                 parameters=cohort.parameters,
-                first_epoch=participants[0].state.epoch,
+                first_epoch=trainees[0].state.epoch,
                 epochs=cohort.runs[0].recipe.training.epochs,
             )
         )
         worker = Worker(
             index,
-            participants,
+            trainees,
             self._queue,
             self._stop,
             device=self._plan.device,
-            save_every_s=self._save_every_s,
+            checkpoint_s=self._checkpoint_s,
         )
         Thread(target=worker, daemon=True).start()
         self._training += 1
+
+    def _report(self, event: CohortStarted | EpochDone | CohortDone) -> None:
+        self._live.take(event)
+        self._listener(event)
 
     def _handle(self, message: Message | Interrupted) -> None:
         match message:
             case Interrupted():
                 raise KeyboardInterrupt
             case EpochDone():
-                self._listener(message)
-            case Checkpoint():
-                for standing in message.standings:
-                    self._count(standing.run, standing.state.epoch)
+                self._report(message)
+            case CohortCheckpoint():
+                for checkpoint in message.runs:
+                    self._count(checkpoint.run, checkpoint.state.epoch)
                 self._recorder.checkpoint(message)
-                self._record_span()
-            case Ended():
+                self._record_usage()
+            case RunEnded():
                 self._count(message.run, message.tracker.epoch)
                 self._recorder.ended(message)
-                cohort = next(i for i, c in enumerate(self._plan.cohorts) if message.run in c.runs)
+                cohort = self._cohort_of[message.run.id]
                 self._diverged[cohort] = self._diverged.get(cohort, 0) + (message.tracker.outcome == "diverged")
-            case DrawerRequest():
+            case TestReadRequest():
                 self._recorder.grant(message)
-            case Finished():
+            case WorkerFinished():
                 self._training -= 1
                 self._finished(message)
 
-    def _finished(self, message: Finished) -> None:
+    def _finished(self, message: WorkerFinished) -> None:
         if message.error is not None:
             self._error = self._error or message.error
             self._leave()
         elif not self._stop.is_set():
             runs = len(self._plan.cohorts[message.index].runs)
-            self._listener(CohortDone(message.index, runs, self._diverged.get(message.index, 0), message.wall_s))
-            self._record_span()
+            self._report(CohortDone(message.index, runs, self._diverged.get(message.index, 0), message.wall_s))
+            self._record_usage()
             self._start_next()
 
     def _count(self, run: PlannedRun, epoch: int) -> None:
-        self._epochs_trained[run.run_id] = epoch - run.epochs_done
+        self._epochs_trained[run.id] = epoch - run.epochs_done
 
-    def _record_span(self) -> None:
-        """What this stretch has taken so far, in place of what it had taken at the last checkpoint."""
+    def _record_usage(self) -> None:
+        """What this session has taken so far, in place of what it had taken at the last checkpoint."""
         work = {
-            run.run_id: run.operations / run.epochs_left * self._epochs_trained.get(run.run_id, 0)
-            for run in self._plan.left()
+            run.id: run.operations / run.epochs_left * self._epochs_trained.get(run.id, 0)
+            for run in self._plan.unfinished
         }
         total = sum(work.values())
         if not total:
             return
         usage = self._metering.usage
-        self._workspace.record_span(
-            Span(
-                id=self._span_id,
+        self._workspace.record_usage(
+            UsageRecord(
+                id=self._usage_id,
                 started_at=usage.started_at,
                 wall_s=usage.wall_s,
                 cpu_s=usage.cpu_s,
@@ -235,15 +274,15 @@ def _meter(device: Device) -> Meter:
     return best_meter() if device.gpu is None else gpu_meter(device.gpu, best_meter())
 
 
-def _forecast(plan: Plan, rehearsal: Usage) -> Forecast:
-    """What is left is expected to take: time from the rehearsal, energy at the rehearsal's joules a second."""
+def _forecast(study_id: str, plan: Plan, timing: Usage) -> Forecast:
+    """What the unfinished runs are expected to take: time from the timing runs, energy at their joules per second."""
     busy_s = sum(cohort.expected_s or 0.0 for cohort in plan.cohorts)
-    rate = None if rehearsal.energy_j is None else rehearsal.energy_j / rehearsal.cpu_s
+    watts = None if timing.energy_j is None else timing.energy_j / timing.cpu_s
     return Forecast(
-        study_id=plan.study.id,
-        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        model_epochs=sum(run.epochs_left for run in plan.left()),
+        study_id=study_id,
+        made_at=now(),
+        model_epochs=sum(run.epochs_left for run in plan.unfinished),
         wall_s=plan.expected_s or 0.0,
-        energy_j=None if rate is None else rate * busy_s,
-        basis="a rehearsal of a few steps of each cohort on this machine",
+        energy_j=None if watts is None else watts * busy_s,
+        basis="timing runs of a few steps of each cohort on this machine",
     )

@@ -7,35 +7,39 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, ConfigDict, Strict, model_validator
 
-from paribus.spec.fields import Frozen, Label, Note, NotNegative, Prose
+from paribus.spec.fields import Frozen, Label, Note, NotNegative, Prose, unknown_name
 from paribus.spec.metrics import METRICS
 from paribus.spec.rules import RuleName
 
 
 def _known_metric(name: str) -> str:
     if name not in METRICS:
-        raise ValueError(f"must be one of {', '.join(METRICS)}")
+        raise unknown_name("must be a metric", name, METRICS)
     return name
 
 
 MetricName = Annotated[str, Strict(), AfterValidator(_known_metric)]
 
 
-class Side(Frozen):
-    """One side of a contrast: an arm at a selection rule (the study's `deploy` rule where none is named)."""
+class ArmReference(Frozen):
+    """An arm at a selection rule (the study's `deploy` rule where none is named)."""
 
     arm: Label
     rule: RuleName | None = None
 
 
 class Claim(Frozen):
-    """`better` beats `than` in `metric` by at least `by`, the smallest effect that matters (in the metric's unit)."""
+    """`better` beats `than` in `metric` by at least `by`, the smallest effect that matters (in the metric's unit).
+
+    `because` says why that is the smallest effect that matters.
+    """
 
     statement: Prose
     metric: MetricName
-    better: Side
-    than: Side
+    better: ArmReference
+    than: ArmReference
     by: NotNegative
+    because: Note = ""
 
     @model_validator(mode="after")
     def _claims_can_be_judged(self) -> Self:
@@ -65,7 +69,7 @@ class Published(Frozen):
         extra: dict[str, Any] = self.model_extra or {}
         for name, value in extra.items():
             if name not in METRICS:
-                raise ValueError(f"{name} is no metric; known are {', '.join(METRICS)}")
+                raise unknown_name("keys beside arm, rule and source must be metrics", name, METRICS)
             if isinstance(value, bool) or not isinstance(value, int | float) or not _finite(value):
                 raise ValueError(f"{name} must be a finite number")
         return self

@@ -19,13 +19,19 @@ from paribus.spec.metrics import METRICS
 class SelectionRule:
     """How one epoch's weights are chosen: the best epoch of a metric, the last, or a given one.
 
-    Ties go to the earliest epoch, and a value that is not finite is never the best.
+    Ties go to the earliest epoch, and a value that is not finite is never the best. Epoch 0 is the start: it has
+    weights, but no metric.
     """
 
     kind: Literal["best", "last", "epoch"]
     metric: str = ""
     direction: int = 0
     epoch: int = 0
+
+    @property
+    def split(self) -> str:
+        """The split whose metric decides; "none" for `last` and `epoch:N`."""
+        return METRICS[self.metric].split if self.metric else "none"
 
     def improves(self, value: float, best: float | None) -> bool:
         """Whether `value` takes the place of `best` (None before there is one)."""
@@ -42,7 +48,7 @@ def parse_rule(text: str) -> SelectionRule:
     if text == "last":
         return SelectionRule("last")
     head, _, tail = text.partition(":")
-    if head == "epoch" and tail.isdecimal() and tail.isascii():
+    if head == "epoch" and tail.isdecimal() and tail.isascii() and len(tail) <= 9:
         return SelectionRule("epoch", epoch=int(tail))
     way, _, rest = text.partition("-")
     metric = METRICS.get(rest.replace("-", "_"))
@@ -53,12 +59,13 @@ def parse_rule(text: str) -> SelectionRule:
     raise ValueError("must be min-train-loss, min-val-loss, max-val-accuracy, last or epoch:N")
 
 
-def _valid_rule(text: str) -> str:
-    parse_rule(text)
-    return text
+def _normal_form(text: str) -> str:
+    """A rule's one spelling: `epoch:03` is `epoch:3`."""
+    rule = parse_rule(text)
+    return f"epoch:{rule.epoch}" if rule.kind == "epoch" else text
 
 
-RuleName = Annotated[str, Strict(), AfterValidator(_valid_rule)]
+RuleName = Annotated[str, Strict(), AfterValidator(_normal_form)]
 
 
 def selected_epoch(rule: SelectionRule, curves: dict[str, Sequence[float]], epochs: int) -> int | None:

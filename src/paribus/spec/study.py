@@ -6,20 +6,23 @@ import hashlib
 import itertools
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import tomli_w
 from annotated_types import Len
-from pydantic import AfterValidator, Strict, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Strict, ValidationError
 
 from paribus.errors import Shown, UserError
+from paribus.seeding import Streams, Varied
 from paribus.spec.arms import MAX_ARMS, arm_entries
-from paribus.spec.claims import Claim, Published, Side
-from paribus.spec.fields import Frozen, Label, Note, Prose, Replicates, Seed, Slug
-from paribus.spec.metrics import METRICS
+from paribus.spec.canonical import canonical
+from paribus.spec.claims import Claim, Published
+from paribus.spec.fields import CountOrZero, Frozen, Label, Note, Prose, ReplicateCount, Seed, Slug
 from paribus.spec.overrides import apply_override, merged, nearest
+from paribus.spec.places import Place
 from paribus.spec.problems import explained
 from paribus.spec.recipe import Recipe
 from paribus.spec.rules import RuleName
@@ -27,7 +30,7 @@ from paribus.spec.rules import RuleName
 MAX_FILE_BYTES = 1_000_000
 MAX_DEPTH = 10
 FORMAT = 1
-_ARM_KEYS = ("name", "note")
+_ARM_KEYS = ("name", "note", "seed")
 
 
 def _known_format(number: int) -> int:
@@ -40,21 +43,54 @@ Format = Annotated[int, Strict(), AfterValidator(_known_format)]
 
 
 class Arm(Frozen):
-    """A name for people, and the full configuration behind it."""
+    """A name for people, and the full configuration behind it.
+
+    `seed` is the study's own, unless the arm has another: then none of its random numbers are shared with other arms.
+    """
 
     name: Label
     note: Note = ""
+    seed: Seed
     recipe: Recipe
 
 
-class Study(Frozen):
-    """A validated study. `document` is the study file's content as one TOML text, overrides included."""
+def _each_once(varied: tuple[Varied, ...]) -> tuple[Varied, ...]:
+    if len(set(varied)) < len(varied):
+        raise ValueError("must name each once")
+    return varied
 
-    format: Format
+
+class Replicates(Frozen):
+    """How often each arm is repeated: `count` times, with the indices from `first` on.
+
+    What `vary` does not list stays as in replicate 0: the split of the data, the initial weights, or the order of the
+    examples with all else that is random during training. A number is short for `{ count = N }`.
+    """
+
+    count: ReplicateCount
+    first: CountOrZero = 0
+    vary: Annotated[tuple[Varied, ...], Len(1, 3), AfterValidator(_each_once)] = ("split", "init", "order")
+
+    @property
+    def indices(self) -> range:
+        return range(self.first, self.first + self.count)
+
+
+def _count(value: Any) -> Any:
+    return {"count": value} if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+class Study(Frozen):
+    """A validated study. `document` is the study file's content as one TOML text, overrides included.
+
+    `folder` is where relative paths of data files begin.
+    """
+
+    format: Format = FORMAT
     name: Slug
     title: Label
     question: Prose
-    replicates: Replicates = 3
+    replicates: Annotated[Replicates, BeforeValidator(_count)] = Replicates(count=3)
     seed: Seed = 0
     control: Label
     deploy: RuleName
@@ -62,19 +98,24 @@ class Study(Frozen):
     claims: tuple[Claim, ...] = ()
     published: tuple[Published, ...] = ()
     document: str
+    folder: Path
 
     @property
-    def id(self) -> str:
-        """The study's identity: the hash of everything it says."""
-        content = self.model_dump(mode="json", exclude={"document"})
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+    def digest(self) -> str:
+        """The hash of everything that the study says."""
+        content = {name: part for name, part in canonical(self).items() if name not in ("document", "folder")}
+        return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
     def arm(self, name: str) -> Arm:
         return next(arm for arm in self.arms if arm.name == name)
 
-    def runs(self) -> Iterator[tuple[Arm, int]]:
+    def members(self) -> Iterator[tuple[Arm, int]]:
         """Every (arm, replicate) of the study, arm by arm."""
-        return itertools.product(self.arms, range(self.replicates))
+        return itertools.product(self.arms, self.replicates.indices)
+
+    def streams(self, arm: Arm, replicate: int) -> Streams:
+        """The streams of random numbers of one replicate of an arm."""
+        return Streams.of_replicate(arm.seed, replicate, self.replicates.vary)
 
 
 _STUDY_KEYS = (
@@ -96,6 +137,9 @@ def load(path: Path, overrides: Mapping[str, str] | None = None) -> Study:
             rule = f"a study file has at most {MAX_FILE_BYTES} bytes"
             raise UserError(rule, given=Shown("more"), place=place, remedy="name a study file")
         text = content.decode("utf-8-sig")
+    except FileNotFoundError:
+        remedy = "check the path, or copy a built-in study with `paribus new`"
+        raise UserError("file not found", given=Shown(""), place=place, remedy=remedy) from None
     except OSError as error:
         raise UserError(
             "must be a study file that can be read",
@@ -107,23 +151,23 @@ def load(path: Path, overrides: Mapping[str, str] | None = None) -> Study:
         raise UserError(
             "must be UTF-8 text", given=Shown("other bytes"), place=place, remedy="save it as UTF-8"
         ) from None
-    return parse(text, place=place, overrides=overrides)
+    return parse(text, place=place, overrides=overrides, folder=path.parent)
 
 
-def parse(text: str, *, place: str, overrides: Mapping[str, str] | None = None) -> Study:
-    """Validate the text of a study file; `place` names it in messages."""
+def parse(text: str, *, place: str, overrides: Mapping[str, str] | None = None, folder: Path = Path()) -> Study:
+    """Validate the text of a study file; `place` names it in messages, and `folder` is where it lies."""
     try:
         document = tomllib.loads(text.replace("\r\n", "\n"))
     except (ValueError, RecursionError) as error:
-        raise UserError("must be TOML", given=Shown(error), place=place, remedy="mend the syntax there") from None
-    for key, value in (overrides or {}).items():
-        apply_override(document, key, value)
-    _refuse_depth(document, place)
-    _refuse_unknown_keys(document, place)
-    return _validated(document, place)
+        raise UserError("must be TOML", given=Shown(error), place=place, remedy="correct the syntax there") from None
+    given = tuple(apply_override(document, key, value) for key, value in (overrides or {}).items())
+    where = Place(place, given)
+    _refuse_depth(document, where)
+    _refuse_unknown_keys(document, where)
+    return _validated(document, where, folder)
 
 
-def _refuse_depth(document: Mapping[str, Any], place: str) -> None:
+def _refuse_depth(document: Mapping[str, Any], place: Place) -> None:
     """Nothing in a study nests deeply, and what reads it afterwards may recurse."""
     level: list[Any] = [document]
     for _ in range(MAX_DEPTH):
@@ -135,93 +179,71 @@ def _refuse_depth(document: Mapping[str, Any], place: str) -> None:
                 inner += cast("list[Any]", value)
         level = inner
     if level:
-        raise UserError(
-            f"tables and lists must nest at most {MAX_DEPTH} deep",
-            given=Shown("more"),
-            place=place,
-            remedy="flatten them",
-        )
+        rule = f"tables and lists must nest at most {MAX_DEPTH} deep"
+        raise place.refused(rule, given=Shown("more"), remedy="flatten them")
 
 
-def _refuse_unknown_keys(document: Mapping[str, Any], place: str) -> None:
+def _refuse_unknown_keys(document: Mapping[str, Any], place: Place) -> None:
     known = (*_STUDY_KEYS, *Recipe.model_fields)
     for key in document:
         if key not in known:
-            raise UserError("must be a known key", given=key, place=f"{place}, key {key}", remedy=nearest(key, known))
+            raise place.refused("must be a known key", given=key, key=key, remedy=nearest(key, known))
 
 
-def _validated(document: dict[str, Any], place: str) -> Study:
-    base = {key: value for key, value in document.items() if key in Recipe.model_fields}
+def _validated(document: dict[str, Any], place: Place, folder: Path) -> Study:
     content = {key: value for key, value in document.items() if key in Study.model_fields and key != "arms"}
-    arms = tuple(_arm(base, entry, f"{place}, {where}") for where, entry in arm_entries(document, place))
+    places = [
+        replace(place, where=where, arm=str(own.get("name", "no name")), own=own, base=document)
+        for where, own in arm_entries(document, place)
+    ]
+    arms = tuple(map(_arm, places))
     content.setdefault("title", content.get("name", ""))
     content.setdefault("control", arms[0].name)
-    content.setdefault("deploy", arms[0].recipe.selection.rules[0])
+    control = next((arm for arm in arms if arm.name == content["control"]), arms[0])
+    content.setdefault("deploy", control.recipe.selection.rules[0])
     try:
-        study = Study(**content, arms=arms, document="")
+        study = Study(**content, arms=arms, document="", folder=folder)
     except ValidationError as error:
-        raise explained(error, Study, place) from None
-    _refuse_disagreement(study, place)
+        raise explained(error, Study, place, content) from None
+    _refuse_disagreement(study, place, places)
     return study.model_copy(update={"document": tomli_w.dumps(document)})
 
 
-def _arm(base: Mapping[str, Any], entry: Mapping[str, Any], place: str) -> Arm:
+def _arm(place: Place) -> Arm:
     known = (*_ARM_KEYS, *Recipe.model_fields)
-    place = f"{place} ({entry.get('name', 'no name')})"
-    for key in entry:
+    for key in place.own:
         if key not in known:
-            raise UserError("must be a known key of an arm", given=key, place=place, remedy=nearest(key, known))
-    own = {key: value for key, value in entry.items() if key not in _ARM_KEYS}
+            raise place.refused("must be a known key of an arm", given=key, key=key, remedy=nearest(key, known))
+    base = {key: value for key, value in place.base.items() if key in Recipe.model_fields}
+    content = merged(base, {key: value for key, value in place.own.items() if key not in _ARM_KEYS})
     try:
-        recipe = Recipe.model_validate(merged(base, own))
-        return Arm.model_validate({**{k: entry[k] for k in _ARM_KEYS if k in entry}, "recipe": recipe})
+        recipe = Recipe.model_validate(content)
     except ValidationError as error:
-        model = Recipe if error.title == "Recipe" else Arm
-        raise explained(error, model, place) from None
+        raise explained(error, Recipe, place, content) from None
+    keys = {"seed": place.base.get("seed", 0), **{key: place.own[key] for key in _ARM_KEYS if key in place.own}}
+    try:
+        return Arm.model_validate({**keys, "recipe": recipe})
+    except ValidationError as error:
+        raise explained(error, Arm, place, keys) from None
 
 
-def _refuse_disagreement(study: Study, place: str) -> None:
+def _refuse_disagreement(study: Study, place: Place, places: Sequence[Place]) -> None:
     """What no single table can see: names that must be unique, and references that must lead somewhere."""
     arms: dict[str, Arm] = {}
-    for arm in study.arms:
+    for arm, of_arm in zip(study.arms, places, strict=True):
         if arm.name in arms:
-            raise UserError("arm names must differ", given=arm.name, place=f"{place}, key arms", remedy="rename one")
+            raise of_arm.refused("arm names must differ", given=arm.name, key="name", remedy="rename one")
         arms[arm.name] = arm
     references = [("control", study.control)]
-    references += [(f"claims[{i}]", side.arm) for i, c in enumerate(study.claims) for side in (c.better, c.than)]
-    references += [(f"published[{i}]", row.arm) for i, row in enumerate(study.published)]
+    references += [
+        (f"claims[{i}].{key}.arm", end.arm)
+        for i, claim in enumerate(study.claims)
+        for key, end in (("better", claim.better), ("than", claim.than))
+    ]
+    references += [(f"published[{i}].arm", row.arm) for i, row in enumerate(study.published)]
     for key, name in references:
         if name not in arms:
-            where = f"{place}, key {key}"
-            raise UserError("must name an arm of the study", given=name, place=where, remedy=nearest(name, arms))
+            raise place.refused("must name an arm of the study", given=name, key=key, remedy=nearest(name, arms))
     if study.deploy not in arms[study.control].recipe.selection.rules:
-        raise UserError(
-            "must be one of the control's selection rules",
-            given=study.deploy,
-            place=f"{place}, key deploy",
-            remedy="add it to selection.rules",
-        )
-    for i, claim in enumerate(study.claims):
-        for side in (claim.better, claim.than):
-            _refuse_unmeasured(claim, side, study.deploy, arms[side.arm], f"{place}, key claims[{i}]")
-
-
-def _refuse_unmeasured(claim: Claim, side: Side, deploy: str, arm: Arm, place: str) -> None:
-    """A claim about what is never measured could not get a verdict, however long the study runs."""
-    rule = side.rule or deploy
-    if rule not in arm.recipe.selection.rules:
-        raise UserError(
-            f"must be a selection rule of arm {arm.name}",
-            given=rule,
-            place=place,
-            remedy="add it to selection.rules, or name another",
-        )
-    metric = METRICS[claim.metric]
-    read = metric.split == "test" and rule in arm.recipe.test.read_at
-    if metric.per_epoch and not read and metric.name not in arm.recipe.curves:
-        raise UserError(
-            f"must be measured in arm {arm.name} at rule {rule}",
-            given=claim.metric,
-            place=place,
-            remedy="add the rule to test.read_at" if metric.split == "test" else "claim something that is measured",
-        )
+        rule = "must be one of the control's selection rules"
+        raise place.refused(rule, given=study.deploy, key="deploy", remedy="add it to selection.rules")

@@ -1,126 +1,202 @@
-"""A cohort: runs that train together as one batched program, along the leading axis `run`.
-
-Nothing that a run computes depends on its company: see `networks` and `optimizers` for how, and the tests for proof.
-"""
+"""A cohort: runs that train together as one session of an engine, along the leading axis `run`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from paribus import seeding
 from paribus.data.pool import Split, Splits
-from paribus.spec.recipe import Recipe
-from paribus.training.engine import Goal
-from paribus.training.epoch import TrainingEpoch, Values
-from paribus.training.measuring import Measured, Measuring
-from paribus.training.networks import StackedNetwork, initial_state
-from paribus.training.optimizers import StackedOptimizer
-from paribus.training.streams import Dropout, StreamData, shared, streams_of
+from paribus.spec.identity import RunSpec
+from paribus.training.engine import (
+    Architecture,
+    Doubles,
+    Engine,
+    Epoch,
+    Evaluation,
+    Floats,
+    Inputs,
+    RunSettings,
+    State,
+    Targets,
+)
+from paribus.training.initialisation import initial_state
+from paribus.training.schedules import EpochRates
+from paribus.training.sums import exact_sums
+
+StreamKey = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
 class TrainingState:
-    """Where a run stands: finished epochs, optimizer steps, and tensors by name (parameters and optimizer slots)."""
+    """Where a run is: finished epochs, training steps, and tensors by name (parameters and optimizer buffers)."""
 
     epoch: int
     steps: int
-    tensors: Mapping[str, Tensor]
+    tensors: State
 
 
-@dataclass(frozen=True)
-class Member:
-    """One run of a cohort: identity, recipe, what its seeds derive from, data, and the state that it goes on from."""
+@dataclass(frozen=True, eq=False)
+class ActiveRun:
+    """A run in training: what it is, its data, and the state that it begins or resumes from."""
 
-    run_id: str
-    recipe: Recipe
-    seed: int
-    replicate: int
+    spec: RunSpec
     splits: Splits
     state: TrainingState
 
     @property
-    def stream(self) -> tuple[int, int]:
-        """Runs of one stream see the same batches."""
-        return (self.seed, self.replicate)
+    def stream(self) -> StreamKey:
+        """Runs of one cohort with equal keys see the same examples in the same order, and drop the same units."""
+        own = self.spec.streams
+        return tuple((s.seed, s.index) for s in (own.split, own.label_noise, own.order, own.dropout))
 
 
-def fresh_state(recipe: Recipe, seed: int, replicate: int) -> TrainingState:
-    """The random start. Networks of the same widths start alike within a replicate, whatever else their arms change."""
-    generator = torch.Generator().manual_seed(seeding.derive(seed, replicate, seeding.INIT))
-    return TrainingState(epoch=0, steps=0, tensors=initial_state(recipe.network.layers, generator))
+@dataclass(frozen=True, eq=False)
+class TrainLoss:
+    """The training loss of one epoch (run,): the mean over its batches, and the mean over its examples.
+
+    They differ where the last batch is smaller than the others.
+    """
+
+    by_batch: Doubles
+    by_example: Doubles
+
+
+def fresh_state(spec: RunSpec) -> TrainingState:
+    """The state before the first epoch: a run's initial weights."""
+    recipe = spec.recipe
+    return TrainingState(0, 0, initial_state(recipe.network, recipe.widths(spec.dataset), spec.streams.init))
+
+
+def architecture(spec: RunSpec) -> Architecture:
+    """The layers of a run's network."""
+    return Architecture(spec.recipe.widths(spec.dataset), spec.recipe.network.activations)
 
 
 class Cohort:
-    """Trains and measures its members, which must agree in everything static and stand at the same epoch."""
+    """Trains and evaluates its runs, which must agree in everything static and stand at the same epoch."""
 
-    def __init__(self, members: Sequence[Member], device: torch.device | None = None) -> None:
-        self.device = device or torch.device("cpu")
-        self.members = sorted(members, key=lambda member: member.stream)
-        first = self.members[0]
-        recipes = [member.recipe for member in self.members]
-        states = [member.state.tensors for member in self.members]
+    def __init__(self, runs: Sequence[ActiveRun], engine: Engine) -> None:
+        self.runs = sorted(runs, key=lambda run: run.stream)
+        first = self.runs[0]
+        self._recipe = first.spec.recipe
+        self._leaders = [next(same) for _, same in groupby(self.runs, key=lambda run: run.stream)]
         self.epoch, self._steps = first.state.epoch, first.state.steps
-        self._plain = _goal(recipes, self.device, smoothed=False)
-        self.network = StackedNetwork(first.recipe.network.layers, states, self.device)
-        self._streams = streams_of(self.members)
-        self._data = [StreamData(self.members[runs.start], self.device) for runs in self._streams]
-        self._optimizer = StackedOptimizer(self.network, [recipe.optimizer for recipe in recipes], states, self._steps)
-        self._training = TrainingEpoch(
-            self.network,
-            self._streams,
-            self._data,
-            batch_size=first.recipe.training.batch_size,
-            goal=_goal(recipes, self.device, smoothed=True),
-            optimizer=self._optimizer,
-            dropout=Dropout(self.members, self._streams, self.device) if first.recipe.network.dropout else None,
+        self._session = engine.session(
+            architecture(first.spec),
+            self.inputs_of(first.splits.train),
+            [_settings(run.spec) for run in self.runs],
+            _places([run.stream for run in self.runs]),
+            [run.state.tensors for run in self.runs],
+            batch_size=self._recipe.training.batch_size,
+            steps=self._steps,
         )
-        self._sets: dict[str, Measuring] = {}
+        self._evaluators: dict[str, Callable[[], Evaluation]] = {}
+        sizes = _batch_sizes(self.examples, self._recipe.training.batch_size)
+        self._batch_sizes = np.array(sizes, dtype=np.float64)
 
     @property
-    def images(self) -> int:
-        """Training images that each run sees in an epoch."""
-        return self._training.images
+    def examples(self) -> int:
+        """Training examples that each run sees in an epoch."""
+        return len(self._leaders[0].splits.train)
 
     @property
-    def streams(self) -> list[Member]:
-        """The first member of each stream, in order."""
-        return [self.members[runs.start] for runs in self._streams]
+    def leaders(self) -> list[ActiveRun]:
+        """The first run of each stream, in order: what the engine's axis `stream` counts."""
+        return self._leaders
 
-    def train_epoch(self, rates: Sequence[float]) -> Values:
-        """Train every run for one epoch at its learning rate; the mean over the epoch's batches of each loss (run,)."""
-        losses = self._training.run(self.epoch, rates)
+    def train_epoch(self, rates: Sequence[EpochRates]) -> TrainLoss:
+        """Train every run for one epoch at its learning rates."""
+        epoch, steps = self.epoch, len(self._batch_sizes)
+        places = [self._order(run, epoch) for run in self._leaders]
+        momenta = [rate.momenta for rate in rates if rate.momenta is not None]
+        losses = self._session.train_epoch(
+            Epoch(
+                order=np.stack([run.splits.train.rows[p] for run, p in zip(self._leaders, places, strict=True)]),
+                targets=self._targets([run.splits.train for run in self._leaders], places),
+                weights=None,
+                learning_rates=np.stack([rate.learning_rates for rate in rates], axis=1),
+                momenta=np.stack(momenta, axis=1) if momenta else None,
+                dropout_keys=self._dropout_keys(epoch),
+            )
+        )
         self.epoch += 1
-        self._steps += self._training.steps
-        return losses
+        self._steps += steps
+        by_example = exact_sums(losses * self._batch_sizes[:, None]) / self.examples
+        return TrainLoss(exact_sums(losses) / steps, by_example)
 
     def add_set(self, name: str, splits: Sequence[Split]) -> None:
-        """Name an evaluation set: one split for each stream, in the order of `streams`."""
-        if all(split is splits[0] for split in splits) and not any(data.centered for data in self._data):
-            inputs = [self._data[0].inputs_of(splits[0])] * len(splits)
-        else:
-            inputs = [data.inputs_of(split) for data, split in zip(self._data, splits, strict=True)]
-        labels = [shared(split.labels).to(self.device) for split in splits if split.labels is not None]
-        self._sets[name] = Measuring(self.network, self._streams, inputs, labels or None, self._plain)
+        """Name an evaluation set: one split for each stream, in the order of `leaders`."""
+        shared = all(split is splits[0] for split in splits)
+        inputs = self.inputs_of(splits[0])
+        one = splits[:1] if shared and inputs.centre is None and inputs.factor is None else splits
+        targets = [split.labels for split in one if split.labels is not None and self._recipe.loss.has_classes]
+        rows = [split.rows for split in one]
+        networks = self._session.networks
+        self._evaluators[name] = networks.evaluator(inputs, rows, targets or None, self._recipe.loss)
 
     @property
     def set_names(self) -> tuple[str, ...]:
-        return tuple(self._sets)
+        return tuple(self._evaluators)
 
-    def evaluate(self, name: str) -> Measured:
-        """Measure every run on a named set, without dropout or smoothing."""
-        return self._sets[name].run()
+    def evaluate(self, name: str) -> Evaluation:
+        """Evaluate every run on a named set, without dropout or smoothing."""
+        return self._evaluators[name]()
+
+    def weights(self, run: int) -> State:
+        """A copy of one run's parameters."""
+        return self._session.networks.state(run)
 
     def state(self, run: int) -> TrainingState:
-        """A copy of all that run needs to go on."""
-        return TrainingState(self.epoch, self._steps, {**self.network.state(run), **self._optimizer.state(run)})
+        """A copy of all that a run needs to resume."""
+        return TrainingState(self.epoch, self._steps, self._session.state(run))
+
+    def inputs_of(self, split: Split) -> Inputs:
+        """The features of a split's pool, scaled for each stream as its training examples are."""
+        return inputs_of(split, [run.splits for run in self._leaders])
+
+    def _order(self, run: ActiveRun, epoch: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        """Positions in the training split: a permutation that depends on the stream and the epoch alone."""
+        return seeding.draws(run.spec.streams.order, "order", epoch).permutation(self.examples)
+
+    def _targets(self, splits: Sequence[Split], places: Sequence[np.ndarray]) -> Targets | None:
+        if not self._recipe.loss.has_classes:
+            return None
+        labels = [split.labels for split in splits if split.labels is not None]
+        return np.stack([own[p] for own, p in zip(labels, places, strict=True)])
+
+    def _dropout_keys(self, epoch: int) -> np.ndarray[tuple[int], np.dtype[np.uint64]] | None:
+        if not self._recipe.network.dropout:
+            return None
+        keys = [seeding.derive(run.spec.streams.dropout, "dropout", epoch) for run in self._leaders]
+        return np.array(keys, dtype=np.uint64)
 
 
-def _goal(recipes: Sequence[Recipe], device: torch.device, *, smoothed: bool) -> Goal:
-    """What these runs minimise, or, not `smoothed`, what is measured on validation and test data."""
-    smoothing = [recipe.loss.label_smoothing if smoothed else 0.0 for recipe in recipes]
-    has_classes = recipes[0].loss.kind == "cross-entropy"
-    return Goal(has_classes, torch.tensor(smoothing, dtype=torch.float64, device=device))
+def inputs_of(split: Split, scaled_as: Sequence[Splits]) -> Inputs:
+    """The features of a split's pool, with the scaling of each of `scaled_as` along the axis `stream`."""
+    centres = [splits.scaling.centre for splits in scaled_as]
+    factors = [splits.scaling.factor for splits in scaled_as]
+    return Inputs(split.pool.values, split.pool.divisor, _stacked(centres), _stacked(factors))
+
+
+def _stacked(parts: Sequence[Floats | None]) -> Floats | None:
+    given = [part for part in parts if part is not None]
+    return np.stack(given) if given else None
+
+
+def _settings(spec: RunSpec) -> RunSettings:
+    recipe = spec.recipe
+    return RunSettings(recipe.loss, recipe.optimizer, recipe.network.dropout, recipe.training.clip)
+
+
+def _places(keys: Sequence[StreamKey]) -> list[int]:
+    """Each run's stream, numbered from 0: keys a, a, b give 0, 0, 1."""
+    numbers = {key: i for i, key in enumerate(dict.fromkeys(keys))}
+    return [numbers[key] for key in keys]
+
+
+def _batch_sizes(examples: int, batch_size: int) -> list[int]:
+    return [min(batch_size, examples - start) for start in range(0, examples, batch_size)]

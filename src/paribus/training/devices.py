@@ -1,71 +1,74 @@
-"""Where cohorts train: on the CPU, one cohort a core, or on an accelerator, one large cohort after another."""
+"""Where cohorts train: on the processor, one cohort per core, or on an accelerator, one large cohort after another."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from dataclasses import dataclass
 from typing import Final
 
-import torch
-
-from paribus.errors import UserError
+from paribus.errors import Shown, UserError
+from paribus.spec.identity import EngineFamily
+from paribus.training.engine import Engine
 
 NAMES: Final = ("cpu", "cuda")
-SIZES_ON_CPU: Final = (1, 2, 4, 8)
-"""Runs in one cohort, as many as may be tried. What more of them hold fits no core's cache, and costs no less."""
-SIZES_ON_CUDA: Final = (1, 4, 16, 64, 256, 1024)
+CPU_COHORT_SIZES: Final = (1, 2, 4, 8)
+"""Cohort sizes that are timed. More runs fit no core's cache, and cost no less."""
+CUDA_COHORT_SIZES: Final = (1, 4, 16, 64, 256, 1024)
 
 
 @dataclass(frozen=True)
 class Device:
-    """`workers` cohorts train at once, of at most `memory_bytes` together, and of one of `cohort_sizes` runs each.
+    """Where training takes place.
 
-    Each measures `measured_at_once` of its runs that have ended side by side, on cores that nothing trains on. `gpu` is
-    the UUID of a GPU, as its driver knows it.
+    `workers` cohorts train at once, of at most `memory_bytes` together and of one of `cohort_sizes` runs each. Each
+    evaluates `evaluated_at_once` of its ended runs side by side, on cores that nothing trains on. `gpu` is the UUID of
+    a GPU, as its driver knows it.
     """
 
-    torch: torch.device
+    family: EngineFamily
     model: str
     workers: int
     cohort_sizes: tuple[int, ...]
     memory_bytes: int
-    measured_at_once: int = 1
+    evaluated_at_once: int = 1
     gpu: str | None = None
+
+    def engine(self) -> Engine:
+        """What trains there."""
+        if self.family == "cpu":
+            from paribus.training.cpu.engine import CompiledEngine
+
+            return CompiledEngine()
+        from paribus.training.torch.accelerator import accelerator
+        from paribus.training.torch.engine import StackedTensorEngine
+
+        found = accelerator()
+        if found is None:
+            raise RuntimeError("a CUDA device is made only where there is a GPU")
+        return StackedTensorEngine(found.device)
 
 
 def device_named(name: str, workers: int | None = None) -> Device:
-    """The device of that name; `workers` stands in for the CPU's cores. Raises UserError where it is not here."""
+    """The device of that name; `workers` replaces the number of the CPU's cores.
+
+    Raises UserError where there is no such device, or PyTorch is missing that it needs.
+    """
     if name == "cpu":
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        return Device(torch.device("cpu"), "cpu", workers or cores(), SIZES_ON_CPU, memory)
+        return Device("cpu", "cpu", workers or cores(), CPU_COHORT_SIZES, memory)
     if name != "cuda":
-        raise UserError(f"must be one of {', '.join(NAMES)}", given=name, place="--device", remedy="name one of them")
-    # float32 throughout, and the same sums at every run; a cuBLAS that is set up already keeps its setting
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    if not torch.cuda.is_available():
-        rule = "needs an NVIDIA GPU that PyTorch can use, and finds none"
-        raise UserError(rule, given=name, place="--device", remedy="leave the option out to train on the CPU")
-    torch.set_float32_matmul_precision("highest")
-    properties = torch.cuda.get_device_properties(0)
-    return Device(
-        torch.device("cuda", 0),
-        properties.name,
-        workers=1,
-        cohort_sizes=SIZES_ON_CUDA,
-        memory_bytes=properties.total_memory,
-        measured_at_once=cores(),
-        gpu=f"GPU-{properties.uuid}",
-    )
+        raise UserError(f"must be one of {', '.join(NAMES)}", given=name, place="--device", remedy="use one of them")
+    if importlib.util.find_spec("torch") is None:
+        rule, remedy = "needs PyTorch", "install paribus[torch], or leave the option out to train on the CPU"
+        raise UserError(rule, given=Shown("no PyTorch here"), place="--device cuda", remedy=remedy)
+    from paribus.training.torch.accelerator import accelerator
 
-
-def settle_thread() -> None:
-    """What every thread that trains must do first, for its speed and its bits: one core, and tiny numbers are zero.
-
-    Adam's averages of a unit that has died shrink below what a float32 holds in full, and arithmetic on such numbers
-    is many times slower.
-    """
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
+    gpu = accelerator()
+    if gpu is None:
+        rule = "needs an NVIDIA GPU that PyTorch can use"
+        raise UserError(rule, given=Shown("none"), place="--device cuda", remedy="leave the option out to use the CPU")
+    return Device("cuda", gpu.model, 1, CUDA_COHORT_SIZES, gpu.memory_bytes, evaluated_at_once=cores(), gpu=gpu.uuid)
 
 
 def cores() -> int:

@@ -1,129 +1,206 @@
-"""What a cohort has to have done, and who does it: compiled loops on a CPU, PyTorch on an accelerator.
+"""The engine contract: what trains and evaluates many networks of one architecture side by side.
 
-A job holds tensors that stay in place. An engine binds a job once; what it returns does it again at every call.
+An engine is given NumPy arrays and gives NumPy arrays back; how it lays them out in memory is its own affair. It draws
+no random number and knows no file, no schedule and no selection rule: orders, targets, learning rates and dropout keys
+come from its caller, epoch by epoch. `training/cpu/` implements it with compiled loops, `training/torch/` with stacked
+tensors on an accelerator. The engine is passed in by whoever trains; nothing below looks one up.
+
+What every engine promises:
+
+- A run's numbers do not depend on the other runs of its session: alone or among others, the same bits.
+- Evaluation uses the arithmetic of training's forward pass: the loss of a snapshot, evaluated again, is the value by
+  which it was selected.
+- A mean over a batch is a sum over its examples in their order, divided by their number (or by the sum of their
+  weights). Sums over batches are left to the caller, which adds them exactly.
+- The compiled engine gives the same bits on every processor; a GPU's are its own. There, the first promise goes as far
+  as its libraries: they may choose another matmul kernel, which adds in another order, for another number of runs.
+
+Arrays are C-contiguous. Axes are named (run, example, feature): `run` counts the networks of a session, `stream` the
+groups of runs that see the same examples in the same order, `batch` the training steps of an epoch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, ClassVar
 
-import torch
-from torch import Tensor
+import numpy as np
+import numpy.typing as npt
 
-from paribus.training.networks import StackedNetwork
-from paribus.training.zeros import Zeros
+from paribus.spec.activations import ActivationBase
+from paribus.spec.identity import EngineFamily
+from paribus.spec.losses import LossBase
+from paribus.spec.optimizers import OptimizerBase
+from paribus.spec.recipe import Clip
 
-Call = Callable[[], object]
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
 
-
-@dataclass(frozen=True)
-class Goal:
-    """What runs minimise, or are measured by: the mean over a batch, as PyTorch's `reduction="mean"`.
-
-    Cross-entropy, with label smoothing by run (run,) float64; or, without classes, the squared error over images and
-    pixels.
-    """
-
-    has_classes: bool
-    smoothing: Tensor
+State = Mapping[str, Floats]
+"""A run's tensors by name: parameters as PyTorch names and shapes them (`fc1.weight` (out, in), `fc1.bias` (out,)), and
+the optimizer's buffers as `buffer/parameter` (`exp_avg/fc1.weight`)."""
 
 
 @dataclass(frozen=True)
-class OptimizerNumbers:
-    """How parameters step: one float64 a run each (number, run), and slots laid out as the parameters are.
+class Architecture:
+    """Fully connected layers: `widths` from input to output, and one activation for each hidden layer."""
 
-    Of "sgd": rate, momentum, Nesterov (0 or 1), weight decay. Of "adam" and "adamw": rate, beta1, beta2, eps, weight
-    decay. `taken` (1,) counts steps.
-    """
-
-    kind: Literal["sgd", "adam", "adamw"]
-    numbers: Tensor
-    slots: Sequence[Tensor]
-    taken: Tensor
+    widths: tuple[int, ...]
+    activations: tuple[ActivationBase, ...]
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """What streams train on: rows of `pool` (image, pixel) over `divisor`, less their `centers` (stream, pixel).
+class RunSettings:
+    """What may differ between the runs of a session, within one kind of loss and of optimizer.
 
-    Where there are `zeros`, no centre is another.
+    `dropout` is the share of hidden units that are dropped; 0 in all runs of a session, or above 0 in all. `clip` is
+    None in all runs, or of one way (norm or value) in all.
     """
 
-    pool: Tensor
+    loss: LossBase
+    optimizer: OptimizerBase
+    dropout: float
+    clip: Clip | None
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """The features of examples, and how they are scaled.
+
+    A network sees `(values / divisor - centre) * factor`, each operation rounded to float32. `values` (example,
+    feature) is uint8 or float32 and never written to; bytes stay bytes until the engine scales them. `centre` and
+    `factor` are (stream, feature) or None for 0 and 1.
+    """
+
+    values: npt.NDArray[Any]
     divisor: float
-    centers: Tensor
-    zeros: Zeros | None
+    centre: Floats | None
+    factor: Floats | None
 
 
-@dataclass(frozen=True)
-class DropoutNumbers:
-    """The share of hidden units that each run drops (run,), and where its stream's draws begin (stream,)."""
-
-    rates: Tensor
-    seeds: Tensor
+Targets = npt.NDArray[Any]
+"""Classes (stream, example) int64, or numbers to be predicted (stream, example, output) float32."""
 
 
-@dataclass(frozen=True)
-class TrainingJob:
-    """One epoch: every batch of `order` (stream, image), whose `labels` are in that order.
+@dataclass(frozen=True, eq=False)
+class Epoch:
+    """One epoch of training. A batch is the next `batch_size` examples of `order`; the last one may be smaller.
 
-    `losses` (batch, run) takes the mean of each.
+    `order` (stream, example) has rows of the session's inputs. `targets` are in the order of `order`; None where the
+    target of each example is the example itself, as the network sees it. `weights` (stream, example) weigh examples in
+    the loss, which is then a weighted mean; None for equal weights, and cross-entropy only. `learning_rates` (batch, run) hold for one step
+    each; `momenta` (batch, run) replace the optimizer's momentum (Adam's first beta) where it is cycled, else None.
+    `dropout_keys` (stream,) uint64 are the keys of the epoch's dropout, None without dropout: unit `u` of row `r` in
+    layer `l` (from 0) of batch `b` is dropped if `uniform(key, b * layers + l, r * padded + u)` is below the run's
+    share, with `layers` the number of layers of weights and `padded` the layer's width rounded up to 16. That function
+    is SplitMix64, see `training/cpu/dropout.py`; both engines drop the same units.
     """
 
-    network: StackedNetwork
-    streams: Sequence[slice]
-    pictures: Pictures
-    order: Tensor
-    labels: Tensor
-    batch_size: int
-    goal: Goal
-    optimizer: OptimizerNumbers
-    dropout: DropoutNumbers | None
-    losses: Tensor
+    order: Integers
+    targets: Targets | None
+    weights: Floats | None
+    learning_rates: Doubles
+    momenta: Doubles | None
+    dropout_keys: npt.NDArray[np.uint64] | None
 
 
-@dataclass(frozen=True)
-class MeasuringJob:
-    """One look at `images` (stream, image, pixel), `rows` of them at a time.
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """The mean loss (run,) on a set of examples, without dropout or label smoothing but with class weights; and how
+    many of its examples are put into their class (run,), None for losses without classes.
 
-    `losses` (part, run) takes the mean of each part, `correct` (part, run) how many of its images meet their label.
+    The class is that of the largest output; with a single output, it is 1 if that is above 0, else 0.
     """
 
-    network: StackedNetwork
-    streams: Sequence[slice]
-    images: Tensor
-    labels: Tensor
-    rows: int
-    goal: Goal
-    losses: Tensor
-    correct: Tensor
+    loss: Doubles
+    correct: Integers | None
 
 
-class Engine(Protocol):
-    """Binds jobs."""
+@dataclass(frozen=True, eq=False)
+class Forward:
+    """What networks give for examples, without dropout.
 
-    def training(self, job: TrainingJob) -> Call:
-        """An epoch of training at every call."""
-        ...
+    `outputs` (run, example, output) are the last layer's, before any softmax. `activations` has one array
+    (run, example, unit) for each hidden layer, after the activation; empty where it was not asked for.
+    """
 
-    def measuring(self, job: MeasuringJob) -> Call:
-        """A measurement at every call."""
-        ...
-
-
-def engine_for(device: torch.device) -> Engine:
-    """Who works on a device."""
-    if device.type == "cpu":
-        from paribus.training import engine_compiled
-
-        return engine_compiled
-    from paribus.training import engine_torch
-
-    return engine_torch
+    outputs: Floats
+    activations: tuple[Floats, ...]
 
 
-def stream_of_runs(streams: Sequence[slice], device: torch.device) -> Tensor:
-    """The stream of each run (run,)."""
-    return torch.tensor([s for s, runs in enumerate(streams) for _ in range(runs.stop - runs.start)], device=device)
+class Networks(ABC):
+    """Networks of one architecture, stacked along `run`, as their parameters now are."""
+
+    @property
+    @abstractmethod
+    def runs(self) -> int:
+        """How many networks there are."""
+
+    @abstractmethod
+    def state(self, run: int) -> State:
+        """A copy of one run's parameters; later training does not change it."""
+
+    @abstractmethod
+    def evaluator(
+        self, inputs: Inputs, rows: Sequence[Integers], targets: Sequence[Targets] | None, loss: LossBase
+    ) -> Callable[[], Evaluation]:
+        """Bind a set of examples once; each call of what is returned evaluates the networks as they then are.
+
+        `rows` has one array (example,) of rows of `inputs` for each stream, all of one length, or a single array that
+        holds for all runs; `targets` likewise, classes (example,) or numbers (example, output), or None where the
+        target is the input. `loss` is one for all runs. Each network of `Engine.networks` is a stream of its own.
+        """
+
+    @abstractmethod
+    def forward(self, inputs: Inputs, rows: Integers, *, activations: bool = False) -> Forward:
+        """Outputs of every run for the examples `rows` (example,) of `inputs`, whose `centre` and `factor` have one
+        stream. Memory grows with runs times examples: callers ask for some thousand examples at a time."""
+
+
+class Session(ABC):
+    """Runs in training. Whoever trains calls `train_epoch` from one thread at a time."""
+
+    @property
+    @abstractmethod
+    def networks(self) -> Networks:
+        """The networks in training: each look sees them after the last finished epoch."""
+
+    @abstractmethod
+    def train_epoch(self, epoch: Epoch) -> Doubles:
+        """Train every run for one epoch; the mean loss (batch, run) of each step, before the step."""
+
+    @abstractmethod
+    def state(self, run: int) -> State:
+        """A copy of one run's parameters and optimizer buffers: `Engine.session` resumes from it bit for bit."""
+
+
+class Engine(ABC):
+    """Makes sessions."""
+
+    family: ClassVar[EngineFamily]
+
+    @abstractmethod
+    def networks(self, architecture: Architecture, states: Sequence[State]) -> Networks:
+        """Networks to be evaluated only; `states` has one state for each."""
+
+    @abstractmethod
+    def session(
+        self,
+        architecture: Architecture,
+        inputs: Inputs,
+        runs: Sequence[RunSettings],
+        streams: Sequence[int],
+        states: Sequence[State],
+        *,
+        batch_size: int,
+        steps: int,
+    ) -> Session:
+        """Begin or resume training.
+
+        `inputs` are the features of all training examples. `streams` has the stream of each run, ascending from 0.
+        `states` have parameters, and after the first step the optimizer's buffers; `steps` counts the steps taken so
+        far. Raises ValueError where the runs' losses or optimizers are of different kinds.
+        """

@@ -7,44 +7,42 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from torch import Tensor
-
-from paribus.spec.recipe import Recipe
-from paribus.spec.rules import parse_rule
-from paribus.training.schedules import rates_of
-
-Weights = Mapping[str, Tensor]
+from paribus.spec.identity import RunSpec
+from paribus.spec.network import FIRST_LAYER
+from paribus.spec.rules import SelectionRule, parse_rule
+from paribus.training.engine import State
+from paribus.training.schedules import schedule_of
 
 
 @dataclass
-class Best:
-    """The epoch that a selection rule would choose now."""
+class SelectedEpoch:
+    """The epoch that a selection rule chooses so far, and its weights; no value for rules without a metric."""
 
     epoch: int
     value: float | None
-    weights: Weights
+    weights: State
 
 
 @dataclass(frozen=True)
-class Kept:
-    """An interval snapshot not yet written."""
+class PendingSnapshot:
+    """An interval snapshot that is not yet written."""
 
     epoch: int
     part: Literal["network", "first-layer"]
-    weights: Weights
+    weights: State
 
 
 class Tracker:
     """Follows one run from epoch to epoch and decides when it ends."""
 
-    def __init__(self, recipe: Recipe) -> None:
-        self.recipe = recipe
-        self.rates = rates_of(recipe)
-        self.curves: dict[str, list[float]] = {name: [] for name in recipe.curves}
-        self.best: dict[str, Best] = {}
-        self.kept: list[Kept] = []
+    def __init__(self, spec: RunSpec) -> None:
+        self.recipe = spec.recipe
+        self.schedule = schedule_of(spec.recipe)
+        self.curves: dict[str, list[float]] = {name: [] for name in spec.recipe.curves(spec.dataset)}
+        self.selected: dict[str, SelectedEpoch] = {}
         self.outcome: Literal["done", "diverged"] | None = None
-        self._rules = {text: parse_rule(text) for text in recipe.selection.rules}
+        self._pending: list[PendingSnapshot] = []
+        self._rules = {text: parse_rule(text) for text in spec.recipe.selection.rules}
         self._stop_epoch = 0
         self._stop_value: float | None = None
 
@@ -52,11 +50,14 @@ class Tracker:
     def epoch(self) -> int:
         return len(self.curves["train_loss"])
 
-    def start(self, weights: Callable[[], Weights]) -> None:
-        """Keep the random start where interval snapshots are asked for."""
-        self._keep_interval(0, weights)
+    def start(self, weights: Callable[[], State]) -> None:
+        """Keep the initial weights where a rule or interval snapshots ask for them."""
+        for text, rule in self._rules.items():
+            if rule.kind == "epoch" and rule.epoch == 0:
+                self.selected[text] = SelectedEpoch(0, None, weights())
+        self._keep_snapshots(0, weights)
 
-    def observe(self, metrics: Mapping[str, float], weights: Callable[[], Weights]) -> None:
+    def observe(self, metrics: Mapping[str, float], weights: Callable[[], State]) -> None:
         """Record a finished epoch; `weights` gives a copy of the run's parameters, and is called only where needed."""
         for name, curve in self.curves.items():
             curve.append(metrics.get(name, math.nan))
@@ -64,31 +65,31 @@ class Tracker:
         if not math.isfinite(metrics["train_loss"]):
             self.outcome = "diverged"
             return
-        self.rates.observe(metrics)
+        self.schedule.observe(metrics)
         stopping = self._should_stop(metrics, epoch) or epoch == self.recipe.training.epochs
-        copy: Weights | None = None
+        copy: State | None = None
         for text, rule in self._rules.items():
-            chosen = (
-                stopping if rule.kind == "last"
-                else epoch == rule.epoch if rule.kind == "epoch"
-                else rule.improves(metrics.get(rule.metric, math.nan), self._best_value(text))
-            )  # fmt: skip
-            if chosen:
+            if self._chooses(text, rule, metrics, stopping=stopping):
                 copy = copy or weights()
-                self.best[text] = Best(epoch, metrics[rule.metric] if rule.kind == "best" else None, copy)
-        self._keep_interval(epoch, weights)
+                self.selected[text] = SelectedEpoch(epoch, metrics[rule.metric] if rule.kind == "best" else None, copy)
+        self._keep_snapshots(epoch, weights)
         if stopping:
             self.outcome = "done"
 
-    def _best_value(self, rule: str) -> float | None:
-        return self.best[rule].value if rule in self.best else None
+    def _chooses(self, text: str, rule: SelectionRule, metrics: Mapping[str, float], *, stopping: bool) -> bool:
+        if rule.kind == "last":
+            return stopping
+        if rule.kind == "epoch":
+            return self.epoch == rule.epoch
+        best = self.selected[text].value if text in self.selected else None
+        return rule.improves(metrics.get(rule.metric, math.nan), best)
 
-    def _keep_interval(self, epoch: int, weights: Callable[[], Weights]) -> None:
+    def _keep_snapshots(self, epoch: int, weights: Callable[[], State]) -> None:
         every, first_every = self.recipe.snapshots.every, self.recipe.snapshots.first_layer_every
         if every and epoch % every == 0:
-            self.kept.append(Kept(epoch, "network", weights()))
+            self._pending.append(PendingSnapshot(epoch, "network", weights()))
         if first_every and epoch % first_every == 0:
-            self.kept.append(Kept(epoch, "first-layer", {"fc1.weight": weights()["fc1.weight"]}))
+            self._pending.append(PendingSnapshot(epoch, "first-layer", {FIRST_LAYER: weights()[FIRST_LAYER]}))
 
     def _should_stop(self, metrics: Mapping[str, float], epoch: int) -> bool:
         stop = self.recipe.training.early_stop
@@ -99,24 +100,24 @@ class Tracker:
             self._stop_epoch, self._stop_value = epoch, metrics[rule.metric]
         return epoch - self._stop_epoch >= stop.patience
 
-    def drain(self) -> list[Kept]:
+    def take_pending(self) -> list[PendingSnapshot]:
         """The snapshots kept since the last call."""
-        kept, self.kept = self.kept, []
-        return kept
+        pending, self._pending = self._pending, []
+        return pending
 
     def scalars(self) -> dict[str, Any]:
-        """Plain values from which `restore` goes on; the weights of `best` are kept by the caller, by epoch."""
+        """Plain values from which `restore` resumes; the weights of `selected` are kept by the caller, by epoch."""
         return {
-            "rates": self.rates.state(),
-            "best": {rule: [best.epoch, best.value] for rule, best in self.best.items()},
-            "stop": [self._stop_epoch, self._stop_value],
+            "schedule": self.schedule.state(),
+            "selected": {rule: [chosen.epoch, chosen.value] for rule, chosen in self.selected.items()},
+            "early_stop": [self._stop_epoch, self._stop_value],
         }
 
     def restore(
-        self, scalars: Mapping[str, Any], curves: Mapping[str, list[float]], best_weights: Mapping[int, Weights]
+        self, scalars: Mapping[str, Any], curves: Mapping[str, list[float]], weights: Mapping[int, State]
     ) -> None:
-        """Go on from `scalars`, whole curves and the weights of the best epochs so far."""
-        self.rates.restore(scalars["rates"])
-        self.curves = {name: list(curves[name]) for name in self.recipe.curves}
-        self.best = {rule: Best(e, value, best_weights[e]) for rule, (e, value) in scalars["best"].items()}
-        self._stop_epoch, self._stop_value = scalars["stop"]
+        """Resume from `scalars`, whole curves, and the weights of the epochs selected so far."""
+        self.schedule.restore(scalars["schedule"])
+        self.curves = {name: list(curves[name]) for name in self.curves}
+        self.selected = {rule: SelectedEpoch(e, value, weights[e]) for rule, (e, value) in scalars["selected"].items()}
+        self._stop_epoch, self._stop_value = scalars["early_stop"]

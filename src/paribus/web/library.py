@@ -20,8 +20,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from paribus import __version__
 from paribus.analysis.results import Results, load
 from paribus.analysis.tables import rows
-from paribus.analysis.verdicts import judged
-from paribus.report.page import Page, compose, html, policy, scripts, standing, style
+from paribus.analysis.verdicts import claim_outcomes
+from paribus.energy.carbon import grid_of_user
+from paribus.report.page import Page, html, page_of, policy, progress, scripts, style
 from paribus.report.writing import csv_text
 from paribus.store.records import StudyRecord
 from paribus.store.workspace import Workspace
@@ -75,11 +76,15 @@ class _Listed:
 
 @final
 class Library:
-    """The studies of the workspace at `path`, or those of the given identities only."""
+    """The studies of the workspace at `path`, or those of the given identities only.
+
+    Raises UserError where PARIBUS_GRID_G_PER_KWH is no sensible number.
+    """
 
     def __init__(self, path: Path, studies: Sequence[str] = ()) -> None:
         self._path = path
         self._only = frozenset(studies)
+        self._grid = grid_of_user()
         self._pages: dict[str, _CachedPage] = {}
         self._lock = Lock()
 
@@ -123,7 +128,7 @@ class Library:
         with self._lock:
             cached = self._pages.pop(results.study_id, None)
             if cached is None or cached.version != version:
-                page = compose(results, up="/")
+                page = page_of(results, grid=self._grid, up="/")
                 if _is_training(results):
                     page = replace(page, state=f"{page.state} · live: refreshes every {REFRESH_S} s")
                 cached = _CachedPage(version, page, html(page, f"/study/{results.study_id}/").encode())
@@ -133,9 +138,10 @@ class Library:
         return cached
 
     def _index(self) -> Document:
+        """The studies asked for, or the latest of each name."""
         with Workspace.open(self._path) as workspace:
-            latest = {record.name: record for record in self._shown(workspace)}
-            found = [load(workspace, record.id) for record in latest.values()]
+            shown = {record.id if self._only else record.name: record for record in self._shown(workspace)}
+            found = [load(workspace, record.id) for record in shown.values()]
         live = any(map(_is_training, found))
         environment = Environment(
             loader=PackageLoader("paribus.web", "templates"), autoescape=True, undefined=StrictUndefined
@@ -153,8 +159,11 @@ class Library:
 
 def _listed(results: Results) -> _Listed:
     study = results.study
-    outcomes = tuple(case.verdict for case in judged(results))
-    return _Listed(results.study_id, study.name, study.title, study.question, standing(results), outcomes)
+    try:
+        outcomes = tuple(case.verdict for case in claim_outcomes(results))
+    except (ArithmeticError, LookupError, ValueError):
+        outcomes = ()  # the study's own page says what is wrong
+    return _Listed(results.study_id, study.name, study.title, study.question, progress(results), outcomes)
 
 
 def _json(content: object) -> Document:
@@ -171,7 +180,9 @@ def _version(results: Results) -> str:
         results.study_id,
         [(run.id, run.arm, run.replicate, run.state, run.epochs_done) for run in results.runs],
         results.test_reads,
-        results.spans,
+        results.usage,
         results.forecasts,
+        results.namesakes,
+        results.latest,
     )
     return hashlib.sha256(repr(content).encode()).hexdigest()[:32]

@@ -1,0 +1,109 @@
+"""Whether what a study says fits the data that were found: checked once, before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from paribus.errors import Shown, UserError
+from paribus.spec.claims import ArmReference, Claim
+from paribus.spec.dataset import Dataset
+from paribus.spec.losses import CrossEntropy
+from paribus.spec.metrics import METRICS
+from paribus.spec.recipe import Recipe
+from paribus.spec.rules import parse_rule
+from paribus.spec.schedules import ReduceOnPlateau
+from paribus.spec.study import Arm, Study
+
+
+def refuse_misfit(arm: Arm, dataset: Dataset) -> None:
+    """Raises UserError where the recipe of `arm` asks for what its data do not have."""
+    for key, rule, given, remedy in _misfits(arm.recipe, dataset):
+        raise UserError(rule, given=given, place=f"arm {arm.name}, key {key}", remedy=remedy)
+
+
+Misfit = tuple[str, str, object, str]
+"""Key, rule, what was given, and the remedy."""
+
+
+def _misfits(recipe: Recipe, dataset: Dataset) -> Iterator[Misfit]:
+    yield from _about_targets(recipe, dataset)
+    yield from _about_splits(recipe, dataset)
+    curves = recipe.curves(dataset)
+    watched = [("selection.rules", rule) for rule in recipe.selection.rules]
+    if recipe.training.early_stop is not None:
+        watched.append(("training.early_stop.rule", recipe.training.early_stop.rule))
+    for key, text in watched:
+        rule = parse_rule(text)
+        if rule.kind == "best" and rule.metric not in curves:
+            yield key, "must choose by a metric that this arm measures after each epoch", text, _measured(curves)
+    schedule = recipe.schedule
+    if isinstance(schedule, ReduceOnPlateau) and schedule.metric not in curves:
+        rule = "must be a metric that this arm measures after each epoch"
+        yield "schedule.metric", rule, schedule.metric, _measured(curves)
+
+
+def _measured(curves: tuple[str, ...]) -> str:
+    return f"it measures {', '.join(name for name in curves if name != 'lr')}"
+
+
+def _about_targets(recipe: Recipe, dataset: Dataset) -> Iterator[Misfit]:
+    classes = len(dataset.classes)
+    if recipe.task == "classification" and not classes:
+        remedy = "use network.kind = 'autoencoder' with loss.kind = 'mse', or data with labels"
+        yield "data.source", "must have labels, as the task is classification", dataset.source, remedy
+        return
+    try:
+        recipe.widths(dataset)
+    except ValueError as error:
+        yield "loss.kind", str(error), recipe.loss.kind, "use cross-entropy"
+    weights = recipe.loss.class_weights if isinstance(recipe.loss, CrossEntropy) else None
+    if weights is not None and len(weights) != classes:
+        rule = f"must have one weight for each of the {classes} classes"
+        yield "loss.class_weights", rule, Shown(f"{len(weights)} weights"), f"give {classes} of them"
+    if recipe.data.label_noise is not None and not classes:
+        yield "data.label_noise", "needs labels", recipe.data.label_noise.share, "take it out: these data have none"
+
+
+def _about_splits(recipe: Recipe, dataset: Dataset) -> Iterator[Misfit]:
+    batch, train, limit = recipe.training.batch_size, dataset.train, recipe.data.limit
+    if batch > train:
+        rule = f"must be at most the number of training examples ({train})"
+        yield "training.batch_size", rule, batch, "make it smaller"
+    if limit.validation is not None and not dataset.validation:
+        yield "data.limit.validation", "needs a validation split", limit.validation, "take it out, or add one"
+    if limit.test is not None and not dataset.test:
+        yield "data.limit.test", "needs a test split", limit.test, "take it out: these data have none"
+    if (recipe.test.read_at or recipe.test.monitor_every) and not dataset.test:
+        given = list(recipe.test.read_at) or recipe.test.monitor_every
+        yield "test", "needs a test split", given, "take it out: these data have none"
+
+
+def refuse_unmeasured_claims(study: Study, datasets: dict[str, Dataset]) -> None:
+    """Raises UserError for a claim that could not get a verdict, because an arm never measures its metric.
+
+    `datasets` has the facts of each arm's data by the arm's name.
+    """
+    for i, claim in enumerate(study.claims):
+        for end in (claim.better, claim.than):
+            place = f"study {study.name}, key claims[{i}]"
+            _refuse_unmeasured(claim, end, study, datasets[end.arm], place)
+
+
+def _refuse_unmeasured(claim: Claim, end: ArmReference, study: Study, dataset: Dataset, place: str) -> None:
+    recipe, rule = study.arm(end.arm).recipe, end.rule or study.deploy
+    if rule not in recipe.selection.rules:
+        raise UserError(
+            f"must be a selection rule of arm {end.arm}",
+            given=rule,
+            place=place,
+            remedy="add it to selection.rules, or name another",
+        )
+    metric = METRICS[claim.metric]
+    read = metric.split == "test" and rule in recipe.test.read_at
+    if metric.per_epoch and not read and metric.name not in recipe.curves(dataset):
+        raise UserError(
+            f"must be measured in arm {end.arm} at rule {rule}",
+            given=claim.metric,
+            place=place,
+            remedy="add the rule to test.read_at" if metric.split == "test" else "claim something that is measured",
+        )

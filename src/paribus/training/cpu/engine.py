@@ -1,0 +1,308 @@
+"""The compiled engine behind the contract of `training/engine.py`."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from threading import Lock
+from typing import Any, Final, final
+
+import numpy as np
+import numpy.typing as npt
+
+from paribus.spec.identity import EngineFamily
+from paribus.spec.losses import CrossEntropy, Huber, LossBase
+from paribus.spec.optimizers import Adam, AdamW, OptimizerBase, RmsProp, Sgd
+from paribus.training.cpu.epoch import (
+    MOMENTUM,
+    OPTIMIZER_CODES,
+    EpochArrays,
+    InputArrays,
+    OptimizerArrays,
+    train_epoch,
+)
+from paribus.training.cpu.evaluation import (
+    EVALUATION_ROWS,
+    EvaluationArrays,
+    evaluate,
+    evaluation_steps,
+    hidden_activations,
+    infer,
+    scaled_features,
+)
+from paribus.training.cpu.parameters import Layout, RowState, padded
+from paribus.training.cpu.passes import LOSS_CODES, LossArrays, buffers
+from paribus.training.cpu.vectors import LANES
+from paribus.training.cpu.zero_skipping import NO_PATTERN, ZeroPattern, nonzero_steps, zero_pattern
+from paribus.training.engine import (
+    Architecture,
+    Doubles,
+    Engine,
+    Epoch,
+    Evaluation,
+    Floats,
+    Forward,
+    Inputs,
+    Integers,
+    Networks,
+    RunSettings,
+    Session,
+    State,
+    Targets,
+)
+from paribus.training.sums import exact_sums
+
+MAX_CLASSES: Final = 1000
+MIN_SKIPPING_OUTPUTS: Final = 32
+"""Outputs of the first layer from which a batch's zeros are looked for: with fewer, that costs what skipping saves. How
+many runs share the batch must not count: where a run diverges, skipping 0 * inf changes bits."""
+
+
+@final
+class CompiledNetworks(Networks):
+    """Networks whose parameters are the rows of one array (run, parameter)."""
+
+    def __init__(self, layout: Layout, parameters: Floats, streams: Sequence[int]) -> None:
+        self.layout, self.parameters = layout, parameters
+        self._stream_of = np.array(streams, dtype=np.int64)
+
+    @property
+    def runs(self) -> int:
+        return len(self.parameters)
+
+    def state(self, run: int) -> RowState:
+        return RowState(self.layout, {"": self.parameters[run]})
+
+    def evaluator(
+        self, inputs: Inputs, rows: Sequence[Integers], targets: Sequence[Targets] | None, loss: LossBase
+    ) -> Callable[[], Evaluation]:
+        features = scaled_features(inputs, rows)
+        stream_of = self._stream_of if len(features) > 1 else np.zeros(self.runs, np.int64)
+        labels, numbers = _arrays_of(None if targets is None else _for_streams(targets, features), features.shape[:2])
+        ones = np.ones(EVALUATION_ROWS, np.float32)
+        examples = EvaluationArrays(features, labels, ones, numbers, targets is None, evaluation_steps(features))
+        losses_of = _loss_arrays([loss] * self.runs, weighted=False, smoothed=False)
+        work = buffers(self.layout.layers, EVALUATION_ROWS)
+        weights = _part_weights(loss, labels)[:, stream_of]
+        losses, correct = np.zeros(weights.shape), np.zeros(weights.shape, np.int64)
+
+        def run() -> Evaluation:
+            evaluate(self.layout.layers, self.parameters, work, stream_of, examples, losses_of, losses, correct)
+            mean = exact_sums(losses * weights) / exact_sums(weights)
+            return Evaluation(mean, correct.sum(axis=0) if loss.has_classes else None)
+
+        return run
+
+    def forward(self, inputs: Inputs, rows: Integers, *, activations: bool = False) -> Forward:
+        layers, count = self.layout.layers, len(rows)
+        features = scaled_features(inputs, [rows])[0]
+        work, no_steps = buffers(layers, count), nonzero_steps(None, 0, 0)
+        outputs = np.zeros((self.runs, count, layers.outputs), np.float32)
+        widths = [self.layout.shapes[name][0] for name in self.layout.shapes if name.endswith("bias")][:-1]
+        found = [np.zeros((self.runs, count, width), np.float32) for width in widths] if activations else []
+        for run in range(self.runs):
+            infer(layers, self.parameters[run], work, features, no_steps, outputs[run])
+            for layer, into in enumerate(found, start=1):
+                into[run] = hidden_activations(layers, work, layer, count)[:, : into.shape[2]]
+        return Forward(outputs, tuple(found))
+
+
+@final
+class CompiledSession(Session):
+    """Runs in training by compiled loops."""
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        inputs: Inputs,
+        runs: Sequence[RunSettings],
+        streams: Sequence[int],
+        states: Sequence[State],
+        *,
+        batch_size: int,
+        steps: int,
+    ) -> None:
+        layout = Layout(architecture)
+        self._networks = CompiledNetworks(layout, layout.stacked(states), streams)
+        self._layers, self._batch_size, self._steps = layout.layers, batch_size, steps
+        self._work = buffers(self._layers, batch_size)
+        self._stream_of = np.array(streams, dtype=np.int64)
+        self._dropout = np.array([run.dropout for run in runs], dtype=np.float32)
+        self._losses = [run.loss for run in runs]
+        first = runs[0].optimizer
+        self._buffers = {name: layout.stacked(states, f"{name}/") for name in first.buffers}
+        self._optimizer = _optimizer_arrays(runs, list(self._buffers.values()), layout.size)
+        self._inputs = self._input_arrays(inputs, max(streams) + 1)
+
+    @property
+    def networks(self) -> CompiledNetworks:
+        return self._networks
+
+    def train_epoch(self, epoch: Epoch) -> Doubles:
+        losses = np.zeros(epoch.learning_rates.shape)
+        order, keys = np.ascontiguousarray(epoch.order), epoch.dropout_keys
+        weighted = epoch.weights is not None
+        if weighted and self._losses[0].kind != "cross-entropy":
+            raise ValueError("the compiled engine weighs examples for cross-entropy only")
+        labels, numbers = _arrays_of(epoch.targets, order.shape)
+        arrays = EpochArrays(
+            order,
+            labels,
+            numbers,
+            epoch.targets is None,
+            np.ones(order.shape, np.float32) if epoch.weights is None else epoch.weights,
+            epoch.learning_rates,
+            epoch.momenta is not None,
+            losses if epoch.momenta is None else epoch.momenta,
+            keys is not None,
+            np.zeros(len(order), np.uint64) if keys is None else keys,
+        )
+        train_epoch(
+            self._layers,
+            self._networks.parameters,
+            self._optimizer,
+            self._work,
+            self._inputs,
+            _loss_arrays(self._losses, weighted=weighted),
+            self._dropout,
+            self._stream_of,
+            arrays,
+            self._steps,
+            losses,
+        )
+        self._steps += len(losses)
+        return losses
+
+    def state(self, run: int) -> RowState:
+        rows = {"": self._networks.parameters[run]}
+        return RowState(self._networks.layout, {**rows, **{f"{b}/": held[run] for b, held in self._buffers.items()}})
+
+    def _input_arrays(self, inputs: Inputs, streams: int) -> InputArrays:
+        width = inputs.values.shape[1]
+        wanted = inputs.centre is None and inputs.factor is None and self._layers.widths[1] >= MIN_SKIPPING_OUTPUTS
+        pattern = _pattern_of(inputs.values) if wanted else None
+        # A row is a little longer than an example: rows a power of two apart would evict each other from the cache.
+        batch = np.zeros((self._batch_size, padded(width) + LANES), np.float32)
+        return InputArrays(
+            inputs.values,
+            np.float32(inputs.divisor),
+            np.zeros((streams, width), np.float32) if inputs.centre is None else inputs.centre,
+            inputs.factor is not None,
+            np.ones((streams, width), np.float32) if inputs.factor is None else inputs.factor,
+            NO_PATTERN if pattern is None else pattern,
+            batch,
+            nonzero_steps(pattern, self._batch_size, padded(width)),
+        )
+
+
+@final
+class CompiledEngine(Engine):
+    """Trains on the processor, one core for each session."""
+
+    family: EngineFamily = "cpu"
+
+    def networks(self, architecture: Architecture, states: Sequence[State]) -> CompiledNetworks:
+        layout = Layout(architecture)
+        return CompiledNetworks(layout, layout.stacked(states), range(len(states)))
+
+    def session(
+        self,
+        architecture: Architecture,
+        inputs: Inputs,
+        runs: Sequence[RunSettings],
+        streams: Sequence[int],
+        states: Sequence[State],
+        *,
+        batch_size: int,
+        steps: int,
+    ) -> CompiledSession:
+        return CompiledSession(architecture, inputs, runs, streams, states, batch_size=batch_size, steps=steps)
+
+
+def _part_weights(loss: LossBase, labels: Integers) -> Doubles:
+    """How much each part of a set counts in its mean (part, stream): its examples, or the sum of their class weights."""
+    of_class = loss.class_weights if isinstance(loss, CrossEntropy) else None
+    by_example = np.ones(labels.shape) if of_class is None else np.float32(of_class)[labels].astype(np.float64)
+    starts = np.arange(0, labels.shape[1], EVALUATION_ROWS)
+    return np.add.reduceat(by_example, starts, axis=1).T
+
+
+def _for_streams(targets: Sequence[Targets], features: Floats) -> Targets:
+    return np.stack([targets[stream if len(targets) > 1 else 0] for stream in range(len(features))])
+
+
+def _arrays_of(targets: Targets | None, shape: tuple[int, ...]) -> tuple[Integers, Floats]:
+    """Targets (stream, example) as classes, and (stream, example, output) as numbers; what is not given is empty."""
+    labels, numbers = np.zeros(shape, np.int64), np.zeros((*shape, 0), np.float32)
+    if targets is None:
+        return labels, numbers
+    given = np.ascontiguousarray(targets)
+    return (labels, given) if given.ndim == 3 else (given, numbers)
+
+
+def _loss_arrays(losses: Sequence[LossBase], *, weighted: bool, smoothed: bool = True) -> LossArrays:
+    """The losses of all runs, weighted where a run has class weights or examples are `weighted`.
+
+    Evaluation has no label smoothing: it is not `smoothed`.
+    """
+    kind = losses[0].kind
+    if any(loss.kind != kind for loss in losses):
+        raise ValueError("the runs of a session have losses of one kind")
+    entropies = [loss for loss in losses if isinstance(loss, CrossEntropy)]
+    weights = [loss.class_weights for loss in entropies]
+    classes = max((len(one) for one in weights if one is not None), default=MAX_CLASSES)
+    return LossArrays(
+        LOSS_CODES[kind],
+        np.array([loss.label_smoothing * smoothed for loss in entropies] or [0.0]),
+        np.array([(1.0,) * classes if one is None else one for one in weights] or [(1.0,)], dtype=np.float32),
+        weighted or any(one is not None for one in weights),
+        np.array([loss.delta for loss in losses if isinstance(loss, Huber)] or [1.0], dtype=np.float32),
+    )
+
+
+def _optimizer_arrays(runs: Sequence[RunSettings], state: Sequence[Floats], size: int) -> OptimizerArrays:
+    kind = runs[0].optimizer.kind
+    if any(run.optimizer.kind != kind for run in runs):
+        raise ValueError("the runs of a session have optimizers of one kind")
+    clips = [run.clip for run in runs if run.clip is not None]
+    by_norm = bool(clips) and clips[0].norm is not None
+    limits = [clip.norm if by_norm else clip.value for clip in clips] or [0.0] * len(runs)
+    return OptimizerArrays(
+        OPTIMIZER_CODES[kind],
+        np.ascontiguousarray(np.array([_hyperparameters(run.optimizer) for run in runs]).T),
+        MOMENTUM[kind],
+        state[0],
+        state[min(1, len(state) - 1)],
+        state[-1],
+        bool(clips) and not by_norm,
+        by_norm,
+        np.array(limits, dtype=np.float32),
+        np.zeros(size if by_norm else 0, np.float32),
+    )
+
+
+def _hyperparameters(optimizer: OptimizerBase) -> tuple[float, ...]:
+    """In the order of `cpu/optimizers.py`; the learning rate comes with each step."""
+    match optimizer:
+        case Sgd():
+            return (0.0, optimizer.momentum, float(optimizer.nesterov), optimizer.weight_decay)
+        case Adam() | AdamW():
+            return (0.0, *optimizer.betas, optimizer.eps, optimizer.weight_decay)
+        case RmsProp():
+            keys = optimizer.alpha, optimizer.eps, optimizer.momentum, float(optimizer.centered)
+            return (0.0, *keys, optimizer.weight_decay)
+    raise ValueError(f"the compiled engine has no optimizer {optimizer.kind}")
+
+
+def _pattern_of(values: npt.NDArray[Any]) -> ZeroPattern | None:
+    """Where a source's examples are zero: found once, for as long as the array exists."""
+    key = id(values)
+    with _lock:
+        if key not in _patterns:
+            _patterns[key] = zero_pattern(values)
+            weakref.finalize(values, _patterns.pop, key, None)
+        return _patterns[key]
+
+
+_patterns: dict[int, ZeroPattern | None] = {}
+_lock = Lock()

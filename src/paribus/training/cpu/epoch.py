@@ -1,0 +1,312 @@
+"""An epoch of training as one compiled call: batch by batch and, within a batch, run by run.
+
+Runs of one stream share the batch's gathered inputs and what is known of their zeros. Nothing that is computed for a
+run depends on another run, so its bits are the same in every session. The call holds no lock of Python's: sessions
+train side by side on threads.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from paribus.training.cpu.activations import RELU, activate_backward
+from paribus.training.cpu.clipping import clip_by_value, norm_coefficient, scale, sum_of_squares
+from paribus.training.cpu.compiling import compiled
+from paribus.training.cpu.denormals import flush_denormals, restore_denormals
+from paribus.training.cpu.dropout import dropout, dropout_with_derivative
+from paribus.training.cpu.inputs import gather, multiply, prefetch
+from paribus.training.cpu.matmul import matmul
+from paribus.training.cpu.optimizers import (
+    adam,
+    adam_coefficients,
+    rmsprop,
+    rmsprop_coefficients,
+    sgd,
+    sgd_coefficients,
+)
+from paribus.training.cpu.passes import (
+    GRADIENT_ROWS,
+    Targets,
+    hidden,
+    layer_inputs,
+    layer_values,
+    linear,
+    loss_and_gradient,
+    output_block,
+    weight_of,
+)
+from paribus.training.cpu.sparse_matmul import zero_skipping_matmul
+from paribus.training.cpu.transpose import transpose
+from paribus.training.cpu.zero_skipping import find_nonzero_steps
+
+OPTIMIZER_CODES: Final = {"sgd": 0, "adam": 1, "adamw": 2, "rmsprop": 3}
+"""What compiled code calls each optimizer."""
+_SGD, _ADAM, _ADAMW, _RMSPROP = OPTIMIZER_CODES.values()
+MOMENTUM: Final = {"sgd": 1, "adam": 1, "adamw": 1, "rmsprop": 3}
+"""The hyperparameter that a schedule may cycle: momentum, or Adam's first beta."""
+_ONE = np.float32(1)
+
+
+class OptimizerArrays(NamedTuple):
+    """What steps the parameters.
+
+    The optimizer's kind, one of `OPTIMIZER_CODES`, and hyperparameters (hyperparameter, run) float64 in the order of
+    `optimizers`, of which number `momentum` may be cycled; three buffers (run, parameter), of which it uses as many as
+    it needs; and how gradients are clipped: not at all, or by value or norm with the limits (run,). By norm,
+    `gradients` (parameter,) holds all of a run's gradients before the step.
+    """
+
+    kind: int
+    hyperparameters: Any
+    momentum: int
+    first: Any
+    second: Any
+    third: Any
+    clips_value: bool
+    clips_norm: bool
+    limits: Any
+    gradients: Any
+
+
+class InputArrays(NamedTuple):
+    """All training examples: values (example, feature), their divisor, whether they are `scaled`, centre and factor
+    (stream, feature), where they are zero, the gathered batch (row, padded feature), and its nonzero steps."""
+
+    values: Any
+    divisor: Any
+    centre: Any
+    scaled: bool
+    factor: Any
+    pattern: Any
+    batch: Any
+    steps: Any
+
+
+class EpochArrays(NamedTuple):
+    """What differs from epoch to epoch, see `engine.Epoch`.
+
+    The order (stream, example); the targets in that order, as classes (stream, example) or numbers (stream, example,
+    output), whichever the loss takes, and whether networks `reconstruct` their inputs instead; weights (stream,
+    example); learning rates (batch, run); whether momentum is cycled, and momenta (batch, run); whether units are
+    dropped, and the keys (stream,) for it.
+    """
+
+    order: Any
+    labels: Any
+    numbers: Any
+    reconstructing: bool
+    weights: Any
+    learning_rates: Any
+    cycling: bool
+    momenta: Any
+    dropping: bool
+    dropout_keys: Any
+
+
+@compiled
+def train_epoch(
+    layers: Any,
+    parameters: Any,
+    optimizer: Any,
+    work: Any,
+    inputs: Any,
+    loss: Any,
+    dropout_shares: Any,
+    stream_of: Any,
+    epoch: Any,
+    steps_before: int,
+    losses: Any,
+) -> None:
+    """Train every run; `losses` (batch, run) takes the mean loss of each step. `parameters` are (run, parameter)."""
+    setting = flush_denormals()
+    batch_size = len(inputs.batch)
+    for batch in range(losses.shape[0]):
+        start = batch * batch_size
+        rows = min(batch_size, epoch.order.shape[1] - start)
+        for run in range(losses.shape[1]):
+            stream = stream_of[run]
+            if run == 0 or stream != stream_of[run - 1]:
+                _gather(inputs, stream, epoch.order[stream, start : start + rows])
+            batch_inputs, own = inputs.batch[:rows], slice(start, start + rows)
+            numbers = batch_inputs if epoch.reconstructing else epoch.numbers[stream, own]
+            targets = Targets(epoch.labels[stream, own], epoch.weights[stream, own], numbers)
+            losses[batch, run] = _train_step(
+                layers,
+                parameters[run],
+                optimizer,
+                work,
+                batch_inputs,
+                inputs.steps,
+                targets,
+                loss,
+                dropout_shares[run],
+                epoch,
+                stream,
+                batch,
+                run,
+                steps_before + batch + 1,
+            )
+    restore_denormals(setting)
+
+
+@compiled
+def _gather(inputs: Any, stream: int, order: Any) -> None:
+    """Bring a batch together, and find where it is zero."""
+    if inputs.steps.enabled:
+        for example in order:
+            prefetch(inputs.pattern.feature_bits, example)
+            prefetch(inputs.pattern.feature_groups, example)
+    gather(inputs.values, inputs.divisor, inputs.centre[stream], order, inputs.batch)
+    if inputs.scaled:
+        multiply(inputs.batch, inputs.factor[stream], len(order))
+    if inputs.steps.enabled:
+        find_nonzero_steps(inputs.pattern, order, inputs.steps)
+
+
+@compiled
+def _train_step(
+    layers: Any,
+    parameters: Any,
+    optimizer: Any,
+    work: Any,
+    inputs: Any,
+    skipping: Any,
+    targets: Any,
+    loss: Any,
+    share: Any,
+    epoch: Any,
+    stream: int,
+    batch: int,
+    run: int,
+    step: int,
+) -> float:
+    """Forward, backward and optimizer step of one run (`parameters` is its row) on one batch; its mean loss."""
+    widths, rows = layers.widths, len(inputs)
+    last = len(widths) - 2
+    kept = _ONE / (_ONE - share)
+    for layer in range(last):
+        values = hidden(layers, parameters, work, layer, inputs, skipping, rows)
+        if epoch.dropping:
+            position, key = np.uint64(batch * (last + 1) + layer), epoch.dropout_keys[stream]
+            if layers.activations[layer] == RELU:
+                dropout(values, key, position, share, kept)
+            else:
+                derivatives = layer_values(work.derivatives, widths, layer + 1, rows)
+                dropout_with_derivative(values, derivatives, key, position, share, kept)
+    coefficients = _coefficients(optimizer, epoch, run, batch, step)
+    total, block = 0.0, output_block(widths, loss.kind)
+    for first in range(0, widths[last + 1], block):
+        end = min(first + block, widths[last + 1])
+        output = linear(layers, parameters, work, last, first, end, inputs, skipping, rows)
+        part, _ = loss_and_gradient(layers, parameters, work, loss, run, output, first, targets)
+        total += part
+        _backward(layers, parameters, optimizer, work, run, last, first, inputs, skipping, output, coefficients)
+    for layer in range(last - 1, -1, -1):
+        gradient = layer_values(work.gradients, widths, layer + 1, rows)
+        activate_backward(
+            gradient,
+            layer_values(work.values, widths, layer + 1, rows),
+            layer_values(work.derivatives, widths, layer + 1, rows),
+            layers.activations[layer],
+            kept,
+            work.bias_gradient[: widths[layer + 1]],
+        )
+        _backward(layers, parameters, optimizer, work, run, layer, 0, inputs, skipping, gradient, coefficients)
+    if optimizer.clips_norm:
+        _clip_and_step(parameters, optimizer, run, layers, coefficients)
+    return total
+
+
+@compiled
+def _backward(
+    layers: Any,
+    parameters: Any,
+    optimizer: Any,
+    work: Any,
+    run: int,
+    layer: int,
+    first: int,
+    inputs: Any,
+    skipping: Any,
+    gradient: Any,
+    coefficients: Any,
+) -> None:
+    """From the gradient (row, output) of a layer's outputs, from output `first` on, to that of its inputs, and a step
+    of the layer's parameters.
+
+    The gradient of the inputs is made before the weights change. That of a weight, x.T @ g or g.T @ x as the weight is
+    stored, is made `GRADIENT_ROWS` rows at a time, and used up at once. That of the bias is in `work.bias_gradient`.
+    """
+    weight, widths = weight_of(layers, parameters, layer), layers.widths
+    outputs_first = widths[layer] < widths[layer + 1]
+    rows, outputs = gradient.shape
+    below = layer_inputs(work.values, widths, layer, inputs, rows)
+    if layer:
+        factor = weight[first : first + outputs] if outputs_first else transpose(weight, work.transposed)
+        matmul(gradient, factor, layer_values(work.gradients, widths, layer, rows), False, 0, first > 0)
+    left, right = (gradient, below) if outputs_first else (below, gradient)
+    stored_rows, columns = outputs if outputs_first else widths[layer], weight.shape[1]
+    start = layers.starts[2 * layer] + first * columns
+    for row in range(0, stored_rows, GRADIENT_ROWS):
+        flat = work.weight_gradient[: min(GRADIENT_ROWS, stored_rows - row) * columns]
+        some_rows = flat.reshape(len(flat) // columns, columns)
+        if layer == 0 and skipping.enabled and not outputs_first:
+            zero_skipping_matmul(left, right, some_rows, True, row, skipping, work.skipping)
+        else:
+            matmul(left, right, some_rows, True, row, False)
+        _use(parameters, optimizer, run, start + row * columns, flat, coefficients)
+    bias_start = layers.starts[2 * layer + 1] + first
+    _use(parameters, optimizer, run, bias_start, work.bias_gradient[:outputs], coefficients)
+
+
+@compiled
+def _coefficients(optimizer: Any, epoch: Any, run: int, batch: int, step: int) -> Any:
+    """What the optimizer multiplies by in step number `step` of a run."""
+    own = optimizer.hyperparameters[:, run].copy()
+    own[0] = epoch.learning_rates[batch, run]
+    if epoch.cycling:
+        own[optimizer.momentum] = epoch.momenta[batch, run]
+    if optimizer.kind == _SGD:
+        return sgd_coefficients(own)
+    if optimizer.kind == _RMSPROP:
+        return rmsprop_coefficients(own)
+    return adam_coefficients(own, step, optimizer.kind == _ADAMW)
+
+
+@compiled
+def _use(parameters: Any, optimizer: Any, run: int, start: int, gradient: Any, coefficients: Any) -> None:
+    """Step a run's parameters from `start` on by their gradient, or keep it until the norm of all is known."""
+    if optimizer.clips_norm:
+        optimizer.gradients[start : start + len(gradient)] = gradient
+        return
+    if optimizer.clips_value:
+        clip_by_value(gradient, optimizer.limits[run])
+    _step(parameters, optimizer, run, start, gradient, coefficients)
+
+
+@compiled
+def _clip_and_step(parameters: Any, optimizer: Any, run: int, layers: Any, coefficients: Any) -> None:
+    """Step all of a run's parameters by gradients whose norm is clipped; squares are added tensor by tensor."""
+    squares = 0.0
+    for tensor in range(len(layers.starts)):
+        start = layers.starts[tensor]
+        squares += sum_of_squares(optimizer.gradients[start : start + layers.sizes[tensor]])
+    scale(optimizer.gradients, norm_coefficient(squares, np.float64(optimizer.limits[run])))
+    _step(parameters, optimizer, run, 0, optimizer.gradients, coefficients)
+
+
+@compiled
+def _step(parameters: Any, optimizer: Any, run: int, start: int, gradient: Any, coefficients: Any) -> None:
+    """Step a run's parameters from `start` on by their gradient."""
+    end = start + len(gradient)
+    own, first = parameters[start:end], optimizer.first[run, start:end]
+    if optimizer.kind == _SGD:
+        sgd(own, gradient, first, coefficients)
+        return
+    second = optimizer.second[run, start:end]
+    if optimizer.kind == _RMSPROP:
+        rmsprop(own, gradient, first, optimizer.third[run, start:end], second, coefficients)
+    else:
+        adam(own, gradient, first, second, coefficients)
