@@ -54,7 +54,10 @@ SCHEDULES = [
         '{ kind = "reduce-on-plateau", min_lr = 1e-3 }',
         "the learning rate never changes: schedule.min_lr is optimizer.lr",
     ),
-    ('{ kind = "reduce-on-plateau", patience = 0, factor = 0.0 }', "training stands still after the first plateau"),
+    (
+        '{ kind = "reduce-on-plateau", patience = 0, factor = 0.0 }',
+        "the weights no longer change after the first plateau",
+    ),
     ('{ kind = "cosine", min_lr = 1e-3 }', "the learning rate never changes: schedule.min_lr is optimizer.lr"),
     ('{ kind = "cosine", min_lr = 1e-3, warmup_epochs = 1 }', "the learning rate never changes after the warm-up: "),
     ('{ kind = "cosine", warmup_epochs = 2 }', "the learning rate never falls: its cosine is one epoch long"),
@@ -108,10 +111,8 @@ _ACTING = st.one_of(
 
 
 @given(_ACTING, st.integers(3, 8))
-def test_a_rate_is_noticed_exactly_if_training_at_a_standstill_never_changes_it(
-    schedule: dict[str, Any], epochs: int
-) -> None:
-    """Curves that never move make plateaus and settled losses as early as can be."""
+def test_a_rate_is_noticed_exactly_if_constant_curves_never_change_it(schedule: dict[str, Any], epochs: int) -> None:
+    """With constant curves, plateaus and settled losses come as early as possible."""
     document = {
         "data": {"source": "x", "split": "all"},
         "network": {"hidden": [4]},

@@ -189,6 +189,12 @@ def test_an_option_of_a_factor_is_named(mini: str) -> None:
         parse(text, place="mini.toml", overrides={"factors.optimizer.lr": "0.1"})
 
 
+def test_a_level_that_is_there_twice_is_to_be_removed(mini: str) -> None:
+    text = mini[: mini.index("[[arms]]")] + '[factors]\n"optimizer.lr" = [0.1, 0.1]\n'
+    with pytest.raises(UserError, match=r"factors \(lr=0.1\), key name: arm names must differ.*; remove a level"):
+        parse(text, place="mini.toml")
+
+
 def test_a_kind_set_alone_over_keys_of_another_kind_asks_for_the_whole_table(mini: str) -> None:
     with pytest.raises(UserError, match=r"key optimizer.momentum: .* give the whole table: --set optimizer='\{ kind"):
         parse(mini, place="mini.toml", overrides={"optimizer.kind": "adam"})

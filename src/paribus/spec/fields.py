@@ -31,7 +31,7 @@ def unknown_name(rule: LiteralString, name: str, known: Iterable[str]) -> Pydant
 
 def _printable(text: str) -> str:
     if not text.isprintable():
-        raise ValueError("must hold printable characters only")
+        raise ValueError("must have printable characters only")
     if text != text.strip():
         raise ValueError("must not begin or end with a space")
     return text
@@ -39,7 +39,7 @@ def _printable(text: str) -> str:
 
 def _readable(text: str) -> str:
     if not all(character.isprintable() or character in "\n\t" for character in text):
-        raise ValueError("must hold printable characters and line breaks only")
+        raise ValueError("must have printable characters and line breaks only")
     return text
 
 

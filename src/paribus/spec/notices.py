@@ -106,7 +106,7 @@ def _schedules_without_effect(recipe: Recipe) -> Iterator[str]:
         if schedule.cycle_momentum and schedule.base_momentum > schedule.max_momentum:
             yield "momentum rises while the learning rate rises: schedule.base_momentum is above schedule.max_momentum"
     if isinstance(schedule, ReduceOnPlateau) and schedule.factor == 0 and schedule.min_lr == 0:
-        yield "training stands still after the first plateau: schedule.factor and schedule.min_lr are 0"
+        yield "the weights no longer change after the first plateau: schedule.factor and schedule.min_lr are 0"
 
 
 def _networks_without_effect(network: FullyConnected) -> Iterator[str]:

@@ -86,7 +86,7 @@ class Place:
 
 
 def _reaches(table: Mapping[str, Any], words: Sequence[str]) -> bool:
-    """Whether a table holds something at a dotted key."""
+    """Whether a table has something at a dotted key."""
     value: object = table
     for word in words:
         inner = as_table(value)

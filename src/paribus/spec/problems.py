@@ -38,7 +38,7 @@ _SHORT_FORMS = {"count": "a whole number", "share": "a number"}
 
 @dataclass(frozen=True)
 class _Spot:
-    """Where a complaint points: the steps to it, the model that holds it, and the models that may be there, by kind."""
+    """Where a complaint points: the steps to it, the model that it is in, and the models that may be there, by kind."""
 
     steps: list[int | str]
     owner: type[BaseModel] | None
