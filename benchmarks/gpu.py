@@ -159,7 +159,7 @@ epoch on an RTX 3070: {1 / PUBLISHED_S:.1f} model-epochs a second.
 
 {text}
 Measured by `make gpu` on {datetime.now(UTC):%Y-%m-%d}, commit {machine.commit()}: {_gpu()},
-{machine.cores()} cores of {here["processor"]}, torch {here["torch"]}.
+{machine.cores()} cores of {here["processor"]}, torch {torch.__version__}.
 """
 
 

@@ -37,7 +37,7 @@ def about(
     here = environment()
     return {
         "processor": here["processor"],
-        "vector_instructions": here["cpu_capability"],
+        "vector_instructions": here["vector_instructions"],
         "cores": cores(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3),
         "system": f"{platform.system()} {platform.machine()}",

@@ -18,6 +18,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks import machine
@@ -197,7 +198,7 @@ first study. A target that is missed is marked ✗.
 - `paribus --help`: {helped}.
 
 Measured by `make whole` on {datetime.now(UTC):%Y-%m-%d}, commit {machine.commit()}: {here["processor"]},
-{machine.cores()} cores, {here["cpu_capability"]}, torch {here["torch"]}. Other guests of the same machine took
+{machine.cores()} cores, {here["vector_instructions"]}, torch {version("torch")}. Other guests of the same machine took
 {stolen:.0%} of the processors' time meanwhile.
 """
 

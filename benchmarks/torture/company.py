@@ -13,7 +13,7 @@ TWO = "two processes on one workspace"
 READERS = "read while it is written"
 CLOCK = "clock moved"
 
-ONE_WRITER = "is written by one process at a time"
+IN_USE = "workspace in use by"
 
 
 def two_at_once(trial: Trial, subject: Subject, times: int) -> Iterator[Story]:
@@ -33,11 +33,11 @@ def _two(trial: Trial, subject: Subject, *, killed: bool) -> Story:
     count.kills += any(end.killed for end in ends)
     for end, other in (ends, ends[::-1]):
         if end.code not in (subject.code, -9):
-            trial.told(TWO, subject, end, code=2, words=[str(workspace), ONE_WRITER, f"process {other.pid};"])
+            trial.told(TWO, subject, end, code=2, words=[str(workspace), IN_USE, f"process {other.pid};"])
     if all(end.code == 2 for end in ends):
         count.misnamed += 1
         trial.trouble(TWO, subject, "both were sent away")
-    trial.look(TWO, subject, workspace, recorded.NOWHERE)
+    trial.look(TWO, subject, workspace, recorded.NO_PROGRESS)
     yield from trial.finish(TWO, subject, workspace)
     trial.clear(workspace)
 
@@ -77,7 +77,7 @@ def _at_other_times(trial: Trial, subject: Subject, before: tuple[float, ...], a
     end = yield trial.lives.fork(subject.command(workspace), fault, years=before)
     count.injected += any(before) + any(after)
     count.kills += end.killed
-    trial.look(CLOCK, subject, workspace, recorded.NOWHERE)
+    trial.look(CLOCK, subject, workspace, recorded.NO_PROGRESS)
     end = yield trial.lives.fork(subject.command(workspace), years=after)
     trial.finished(CLOCK, subject, workspace, end)
     trial.clear(workspace)

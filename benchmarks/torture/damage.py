@@ -154,7 +154,7 @@ def _wrong(trial: Trial, subject: Subject, patient: Patient, verdict: End, end: 
     if not proper:
         return "no proper answer"
     in_database = patient.part in (recorded.DATABASE, LOG)
-    names = (recorded.DATABASE, "run ", "study ", "span ", "tensors/") if in_database else (patient.part,)
+    names = (recorded.DATABASE, "run ", "study ", "usage record ", "tensors/") if in_database else (patient.part,)
     unread = verdict.code == 2 and in_database and str(patient.workspace) in verdict.err
     if verdict.code != 0 and not unread and not any(name in verdict.out for name in names):
         return "verify names something else"

@@ -52,7 +52,7 @@ def commands(trial: Trial, subject: Subject, times: int) -> Iterator[Story]:
 
 
 def _disturbed(trial: Trial, kind: str, subject: Subject, faults: Sequence[Fault]) -> Story:
-    workspace, now, count = trial.new_folder(), recorded.NOWHERE, trial.count(kind)
+    workspace, now, count = trial.new_folder(), recorded.NO_PROGRESS, trial.count(kind)
     for fault in faults:
         end = yield trial.lives.fork(subject.command(workspace), fault)
         if end.killed:
@@ -61,7 +61,7 @@ def _disturbed(trial: Trial, kind: str, subject: Subject, faults: Sequence[Fault
         elif end.code != subject.code:
             count.different += 1
             trial.trouble(kind, subject, f"neither killed nor finished: {end}")
-        elif now is recorded.NOWHERE:
+        elif now is recorded.NO_PROGRESS:
             subject.wall_s = end.wall_s  # the machine has got faster
         now = trial.look(kind, subject, workspace, now)
     yield from trial.finish(kind, subject, workspace)
@@ -74,7 +74,7 @@ def _asked(trial: Trial, subject: Subject, fault: Fault) -> Story:
     if end.code != subject.code:
         count.injected += 1
         trial.told(POLITELY, subject, end, code=130, words=["interrupted", "goes on where this one stopped"])
-    trial.look(POLITELY, subject, workspace, recorded.NOWHERE)
+    trial.look(POLITELY, subject, workspace, recorded.NO_PROGRESS)
     yield from trial.finish(POLITELY, subject, workspace)
     trial.clear(workspace)
 
@@ -86,7 +86,7 @@ def _command(trial: Trial, subject: Subject, fault: Fault) -> Story:
     count.kills += end.killed
     if not end.killed:
         subject.start_s = max(0.0, end.wall_s - subject.wall_s)  # the machine has got faster
-    trial.look(COMMANDS, subject, workspace, recorded.NOWHERE)
+    trial.look(COMMANDS, subject, workspace, recorded.NO_PROGRESS)
     end = yield trial.lives.start(subject.command(workspace))
     trial.finished(COMMANDS, subject, workspace, end)
     trial.clear(workspace)

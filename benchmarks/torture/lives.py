@@ -221,7 +221,7 @@ def _command(words: Sequence[str | Path], fault: Fault) -> int:
     from paribus.store import faults
 
     os.environ.update(_settings(fault))
-    faults.arm(fault.points)
+    faults.inject(fault.points)
     sys.argv = ["paribus", *map(str, words)]
     try:
         entry()

@@ -73,12 +73,12 @@ commit, switch the log on or off, delete.
 - **Read while it is written:** `verify` and `status` during training must find a whole and sound state.
 - **Clock moved:** decades ahead, decades back, and jumping at every look, another way after each kill.
 
-*Results compared* are rows of the database and files: studies, runs, curves, selections, snapshots, measurements,
-findings, artifacts and test reads (times apart), and every byte of every tensor file, read without paribus's own code.
-Not compared are times, energy and forecasts, which differ by nature. *Epochs lost* are model-epochs that a curve held
-before the fault and not after it, or not with the same bits. *Answers judged* are lines that the command or `verify`
-said of the fault: wrong is what names another file, rule or process, takes more than one line, hangs, or says nothing
-where something is amiss.
+*Results compared* are rows of the database and files: studies, claims, runs, curves, selections, snapshots,
+measurements, artifacts and test-set reads (times apart), and every byte of every tensor file, read without paribus's
+own code. Not compared are times, energy and forecasts, which differ by nature. *Epochs lost* are model-epochs that a
+curve held before the fault and not after it, or not with the same bits. *Answers judged* are lines that the command or
+`verify` said of the fault: wrong is what names another file, rule or process, takes more than one line, hangs, or says
+nothing where something is amiss.
 
 ## How to repeat it
 
@@ -136,7 +136,7 @@ class Report:
             "by_fault": [{"fault": kind, **vars(row)} for kind, row in self.rows.items()],
             "troubles": list(self.troubles),
             "studies": [
-                {"study": one.name, "runs": len(one.standing.epochs), "write_points": len(one.points)}
+                {"study": one.name, "runs": len(one.progress.epochs), "write_points": len(one.points)}
                 for one in self.subjects
             ],
             "seed": self.seed,
@@ -150,7 +150,7 @@ class Report:
     def _text(self) -> str:
         here = machine()
         lines = [
-            f"- `{one.name}`: {len(one.standing.epochs)} runs, {sum(one.standing.epochs.values())} model-epochs, "
+            f"- `{one.name}`: {len(one.progress.epochs)} runs, {sum(one.progress.epochs.values())} model-epochs, "
             f"{len(one.points)} write points, {one.results.total()} results"
             for one in self.subjects
         ]

@@ -13,16 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DATABASE = "workspace.sqlite"
-NO_RESULTS = ("spans", "shares", "forecasts")
-"""What was used and what was expected: every life adds its own."""
+NO_RESULTS = ("usage", "usage_shares", "forecasts")
+"""Time and energy, used and expected: every process adds its own."""
 NO_RESULT_COLUMNS = {
     "studies": ("ordinal", "registered_at", "digest"),
-    "runs": ("finished_at", "digest"),
+    "claims": ("registered_at",),
+    "runs": ("started_at", "finished_at", "digest"),
+    "later": ("ordinal", "measured_at", "digest"),
     "test_reads": ("ordinal", "read_at", "digest"),
 }
 """Times, and what depends on times."""
 REPEATED = "test_reads"
-"""Every opening of the drawer is logged, also the one that a kill made vain: the same reading may stand there twice."""
+"""Every read of the test set is logged, also one that a kill made useless: the same read may be there twice."""
 
 Row = tuple[object, ...]
 Results = Counter[tuple[str, object]]
@@ -38,7 +40,7 @@ def results(workspace: Path) -> Results:
                 rows = Counter((table, row) for row in _rows(database, table))
                 found += Counter(set(rows)) if table == REPEATED else rows
     for path in sorted(workspace.rglob("*")):
-        if path.is_file() and path.name not in (DATABASE, "lock"):
+        if path.is_file() and path.name not in (DATABASE, "lock", "live.json"):
             found["file", (path.name, hashlib.sha256(path.read_bytes()).hexdigest())] += 1
     return found
 
@@ -49,27 +51,27 @@ def differing(found: Results, wanted: Results) -> int:
 
 
 @dataclass(frozen=True)
-class Standing:
+class RunProgress:
     """How far the runs of a workspace are: run to epochs done, and (run, metric) to the curve's bytes, 8 an epoch."""
 
     epochs: Mapping[str, int]
     curves: Mapping[tuple[str, str], bytes]
 
 
-NOWHERE = Standing({}, {})
+NO_PROGRESS = RunProgress({}, {})
 
 
-def standing(workspace: Path) -> Standing:
-    """How far a workspace is; NOWHERE if there is none."""
+def run_progress(workspace: Path) -> RunProgress:
+    """How far a workspace is; NO_PROGRESS if there is none."""
     if not (workspace / DATABASE).exists():
-        return NOWHERE
+        return NO_PROGRESS
     with closing(_open(workspace / DATABASE)) as database:
         epochs = dict(database.execute("SELECT id, epochs_done FROM runs").fetchall())
         rows = database.execute('SELECT run_id, metric, "values" FROM curves').fetchall()
-    return Standing(epochs, {(run, metric): values for run, metric, values in rows})
+    return RunProgress(epochs, {(run, metric): values for run, metric, values in rows})
 
 
-def epochs_lost(before: Standing, now: Standing, whole: Standing) -> int:
+def epochs_lost(before: RunProgress, now: RunProgress, whole: RunProgress) -> int:
     """Model-epochs that were recorded before and are not now, or not as the uninterrupted study has them."""
     lost = sum(max(0, epochs - now.epochs.get(run, 0)) for run, epochs in before.epochs.items())
     wrong: dict[str, int] = {}

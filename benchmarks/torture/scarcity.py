@@ -19,7 +19,8 @@ STARVED = "disk full at a write point"
 FULL = "disk full (a small tmpfs)"
 FORBIDDEN = "right to write taken away"
 
-NO_ROOM = "no space left on the disk"
+NO_SPACE = "no space left on the disk"
+NO_RIGHT = "permission"
 
 
 def at_points(trial: Trial, subject: Subject, numbers: Sequence[int]) -> Iterator[Story]:
@@ -35,8 +36,8 @@ def _starved(trial: Trial, subject: Subject, fault: Fault) -> Story:
     if end.code == subject.code:  # a step that only tidies up, or a life that ended before this point
         trial.finished(STARVED, subject, workspace, end)
     else:
-        trial.told(STARVED, subject, end, code=1, words=[str(workspace), NO_ROOM])
-    trial.look(STARVED, subject, workspace, recorded.NOWHERE)
+        trial.told(STARVED, subject, end, code=1, words=[str(workspace), NO_SPACE])
+    trial.look(STARVED, subject, workspace, recorded.NO_PROGRESS)
     yield from trial.finish(STARVED, subject, workspace)
     trial.clear(workspace)
 
@@ -79,11 +80,11 @@ def _full(trial: Trial, subject: Subject, options: str) -> Story:
         end = yield trial.lives.fork(subject.command(workspace))
         if end.code != subject.code:
             count.injected += 1
-            trial.told(FULL, subject, end, code=1, words=[str(workspace), NO_ROOM])
+            trial.told(FULL, subject, end, code=1, words=[str(workspace), NO_SPACE])
         if (workspace / recorded.DATABASE).exists():
             copy = disk.with_name("copy") / "workspace"
             copy.parent.mkdir()
-            trial.look(FULL, subject, recorded.photograph(workspace, copy), recorded.NOWHERE)
+            trial.look(FULL, subject, recorded.photograph(workspace, copy), recorded.NO_PROGRESS)
         subprocess.run(["mount", "-o", "remount,size=1g,nr_inodes=0", disk], check=True)
         yield from trial.finish(FULL, subject, workspace)
     trial.clear(disk)
@@ -112,7 +113,7 @@ def _no_folder(trial: Trial, subject: Subject) -> Story:
     trial.count(FORBIDDEN).injected += 1
     end = yield _as_someone(trial, subject, workspace)
     workspace.parent.chmod(0o755)
-    trial.told(FORBIDDEN, subject, end, code=2, words=[str(workspace), "must be"])
+    trial.told(FORBIDDEN, subject, end, code=2, words=[str(workspace), NO_RIGHT])
     yield from trial.finish(FORBIDDEN, subject, workspace)
     trial.clear(workspace)
 
@@ -125,12 +126,12 @@ def _closed(trial: Trial, subject: Subject, part: str, left_by: signal.Signals) 
     trial.count(FORBIDDEN).injected += 1
     end = yield _as_someone(trial, subject, workspace)
     if end.code != subject.code or part or left_by == signal.SIGINT:
-        trial.told(FORBIDDEN, subject, end, code=2, words=[str(workspace / part), "must be"])
+        trial.told(FORBIDDEN, subject, end, code=2, words=[str(workspace / part), NO_RIGHT])
         if part != "tensors" and not _bytes(workspace).items() <= before.items():  # what a crash left may be swept away
             trial.count(FORBIDDEN).different += 1
             trial.trouble(FORBIDDEN, subject, f"a refused command changed the workspace ({part or 'folder'} closed)")
     (workspace / part).chmod(mode)
-    trial.look(FORBIDDEN, subject, workspace, recorded.NOWHERE)
+    trial.look(FORBIDDEN, subject, workspace, recorded.NO_PROGRESS)
     end = yield _as_someone(trial, subject, workspace)
     trial.finished(FORBIDDEN, subject, workspace, end)
     trial.clear(workspace)
@@ -147,8 +148,8 @@ def _taken(trial: Trial, subject: Subject, part: str) -> Story:
     end = yield life
     (workspace / part).chmod(mode)
     if end.code != subject.code:
-        trial.told(FORBIDDEN, subject, end, code=2, words=[str(workspace / part), "must be"])
-    trial.look(FORBIDDEN, subject, workspace, recorded.NOWHERE)
+        trial.told(FORBIDDEN, subject, end, code=2, words=[str(workspace / part), NO_RIGHT])
+    trial.look(FORBIDDEN, subject, workspace, recorded.NO_PROGRESS)
     end = yield _as_someone(trial, subject, workspace)
     trial.finished(FORBIDDEN, subject, workspace, end)
     trial.clear(workspace)

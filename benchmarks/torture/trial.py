@@ -39,7 +39,7 @@ class Subject:
     words: Sequence[str | Path]
     code: int = 0
     results: recorded.Results = field(default_factory=recorded.Results)
-    standing: recorded.Standing = recorded.NOWHERE
+    progress: recorded.RunProgress = recorded.NO_PROGRESS
     points: Sequence[str] = ()
     wall_s: float = 1.0
     """Of a life that is forked; from a new interpreter it takes `start_s` more."""
@@ -99,25 +99,25 @@ class Trial:
             raise RuntimeError(f"{subject.name} cannot be run undisturbed: {end}")
         subject.code = end.code
         subject.results = recorded.results(subject.workspace)
-        subject.standing = recorded.standing(subject.workspace)
+        subject.progress = recorded.run_progress(subject.workspace)
         subject.points = points.read_text(encoding="utf-8").splitlines()
         subject.start_s = end.wall_s
         end = yield self.lives.fork(subject.command(self.new_folder()))
         subject.wall_s = end.wall_s
         subject.start_s -= end.wall_s
 
-    def look(self, kind: str, subject: Subject, workspace: Path, before: recorded.Standing) -> recorded.Standing:
+    def look(self, kind: str, subject: Subject, workspace: Path, before: recorded.RunProgress) -> recorded.RunProgress:
         """Right after a disturbance: nothing that was recorded is gone or changed, and the workspace is sound."""
         count = self.count(kind)
         if not (workspace / recorded.DATABASE).exists():
-            now = recorded.NOWHERE
+            now = recorded.NO_PROGRESS
         else:
             copy = recorded.photograph(workspace, workspace.with_name("photograph"))
             for problem in verify(copy).problems:
                 count.different += 1
                 self.trouble(kind, subject, f"verify says, before it went on: {problem}")
-            now = recorded.standing(copy)
-        lost = recorded.epochs_lost(before, now, subject.standing)
+            now = recorded.run_progress(copy)
+        lost = recorded.epochs_lost(before, now, subject.progress)
         count.epochs_lost += lost
         if lost:
             self.trouble(kind, subject, f"{lost} epochs lost")
@@ -141,7 +141,7 @@ class Trial:
         for problem in (*checked.problems, *checked.notes):
             count.different += 1
             self.trouble(kind, subject, f"verify says at the end: {problem}")
-        lost = recorded.epochs_lost(subject.standing, recorded.standing(workspace), subject.standing)
+        lost = recorded.epochs_lost(subject.progress, recorded.run_progress(workspace), subject.progress)
         count.epochs_lost += lost
 
     def finish(self, kind: str, subject: Subject, workspace: Path) -> Step:
@@ -155,9 +155,9 @@ class Trial:
         for _ in range(200):
             workspace, after_s = self.new_folder(), subject.wall_s * self.random.uniform(0.4, 0.9)
             end = yield self.lives.fork(subject.command(workspace), Fault(after_s=after_s, number=left_by))
-            now = recorded.standing(recorded.photograph(workspace, workspace.with_name("photograph")))
+            now = recorded.run_progress(recorded.photograph(workspace, workspace.with_name("photograph")))
             done = sum(now.epochs.values())
-            if 0 < done < sum(subject.standing.epochs.values()):
+            if 0 < done < sum(subject.progress.epochs.values()):
                 return workspace
             subject.wall_s = 1.2 * subject.wall_s if done == 0 else end.wall_s  # the machine has got slower, or faster
             self.clear(workspace)

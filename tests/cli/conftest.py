@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from paribus.cli.main import main
+from paribus.cli.main import run_command
 from paribus.spec.identity import run_id
 from paribus.spec.study import Study, load
 from paribus.store.records import Finding, Measurement, Outcome, RunKey, Selected
@@ -18,8 +18,8 @@ DATA = "0" * 64
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a command left behind."""
+class Result:
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -30,7 +30,7 @@ class Said:
         return self.err.splitlines()
 
 
-Paribus = Callable[..., Said]
+Paribus = Callable[..., Result]
 
 
 @pytest.fixture(autouse=True)
@@ -44,20 +44,17 @@ def _quiet_afterwards() -> Iterator[None]:
 
 @pytest.fixture
 def paribus(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Paribus:
-    """Runs a command in an empty folder and tells what it said."""
+    """Runs a command in an empty folder and returns its result."""
     folder = tmp_path / "here"
     folder.mkdir()
     monkeypatch.chdir(folder)
     monkeypatch.delenv("PARIBUS_WORKSPACE", raising=False)
 
-    def call(*argv: object) -> Said:
+    def call(*argv: object) -> Result:
         capsys.readouterr()
-        try:
-            code = main([str(word) for word in argv])
-        except SystemExit as stop:
-            code = int(stop.code or 0)
+        code = run_command([str(word) for word in argv])
         captured = capsys.readouterr()
-        return Said(code, captured.out, captured.err)
+        return Result(code, captured.out, captured.err)
 
     return call
 

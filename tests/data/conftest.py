@@ -1,20 +1,35 @@
-"""Places to look for data in that hold nothing, and data files to be read or refused."""
+"""Folders without data, data files to be read or refused, and what a study says about data."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from paribus.data import files
+from paribus.data import npy_file, npz_file
+from paribus.data.loading import load_splits
+from paribus.data.registry import find
 from paribus.errors import UserError
+from paribus.seeding import Streams
+from paribus.spec.data import Data
 
 
 @pytest.fixture
 def nowhere(tmp_path, monkeypatch):
-    """A machine's root that holds no data: neither the user's folder nor the cache nor the system has any."""
+    """A machine's root without data: neither the user's folder nor the cache nor the system has any."""
     monkeypatch.delenv("PARIBUS_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "root"
+
+
+@pytest.fixture
+def splits(tmp_path):
+    """The splits of a source and split, with further fields of [data]; files are looked for in `tmp_path`."""
+
+    def load(source, split, replicate=0, seed=0, **fields):
+        data = Data.model_validate({"source": source, "split": split, **fields})
+        return load_splits(data, tmp_path, Streams.of_replicate(seed, replicate))
+
+    return load
 
 
 @pytest.fixture
@@ -27,17 +42,29 @@ def course_arrays():
     return arrays
 
 
+def read(path):
+    """The parts that a file is read into."""
+    source = find(str(path), path.parent)
+    return source.read(Data.model_validate({"source": str(path), "split": source.splits[0]}))
+
+
+@pytest.fixture
+def parts():
+    return read
+
+
 @pytest.fixture
 def refused():
     """Asserts that a file is refused in one line with rule, value, place and remedy, and nothing written beside it."""
 
-    def assert_refused(protocol, path, said=""):
+    def assert_refused(path, rule="", remedy=""):
         folder_before = sorted(path.parent.iterdir())
         with pytest.raises(UserError) as caught:
-            files.load(protocol, str(path))
+            read(path)
         error = caught.value
         line = str(error)
-        assert said in line
+        assert rule in line
+        assert remedy in error.remedy
         assert line.isprintable()
         assert error.place.startswith(str(path))
         assert error.rule in line
@@ -53,23 +80,25 @@ def refused():
 def read_or_refused(tmp_path, refused):
     """Asserts that content of any kind is read into pools that keep every promise, or refused."""
 
-    def check(protocol, content):
-        path = tmp_path / "generated"
+    def check(suffix, content):
+        path = tmp_path / f"generated{suffix}"
         path.write_bytes(content)
-        files._load.cache_clear()
+        npy_file._pool.cache_clear()
+        npz_file._parts.cache_clear()
         try:
-            found = files.load(protocol, str(path))
+            found = read(path)
         except UserError:
-            refused(protocol, path)
+            refused(path)
             return
-        for pool in found.pools.values():
-            assert pool.inputs.dtype == np.float32
-            assert pool.inputs.min() >= 0
-            assert pool.inputs.max() <= 1
-            assert pool.inputs.shape == (len(pool), pool.shape[0] ** 2)
+        pools = [found.train, found.validation, found.test.read() if found.test else None]
+        for pool in [pool for pool in pools if pool is not None]:
+            assert pool.values.dtype in (np.uint8, np.float32)
+            assert pool.values.min() >= 0
+            assert pool.values.max() <= pool.divisor
+            assert pool.values.shape == (len(pool), np.prod(pool.shape))
             if pool.labels is not None:
                 assert pool.labels.shape == (len(pool),)
                 assert pool.labels.min() >= 0
-                assert pool.labels.max() < found.classes
+                assert pool.labels.max() < len(found.classes)
 
     return check

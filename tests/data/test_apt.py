@@ -19,7 +19,7 @@ mkdir -p "$3/usr/share" && cp "$2" "$3/usr/share/content"
 
 @pytest.fixture
 def tools(tmp_path, monkeypatch):
-    """Stand-ins for apt-get and dpkg-deb; apt's update fails, as it does where one of many sources is away."""
+    """Replacements of apt-get and dpkg-deb; apt's update fails, as it does if one source does not answer."""
 
     def install(download, *, dpkg=True):
         folder = tmp_path / "bin"
@@ -55,7 +55,7 @@ def test_a_package_is_fetched_and_unpacked_in_the_private_folder_only(tools, tmp
     [
         ("echo E: Unable to locate package toy; exit 100", "Unable to locate package toy"),
         ("exit 100", "apt-get failed"),
-        ("true", "no archive of toy came"),
+        ("true", "gave no archive of toy"),
     ],
 )
 def test_apts_own_reason_is_passed_on(download, reason, tools):

@@ -1,15 +1,17 @@
 import numpy as np
 import pytest
+from scipy import stats
 
 from paribus.data.corruption import Condition, conditions, replaced_labels
-from paribus.seeding import LABEL_NOISE, generator
+from paribus.seeding import Draws, Streams, draws
 from paribus.spec.recipe import Denoising
 
 LABELS = np.arange(10_000) % 10
 
 
 def noisy(share, replicate=0):
-    return replaced_labels(LABELS, share=share, classes=10, rng=generator(0, replicate, LABEL_NOISE))
+    stream = Streams.of_replicate(0, replicate).label_noise
+    return replaced_labels(LABELS, share=share, classes=10, draws=draws(stream, "label_noise"))
 
 
 def test_nine_tenths_of_the_replaced_labels_are_wrong():
@@ -39,30 +41,44 @@ def test_no_share_changes_nothing_and_the_input_stays():
 
 
 @pytest.mark.parametrize("condition", [Condition("uniform", 0.4), Condition("uniform", 0.9), Condition("zeroed", 0.5)])
-def test_spoiled_images_are_float32_within_range_and_reproducible(condition):
-    images = np.full((20, 400), 0.5, dtype=np.float32)
-    spoiled = condition.applied(images, np.random.default_rng(1))
-    assert spoiled.dtype == np.float32
-    assert spoiled.min() >= 0
-    assert spoiled.max() <= 1
-    np.testing.assert_array_equal(spoiled, condition.applied(images, np.random.default_rng(1)))
-    assert (images == 0.5).all()
+def test_corrupted_features_are_float32_within_range_and_reproducible(condition):
+    inputs = np.full((20, 401), 0.5, dtype=np.float32)
+    corrupted = condition.applied(inputs, Draws(1))
+    assert corrupted.dtype == np.float32
+    assert corrupted.min() >= 0
+    assert corrupted.max() <= 1
+    np.testing.assert_array_equal(corrupted, condition.applied(inputs, Draws(1)))
+    assert (inputs == 0.5).all()
 
 
-def test_uniform_noise_spreads_over_its_whole_width():
-    images = np.full((100, 400), 0.5, dtype=np.float32)
-    noise = Condition("uniform", 0.4).applied(images, np.random.default_rng(1)) - 0.5
-    assert np.abs(noise).max() == pytest.approx(0.4, abs=1e-3)
-    assert noise.var() == pytest.approx(0.8**2 / 12, rel=0.02)
-    assert noise.mean() == pytest.approx(0, abs=5e-3)
+def test_uniform_noise_has_the_distribution_that_it_names():
+    inputs = np.full((100, 401), 0.5, dtype=np.float32)
+    noise = Condition("uniform", 0.4).applied(inputs, Draws(1)) - 0.5
+    assert stats.kstest(noise.ravel(), stats.uniform(-0.4, 0.8).cdf).pvalue > 0.01
+    assert np.abs(np.corrcoef(noise[:, :-1].ravel(), noise[:, 1:].ravel())[0, 1]) < 0.02
 
 
-def test_zeroing_takes_its_share_and_leaves_the_rest():
-    images = np.full((100, 400), 0.5, dtype=np.float32)
-    zeroed = Condition("zeroed", 0.25).applied(images, np.random.default_rng(1))
+def test_noise_that_leaves_the_range_is_clipped():
+    inputs = np.zeros((50, 400), dtype=np.float32)
+    corrupted = Condition("uniform", 0.9).applied(inputs, Draws(2))
+    assert (corrupted == 0).mean() == pytest.approx(0.5, abs=0.01)
+    assert corrupted.max() == pytest.approx(0.9, abs=1e-3)
+
+
+def test_zeroing_zeroes_its_share_and_keeps_the_rest():
+    inputs = np.full((100, 401), 0.5, dtype=np.float32)
+    zeroed = Condition("zeroed", 0.25).applied(inputs, Draws(1))
     assert set(np.unique(zeroed)) == {0.0, 0.5}
-    assert (zeroed == 0).mean() == pytest.approx(0.25, abs=0.01)
-    assert not Condition("zeroed", 1.0).applied(images, np.random.default_rng(1)).any()
+    assert stats.binomtest(int((zeroed == 0).sum()), zeroed.size, 0.25).pvalue > 0.01
+    assert not Condition("zeroed", 1.0).applied(inputs, Draws(1)).any()
+
+
+def test_the_first_examples_are_corrupted_alike_however_many_follow(monkeypatch):
+    condition, inputs = Condition("uniform", 0.4), np.full((30, 7), 0.5, dtype=np.float32)
+    at_once = condition.applied(inputs, Draws(3))
+    np.testing.assert_array_equal(condition.applied(inputs[:9], Draws(3)), at_once[:9])
+    monkeypatch.setattr("paribus.data.corruption._BLOCK_VALUES", 14)
+    np.testing.assert_array_equal(condition.applied(inputs, Draws(3)), at_once)
 
 
 def test_conditions_are_named_as_measurements_name_them():

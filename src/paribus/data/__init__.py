@@ -1,1 +1,1 @@
-"""Where images come from, how they are split, and how they are corrupted on purpose. NumPy only."""
+"""Where examples come from, how they are split and scaled, and how they are corrupted on purpose. NumPy only."""

@@ -32,7 +32,7 @@ Acquire::https::Timeout "20";
 
 
 class FetchError(Exception):
-    """Something was not had from one source; another may have it."""
+    """One place could not give the files; another may."""
 
 
 def unpacked_package(package: str, folder: Path) -> Path:
@@ -49,17 +49,17 @@ def unpacked_package(package: str, folder: Path) -> Path:
     settings = folder / "apt.conf"
     settings.write_text(_SETTINGS.format(folder=folder), encoding="utf-8")
     apt = ["apt-get", "-q", "-c", str(settings)]
-    _run([*apt, "update"], folder, must_succeed=False)  # it fails as a whole if one of the user's sources is away
+    _run([*apt, "update"], folder, must_succeed=False)  # fails if a single one of the user's sources does not answer
     _run([*apt, "download", package], folder / "download", must_succeed=True)
     archive = next((folder / "download").glob("*.deb"), None)
     if archive is None:
-        raise FetchError(f"apt (no archive of {package} came)")
+        raise FetchError(f"apt (it gave no archive of {package})")
     _run(["dpkg-deb", "-x", str(archive), str(folder / "unpacked")], folder, must_succeed=True)
     return folder / "unpacked"
 
 
 def _run(command: list[str], cwd: Path, *, must_succeed: bool) -> None:
-    """Run a command in the C locale, with nothing to read, and with its talk kept for the complaint."""
+    """Run a command in the C locale, without input; its last line of output is the reason given if it fails."""
     environment = {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
     try:
         done = subprocess.run(command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -67,5 +67,5 @@ def _run(command: list[str], cwd: Path, *, must_succeed: bool) -> None:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise FetchError(f"apt ({error})") from error
     if done.returncode and must_succeed:
-        talk = done.stdout.decode(errors="replace").strip().splitlines()
-        raise FetchError(f"apt ({talk[-1] if talk else f'{command[0]} failed'})")
+        output = done.stdout.decode(errors="replace").strip().splitlines()
+        raise FetchError(f"apt ({output[-1] if output else f'{command[0]} failed'})")

@@ -1,6 +1,7 @@
-"""Corruptions made on purpose: wrong labels to train on, noisy pixels to show to a trained network.
+"""Corruptions made on purpose: wrong labels for training, noisy features for a trained network to be shown.
 
-Each takes its generator from the caller, who derives it from the seed (`paribus.seeding`), and leaves its input alone.
+Each takes its random numbers from the caller, who derives them from a run's streams (`paribus.seeding`), and does not
+change its input.
 """
 
 from __future__ import annotations
@@ -10,19 +11,22 @@ from typing import Literal
 
 import numpy as np
 
-from paribus.data.pool import Images, Labels
+from paribus.data.pool import Features, Labels
+from paribus.seeding import Draws
 from paribus.spec.recipe import Denoising
 
+_BLOCK_VALUES = 2**20
 
-def replaced_labels(labels: Labels, *, share: float, classes: int, rng: np.random.Generator) -> Labels:
-    """`labels` (image,) with `share` of them, rounded to whole images, replaced by a uniformly drawn class.
 
-    The original class may be drawn, so a share of `share * (classes - 1) / classes` ends up wrong on average. From
-    equal generators a larger share replaces the same labels in the same way, and further ones: arms that differ in
-    `share` alone stay comparable.
+def replaced_labels(labels: Labels, *, share: float, classes: int, draws: Draws) -> Labels:
+    """`labels` (example,) with `share` of them, rounded to whole examples, replaced by a uniformly drawn class.
+
+    The original class may be drawn, so a share of `share * (classes - 1) / classes` is wrong on average. From equal
+    draws a larger share replaces the same labels in the same way, and further ones: arms that differ in `share` alone
+    stay comparable.
     """
-    order = rng.permutation(len(labels))
-    drawn = rng.integers(0, classes, size=len(labels), dtype=np.int64)
+    order = draws.permutation(len(labels))
+    drawn = draws.integers(classes, len(labels))
     chosen = order[: round(share * len(labels))]
     noisy = labels.copy()
     noisy[chosen] = drawn[chosen]
@@ -31,7 +35,11 @@ def replaced_labels(labels: Labels, *, share: float, classes: int, rng: np.rando
 
 @dataclass(frozen=True)
 class Condition:
-    """One way to spoil images: `uniform` noise of half-width `amount`, or a share `amount` of pixels `zeroed`."""
+    """One way to corrupt features within [0, 1].
+
+    uniform: noise from -`amount` to `amount` is added, and the sum is clipped to [0, 1]. zeroed: each feature is set to
+    zero with probability `amount`.
+    """
 
     kind: Literal["uniform", "zeroed"]
     amount: float
@@ -41,18 +49,40 @@ class Condition:
         """As measurements name it: `uniform-0.4`, `zeroed-0.5`."""
         return f"{self.kind}-{self.amount:g}"
 
-    def applied(self, images: Images, rng: np.random.Generator) -> Images:
-        """`images` (image, pixel) in [0, 1], spoiled and still in [0, 1]. Every pixel is drawn by itself."""
-        drawn = rng.random(images.shape, dtype=np.float32)
+    def applied(self, inputs: Features, draws: Draws) -> Features:
+        """`inputs` (example, feature) in [0, 1], corrupted and still in [0, 1]. Each feature has a draw of its own.
+
+        The first examples are corrupted alike however many follow.
+        """
+        corrupted = np.empty_like(inputs)
+        rows = max(1, _BLOCK_VALUES // inputs.shape[1])
+        for start in range(0, len(inputs), rows):
+            block = inputs[start : start + rows]
+            corrupted[start : start + rows] = self._corrupted(block, _uniform(draws, *block.shape))
+        return corrupted
+
+    def _corrupted(self, inputs: Features, drawn: Features) -> Features:
         if self.kind == "zeroed":
-            return np.where(drawn < np.float32(self.amount), np.float32(0), images)
+            return np.where(drawn < np.float32(self.amount), np.float32(0), inputs)
         drawn -= np.float32(0.5)
         drawn *= np.float32(2 * self.amount)
-        return np.clip(images + drawn, np.float32(0), np.float32(1))
+        drawn += inputs
+        return np.clip(drawn, 0, 1, out=drawn)
+
+
+def _uniform(draws: Draws, examples: int, features: int) -> Features:
+    """Float32 numbers (example, feature) in [0, 1), multiples of 2**-24.
+
+    Each word of 64 bits gives two: the highest 24 bits of its lower half, then those of its upper half. Every example
+    begins a new word; of three features in two words, the last half is not used.
+    """
+    words = draws.bits(examples * -(-features // 2)).reshape(examples, -1)
+    halves = words.astype("<u8", copy=False).view("<u4")[:, :features]
+    return (halves >> np.uint32(8)) * np.float32(2.0**-24)
 
 
 def conditions(denoising: Denoising) -> tuple[Condition, ...]:
-    """The conditions of a recipe, in its order: uniform noises first, then zeroed pixels."""
+    """The conditions of a recipe, in its order: uniform noises first, then zeroed features."""
     return (
         *(Condition("uniform", amount) for amount in denoising.uniform),
         *(Condition("zeroed", amount) for amount in denoising.zeroed),

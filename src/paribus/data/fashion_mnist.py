@@ -1,19 +1,25 @@
-"""Fashion-MNIST (Xiao, Rasul and Vollgraf, 2017): 70,000 grey pictures of clothes, 28x28, in 10 classes."""
+"""Fashion-MNIST (Xiao, Rasul and Vollgraf, 2017): 70,000 grey images of clothes, 28x28, in 10 classes."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+from paribus.data.known_files import Collection, KnownFile, read
 from paribus.data.pool import Pool
-from paribus.data.sources import Collection, KnownFile, read
+from paribus.data.source import Parts, Source, TestPool
+from paribus.spec.data import Data
 
-CLASSES = 10
+CLASSES = (
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)  # fmt: skip
 SIDE = 28
-IMAGES = {"train": 60_000, "t10k": 10_000}
+Part = Literal["train", "t10k"]
+EXAMPLES: dict[Part, int] = {"train": 60_000, "t10k": 10_000}
 _IMAGE_HEADER, _LABEL_HEADER = 16, 8  # bytes before the data of an idx file with three axes, and with one
 
 COLLECTION = Collection(
@@ -36,14 +42,52 @@ COLLECTION = Collection(
 FINGERPRINT = hashlib.sha256("".join(file.sha256 for file in COLLECTION.files).encode()).hexdigest()
 
 
-@functools.lru_cache(maxsize=2)
-def pool(part: Literal["train", "t10k"]) -> Pool:
-    """One of the two files as a pool: 60,000 images of `train` or 10,000 of `t10k`, uint8 / 255 in float32.
+@dataclass(frozen=True)
+class _SplitFiles:
+    """Which of the two files is for training, which for test, and how many training examples are for validation."""
 
-    Read and checked once in a process. Raises UserError where the files cannot be had.
+    train: Part
+    test: Part
+    validation: int
+
+
+_SPLITS = {
+    "standard": _SplitFiles(train="train", test="t10k", validation=10_000),
+    "scarce": _SplitFiles(train="t10k", test="train", validation=2_000),
+    "noisy-labels": _SplitFiles(train="t10k", test="train", validation=0),
+}
+"""`scarce` and `noisy-labels` train on the smaller file, so that labels are few and the test set is large."""
+
+
+class FashionMnist(Source):
+    """The data set with its splits."""
+
+    name = "fashion-mnist"
+    splits = tuple(_SPLITS)
+
+    def fingerprint(self) -> str:
+        return FINGERPRINT
+
+    def read(self, data: Data) -> Parts:
+        files = _SPLITS[data.split.by]
+        return Parts(
+            train=pool(files.train),
+            classes=CLASSES,
+            drawn_validation=files.validation,
+            test=TestPool(EXAMPLES[files.test], lambda: pool(files.test)),
+        )
+
+
+SOURCE = FashionMnist()
+
+
+@functools.lru_cache(maxsize=2)
+def pool(part: Part) -> Pool:
+    """One of the two files as a pool of bytes: 60,000 images of `train` or 10,000 of `t10k`.
+
+    Read and checked once in a process. Raises UserError where the files cannot be found or fetched.
     """
-    packed = read(COLLECTION, f"{part}-images-idx3-ubyte")
-    pixels = np.frombuffer(packed, np.uint8, offset=_IMAGE_HEADER).reshape(IMAGES[part], SIDE * SIDE)
-    inputs = np.divide(pixels, np.float32(255), dtype=np.float32)
+    images = np.frombuffer(read(COLLECTION, f"{part}-images-idx3-ubyte"), np.uint8, offset=_IMAGE_HEADER)
     labels = np.frombuffer(read(COLLECTION, f"{part}-labels-idx1-ubyte"), np.uint8, offset=_LABEL_HEADER)
-    return Pool(f"fashion-mnist/{part}", inputs, labels.astype(np.int64), (SIDE, SIDE), FINGERPRINT)
+    values = images.reshape(EXAMPLES[part], SIDE * SIDE)
+    return Pool(f"fashion-mnist/{part}", values, 255.0, labels.astype(np.int64), (SIDE, SIDE), FINGERPRINT)

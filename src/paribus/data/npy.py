@@ -1,8 +1,8 @@
 """Arrays from `.npy` and `.npz` files of unknown origin: everything that is declared is checked before it is read.
 
-Nothing executes (`allow_pickle=False`, headers matched and not evaluated), and nothing grows: sizes, shapes and the
-archive's directory are bounded first, so that neither a zip bomb nor a header that promises the world costs memory.
-The format is NumPy's (NEP 1, `numpy.lib.format`).
+Nothing executes (headers are matched and not evaluated, Python objects are refused), and memory is bounded: sizes,
+shapes and the archive's directory are checked first, so that neither a zip bomb nor a header that declares too much is
+unpacked. The format is NumPy's (NEP 1, `numpy.lib.format`), with the headers that NumPy wrote under Python 2.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -28,147 +28,178 @@ MAX_VALUES = 2**29
 """Values in one file: 2 GiB as float32."""
 _MAX_HEADER = 1024
 _MAX_DIRECTORY = 2**16
+_CHUNK_BYTES = 2**20
 _HEADER = re.compile(
-    rb"\{\s*'descr':\s*'([^']*)',\s*'fortran_order':\s*(?:True|False),\s*'shape':\s*\(([\d, ]*)\),?\s*\}\s*"
+    rb"\{\s*'descr':\s*'([^']*)',\s*'fortran_order':\s*(True|False),\s*"
+    rb"'shape':\s*\(((?:\d+L?,\s*)*(?:\d+L?)?)\),?\s*\}\s*"
 )
+"""Type, order and shape. Python 2 wrote long integers with an L: `(10L, 28L, 28L)`."""
 _TYPE = re.compile(r"[<>=|]?([a-zA-Z])(\d*)")
-_KINDS = {"u": (1, 2, 4, 8), "i": (1, 2, 4, 8), "f": (2, 4, 8)}
+_KINDS = {"b": (1,), "u": (1, 2, 4, 8), "i": (1, 2, 4, 8), "f": (2, 4, 8)}
+_SAVE = "save it anew with numpy.save (.npy) or numpy.savez (.npz)"
+_COPY = "copy it or download it again, or save it anew"
+NUMBER_CLASSES = "number the classes from 0, as numpy.unique(labels, return_inverse=True)[1] does"
 
 Numbers = npt.NDArray[Any]
+Meanings = Mapping[str, str]
+"""What arrays are, for people, by their names in the archive: `arr_0` is the `training images`."""
 
 
 class BrokenFileError(Exception):
-    """A file breaks a rule: which, and what was found. Its reader knows the place and the remedy."""
+    """A file breaks a rule: which one, what was found, and what to do. Its reader knows the place."""
 
-    def __init__(self, rule: str, given: str) -> None:
+    def __init__(self, rule: str, given: str, remedy: str) -> None:
         self.rule = rule
         self.given = given
-        super().__init__(rule, given)
+        self.remedy = remedy
+        super().__init__(rule, given, remedy)
 
-    def at(self, place: str, remedy: str) -> UserError:
-        """The complaint as a user reads it."""
-        return UserError(self.rule, given=Shown(self.given), place=place, remedy=remedy)
+    def at(self, place: str) -> UserError:
+        """The error as a user reads it."""
+        return UserError(self.rule, given=Shown(self.given), place=place, remedy=self.remedy)
 
 
 @dataclass(frozen=True)
 class _Header:
+    """`n_bytes` is what the whole file has, if the header is true."""
+
+    dtype: np.dtype[Any]
+    fortran_order: bool
     shape: tuple[int, ...]
     n_bytes: int
-    """Of the whole file that this header declares."""
 
 
 def read_npy(stream: IO[bytes], n_bytes: int) -> Numbers:
     """The one array of a `.npy` file of `n_bytes`, from its start. Raises BrokenFileError."""
-    _check(_header(stream), n_bytes)
-    stream.seek(0)
-    return _array(stream)
+    header = _header(stream)
+    _check(header, n_bytes)
+    return _array(stream, header)
 
 
-def read_npz(stream: IO[bytes], n_bytes: int, wanted: Mapping[str, str]) -> dict[str, Numbers]:
-    """The arrays of a `.npz` file of `n_bytes`, all of which must be `wanted` (name to what it is for people).
+def read_npz(stream: IO[bytes], n_bytes: int, expected: Callable[[list[str]], Meanings]) -> dict[str, Numbers]:
+    """The arrays of a `.npz` file of `n_bytes`.
 
-    Raises BrokenFileError, its rule naming the array.
+    `expected` is given the names in the archive, and says what each array is, or raises BrokenFileError. Raises
+    BrokenFileError, its rule naming the array.
     """
     _check_directory(stream, n_bytes)
     try:
         with zipfile.ZipFile(stream) as archive:
-            members = _members(archive, wanted)
-            _check_members(archive, members, wanted)
-            return {name: _member(archive, info, wanted[name]) for name, info in members.items()}
+            meanings, members = _members(archive, expected)
+            _check_members(archive, members, meanings)
+            return {name: _member(archive, info, meanings[name]) for name, info in members.items()}
     except _UNREADABLE as error:
         what = f"a damaged one ({error or type(error).__name__})"
-        raise BrokenFileError("must be an npz archive in good order", what) from error
+        raise BrokenFileError("must be an undamaged npz archive", what, _COPY) from error
 
 
 # What zipfile and zlib raise for damaged archives. NotImplementedError is a RuntimeError, UnicodeError a ValueError.
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, OverflowError, struct.error)
 
 
-def _members(archive: zipfile.ZipFile, wanted: Mapping[str, str]) -> dict[str, zipfile.ZipInfo]:
+def _members(
+    archive: zipfile.ZipFile, expected: Callable[[list[str]], Meanings]
+) -> tuple[Meanings, dict[str, zipfile.ZipInfo]]:
     infos = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-    if sorted(infos) != sorted(wanted) or len(archive.infolist()) != len(wanted):
-        found = ", ".join(repr(name)[1:-1] for name in list(infos)[:8]) or "none"
-        names = list(wanted)
-        raise BrokenFileError(f"must hold the arrays {names[0]} to {names[-1]} and no other", found)
-    for name in wanted:
+    if len(infos) != len(archive.infolist()):
+        raise BrokenFileError("must hold each array once", "two arrays of one name", _SAVE)
+    meanings = expected(list(infos))
+    for name in meanings:
         info = infos[name]
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or info.flag_bits & 1:
-            raise BrokenFileError(f"{name} must be stored or deflated, and not encrypted", "another way of packing")
-    return {name: infos[name] for name in wanted}
+            raise BrokenFileError(f"{name} must be stored or deflated, and not encrypted", "another way of packing",
+                                  "save it with numpy.savez or numpy.savez_compressed")  # fmt: skip
+    return meanings, {name: infos[name] for name in meanings}
 
 
-def _check_members(archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo], wanted: Mapping[str, str]) -> None:
+def _check_members(archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo], meanings: Meanings) -> None:
     """Compare what each array declares with what the archive declares, and bound the sum, before any is unpacked."""
     values = 0
     for name, info in members.items():
-        with _named(name, wanted[name]), archive.open(info) as stream:
+        with _named(name, meanings[name]), archive.open(info) as stream:
             header = _header(stream)
             _check(header, info.file_size)
         values += math.prod(header.shape)
     unpacked = sum(info.file_size for info in members.values())
     if values > MAX_VALUES or unpacked > MAX_FILE_BYTES:
         given = f"{count(values)} values in {size(unpacked)}"
-        raise BrokenFileError(f"must hold at most {MAX_VALUES} values in {size(MAX_FILE_BYTES)}", given)
+        raise BrokenFileError(f"must hold at most {MAX_VALUES} values in {size(MAX_FILE_BYTES)}", given, _FEWER)
+
+
+_FEWER = "use fewer examples, or save images as uint8"
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, meaning: str) -> Numbers:
     with _named(info.filename.removesuffix(".npy"), meaning), archive.open(info) as stream:
-        return _array(stream)
+        return _array(stream, _header(stream))
 
 
 @contextlib.contextmanager
 def _named(name: str, meaning: str) -> Generator[None, None, None]:
-    """Complaints from within name the array."""
+    """Errors from within name the array."""
     try:
         yield
     except BrokenFileError as error:
-        raise BrokenFileError(f"{name} ({meaning}) {error.rule}", error.given) from error
+        raise BrokenFileError(f"{name} ({meaning}) {error.rule}", error.given, error.remedy) from error
 
 
 def _header(stream: IO[bytes]) -> _Header:
-    """What the header of an array declares, after a look at its shape and its kind of number."""
+    """What the header of an array declares, after a check of its shape and its type."""
     start = stream.read(8)
     if len(start) < 8 or start[:6] != b"\x93NUMPY" or start[6] not in (1, 2, 3) or start[7] != 0:
-        raise BrokenFileError(
-            "must be an array in NumPy's npy format", "nothing" if not start else f"a start of {start[:6]!r}"
-        )
+        raise _no_npy(start)
     width = 2 if start[6] == 1 else 4
     length = int.from_bytes(stream.read(width), "little")
     text = stream.read(min(length, _MAX_HEADER + 1))
     match = _HEADER.fullmatch(text)
     if len(text) != length or match is None:
-        raise BrokenFileError(
-            "must be a plain array with an npy header of at most 1024 bytes", f"a header {text[:40]!r}"
-        )
-    shape = tuple(int(word) for word in match[2].decode().replace(",", " ").split())
-    item = _item_bytes(match[1].decode("latin-1"))
+        rule = f"must be a plain array with an npy header of at most {_MAX_HEADER} bytes"
+        raise BrokenFileError(rule, f"a header {text[:40]!r}", _SAVE)
+    shape = tuple(int(word) for word in re.findall(rb"\d+", match[3]))
+    dtype = _dtype(match[1].decode("latin-1"))
     values = math.prod(shape)
     if values > MAX_VALUES:
-        raise BrokenFileError(f"must hold at most {MAX_VALUES} values", f"shape {_shape(shape)}")
-    return _Header(shape, 8 + width + length + values * item)
+        raise BrokenFileError(f"must hold at most {MAX_VALUES} values", f"shape {_shape(shape)}", _FEWER)
+    return _Header(dtype, match[2] == b"True", shape, 8 + width + length + values * dtype.itemsize)
 
 
-def _item_bytes(descr: str) -> int:
+def _no_npy(start: bytes) -> BrokenFileError:
+    rule = "must be an array in NumPy's npy format"
+    if start[:4] == b"PK\x03\x04":
+        return BrokenFileError(rule, "a zip archive", "name it .npz if it is one of numpy.savez")
+    return BrokenFileError(rule, f"a start of {start[:6]!r}" if start else "nothing", _SAVE)
+
+
+def _dtype(descr: str) -> np.dtype[Any]:
     match = _TYPE.fullmatch(descr)
     kind, n_bytes = (match[1], int(match[2][:4] or 0)) if match else ("", 0)
     if n_bytes not in _KINDS.get(kind, ()):
         what = "Python objects" if kind == "O" else f"dtype {descr!r}"
-        raise BrokenFileError("must hold plain numbers, whole or floating", what)
-    return n_bytes
+        remedy = "save it as float32 or whole numbers: array.astype('float32')"
+        if kind in ("U", "S"):
+            remedy = f"save numbers in place of text; for labels, {NUMBER_CLASSES}"
+        raise BrokenFileError("must hold plain numbers, whole or floating-point", what, remedy)
+    return np.dtype(descr)
 
 
 def _check(declared: _Header, n_bytes: int) -> None:
     if 0 in declared.shape or not declared.shape:
-        raise BrokenFileError("must not be empty", f"shape {_shape(declared.shape)}")
+        raise BrokenFileError("must not be empty", f"shape {_shape(declared.shape)}", "check how it was saved")
     if declared.n_bytes != n_bytes:
-        raise BrokenFileError(f"must have the {declared.n_bytes} bytes that its header declares", f"{n_bytes} bytes")
+        rule = f"must have the {declared.n_bytes} bytes that its header declares"
+        raise BrokenFileError(rule, f"{n_bytes} bytes", _COPY)
 
 
-def _array(stream: IO[bytes]) -> Numbers:
-    try:
-        return np.lib.format.read_array(stream, allow_pickle=False, max_header_size=_MAX_HEADER)
-    except ValueError as error:
-        raise BrokenFileError("must be an array in NumPy's npy format", str(error)) from error
+def _array(stream: IO[bytes], header: _Header) -> Numbers:
+    """The values after a header, read in chunks straight into their place."""
+    data = np.empty(math.prod(header.shape) * header.dtype.itemsize, np.uint8)
+    view, position = data.data, 0
+    while position < len(data):
+        read = cast("Any", stream).readinto(view[position : position + _CHUNK_BYTES])
+        if not read:
+            raise BrokenFileError(f"must have {len(data)} bytes of values", f"{position} bytes", _COPY)
+        position += read
+    return data.view(header.dtype).reshape(header.shape, order="F" if header.fortran_order else "C")
 
 
 def _check_directory(stream: IO[bytes], n_bytes: int) -> None:
@@ -182,11 +213,23 @@ def _check_directory(stream: IO[bytes], n_bytes: int) -> None:
     tail = stream.read(tail_bytes)
     at = tail.rfind(b"PK\x05\x06")
     if at < 0 or len(tail) < at + 22:
-        raise BrokenFileError("must be an npz archive in good order", "no archive" if at < 0 else "a truncated one")
+        raise _no_npz(stream, tail[at + 1 :] if at >= 0 else b"")
     directory = int.from_bytes(tail[at + 12 : at + 16], "little")
     if directory > _MAX_DIRECTORY or b"PK\x06\x07" in tail[max(at - 20, 0) : at]:
-        raise BrokenFileError("must be an npz archive of a few arrays", f"a directory of {size(directory)}")
+        raise BrokenFileError("must be an npz archive of a few arrays", f"a directory of {size(directory)}",
+                              "save fewer arrays in it")  # fmt: skip
     stream.seek(0)
+
+
+def _no_npz(stream: IO[bytes], cut_end: bytes) -> BrokenFileError:
+    rule = "must be an undamaged npz archive"
+    stream.seek(0)
+    start = stream.read(6)
+    if start == b"\x93NUMPY":
+        return BrokenFileError(rule, "a single array in NumPy's npy format", "name it .npy")
+    if start.startswith(b"PK\x03\x04") or cut_end:
+        return BrokenFileError(rule, "one whose end is missing", _COPY)
+    return BrokenFileError(rule, f"a start of {start!r}", _SAVE)
 
 
 def _shape(shape: tuple[int, ...]) -> str:

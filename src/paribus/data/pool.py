@@ -1,4 +1,4 @@
-"""Images at hand (pools), what a run may see of them (splits), and the locked drawer with the test split."""
+"""The examples of a source (pools), what a run may use of them (splits), and the locked test set."""
 
 from __future__ import annotations
 
@@ -9,104 +9,123 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-Images = npt.NDArray[np.float32]
-"""Float32 (image, pixel), each picture flattened row by row, values within [0, 1]."""
+from paribus.spec.dataset import Dataset
+
+Features = npt.NDArray[np.float32]
+"""Float32 (example, feature). An image is flattened row by row."""
 Labels = npt.NDArray[np.int64]
-"""Int64 (image,), classes counted from 0."""
-Purpose = Literal["selected snapshot", "monitoring"]
+"""Int64 (example,), classes counted from 0."""
+Rows = npt.NDArray[np.int64]
+"""Int64 (example,), rows of a pool."""
+Purpose = Literal["selected snapshot", "monitoring", "later measurement"]
 
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """Images of one source, read once and shared by every split: its arrays refuse to be written to.
+    """Examples of one source, read once and shared by every split: its arrays refuse to be written to.
 
-    `shape` is (height, width) and `labels` None where the source has none. `fingerprint` is the SHA-256 that names the
-    source's bytes.
+    `values` (example, feature) is uint8 or float32, as the source has it: bytes stay bytes. The features of an example
+    are `values / divisor`, with a divisor of 255 for the bytes of images and of 1 for everything else. `labels` is None
+    where the source has none, and `shape` is that of one example, (height, width) for images. `fingerprint` is the
+    SHA-256 that names the source's content.
     """
 
     name: str
-    inputs: Images
+    values: npt.NDArray[Any]
+    divisor: float
     labels: Labels | None
-    shape: tuple[int, int]
+    shape: tuple[int, ...]
     fingerprint: str
 
     def __post_init__(self) -> None:
-        self.inputs.setflags(write=False)
+        self.values.setflags(write=False)
         if self.labels is not None:
             self.labels.setflags(write=False)
 
     def __len__(self) -> int:
-        return len(self.inputs)
+        return len(self.values)
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Some images of a pool, in an order of its own.
+    """Some examples of a pool, in an order of their own.
 
-    `indices` (image,) point into the pool. `labels` are those that training sees, after label noise; `true_labels`
-    those that the source gives. Both are None where the source has none.
+    `rows` (example,) point into the pool. `labels` are those that training sees, after label noise; `true_labels` are
+    those of the source. Both are None where the source has none.
     """
 
     pool: Pool
-    indices: npt.NDArray[np.int64]
+    rows: Rows
     labels: Labels | None
     true_labels: Labels | None
 
     def __len__(self) -> int:
-        return len(self.indices)
+        return len(self.rows)
 
     @property
-    def inputs(self) -> Images:
-        """Float32 (image, pixel): a read-only view where the indices are a stretch of the pool, else a copy."""
-        if len(self):
-            first = int(self.indices[0])
-            stretch = np.arange(first, first + len(self), dtype=np.int64)
-            if np.array_equal(self.indices, stretch):
-                return self.pool.inputs[first : first + len(self)]
-        return self.pool.inputs[self.indices]
+    def inputs(self) -> Features:
+        """`values / divisor` as a new float32 array (example, feature): neither centred nor standardised.
+
+        It has four bytes for each value. Take a part of the split first where memory matters.
+        """
+        values = self.pool.values[self.rows]
+        if self.pool.divisor == 1:
+            return values.astype(np.float32, copy=False)
+        return np.divide(values, np.float32(self.pool.divisor), dtype=np.float32)
 
     def take(self, chosen: slice | npt.NDArray[Any]) -> Split:
-        """The part of the split at positions `chosen`."""
+        """The part of the split at positions `chosen`: a slice, or an array of positions (example,)."""
         labels = None if self.labels is None else self.labels[chosen]
         true_labels = None if self.true_labels is None else self.true_labels[chosen]
-        return replace(self, indices=self.indices[chosen], labels=labels, true_labels=true_labels)
+        return replace(self, rows=self.rows[chosen], labels=labels, true_labels=true_labels)
 
 
 def whole(pool: Pool) -> Split:
-    """Every image of `pool` in its own order, with the labels that the source gives."""
+    """Every example of `pool` in its own order, with the labels of the source."""
     return Split(pool, np.arange(len(pool), dtype=np.int64), pool.labels, pool.labels)
 
 
-class TestDrawer:
-    """The test split, locked: known by its number of `images`, and read through `open` only.
+class TestSet:
+    """The locked test set: its number of `examples` is known, and its content is read through `open` only.
 
-    Nothing is read from disk before it is opened. Whoever opens it has recorded the reading first
-    (`Workspace.log_test_reads`).
+    A built-in source's test file is not read from disk before that. Whoever opens the test set has logged the read
+    first (`Workspace.log_test_reads`).
     """
 
-    __test__ = False  # pytest takes classes of this name for tests
+    __test__ = False  # pytest collects classes of this name
 
-    def __init__(self, images: int, load: Callable[[], Split]) -> None:
-        self.images = images
-        self.__load = load
+    def __init__(self, examples: int, read: Callable[[int], Split]) -> None:
+        """`read` gives a sample of so many examples, the same one whenever it is asked for as many."""
+        self.examples = examples
+        self.__read = read
 
     def open(self, purpose: Purpose, limit: int | None = None) -> Split:
-        """The test split, or its first `limit` images. `purpose` is what the reading was recorded as."""
+        """The test split, or a random sample of `limit` of its examples, the same one at each call and in each run.
+
+        `purpose` is what the read was logged as. Raises ValueError for any other purpose.
+        """
         if purpose not in get_args(Purpose):
-            raise ValueError(f"the drawer opens for one of {get_args(Purpose)}, not for {purpose!r}")
-        return self.__load().take(slice(self.images if limit is None else min(limit, self.images)))
+            raise ValueError(f"the test set is read for one of {get_args(Purpose)}, not for {purpose!r}")
+        return self.__read(self.examples if limit is None else min(limit, self.examples))
+
+
+@dataclass(frozen=True, eq=False)
+class Scaling:
+    """A network sees `(values / divisor - centre) * factor`; both are float32 (feature,), fitted on training examples.
+
+    None stands for a centre of 0, and for a factor of 1.
+    """
+
+    centre: Features | None
+    factor: Features | None
 
 
 @dataclass(frozen=True, eq=False)
 class Splits:
-    """What one replicate of an arm trains on, validates on, and may be tested on.
-
-    `center` (pixel,) is to be subtracted from every input, where the arm asks for it. `classes` is 0 without labels.
-    """
+    """What one replicate of an arm trains on, validates on and may be tested on, and the facts of these data."""
 
     train: Split
     validation: Split | None
-    test: TestDrawer | None
-    center: Images | None
-    classes: int
-    shape: tuple[int, int]
+    test: TestSet | None
+    scaling: Scaling
+    dataset: Dataset

@@ -1,36 +1,53 @@
-"""Where a run was trained: what besides its recipe may have had a say in its bits."""
+"""The environment of a run: the software and the processor that it was trained with, recorded beside its results."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import numba
-import numpy as np
-import torch
+import llvmlite.binding as llvm
 
 import paribus
+
+VECTOR_INSTRUCTIONS: Final = {"avx512f": "AVX-512", "avx2": "AVX2", "avx": "AVX", "sse2": "SSE2", "neon": "NEON"}
+"""LLVM's names of the sets of vector instructions, the widest first, and the names that people know."""
 
 
 @lru_cache
 def environment(device: str = "cpu") -> dict[str, Any]:
-    """Versions, processor, thread count and training device, as recorded with each run."""
+    """Versions, processor, thread count and training device, as recorded with each run.
+
+    `device` is "cpu" or a GPU's name. PyTorch has a version here only where it trains: on a GPU. `cpu_features` is a
+    digest: two processors of equal digest offer a compiler the same instructions. Raises PackageNotFoundError where
+    `device` is a GPU and PyTorch is not installed.
+    """
+    features = _cpu_features()
     return {
         "paribus": paribus.__version__,
         "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "numba": numba.__version__,
+        "numpy": version("numpy"),
+        "numba": version("numba"),
+        "llvmlite": version("llvmlite"),
+        **({} if device == "cpu" else {"torch": version("torch")}),
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
         "cores": os.cpu_count() or 1,
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "cpu": llvm.get_host_cpu_name(),
+        "vector_instructions": next((name for key, name in VECTOR_INSTRUCTIONS.items() if key in features), "unknown"),
+        "cpu_features": hashlib.sha256(",".join(features).encode()).hexdigest()[:8],
         "threads_per_cohort": 1,
         "device": device,
     }
+
+
+def _cpu_features() -> list[str]:
+    """LLVM's names of what this processor offers, sorted."""
+    return sorted(name for name, offered in llvm.get_host_cpu_features().items() if offered)
 
 
 def _processor() -> str:

@@ -1,6 +1,6 @@
 """The process that opens a weight file of unknown origin, and can do nothing else.
 
-It runs as a script of its own (see `foreign`): the file is its standard input, the weights as safetensors its standard
+It runs as a script of its own (see `external`): the file is its standard input, the weights as safetensors its standard
 output. Before it reads the first byte it gives up opening files and sockets, writing to files, starting processes, and
 all memory and time beyond what the weights need; so even a file that got around PyTorch's `weights_only` would find
 little to do. What it says is checked by the parent as if the file itself had said it.
@@ -22,24 +22,24 @@ import torch
 from safetensors.torch import save
 
 CPU_S = 20
-MOST_TENSORS = 100
-MOST_LETTERS = 100
+MAX_TENSORS = 100
+MAX_NAME_LENGTH = 100
 _STATM = Path("/proc/self/statm")
-_ASKED = re.compile(r"unsupported (?:global: )?GLOBAL ([\w.]{1,100})", re.IGNORECASE)
+_GLOBAL = re.compile(r"unsupported (?:global: )?GLOBAL ([\w.]{1,100})", re.IGNORECASE)
 
 
-def main(most_bytes: int) -> None:
-    """Convert standard input; `most_bytes` bounds the tensors, and the memory that reading them may take."""
-    sys.excepthook = _tell
+def main(max_bytes: int) -> None:
+    """Convert standard input; `max_bytes` bounds the tensors, and the memory that reading them may take."""
+    sys.excepthook = _report
     torch.set_num_threads(1)
-    _rehearse()
-    _confine(4 * most_bytes + 2**28)
+    _load_once()
+    _confine(4 * max_bytes + 2**28)
     file = sys.stdin.buffer
-    sys.stdout.buffer.write(save(_checked(_loaded(file), most_bytes)))
+    sys.stdout.buffer.write(save(_checked(_loaded(file), max_bytes)))
     sys.stdout.flush()
 
 
-def _rehearse() -> None:
+def _load_once() -> None:
     """Do it once with weights of our own, so that nothing is left to be imported."""
     buffer = io.BytesIO()
     torch.save({"fc1.weight": torch.zeros(1, 1)}, buffer)
@@ -69,15 +69,15 @@ def _confine(more_bytes: int) -> None:
         resource.setrlimit(kind, (limit, limit))
 
 
-def _checked(found: object, most_bytes: int) -> dict[str, torch.Tensor]:
+def _checked(found: object, max_bytes: int) -> dict[str, torch.Tensor]:
     """A state dict as float32 tensors with memory of their own; anything else is refused."""
     if not isinstance(found, dict):
         _refuse(f"no state dict but a {type(found).__name__}")
-    if not 1 <= len(found) <= MOST_TENSORS:
+    if not 1 <= len(found) <= MAX_TENSORS:
         _refuse(f"a dict of {len(found)} entries")
     values = 0
     for name, value in found.items():
-        if not isinstance(name, str) or len(name) > MOST_LETTERS:
+        if not isinstance(name, str) or len(name) > MAX_NAME_LENGTH:
             _refuse("a dict whose keys are no names")
         if not isinstance(value, torch.Tensor):
             _refuse(f"a {type(value).__name__} under {name}")
@@ -85,31 +85,31 @@ def _checked(found: object, most_bytes: int) -> dict[str, torch.Tensor]:
         if not (plain and value.is_floating_point()):
             _refuse(f"a tensor of {value.dtype} under {name}")
         values += value.numel()
-    if 4 * values > most_bytes:
+    if 4 * values > max_bytes:
         _refuse(f"{values} values")
     return {name: value.detach().to(torch.float32).clone().contiguous() for name, value in found.items()}
 
 
 def _refuse(reason: str) -> NoReturn:
-    _say(reason)
+    _answer(reason)
     sys.exit(1)
 
 
-def _tell(kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
+def _report(kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
     """Why there are no weights. PyTorch's own words advise to switch `weights_only` off, so they are not repeated."""
     text = str(error).strip()
-    asked = _ASKED.search(text)
-    if asked:
-        _say(f"a pickle that asks for {asked[1]}")
+    found = _GLOBAL.search(text)
+    if found:
+        _answer(f"a pickle that asks for {found[1]}")
     elif "Weights only load failed" in text:
-        _say("a pickle of more than weights")
+        _answer("a pickle of more than weights")
     elif kind is MemoryError or "allocate memory" in text:
-        _say("a file that asks for more memory than the weights need")
+        _answer("a file that asks for more memory than the weights need")
     else:
-        _say(f"a damaged file ({kind.__name__}: {text.partition(chr(10))[0]}"[:150] + ")")
+        _answer(f"a damaged file ({kind.__name__}: {text.partition(chr(10))[0]}"[:150] + ")")
 
 
-def _say(reason: str) -> None:
+def _answer(reason: str) -> None:
     sys.stdout.buffer.write(reason[:400].encode("utf-8", "replace"))
     sys.stdout.flush()
 

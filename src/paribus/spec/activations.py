@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from paribus.spec.fields import Frozen, Named, Positive
+from paribus.spec.fields import Frozen, Positive, named
 
 
 class ActivationBase(Frozen):
@@ -132,5 +132,5 @@ class Identity(ActivationBase):
 
 
 Activation = Annotated[
-    Relu | LeakyRelu | Elu | Tanh | Sigmoid | Gelu | Silu | Identity, Field(discriminator="kind"), Named
+    Relu | LeakyRelu | Elu | Tanh | Sigmoid | Gelu | Silu | Identity, Field(discriminator="kind"), named()
 ]

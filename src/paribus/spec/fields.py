@@ -16,12 +16,18 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def _named(value: Any) -> Any:
-    return {"kind": value} if isinstance(value, str) else value
+def named(default: str | None = None) -> BeforeValidator:
+    """Lets a name stand for a table with that `kind` and nothing else: `activation = "relu"`.
 
+    A table without `kind` is of the `default` kind, where there is one.
+    """
 
-Named = BeforeValidator(_named)
-"""Lets a name stand for a table with that `kind` and nothing else: `activation = "relu"`."""
+    def written_out(value: Any) -> Any:
+        if isinstance(value, str):
+            return {"kind": value}
+        return {"kind": default, **value} if default and isinstance(value, dict) else value
+
+    return BeforeValidator(written_out)
 
 
 def unknown_name(rule: LiteralString, name: str, known: Iterable[str]) -> PydanticCustomError:

@@ -28,7 +28,7 @@ NUMERICS = 5
 EngineFamily = Literal["cpu", "cuda", "module"]
 """Engines of one family give the same bits: the compiled engine, stacked tensors on a GPU, or a user's own module."""
 
-_NOT_TRAINED = ("snapshots", "test", "denoising", "metrics")
+NOT_TRAINED = ("snapshots", "test", "denoising", "metrics")
 """Fields of a recipe that say what is kept or measured, and change nothing that is trained."""
 
 
@@ -78,7 +78,7 @@ def trained(recipe: Recipe) -> dict[str, Any]:
     The source and the task are not in it: `RunSpec.text` has the source's fingerprint, and the task in its full form.
     How the test set is monitored is in it only where a selection rule looks at test metrics.
     """
-    found = {name: part for name, part in canonical(recipe).items() if name not in _NOT_TRAINED}
+    found = {name: part for name, part in canonical(recipe).items() if name not in NOT_TRAINED}
     found["data"] = {name: part for name, part in found["data"].items() if name not in ("source", "task")}
     if "selection" in found:
         found["selection"] |= {"rules": sorted(recipe.selection.rules)}

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from paribus.spec.fields import Bounded, Frozen, Named
+from paribus.spec.fields import Bounded, Frozen, named
 
 
 class InitialisationBase(Frozen):
@@ -69,5 +69,5 @@ class Orthogonal(InitialisationBase):
 Initialisation = Annotated[
     Linear | KaimingUniform | KaimingNormal | XavierUniform | XavierNormal | Orthogonal,
     Field(discriminator="kind"),
-    Named,
+    named(),
 ]

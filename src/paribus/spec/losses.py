@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Len
 from pydantic import Field
 
-from paribus.spec.fields import Fraction, Frozen, Named, Positive
+from paribus.spec.fields import Fraction, Frozen, Positive, named
 
 Task = Literal["classification", "regression", "reconstruction"]
 
@@ -87,5 +87,5 @@ class Huber(LossBase):
 Loss = Annotated[
     CrossEntropy | BinaryCrossEntropy | MeanSquaredError | MeanAbsoluteError | Huber,
     Field(discriminator="kind"),
-    Named,
+    named("cross-entropy"),
 ]

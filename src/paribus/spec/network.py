@@ -10,7 +10,7 @@ from annotated_types import Len
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from paribus.spec.activations import Activation, ActivationBase, Relu
-from paribus.spec.fields import Fraction, Frozen, Width
+from paribus.spec.fields import Fraction, Frozen, Width, named
 from paribus.spec.initialisations import Initialisation, Linear
 
 MAX_LAYERS = 20
@@ -77,11 +77,7 @@ class Autoencoder(FullyConnected):
         return (features, *self.hidden, features)
 
 
-def _default_kind(value: Any) -> Any:
-    return {"kind": DEFAULT_NETWORK, **cast("dict[str, Any]", value)} if isinstance(value, dict) else value
-
-
-Network = Annotated[Mlp | Autoencoder, Field(discriminator="kind"), BeforeValidator(_default_kind)]
+Network = Annotated[Mlp | Autoencoder, Field(discriminator="kind"), named(DEFAULT_NETWORK)]
 
 
 FIRST_LAYER = "fc1.weight"

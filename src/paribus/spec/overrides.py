@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from paribus.errors import Shown, UserError
 from paribus.spec.data import LabelNoise
+from paribus.spec.losses import CrossEntropy
 from paribus.spec.network import DEFAULT_NETWORK
 
 SHORT_FOR = {
@@ -24,7 +25,11 @@ SHORT_FOR = {
 """Tables for which one value can be given, and the key that the value is for: `loss = "mse"` is short for
 `loss = { kind = "mse" }`."""
 
-_DEFAULT_KINDS: dict[str, object] = {"network": DEFAULT_NETWORK, "label_noise": LabelNoise.model_fields["kind"].default}
+_DEFAULT_KINDS: dict[str, object] = {
+    "network": DEFAULT_NETWORK,
+    "loss": CrossEntropy.model_fields["kind"].default,
+    "label_noise": LabelNoise.model_fields["kind"].default,
+}
 """Tables that need not name their kind."""
 
 

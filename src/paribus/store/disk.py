@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 from paribus.store import faults
 
 TEMPORARY = ".tmp"
-"""How the name of a file ends that is not yet what it shall be; one left over by a crash means nothing."""
+"""Suffix of a file that is still being written. One left by a crash has no meaning."""
 
 
 def make_folder(folder: Path) -> None:
-    """Create a folder and its parents; a power cut afterwards does not undo it. An existing one is left alone."""
+    """Create a folder and its parents, durably. An existing one is left alone."""
     if folder.is_dir():
         return
     make_folder(folder.parent)
@@ -22,19 +23,22 @@ def make_folder(folder: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Force a file's content, or a folder's list of names, out to the disk."""
+    """Force a file's content, or a folder's entries, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         with faults.around("fsync"):
             os.fsync(descriptor)
+    except OSError as error:  # some network file systems cannot sync folders: they store new names at once
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP) or not path.is_dir():
+            raise
     finally:
         os.close(descriptor)
 
 
 def write_beside(path: Path, content: bytes) -> None:
-    """Write `content` to a temporary file, force it out, and rename it to `path`.
+    """Write `content` to a temporary file, force it to the disk, and rename it to `path`.
 
-    The name itself is durable only after `sync(path.parent)`, which several files may share.
+    The new name is durable only after `sync(path.parent)`, which several files may share.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
     try:
@@ -48,12 +52,12 @@ def write_beside(path: Path, content: bytes) -> None:
 
 
 def rename(source: Path, target: Path) -> None:
-    """Give `source` the name `target`, in one step, in place of what had it."""
+    """Rename `source` to `target`, atomically, in place of what had that name."""
     with faults.around("rename"):
         source.replace(target)
 
 
 def remove(path: Path) -> None:
-    """Delete a file that nothing names any more. Not forced out: if it comes back, it is an orphan and harmless."""
+    """Delete a file that nothing names any more. Not durable: if it comes back, it is an orphan and harmless."""
     with faults.around("unlink"):
         path.unlink(missing_ok=True)

@@ -1,11 +1,11 @@
-"""Where the torture test stops, or starves, the writing of a workspace.
+"""Fault injection: kills the process, or lets the disk be full, at a chosen step of writing a workspace.
 
-Every step that changes a file is wrapped in `around`, so that there is a point before it and a point after it.
-A point does nothing unless the environment variable PARIBUS_FAULT names a fault:
+Every step that changes a file is wrapped in `around`, which is a point before it and a point after it. A point does
+nothing unless the environment variable PARIBUS_FAULT names a fault:
 
 `kill@N`        the process kills itself (SIGKILL) at its N-th point, counted from 1;
 `enospc@N`      the N-th point raises OSError, no space left on device;
-`count@FILE`    the names of all points that were passed are appended to FILE, one a line, when the process exits.
+`count@FILE`    when the process exits, it appends the names of all points that it passed to FILE, one per line.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 
 
 class _Plan:
-    """The fault that this process was told to suffer, and the points that it has passed."""
+    """The fault of this process, and the points that it has passed."""
 
     def __init__(self, text: str) -> None:
         self.kind, _, argument = text.partition("@")
@@ -47,14 +47,14 @@ class _Plan:
 _plan = _Plan(os.environ.get("PARIBUS_FAULT", ""))
 
 
-def arm(text: str) -> None:
-    """Take on another fault, counting from here; the empty text takes on none."""
+def inject(text: str) -> None:
+    """Set another fault, counting points from here; the empty text is none."""
     global _plan  # noqa: PLW0603 - one process, one plan
     _plan = _Plan(text)
 
 
 def point(name: str) -> None:
-    """A place at which the fault may strike."""
+    """A place at which a fault may happen."""
     if _plan.kind:
         _plan.reach(name)
 

@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 Curve = npt.NDArray[np.float64]
-"""One float64 value an epoch; NaN where the metric was not measured at that epoch."""
+"""One float64 value per epoch; NaN where the metric was not measured at that epoch."""
 Tensors = Mapping[str, npt.NDArray[Any]]
-State = Literal["planned", "running", "done", "diverged"]
-"""`diverged` is an outcome too: the run ended at the epoch at which its loss became non-finite."""
+State = Literal["planned", "running", "paused", "done", "diverged"]
+"""`paused`: stopped on purpose before its last epoch, and can go on. `diverged`: ended because its loss became
+non-finite, which is an outcome like `done`."""
 
 
 @dataclass(frozen=True)
@@ -27,23 +28,52 @@ class StudyRecord:
 
 
 @dataclass(frozen=True)
+class ClaimRecord:
+    """A claim of a study: its canonical text, and when a study of that name first registered this text."""
+
+    text: str
+    registered_at: str
+
+
+@dataclass(frozen=True)
+class NewRun:
+    """A run to be registered. The fields are those of `RunRecord`."""
+
+    run_id: str
+    identity: str
+    recipe: Mapping[str, Any]
+    dataset: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class RunRecord:
-    """One arm x one replicate. `recipe` is `Recipe.model_dump(mode="json")`."""
+    """A run. Which arm and replicate it is, a study's membership says: studies may share a run.
+
+    Parameters
+    ----------
+    id : hash of `identity`.
+    identity : canonical JSON text of all that changes what is trained (recipe, random streams, data fingerprint,
+        engine family). The workspace stores it and does not interpret it.
+    recipe : the full validated configuration as JSON values, defaults included.
+    dataset : the facts of the data that the run was planned with, as JSON values: sizes, shape, names of the classes.
+    started_at : when training of the run's first epoch began; None before that.
+    finished_at : when its outcome was recorded; None before that.
+    """
 
     id: str
     state: State
     epochs_done: int
+    identity: str
     recipe: Mapping[str, Any]
-    seed: int
-    replicate: int
-    data_fingerprint: str
+    dataset: Mapping[str, Any]
     environment: Mapping[str, Any]
+    started_at: str | None
     finished_at: str | None
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Weights kept from one epoch: `part` is `network` (a whole state dict) or `first-layer` (fc1.weight only)."""
+    """Weights kept from one epoch: `part` is `network` (a whole state dict) or `first-layer` (its weight matrix)."""
 
     epoch: int
     part: Literal["network", "first-layer"]
@@ -70,18 +100,12 @@ class Measurement:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """Something that a person should know; `detail` holds the numbers that it rests on."""
-
-    kind: str
-    rule: str
-    epoch: int | None
-    detail: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
 class Artifact:
-    """Named arrays that the report draws: reconstructions, PCA, confusion... `rule` is empty for the run as a whole."""
+    """Named arrays measured at a selected snapshot (`rule`), or of the run as a whole (`rule` is empty).
+
+    Outputs per example are artifacts `outputs/train`, `outputs/validation` and `outputs/test` of each rule; their
+    targets are artifacts of the run as a whole.
+    """
 
     rule: str
     name: str
@@ -89,37 +113,64 @@ class Artifact:
 
 
 @dataclass(frozen=True)
+class LaterMeasurement:
+    """A number, or named arrays, measured on a run after it had ended. Exactly one of `value` and `tensors` is None.
+
+    `purpose` says why it was measured, `environment` in what environment (library versions, processor, device).
+    """
+
+    run_id: str
+    rule: str
+    name: str
+    value: float | None
+    tensors: str | None
+    purpose: str
+    measured_at: str
+    environment: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class TestRead:
-    """One reading of the locked drawer. `epoch` is None for monitoring during the whole run."""
+    """An entry in the log of test-set reads. `epoch` is None for monitoring during the whole run."""
 
     run_id: str
     rule: str
     epoch: int | None
-    images: int
-    purpose: Literal["selected snapshot", "monitoring"]
+    examples: int
+    purpose: Literal["selected snapshot", "monitoring", "later measurement"]
     read_at: str
-    __test__ = False  # no test case, whatever pytest makes of the name
+    __test__ = False  # pytest takes classes named Test... for test cases
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands between two checkpoints: enough to go on, bit for bit.
+    """The checkpoint of a run that has not ended: enough to go on, bit for bit.
 
-    `state` names the tensors from which training resumes (weights, optimizer, best snapshots so far), `scalars` the
-    plain values beside them. `snapshots` are those kept so far.
+    Parameters
+    ----------
+    tensors : the file from which training resumes (weights, optimizer state, best snapshots so far).
+    scalars : the plain values that belong to it.
+    curves, snapshots : those recorded so far.
+    started_at : when training of the run's first epoch began. The first one recorded is kept.
+    state : `paused` where training stopped on purpose.
     """
 
     run_id: str
     epochs_done: int
-    state: str
+    tensors: str
     scalars: Mapping[str, Any]
     curves: Mapping[str, Curve]
     snapshots: Sequence[Snapshot]
+    started_at: str
+    state: Literal["running", "paused"] = "running"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Everything recorded when a run ends, written in one transaction."""
+    """Everything recorded when a run ends, written in one transaction.
+
+    `started_at` is as in `Progress`: it counts only for a run that ends without a checkpoint.
+    """
 
     run_id: str
     state: Literal["done", "diverged"]
@@ -128,15 +179,15 @@ class Outcome:
     selections: Sequence[Selected]
     snapshots: Sequence[Snapshot]
     measurements: Sequence[Measurement]
-    findings: Sequence[Finding]
     artifacts: Sequence[Artifact]
     test_reads: Sequence[TestRead]
+    started_at: str
     environment: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True)
-class Span:
-    """A stretch of training measured as a whole: one cohort, from one start or resumption to its end or interruption.
+class UsageRecord:
+    """Time and energy of one session of training, from its start or resumption to its end or interruption.
 
     `shares` gives each run's share of the work (they sum to 1). `energy_j` is None where `tag` is `unknown`;
     `method` says how it was measured or modelled, constants included.
@@ -155,7 +206,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What was expected before training, to be scored against what was then used."""
+    """The time and energy expected before training; scored against what training then uses."""
 
     study_id: str
     made_at: str
@@ -163,17 +214,3 @@ class Forecast:
     wall_s: float
     energy_j: float | None
     basis: str
-
-
-@dataclass(frozen=True)
-class RunKey:
-    """A run as it is registered: its identity and all that the identity rests on.
-
-    `recipe` is `Recipe.model_dump(mode="json")`.
-    """
-
-    run_id: str
-    recipe: Mapping[str, Any]
-    seed: int
-    replicate: int
-    data_fingerprint: str

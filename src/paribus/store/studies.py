@@ -1,49 +1,48 @@
-"""Studies and their runs: registered, found, listed."""
+"""Studies, their runs and their claims: registered, found, listed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 
-from paribus.errors import UserError
 from paribus.spec.overrides import nearest
 from paribus.store import digests, jsontext
 from paribus.store.database import Database
-from paribus.store.records import RunKey, RunRecord, StudyRecord
-from paribus.store.refusals import damaged
+from paribus.store.digests import RunRow
+from paribus.store.prefixes import only_match
+from paribus.store.records import ClaimRecord, NewRun, RunRecord, StudyRecord
+from paribus.store.refusals import damaged, unknown_study
 from paribus.store.runs import require_as_written, run_record, stored_row
 
-if TYPE_CHECKING:
-    from paribus.spec.study import Study
-
-Members = Mapping[tuple[str, int], RunKey]
-"""(arm, replicate) to the run that stands there, in the study's order."""
+Members = Mapping[tuple[str, int], NewRun]
+"""(arm, replicate) to its run, in the study's order."""
 
 
-def register(database: Database, study: Study, runs: Members, *, now: str) -> None:
-    """Add a study and those of its runs that are new, in state planned, in one transaction.
+def register(database: Database, study: StudyRecord, members: Members, claims: Sequence[str]) -> None:
+    """Add a study, its claims and those of its runs that are new, in state planned, in one transaction.
 
-    Nothing is written where all is known already and no later study has the same name. Raises StorageError where what
-    is known of the study or of its runs is not what was written: a run mistaken for an unfinished one would be trained
-    again.
+    Nothing is written where all is known already and no later study has the same name. `study.registered_at` counts
+    for what is new. Raises StorageError where what is known of the study or of its runs is not what was written: a run
+    mistaken for an unfinished one would be trained again.
     """
-    record = StudyRecord(study.id, study.name, study.document, now)
-    _require_as_written(database, record.id, runs)
-    if _is_latest(database, record) and not _unknown_members(database, record.id, runs):
+    _require_as_written(database, study.id, members)
+    unknown = _unknown_members(database, study.id, members) or _unknown_claims(database, study.id, claims)
+    if _is_latest(database, study) and not unknown:
         return
     with database.transaction():
         latest: int = database.rows("SELECT coalesce(max(ordinal), 0) FROM studies")[0][0]
         database.change(
             "INSERT INTO studies (id, ordinal, name, document, registered_at, digest) VALUES (?, ?, ?, ?, ?, '') "
             "ON CONFLICT (id) DO UPDATE SET ordinal = excluded.ordinal",
-            *(record.id, latest + 1, record.name, record.document, record.registered_at),
+            *(study.id, latest + 1, study.name, study.document, study.registered_at),
         )
-        _add_runs(database, runs)
+        _add_runs(database, members)
         database.change_all(
             "INSERT INTO members (study_id, arm, replicate, run_id, position) VALUES (?, ?, ?, ?, ?)",
-            ((record.id, *row) for row in _unknown_members(database, record.id, runs)),
+            ((study.id, *row) for row in _unknown_members(database, study.id, members)),
         )
-        database.change("UPDATE studies SET digest = ? WHERE id = ?", digests.of_study(database, record.id), record.id)
+        _add_claims(database, study, claims)
+        database.change("UPDATE studies SET digest = ? WHERE id = ?", digests.of_study(database, study.id), study.id)
 
 
 def studies(database: Database) -> list[StudyRecord]:
@@ -53,66 +52,100 @@ def studies(database: Database) -> list[StudyRecord]:
 
 
 def study(database: Database, name_or_id: str) -> StudyRecord:
-    """The study of that identity, or the latest registered of that name. Raises UserError where there is none."""
+    """The study of that id, else the latest registered of that name, else the only one whose id begins so.
+
+    Raises UserError where there is none, or several ids begin so.
+    """
     known = studies(database)
-    for record in (*(r for r in known if r.id == name_or_id), *reversed(known)):
-        if name_or_id in (record.id, record.name):
-            return record
-    raise UserError(
-        "must be a study that was run in this workspace",
-        given=name_or_id,
-        place=str(database.folder),
-        remedy=nearest(name_or_id, dict.fromkeys(record.name for record in known)),
-    )
+    by_name = {record.name: record for record in known}
+    by_id = {record.id: record for record in known}
+    found = by_id.get(name_or_id) or by_name.get(name_or_id)
+    if found is not None:
+        return found
+    match = only_match(name_or_id, by_id, place=database.folder)
+    if match is None:
+        raise unknown_study(database.folder, name_or_id, nearest(name_or_id, by_name))
+    return by_id[match]
 
 
 def runs_of(database: Database, study_id: str) -> list[tuple[str, int, RunRecord]]:
     """(arm, replicate, run) for every run of a study, in the study's order; empty where it has none."""
     rows = database.rows(
-        "SELECT arm, members.replicate, id, state, epochs_done, recipe, seed, runs.replicate, data_fingerprint, "
-        "environment, finished_at FROM members JOIN runs ON id = run_id WHERE study_id = ? ORDER BY position",
+        f"SELECT arm, replicate, {digests.RUN_COLUMNS} FROM members JOIN runs ON id = run_id "  # noqa: S608
+        "WHERE study_id = ? ORDER BY position",
         study_id,
     )
     return [(arm, replicate, run_record(database, row)) for arm, replicate, *row in rows]
 
 
-def _require_as_written(database: Database, study_id: str, runs: Members) -> None:
+def claims(database: Database, study_id: str) -> list[ClaimRecord]:
+    """The claims of a study, in its order."""
+    rows = database.rows("SELECT text, registered_at FROM claims WHERE study_id = ? ORDER BY position", study_id)
+    return [ClaimRecord(*row) for row in rows]
+
+
+def _require_as_written(database: Database, study_id: str, members: Members) -> None:
     digest = database.rows("SELECT digest FROM studies WHERE id = ?", study_id)
     if digest and digest != [(digests.of_study(database, study_id),)]:
         raise damaged(database.file, f"other values for study {study_id} than were written")
-    for run_id in dict.fromkeys(key.run_id for key in runs.values()):
+    for run_id in dict.fromkeys(run.run_id for run in members.values()):
         row = stored_row(database, run_id)
         if row is not None:
             require_as_written(database, row)
 
 
-def _is_latest(database: Database, record: StudyRecord) -> bool:
-    rows = database.rows("SELECT id FROM studies WHERE name = ? ORDER BY ordinal DESC LIMIT 1", record.name)
-    return rows == [(record.id,)]
+def _is_latest(database: Database, study: StudyRecord) -> bool:
+    rows = database.rows("SELECT id FROM studies WHERE name = ? ORDER BY ordinal DESC LIMIT 1", study.name)
+    return rows == [(study.id,)]
 
 
-def _unknown_members(database: Database, study_id: str, runs: Members) -> list[tuple[str, int, str, int]]:
+def _unknown_members(database: Database, study_id: str, members: Members) -> list[tuple[str, int, str, int]]:
+    """(arm, replicate, run id, position) of the members that are not recorded yet."""
     rows = database.rows("SELECT arm, replicate, run_id FROM members WHERE study_id = ?", study_id)
     known = {(arm, replicate): run_id for arm, replicate, run_id in rows}
     unknown: list[tuple[str, int, str, int]] = []
-    for position, ((arm, replicate), key) in enumerate(runs.items()):
-        if known.get((arm, replicate), key.run_id) != key.run_id:
-            raise ValueError(f"study {study_id} has another run for arm {arm!r}, replicate {replicate}")
+    for position, ((arm, replicate), run) in enumerate(members.items()):
+        if known.get((arm, replicate), run.run_id) != run.run_id:
+            raise ValueError(
+                f"study {study_id} has another run for arm {arm!r}, replicate {replicate}: a study's id must cover the "
+                "ids of its runs"
+            )
         if (arm, replicate) not in known:
-            unknown.append((arm, replicate, key.run_id, position))
+            unknown.append((arm, replicate, run.run_id, position))
     return unknown
 
 
-def _add_runs(database: Database, runs: Members) -> None:
-    for row in _new_rows(database, runs):
+def _add_runs(database: Database, members: Members) -> None:
+    for row in _new_rows(database, members):
         database.change(
             f"INSERT INTO runs ({digests.RUN_COLUMNS}, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
             *(*row, digests.of_run(database, row)),
         )
 
 
-def _new_rows(database: Database, runs: Members) -> Iterator[digests.RunRow]:
-    for run_id, key in {key.run_id: key for key in runs.values()}.items():
+def _new_rows(database: Database, members: Members) -> Iterator[RunRow]:
+    for run_id, run in {run.run_id: run for run in members.values()}.items():
         if not database.rows("SELECT 1 FROM runs WHERE id = ?", run_id):
-            recipe = jsontext.dump(key.recipe)
-            yield (run_id, "planned", 0, recipe, key.seed, key.replicate, key.data_fingerprint, "{}", None)
+            recipe, dataset = jsontext.dump(run.recipe), jsontext.dump(run.dataset)
+            yield RunRow(run_id, "planned", 0, run.identity, recipe, dataset, "{}", None, None)
+
+
+def _unknown_claims(database: Database, study_id: str, claims: Sequence[str]) -> list[str]:
+    known = {text for (text,) in database.rows("SELECT text FROM claims WHERE study_id = ?", study_id)}
+    return [text for text in dict.fromkeys(claims) if text not in known]
+
+
+def _add_claims(database: Database, study: StudyRecord, claims: Sequence[str]) -> None:
+    """A claim has the time at which any study of this name first made it: a changed study does not make it late."""
+    count: int = database.rows("SELECT count(*) FROM claims WHERE study_id = ?", study.id)[0][0]
+    for position, text in enumerate(_unknown_claims(database, study.id, claims), start=count):
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        earliest = database.rows(
+            "SELECT min(claims.registered_at) FROM claims JOIN studies ON study_id = studies.id "
+            "WHERE name = ? AND claims.digest = ?",
+            *(study.name, digest),
+        )[0][0]
+        database.change(
+            "INSERT INTO claims (study_id, position, digest, text, registered_at) VALUES (?, ?, ?, ?, ?)",
+            *(study.id, position, digest, text, earliest or study.registered_at),
+        )

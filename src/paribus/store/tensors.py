@@ -16,12 +16,12 @@ from safetensors.numpy import load, save
 
 from paribus.store import disk
 from paribus.store.records import Tensors
-from paribus.store.refusals import damaged, missing, told
+from paribus.store.refusals import damaged, missing, translated_errors
 
 SUFFIX = ".safetensors"
 MAX_FILE_BYTES = 1 << 32
 MAX_HEADER_BYTES = 1 << 20
-"""Far above what a network's names and shapes need; a larger header is hostile."""
+"""Far more than a network's names and shapes need: a larger header is an attack."""
 
 _NAME = re.compile(r"[0-9a-f]{64}")
 _KINDS = "biuf"
@@ -38,12 +38,12 @@ class TensorFolder:
     def __init__(self, folder: Path, prepare: Callable[[], None]) -> None:
         self.folder = folder
         self._prepare = prepare
-        self._sound: set[str] = set()
+        self._synced: set[str] = set()
         self._pending: set[str] = set()
-        self._unsettled = False
+        self._folder_unsynced = False
 
     def path(self, name: str) -> Path:
-        """Where the file of that name lies. Raises ValueError for what cannot be a name."""
+        """The path of the file of that name. Raises ValueError for what cannot be a name."""
         if not is_name(name):
             raise ValueError(f"must be a SHA-256 in hexadecimal digits, got {name!r}")
         return self.folder / (name + SUFFIX)
@@ -55,22 +55,22 @@ class TensorFolder:
     def put(self, tensors: Tensors) -> str:
         """Store named arrays (boolean, integer or real, any shape) and return the name of their file.
 
-        The same content is stored once. The file's bytes are durable now, its name when a row comes to name it.
-        Raises TypeError for an array of another kind, StorageError where the disk is full.
+        The same content is stored once. The file's bytes are durable on return; its entry in the folder is durable
+        after `require`. Raises TypeError for an array of another kind, StorageError where the disk is full.
         """
         content = _bytes(tensors)
         name = hashlib.sha256(content).hexdigest()
         self._prepare()
         self._pending.add(name)
-        if name not in self._sound:
+        if name not in self._synced:
             path = self.path(name)
-            with told(path):
+            with translated_errors(path):
                 if _holds(path, content):
-                    disk.sync(path)  # an earlier process may have died before it did so
+                    disk.sync(path)  # an earlier process may have been killed before its own sync
                 else:
                     disk.write_beside(path, content)
-            self._unsettled = True
-            self._sound.add(name)
+            self._folder_unsynced = True
+            self._synced.add(name)
         return name
 
     def get(self, name: str) -> dict[str, npt.NDArray[Any]]:
@@ -79,52 +79,52 @@ class TensorFolder:
         content = _read(path)
         found = hashlib.sha256(content).hexdigest()
         if found != name:
-            raise damaged(path, f"other bytes, with SHA-256 {found}")
+            raise damaged(path, f"its SHA-256 is {found}")
         if int.from_bytes(content[:8], "little") > min(MAX_HEADER_BYTES, len(content)):
-            raise damaged(path, "a header that is too large")
+            raise damaged(path, "its header is too large")
         try:
             return load(content)
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise damaged(path, f"no safetensors that paribus writes ({error})") from error
+            raise damaged(path, f"not safetensors as paribus writes them: {error}") from error
 
     def require(self, names: Iterable[str]) -> None:
         """Make stored names durable, so that rows may name them. Raises StorageError where one is not stored."""
         for name in names:
-            if name not in self._sound:
+            if name not in self._synced:
                 path = self.path(name)
                 if not path.is_file():
                     raise missing(path)
-                with told(path):
+                with translated_errors(path):
                     disk.sync(path)
-                self._sound.add(name)
-                self._unsettled = True
-        if self._unsettled:
-            with told(self.folder):
+                self._synced.add(name)
+                self._folder_unsynced = True
+        if self._folder_unsynced:
+            with translated_errors(self.folder):
                 disk.sync(self.folder)
-            self._unsettled = False
+            self._folder_unsynced = False
 
     def release(self, names: Collection[str]) -> None:
-        """Say that committed rows now name these files: they are no longer kept for rows still to come."""
+        """Committed rows name these files now: `discard` need not spare them any more."""
         self._pending.difference_update(names)
 
     def discard(self, names: Iterable[str]) -> None:
-        """Delete files that no row names any more, except those just put for rows still to come."""
-        with told(self.folder):
+        """Delete files that no row names any more, except those put for rows that are not committed yet."""
+        with translated_errors(self.folder):
             for name in names:
                 if name not in self._pending:
-                    self._sound.discard(name)
+                    self._synced.discard(name)
                     disk.remove(self.path(name))
 
     def sweep(self, named: Collection[str]) -> None:
-        """Delete what a crash left: temporary files, and tensors that no row in `named` names."""
-        with told(self.folder):
+        """Delete what a crash left: temporary files, and tensor files whose names are not in `named`."""
+        with translated_errors(self.folder):
             for path in self._entries():
                 stored = path.suffix == SUFFIX and is_name(path.stem)
                 if path.suffix == disk.TEMPORARY or (stored and path.stem not in named):
                     disk.remove(path)
 
     def _entries(self) -> list[Path]:
-        with told(self.folder):
+        with translated_errors(self.folder):
             return sorted(self.folder.iterdir()) if self.folder.is_dir() else []
 
 
@@ -149,13 +149,13 @@ def _holds(path: Path, content: bytes) -> bool:
 
 
 def _read(path: Path) -> bytes:
-    with told(path):
+    with translated_errors(path):
         try:
             found = path.stat()
         except FileNotFoundError:
             raise missing(path) from None
         if not stat.S_ISREG(found.st_mode) or not 8 <= found.st_size <= MAX_FILE_BYTES:
-            raise damaged(path, f"{found.st_size} bytes that are no tensor file")
+            raise damaged(path, f"{found.st_size} bytes are no tensor file")
         try:
             return path.read_bytes()
         except FileNotFoundError:

@@ -11,6 +11,7 @@ from typing import Any
 from paribus.errors import StorageError
 from paribus.store import digests, disk, jsontext
 from paribus.store.database import DATABASE, TENSORS, Database
+from paribus.store.digests import RunRow
 from paribus.store.recording import ENDED
 from paribus.store.runs import stored_row
 from paribus.store.tensors import SUFFIX, TensorFolder, is_name
@@ -28,27 +29,27 @@ class Verification:
 def verify(path: Path) -> Verification:
     """Check the workspace in folder `path`, changing nothing.
 
-    A damaged file is a problem in the list, naming the file and the runs that lose by it; everything that can still be
-    checked is. Raises UserError where the folder is no workspace or of a newer format.
+    A damaged file is a problem in the list, which names the file and the runs that use it; all that can still be
+    checked is checked. Raises UserError where the folder is no workspace or of a newer format.
     """
     tensors = TensorFolder(path / TENSORS, _no_writing)
     stored = tensors.names()
     damage = {name: problem for name in stored if (problem := _damage(tensors, name)) is not None}
-    notes = list(_strangers(path))
+    notes = list(_other_files(path))
     checked = {"files": len(stored)}
     problems: list[str] = []
     try:
-        database = Database.open(path, create=False, write=False, suspect=True)
+        database = Database.open(path, create=False, write=False, allow_damaged=True)
     except StorageError as error:
         problems = [str(error), *(f"{_file(name)}: {damage[name]}" for name in damage)]
         return Verification(checked, tuple(problems), tuple(notes))
     try:
-        for check in (_structure, _studies, _runs, _ledger):
+        for check in (_structure, _studies, _runs, _later, _logs):
             with database.reading():
                 problems += _collected(check, database, checked)
         references = _References(tensors, damage, notes)
         problems += _collected(references.problems, database, checked)
-        problems += references.untold()
+        problems += references.unreported()
     finally:
         database.close()
     return Verification(checked, tuple(problems), tuple(notes))
@@ -76,17 +77,17 @@ def _damage(tensors: TensorFolder, name: str) -> str | None:
     try:
         tensors.get(name)
     except StorageError as error:
-        return None if not tensors.path(name).exists() else str(error.given)
+        return f"damaged: {error.given}" if tensors.path(name).exists() else None
     return None
 
 
-def _strangers(path: Path) -> Iterator[str]:
+def _other_files(path: Path) -> Iterator[str]:
     folder = path / TENSORS
     for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
         if entry.suffix == disk.TEMPORARY:
-            yield f"{TENSORS}/{entry.name}: left over by an interrupted write; harmless"
+            yield f"{TENSORS}/{entry.name}: left by an interrupted write; harmless, and removed at the next run"
         elif not (entry.suffix == SUFFIX and is_name(entry.stem)):
-            yield f"{TENSORS}/{entry.name}: not paribus's; left alone"
+            yield f"{TENSORS}/{entry.name}: not made by paribus; left alone"
 
 
 def _structure(database: Database, _checked: dict[str, int]) -> Iterator[str]:
@@ -104,7 +105,7 @@ def _studies(database: Database, checked: dict[str, int]) -> Iterator[str]:
     checked["studies"] = len(rows)
     for study_id, name, digest in rows:
         if digests.of_study(database, study_id) != digest:
-            yield f"study {name} ({study_id}): its row or its list of runs is not as it was written"
+            yield f"study {name} ({study_id}): its row, its list of runs or its claims are not as they were written"
 
 
 def _runs(database: Database, checked: dict[str, int]) -> Iterator[str]:
@@ -125,7 +126,7 @@ def _run(database: Database, run_id: str, digest: str) -> Iterator[str]:
     title = _title(database, run_id)
     if digests.of_run(database, row) != digest:
         yield f"{title}: what is recorded of it is not as it was written"
-    for problem in (*_misstated(database, row), *_out_of_range(database, run_id, row[2])):
+    for problem in (*_inconsistent(database, row), *_out_of_range(database, run_id, row.epochs_done)):
         yield f"{title}: {problem}"
 
 
@@ -140,23 +141,22 @@ def _title(database: Database, run_id: str) -> str:
     return f"run {run_id}{known}"
 
 
-def _misstated(database: Database, row: digests.RunRow) -> Iterator[str]:
+def _inconsistent(database: Database, row: RunRow) -> Iterator[str]:
     """Where a run's state and the rows that it has do not agree."""
-    run_id, state, epochs_done, recipe, _, _, _, environment, _ = row
-    for key, text in (("recipe", recipe), ("environment", environment)):
+    for key, text in (("recipe", row.recipe), ("dataset", row.dataset), ("environment", row.environment)):
         if not _is_json(text):
             yield f"its {key} is no JSON"
-    if state == "planned" and epochs_done:
-        yield f"planned, yet {epochs_done} epochs are done"
-    progress = database.rows("SELECT scalars FROM progress WHERE run_id = ?", run_id)
-    if bool(progress) != (state == "running"):
-        yield f"{state}, yet it has {'a' if progress else 'no'} state to go on from"
-    if state not in ENDED and any(database.rows(query, run_id) != [(0,)] for query in _RESULTS):
-        yield f"{state}, yet it has results"
+    if row.state == "planned" and row.epochs_done:
+        yield f"planned, but {row.epochs_done} epochs are done"
+    progress = database.rows("SELECT scalars FROM progress WHERE run_id = ?", row.id)
+    if bool(progress) != (row.state in ("running", "paused")):
+        yield f"{row.state}, but it has {'a' if progress else 'no'} checkpoint"
+    if row.state not in ENDED and any(database.rows(query, row.id) != [(0,)] for query in _RESULTS):
+        yield f"{row.state}, but it has results"
 
 
 def _out_of_range(database: Database, run_id: str, epochs_done: int) -> Iterator[str]:
-    """Rows that speak of epochs that the run does not have."""
+    """Rows about epochs that the run does not have."""
     for metric, size in database.rows('SELECT metric, length("values") FROM curves WHERE run_id = ?', run_id):
         if size != 8 * epochs_done:
             yield f"curve {metric} has {size} bytes for {epochs_done} epochs of 8 bytes each"
@@ -171,7 +171,6 @@ def _out_of_range(database: Database, run_id: str, epochs_done: int) -> Iterator
 _RESULTS = (
     "SELECT count(*) FROM selections WHERE run_id = ?",
     "SELECT count(*) FROM measurements WHERE run_id = ?",
-    "SELECT count(*) FROM findings WHERE run_id = ?",
     "SELECT count(*) FROM artifacts WHERE run_id = ?",
 )
 
@@ -184,51 +183,61 @@ def _is_json(text: Any) -> bool:
     return True
 
 
-def _ledger(database: Database, checked: dict[str, int]) -> Iterator[str]:
-    reads = database.rows("SELECT run_id, rule, epoch, images, purpose, read_at, digest FROM test_reads")
-    spans = database.rows("SELECT id, digest FROM spans")
+def _later(database: Database, checked: dict[str, int]) -> Iterator[str]:
+    rows = database.rows(f"SELECT {digests.LATER_COLUMNS}, digest FROM later")  # noqa: S608 - a constant
+    checked["later measurements"] = len(rows)
+    for *values, digest in rows:
+        if digests.of(values) != digest:
+            run_id, rule, name, *_ = values
+            at = f" at {rule}" if rule else ""
+            yield f"{_title(database, run_id)}: the later measurement of {name}{at} is not as it was written"
+
+
+def _logs(database: Database, checked: dict[str, int]) -> Iterator[str]:
+    reads = database.rows("SELECT run_id, rule, epoch, examples, purpose, read_at, digest FROM test_reads")
+    usage = database.rows("SELECT id, digest FROM usage")
     forecasts = database.rows("SELECT study_id, made_at, model_epochs, wall_s, energy_j, basis, digest FROM forecasts")
-    checked.update({"test reads": len(reads), "spans": len(spans), "forecasts": len(forecasts)})
+    checked.update({"test-set reads": len(reads), "usage records": len(usage), "forecasts": len(forecasts)})
     for *values, digest in reads:
         if digests.of(values) != digest:
-            yield f"run {values[0]}: the log of test reads is not as it was written (entry of {values[5]})"
-    for span_id, digest in spans:
-        if digests.of_span(database, span_id) != digest:
-            yield f"span {span_id}: its energy, times or shares are not as they were written"
+            yield f"run {values[0]}: the log of test-set reads is not as it was written (entry of {values[5]})"
+    for usage_id, digest in usage:
+        if digests.of_usage(database, usage_id) != digest:
+            yield f"usage record {usage_id}: its energy, times or shares are not as they were written"
     for *values, digest in forecasts:
         if digests.of(values) != digest:
             yield f"study {values[0]}: the forecast of {values[1]} is not as it was written"
 
 
 class _References:
-    """Every name that a row gives a file, against the files; then the files that no row names."""
+    """Compares the names that rows give to tensor files with the files, and finds orphans: files that no row names."""
 
     def __init__(self, tensors: TensorFolder, damage: Mapping[str, str], notes: list[str]) -> None:
         self._tensors = tensors
         self._damage = damage
         self._notes = notes
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
 
     def problems(self, database: Database, checked: dict[str, int]) -> Iterator[str]:
         rows = database.rows("SELECT tensors, run_id, reason FROM named_tensors ORDER BY run_id, reason")
         checked["references"] = len(rows)
         for name, run_id, reason in rows:
-            self._told.add(name)
+            self._reported.add(name)
             if not is_name(name):
-                yield f"{_title(database, run_id)}: {reason} names {name!r}, which can be no tensor file"
+                yield f"{_title(database, run_id)}: {reason} names {name!r}, which cannot be a tensor file"
             elif name in self._damage:
                 yield f"{_file(name)}: {self._damage[name]}; it is {reason} of {_title(database, run_id)}"
             elif not self._tensors.path(name).exists() and _still_named(database, name):
-                yield f"{_file(name)}: missing; it is {reason} of {_title(database, run_id)}"
+                yield f"{_file(name)}: not found; it is {reason} of {_title(database, run_id)}"
         for name in self._tensors.names():
-            if name not in self._told and not _still_named(database, name):
-                self._told.add(name)
-                harm = "; damaged, too" if name in self._damage else ""
+            if name not in self._reported and not _still_named(database, name):
+                self._reported.add(name)
+                harm = "; also damaged" if name in self._damage else ""
                 self._notes.append(f"{_file(name)}: no run names it{harm}; harmless, and removed at the next run")
 
-    def untold(self) -> list[str]:
-        """Damaged files of which nothing was said yet, because the database could not be read to the end."""
-        return [f"{_file(name)}: {problem}" for name, problem in self._damage.items() if name not in self._told]
+    def unreported(self) -> list[str]:
+        """Damaged files that are not reported yet, because the database could not be read to the end."""
+        return [f"{_file(name)}: {problem}" for name, problem in self._damage.items() if name not in self._reported]
 
 
 def _file(name: str) -> str:

@@ -11,7 +11,6 @@ import numpy as np
 from paribus import seeding
 from paribus.data.pool import Split, Splits
 from paribus.spec.identity import RunSpec
-from paribus.spec.losses import LossBase
 from paribus.training.engine import (
     Architecture,
     Doubles,
@@ -135,9 +134,9 @@ class Cohort:
         inputs = self.inputs_of(splits[0])
         one = splits[:1] if shared and inputs.centre is None and inputs.factor is None else splits
         targets = [split.labels for split in one if split.labels is not None and self._recipe.loss.has_classes]
-        loss = evaluation_loss(self._recipe.loss)
         rows = [split.rows for split in one]
-        self._evaluators[name] = self._session.networks.evaluator(inputs, rows, targets or None, loss)
+        networks = self._session.networks
+        self._evaluators[name] = networks.evaluator(inputs, rows, targets or None, self._recipe.loss)
 
     @property
     def set_names(self) -> tuple[str, ...]:
@@ -181,13 +180,6 @@ def inputs_of(split: Split, scaled_as: Sequence[Splits]) -> Inputs:
     centres = [splits.scaling.centre for splits in scaled_as]
     factors = [splits.scaling.factor for splits in scaled_as]
     return Inputs(split.pool.values, split.pool.divisor, _stacked(centres), _stacked(factors))
-
-
-def evaluation_loss(loss: LossBase) -> LossBase:
-    """The loss by which networks are evaluated: without label smoothing and class weights."""
-    plain = {"label_smoothing": 0.0, "class_weights": None}
-    fields = {name: value for name, value in plain.items() if hasattr(loss, name)}
-    return loss.model_copy(update=fields) if fields else loss
 
 
 def _stacked(parts: Sequence[Floats | None]) -> Floats | None:

@@ -40,9 +40,13 @@ class Device:
             from paribus.training.cpu.engine import CompiledEngine
 
             return CompiledEngine()
+        from paribus.training.torch.accelerator import accelerator
         from paribus.training.torch.engine import StackedTensorEngine
 
-        return StackedTensorEngine("cuda")
+        found = accelerator()
+        if found is None:
+            raise RuntimeError("a CUDA device is made only where there is a GPU")
+        return StackedTensorEngine(found.device)
 
 
 def device_named(name: str, workers: int | None = None) -> Device:
@@ -58,9 +62,9 @@ def device_named(name: str, workers: int | None = None) -> Device:
     if importlib.util.find_spec("torch") is None:
         rule, remedy = "needs PyTorch", "install paribus[torch], or leave the option out to train on the CPU"
         raise UserError(rule, given=Shown("no PyTorch here"), place="--device cuda", remedy=remedy)
-    from paribus.training.torch.cuda import find_gpu
+    from paribus.training.torch.accelerator import accelerator
 
-    gpu = find_gpu()
+    gpu = accelerator()
     if gpu is None:
         rule = "needs an NVIDIA GPU that PyTorch can use"
         raise UserError(rule, given=Shown("none"), place="--device cuda", remedy="leave the option out to use the CPU")

@@ -12,7 +12,8 @@ What every engine promises:
   which it was selected.
 - A mean over a batch is a sum over its examples in their order, divided by their number (or by the sum of their
   weights). Sums over batches are left to the caller, which adds them exactly.
-- The compiled engine gives the same bits on every processor; a GPU's are its own.
+- The compiled engine gives the same bits on every processor; a GPU's are its own. There, the first promise goes as far
+  as its libraries: they may choose another matmul kernel, which adds in another order, for another number of runs.
 
 Arrays are C-contiguous. Axes are named (run, example, feature): `run` counts the networks of a session, `stream` the
 groups of runs that see the same examples in the same order, `batch` the training steps of an epoch.
@@ -90,7 +91,7 @@ class Epoch:
 
     `order` (stream, example) has rows of the session's inputs. `targets` are in the order of `order`; None where the
     target of each example is the example itself, as the network sees it. `weights` (stream, example) weigh examples in
-    the loss, which is then a weighted mean; None for equal weights. `learning_rates` (batch, run) hold for one step
+    the loss, which is then a weighted mean; None for equal weights, and cross-entropy only. `learning_rates` (batch, run) hold for one step
     each; `momenta` (batch, run) replace the optimizer's momentum (Adam's first beta) where it is cycled, else None.
     `dropout_keys` (stream,) uint64 are the keys of the epoch's dropout, None without dropout: unit `u` of row `r` in
     layer `l` (from 0) of batch `b` is dropped if `uniform(key, b * layers + l, r * padded + u)` is below the run's
@@ -108,8 +109,11 @@ class Epoch:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """The mean loss (run,) on a set of examples, without dropout, smoothing or clipping; and how many of its examples
-    are put into their class (run,), None for losses without classes."""
+    """The mean loss (run,) on a set of examples, without dropout or label smoothing but with class weights; and how
+    many of its examples are put into their class (run,), None for losses without classes.
+
+    The class is that of the largest output; with a single output, it is 1 if that is above 0, else 0.
+    """
 
     loss: Doubles
     correct: Integers | None
@@ -147,7 +151,7 @@ class Networks(ABC):
 
         `rows` has one array (example,) of rows of `inputs` for each stream, all of one length, or a single array that
         holds for all runs; `targets` likewise, classes (example,) or numbers (example, output), or None where the
-        target is the input. `loss` is one for all runs.
+        target is the input. `loss` is one for all runs. Each network of `Engine.networks` is a stream of its own.
         """
 
     @abstractmethod

@@ -20,7 +20,7 @@ from paribus.spec.identity import RunSpec
 from paribus.spec.losses import BinaryCrossEntropy, LossBase
 from paribus.spec.network import layer_names, parameter_count
 from paribus.store.records import Measurement
-from paribus.training.cohort import architecture, evaluation_loss, fresh_state, inputs_of
+from paribus.training.cohort import architecture, fresh_state, inputs_of
 from paribus.training.engine import Engine, Floats, Inputs, Networks, State
 from paribus.training.principal_components import principal_components
 
@@ -99,10 +99,9 @@ def evaluate_weights(spec: RunSpec, splits: Splits, weights: State, engine: Engi
     """What weights of any origin come to on a run's training and validation splits, metric by metric."""
     own = _SnapshotMeasuring(spec, splits, Snapshot("", 0, weights), engine, ("epoch",))
     own.measure_training()
-    loss = evaluation_loss(spec.recipe.loss)
     for name, split in (("train", splits.train), ("val", splits.validation)):
         if split is not None:
-            mean, accuracy = own.evaluate(split, loss)
+            mean, accuracy = own.evaluate(split)
             own.measured.number("", **{"train_loss_end" if name == "train" else "val_loss": mean})
             if accuracy is not None and name == "val":
                 own.measured.number("", val_accuracy=accuracy)
@@ -143,8 +142,9 @@ class _SnapshotMeasuring:
         elif self._spec.recipe.task == "reconstruction":
             self._measure_reconstruction()
 
-    def evaluate(self, split: Split, loss: LossBase) -> tuple[float, float | None]:
+    def evaluate(self, split: Split) -> tuple[float, float | None]:
         """Mean loss and accuracy on a split."""
+        loss = self._spec.recipe.loss
         targets = [split.labels] if split.labels is not None and loss.has_classes else None
         found = self._networks.evaluator(inputs_of(split, [self._splits]), [split.rows], targets, loss)()
         correct = None if found.correct is None else float(found.correct[0] / len(split))
@@ -192,7 +192,7 @@ class _SnapshotMeasuring:
 
     def _measure_test(self, test: Split) -> None:
         loss = self._spec.recipe.loss
-        mean, accuracy = self.evaluate(test, evaluation_loss(loss))
+        mean, accuracy = self.evaluate(test)
         self.measured.number(self._rule, test_loss=mean)
         if accuracy is not None and test.labels is not None:
             self.measured.number(self._rule, test_accuracy=accuracy)

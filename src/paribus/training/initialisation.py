@@ -80,7 +80,7 @@ def orthonormal(matrix: Doubles) -> Doubles:
     takes; of a normal matrix, Q is uniformly distributed. LAPACK rounds differently from processor to processor, so
     they are made by the modified Gram-Schmidt process, carried out twice for accuracy, with every sum in one order.
     """
-    wide = matrix.shape[0] <= matrix.shape[1]
+    wide = matrix.shape[0] < matrix.shape[1]
     vectors = np.array(matrix if wide else matrix.T, order="C")
     for i, vector in enumerate(vectors):
         for _ in range(2):

@@ -10,25 +10,23 @@ import numpy as np
 import pytest
 
 from benchmarks.torture import recorded
-from paribus.store.records import Measurement, Outcome, Progress, RunKey, Selected
+from paribus.store.records import Measurement, NewRun, Outcome, Progress, Selected
 from paribus.store.workspace import Workspace
 
 RUN = "a" * 32
-
-
-class Study:
-    id, name, document = "5" * 32, "small", 'name = "small"\n'
+STARTED = "2026-01-02T03:00:00+00:00"
 
 
 def progress(workspace, epochs, losses):
     state = workspace.tensors.put({"w": np.full(3, epochs, np.float32)})
-    workspace.save_progress([Progress(RUN, epochs, state, {"steps": epochs}, {"train_loss": np.array(losses)}, [])])
+    curves = {"train_loss": np.array(losses)}
+    workspace.save_progress([Progress(RUN, epochs, state, {"steps": epochs}, curves, [], STARTED)])
 
 
 @pytest.fixture
 def workspace(tmp_path):
     with Workspace.open(tmp_path / "workspace", create=True, write=True) as opened:
-        opened.register_study(Study(), {("only", 0): RunKey(RUN, {}, 7, 0, "d" * 64)})
+        opened.register_study("5" * 32, "small", "", {("only", 0): NewRun(RUN, "{}", {}, {})}, ["claim"])
         yield opened
 
 
@@ -44,9 +42,9 @@ def ended(workspace):
             selections=[Selected("last", 2, None, weights)],
             snapshots=[],
             measurements=[Measurement("last", "dead_units", 4)],
-            findings=[],
             artifacts=[],
             test_reads=[],
+            started_at=STARTED,
         )
     ])  # fmt: skip
     workspace.close()
@@ -65,7 +63,8 @@ def test_equal_workspaces_differ_in_nothing(ended, tmp_path):
     shutil.copytree(ended, tmp_path / "copy")
     found = recorded.results(ended)
     assert recorded.differing(found, recorded.results(tmp_path / "copy")) == 0
-    assert {kind for kind, _ in found} == {"studies", "runs", "members", "curves", "selections", "measurements", "file"}
+    kinds = {"studies", "claims", "runs", "members", "curves", "selections", "measurements", "file"}
+    assert {kind for kind, _ in found} == kinds
 
 
 @pytest.mark.parametrize(
@@ -75,7 +74,7 @@ def test_equal_workspaces_differ_in_nothing(ended, tmp_path):
         "UPDATE runs SET epochs_done = 3",
         "UPDATE runs SET environment = '{}  '",
         "DELETE FROM selections",
-        "INSERT INTO findings VALUES ('a', 0, 'collapse', '', NULL, '{}')",
+        "INSERT INTO later VALUES (1, 'a', '', 'new', 1, NULL, 'why', '2026', '{}', '')",
         'UPDATE curves SET "values" = zeroblob(16)',
         "UPDATE members SET arm = 'other'",
     ],
@@ -88,7 +87,8 @@ def test_every_change_of_a_row_is_one_difference(ended, statement):
 
 def test_times_are_no_results(ended):
     before = recorded.results(ended)
-    changed(ended, "UPDATE runs SET finished_at = '1999-01-01'")
+    changed(ended, "UPDATE runs SET started_at = '1999-01-01', finished_at = '1999-01-01'")
+    changed(ended, "UPDATE claims SET registered_at = '1999-01-01'")
     changed(ended, "UPDATE studies SET registered_at = '1999-01-01'")
     assert recorded.differing(recorded.results(ended), before) == 0
 
@@ -110,22 +110,22 @@ def test_every_byte_of_every_file_counts(ended, damage):
 
 def test_epochs_that_go_back_or_change_are_lost_epochs(workspace):
     progress(workspace, 3, [3.0, 2.0, 1.0])
-    whole = recorded.standing(workspace.path)
+    whole = recorded.run_progress(workspace.path)
     assert recorded.epochs_lost(whole, whole, whole) == 0
-    assert recorded.epochs_lost(recorded.NOWHERE, recorded.NOWHERE, whole) == 0
-    assert recorded.epochs_lost(whole, recorded.NOWHERE, whole) == 3
+    assert recorded.epochs_lost(recorded.NO_PROGRESS, recorded.NO_PROGRESS, whole) == 0
+    assert recorded.epochs_lost(whole, recorded.NO_PROGRESS, whole) == 3
     progress(workspace, 2, [3.0, 2.0])
-    assert recorded.epochs_lost(whole, recorded.standing(workspace.path), whole) == 1
-    assert recorded.epochs_lost(recorded.NOWHERE, recorded.standing(workspace.path), whole) == 0
+    assert recorded.epochs_lost(whole, recorded.run_progress(workspace.path), whole) == 1
+    assert recorded.epochs_lost(recorded.NO_PROGRESS, recorded.run_progress(workspace.path), whole) == 0
     progress(workspace, 3, [3.0, 2.0, 1.5])
-    assert recorded.epochs_lost(whole, recorded.standing(workspace.path), whole) == 1
+    assert recorded.epochs_lost(whole, recorded.run_progress(workspace.path), whole) == 1
 
 
 def test_a_photograph_is_taken_of_the_log_too_and_changes_nothing(workspace, tmp_path):
     progress(workspace, 1, [3.0])
     before = {path: path.read_bytes() for path in workspace.path.rglob("*") if path.is_file()}
     copy = recorded.photograph(workspace.path, tmp_path / "photograph")
-    assert recorded.standing(copy).epochs == {RUN: 1}
+    assert recorded.run_progress(copy).epochs == {RUN: 1}
     assert {path: path.read_bytes() for path in workspace.path.rglob("*") if path.is_file()} == before
     assert recorded.photograph(tmp_path / "nothing", copy) == copy
-    assert recorded.standing(copy) is recorded.NOWHERE
+    assert recorded.run_progress(copy) is recorded.NO_PROGRESS

@@ -91,16 +91,16 @@ def int64(value: int) -> Any:
 def _cache_folder() -> Path | None:
     here = Path(__file__).parent
     user = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    name = f"compiled-{_source_hash(here.parent, here)}"
+    name = f"compiled-{_source_hash(here)}"
     folder = next(filter(_writable, (here / "__pycache__" / name, user / "paribus" / name)), None)
     if folder is None or not any(folder.iterdir()):
         _LOG.info("compiling for this processor, %s", "once" if folder else "as no cache folder is writable")
     return folder
 
 
-def _source_hash(*folders: Path) -> str:
-    """A hash of every file in `folders` that holds compiled functions."""
-    sources = [path.read_bytes() for folder in folders for path in sorted(folder.glob("*.py"))]
+def _source_hash(folder: Path) -> str:
+    """A hash of every file in `folder` that holds compiled functions."""
+    sources = [path.read_bytes() for path in sorted(folder.glob("*.py"))]
     return hashlib.sha256(b"".join(source for source in sources if b"@compiled" in source)).hexdigest()[:16]
 
 

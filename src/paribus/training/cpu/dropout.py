@@ -40,6 +40,23 @@ def dropout(values: Any, seed: Any, position: Any, rate: Any, scale: Any) -> Non
 
 
 @compiled
+def dropout_with_derivative(values: Any, derivative: Any, seed: Any, position: Any, rate: Any, scale: Any) -> None:
+    """`dropout` of `values`, and of the activation's `derivative` (row, unit) by the same factors.
+
+    So the gradient before the activation is the gradient behind dropout times `derivative`: zero for a dropped unit.
+    """
+    rows, units = values.shape
+    start = _mix(seed + (position + np.uint64(1)) * GOLDEN_GAMMA)
+    for row in range(rows):
+        into, into_derivative = values[row], derivative[row]
+        for unit in range(units):
+            number = np.float32(_mix(start + np.uint64(row * units + unit) * GOLDEN_GAMMA) >> _U40) * UNIFORM_STEP
+            factor = scale if number >= rate else _ZERO
+            into[unit] *= factor
+            into_derivative[unit] *= factor
+
+
+@compiled
 def uniform(seed: Any, position: Any, count: int) -> Any:
     """The first `count` numbers of the sequence that `seed` (uint64) and `position` select: float32 in [0, 1).
 

@@ -11,9 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from paribus.spec.identity import EngineFamily
-from paribus.spec.losses import CrossEntropy, LossBase
-from paribus.spec.optimizers import Adam, AdamW, OptimizerBase, Sgd
-from paribus.training.cpu.epoch import EpochArrays, InputArrays, LossArrays, OptimizerArrays, train_epoch
+from paribus.spec.losses import CrossEntropy, Huber, LossBase
+from paribus.spec.optimizers import Adam, AdamW, OptimizerBase, RmsProp, Sgd
+from paribus.training.cpu.epoch import (
+    MOMENTUM,
+    OPTIMIZER_CODES,
+    EpochArrays,
+    InputArrays,
+    OptimizerArrays,
+    train_epoch,
+)
 from paribus.training.cpu.evaluation import (
     EVALUATION_ROWS,
     EvaluationArrays,
@@ -24,7 +31,7 @@ from paribus.training.cpu.evaluation import (
     scaled_features,
 )
 from paribus.training.cpu.parameters import Layout, RowState, padded
-from paribus.training.cpu.passes import buffers
+from paribus.training.cpu.passes import LOSS_CODES, LossArrays, buffers
 from paribus.training.cpu.vectors import LANES
 from paribus.training.cpu.zero_skipping import NO_PATTERN, ZeroPattern, nonzero_steps, zero_pattern
 from paribus.training.engine import (
@@ -45,10 +52,10 @@ from paribus.training.engine import (
 )
 from paribus.training.sums import exact_sums
 
+MAX_CLASSES: Final = 1000
 MIN_SKIPPING_OUTPUTS: Final = 32
 """Outputs of the first layer from which a batch's zeros are looked for: with fewer, that costs what skipping saves. How
 many runs share the batch must not count: where a run diverges, skipping 0 * inf changes bits."""
-_NO_TARGETS: Final = np.zeros((1, 0), np.int64)
 
 
 @final
@@ -70,19 +77,18 @@ class CompiledNetworks(Networks):
         self, inputs: Inputs, rows: Sequence[Integers], targets: Sequence[Targets] | None, loss: LossBase
     ) -> Callable[[], Evaluation]:
         features = scaled_features(inputs, rows)
-        count = features.shape[1]
         stream_of = self._stream_of if len(features) > 1 else np.zeros(self.runs, np.int64)
-        given = np.broadcast_to(_NO_TARGETS, (len(features), 0)) if targets is None else _for_streams(targets, features)
-        examples = EvaluationArrays(features, np.ascontiguousarray(given), evaluation_steps(features))
+        labels, numbers = _arrays_of(None if targets is None else _for_streams(targets, features), features.shape[:2])
+        ones = np.ones(EVALUATION_ROWS, np.float32)
+        examples = EvaluationArrays(features, labels, ones, numbers, targets is None, evaluation_steps(features))
+        losses_of = _loss_arrays([loss] * self.runs, weighted=False, smoothed=False)
         work = buffers(self.layout.layers, EVALUATION_ROWS)
-        sizes = np.array([min(EVALUATION_ROWS, count - at) for at in range(0, count, EVALUATION_ROWS)])
-        losses, correct = np.zeros((len(sizes), self.runs)), np.zeros((len(sizes), self.runs), np.int64)
+        weights = _part_weights(loss, labels)[:, stream_of]
+        losses, correct = np.zeros(weights.shape), np.zeros(weights.shape, np.int64)
 
         def run() -> Evaluation:
-            evaluate(
-                self.layout.layers, self.parameters, work, stream_of, examples, loss.has_classes, losses, correct
-            )
-            mean = exact_sums(losses * sizes[:, None]) / count
+            evaluate(self.layout.layers, self.parameters, work, stream_of, examples, losses_of, losses, correct)
+            mean = exact_sums(losses * weights) / exact_sums(weights)
             return Evaluation(mean, correct.sum(axis=0) if loss.has_classes else None)
 
         return run
@@ -122,10 +128,10 @@ class CompiledSession(Session):
         self._work = buffers(self._layers, batch_size)
         self._stream_of = np.array(streams, dtype=np.int64)
         self._dropout = np.array([run.dropout for run in runs], dtype=np.float32)
-        self._loss = _loss_arrays([run.loss for run in runs])
+        self._losses = [run.loss for run in runs]
         first = runs[0].optimizer
         self._buffers = {name: layout.stacked(states, f"{name}/") for name in first.buffers}
-        self._optimizer = _optimizer_arrays([run.optimizer for run in runs], list(self._buffers.values()))
+        self._optimizer = _optimizer_arrays(runs, list(self._buffers.values()), layout.size)
         self._inputs = self._input_arrays(inputs, max(streams) + 1)
 
     @property
@@ -134,13 +140,22 @@ class CompiledSession(Session):
 
     def train_epoch(self, epoch: Epoch) -> Doubles:
         losses = np.zeros(epoch.learning_rates.shape)
-        keys = epoch.dropout_keys
+        order, keys = np.ascontiguousarray(epoch.order), epoch.dropout_keys
+        weighted = epoch.weights is not None
+        if weighted and self._losses[0].kind != "cross-entropy":
+            raise ValueError("the compiled engine weighs examples for cross-entropy only")
+        labels, numbers = _arrays_of(epoch.targets, order.shape)
         arrays = EpochArrays(
-            np.ascontiguousarray(epoch.order),
-            np.zeros(epoch.order.shape, np.int64) if epoch.targets is None else epoch.targets,
+            order,
+            labels,
+            numbers,
+            epoch.targets is None,
+            np.ones(order.shape, np.float32) if epoch.weights is None else epoch.weights,
             epoch.learning_rates,
+            epoch.momenta is not None,
+            losses if epoch.momenta is None else epoch.momenta,
             keys is not None,
-            np.zeros(len(epoch.order), np.uint64) if keys is None else keys,
+            np.zeros(len(order), np.uint64) if keys is None else keys,
         )
         train_epoch(
             self._layers,
@@ -148,7 +163,7 @@ class CompiledSession(Session):
             self._optimizer,
             self._work,
             self._inputs,
-            self._loss,
+            _loss_arrays(self._losses, weighted=weighted),
             self._dropout,
             self._stream_of,
             arrays,
@@ -172,6 +187,8 @@ class CompiledSession(Session):
             inputs.values,
             np.float32(inputs.divisor),
             np.zeros((streams, width), np.float32) if inputs.centre is None else inputs.centre,
+            inputs.factor is not None,
+            np.ones((streams, width), np.float32) if inputs.factor is None else inputs.factor,
             NO_PATTERN if pattern is None else pattern,
             batch,
             nonzero_steps(pattern, self._batch_size, padded(width)),
@@ -186,7 +203,7 @@ class CompiledEngine(Engine):
 
     def networks(self, architecture: Architecture, states: Sequence[State]) -> CompiledNetworks:
         layout = Layout(architecture)
-        return CompiledNetworks(layout, layout.stacked(states), [0] * len(states))
+        return CompiledNetworks(layout, layout.stacked(states), range(len(states)))
 
     def session(
         self,
@@ -202,19 +219,66 @@ class CompiledEngine(Engine):
         return CompiledSession(architecture, inputs, runs, streams, states, batch_size=batch_size, steps=steps)
 
 
+def _part_weights(loss: LossBase, labels: Integers) -> Doubles:
+    """How much each part of a set counts in its mean (part, stream): its examples, or the sum of their class weights."""
+    of_class = loss.class_weights if isinstance(loss, CrossEntropy) else None
+    by_example = np.ones(labels.shape) if of_class is None else np.float32(of_class)[labels].astype(np.float64)
+    starts = np.arange(0, labels.shape[1], EVALUATION_ROWS)
+    return np.add.reduceat(by_example, starts, axis=1).T
+
+
 def _for_streams(targets: Sequence[Targets], features: Floats) -> Targets:
     return np.stack([targets[stream if len(targets) > 1 else 0] for stream in range(len(features))])
 
 
-def _loss_arrays(losses: Sequence[LossBase]) -> LossArrays:
-    smoothing = [loss.label_smoothing if isinstance(loss, CrossEntropy) else 0.0 for loss in losses]
-    return LossArrays(losses[0].has_classes, np.array(smoothing))
+def _arrays_of(targets: Targets | None, shape: tuple[int, ...]) -> tuple[Integers, Floats]:
+    """Targets (stream, example) as classes, and (stream, example, output) as numbers; what is not given is empty."""
+    labels, numbers = np.zeros(shape, np.int64), np.zeros((*shape, 0), np.float32)
+    if targets is None:
+        return labels, numbers
+    given = np.ascontiguousarray(targets)
+    return (labels, given) if given.ndim == 3 else (given, numbers)
 
 
-def _optimizer_arrays(optimizers: Sequence[OptimizerBase], state: Sequence[Floats]) -> OptimizerArrays:
-    values = np.array([_hyperparameters(optimizer) for optimizer in optimizers]).T
-    kind = optimizers[0].kind
-    return OptimizerArrays(kind != "sgd", kind == "adamw", np.ascontiguousarray(values), state[0], state[-1])
+def _loss_arrays(losses: Sequence[LossBase], *, weighted: bool, smoothed: bool = True) -> LossArrays:
+    """The losses of all runs, weighted where a run has class weights or examples are `weighted`.
+
+    Evaluation has no label smoothing: it is not `smoothed`.
+    """
+    kind = losses[0].kind
+    if any(loss.kind != kind for loss in losses):
+        raise ValueError("the runs of a session have losses of one kind")
+    entropies = [loss for loss in losses if isinstance(loss, CrossEntropy)]
+    weights = [loss.class_weights for loss in entropies]
+    classes = max((len(one) for one in weights if one is not None), default=MAX_CLASSES)
+    return LossArrays(
+        LOSS_CODES[kind],
+        np.array([loss.label_smoothing * smoothed for loss in entropies] or [0.0]),
+        np.array([(1.0,) * classes if one is None else one for one in weights] or [(1.0,)], dtype=np.float32),
+        weighted or any(one is not None for one in weights),
+        np.array([loss.delta for loss in losses if isinstance(loss, Huber)] or [1.0], dtype=np.float32),
+    )
+
+
+def _optimizer_arrays(runs: Sequence[RunSettings], state: Sequence[Floats], size: int) -> OptimizerArrays:
+    kind = runs[0].optimizer.kind
+    if any(run.optimizer.kind != kind for run in runs):
+        raise ValueError("the runs of a session have optimizers of one kind")
+    clips = [run.clip for run in runs if run.clip is not None]
+    by_norm = bool(clips) and clips[0].norm is not None
+    limits = [clip.norm if by_norm else clip.value for clip in clips] or [0.0] * len(runs)
+    return OptimizerArrays(
+        OPTIMIZER_CODES[kind],
+        np.ascontiguousarray(np.array([_hyperparameters(run.optimizer) for run in runs]).T),
+        MOMENTUM[kind],
+        state[0],
+        state[min(1, len(state) - 1)],
+        state[-1],
+        bool(clips) and not by_norm,
+        by_norm,
+        np.array(limits, dtype=np.float32),
+        np.zeros(size if by_norm else 0, np.float32),
+    )
 
 
 def _hyperparameters(optimizer: OptimizerBase) -> tuple[float, ...]:
@@ -224,7 +288,10 @@ def _hyperparameters(optimizer: OptimizerBase) -> tuple[float, ...]:
             return (0.0, optimizer.momentum, float(optimizer.nesterov), optimizer.weight_decay)
         case Adam() | AdamW():
             return (0.0, *optimizer.betas, optimizer.eps, optimizer.weight_decay)
-    raise ValueError(f"unknown optimizer {optimizer.kind}")
+        case RmsProp():
+            keys = optimizer.alpha, optimizer.eps, optimizer.momentum, float(optimizer.centered)
+            return (0.0, *keys, optimizer.weight_decay)
+    raise ValueError(f"the compiled engine has no optimizer {optimizer.kind}")
 
 
 def _pattern_of(values: npt.NDArray[Any]) -> ZeroPattern | None:

@@ -7,25 +7,33 @@ train side by side on threads.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from paribus.training.cpu.activations import relu_backward
+from paribus.training.cpu.activations import RELU, activate_backward
+from paribus.training.cpu.clipping import clip_by_value, norm_coefficient, scale, sum_of_squares
 from paribus.training.cpu.compiling import compiled
 from paribus.training.cpu.denormals import flush_denormals, restore_denormals
-from paribus.training.cpu.dropout import dropout
-from paribus.training.cpu.inputs import gather, prefetch
-from paribus.training.cpu.losses import cross_entropy, mse
+from paribus.training.cpu.dropout import dropout, dropout_with_derivative
+from paribus.training.cpu.inputs import gather, multiply, prefetch
 from paribus.training.cpu.matmul import matmul
-from paribus.training.cpu.optimizers import adam, adam_coefficients, sgd, sgd_coefficients
+from paribus.training.cpu.optimizers import (
+    adam,
+    adam_coefficients,
+    rmsprop,
+    rmsprop_coefficients,
+    sgd,
+    sgd_coefficients,
+)
 from paribus.training.cpu.passes import (
     GRADIENT_ROWS,
-    bias_of,
+    Targets,
     hidden,
     layer_inputs,
     layer_values,
     linear,
+    loss_and_gradient,
     output_block,
     weight_of,
 )
@@ -33,45 +41,66 @@ from paribus.training.cpu.sparse_matmul import zero_skipping_matmul
 from paribus.training.cpu.transpose import transpose
 from paribus.training.cpu.zero_skipping import find_nonzero_steps
 
+OPTIMIZER_CODES: Final = {"sgd": 0, "adam": 1, "adamw": 2, "rmsprop": 3}
+"""What compiled code calls each optimizer."""
+_SGD, _ADAM, _ADAMW, _RMSPROP = OPTIMIZER_CODES.values()
+MOMENTUM: Final = {"sgd": 1, "adam": 1, "adamw": 1, "rmsprop": 3}
+"""The hyperparameter that a schedule may cycle: momentum, or Adam's first beta."""
 _ONE = np.float32(1)
 
 
 class OptimizerArrays(NamedTuple):
-    """What steps the parameters: hyperparameters (hyperparameter, run) float64, and two buffers (run, parameter)."""
+    """What steps the parameters.
 
-    adaptive: bool
-    decoupled: bool
+    The optimizer's kind, one of `OPTIMIZER_CODES`, and hyperparameters (hyperparameter, run) float64 in the order of
+    `optimizers`, of which number `momentum` may be cycled; three buffers (run, parameter), of which it uses as many as
+    it needs; and how gradients are clipped: not at all, or by value or norm with the limits (run,). By norm,
+    `gradients` (parameter,) holds all of a run's gradients before the step.
+    """
+
+    kind: int
     hyperparameters: Any
+    momentum: int
     first: Any
     second: Any
+    third: Any
+    clips_value: bool
+    clips_norm: bool
+    limits: Any
+    gradients: Any
 
 
 class InputArrays(NamedTuple):
-    """All training examples: values (example, feature), their divisor and centre (stream, feature), where they are
-    zero, the gathered batch (row, padded feature), and its nonzero steps."""
+    """All training examples: values (example, feature), their divisor, whether they are `scaled`, centre and factor
+    (stream, feature), where they are zero, the gathered batch (row, padded feature), and its nonzero steps."""
 
     values: Any
     divisor: Any
     centre: Any
+    scaled: bool
+    factor: Any
     pattern: Any
     batch: Any
     steps: Any
 
 
-class LossArrays(NamedTuple):
-    """Whether targets are classes, and each run's label smoothing (run,)."""
-
-    has_classes: bool
-    smoothing: Any
-
-
 class EpochArrays(NamedTuple):
-    """What differs from epoch to epoch, see `engine.Epoch`: order and targets (stream, example), learning rates
-    (batch, run), whether units are dropped, and the keys (stream,) for it."""
+    """What differs from epoch to epoch, see `engine.Epoch`.
+
+    The order (stream, example); the targets in that order, as classes (stream, example) or numbers (stream, example,
+    output), whichever the loss takes, and whether networks `reconstruct` their inputs instead; weights (stream,
+    example); learning rates (batch, run); whether momentum is cycled, and momenta (batch, run); whether units are
+    dropped, and the keys (stream,) for it.
+    """
 
     order: Any
-    targets: Any
+    labels: Any
+    numbers: Any
+    reconstructing: bool
+    weights: Any
     learning_rates: Any
+    cycling: bool
+    momenta: Any
     dropping: bool
     dropout_keys: Any
 
@@ -100,13 +129,15 @@ def train_epoch(
             stream = stream_of[run]
             if run == 0 or stream != stream_of[run - 1]:
                 _gather(inputs, stream, epoch.order[stream, start : start + rows])
-            targets = epoch.targets[stream, start : start + rows]
+            batch_inputs, own = inputs.batch[:rows], slice(start, start + rows)
+            numbers = batch_inputs if epoch.reconstructing else epoch.numbers[stream, own]
+            targets = Targets(epoch.labels[stream, own], epoch.weights[stream, own], numbers)
             losses[batch, run] = _train_step(
                 layers,
                 parameters[run],
                 optimizer,
                 work,
-                inputs.batch[:rows],
+                batch_inputs,
                 inputs.steps,
                 targets,
                 loss,
@@ -128,6 +159,8 @@ def _gather(inputs: Any, stream: int, order: Any) -> None:
             prefetch(inputs.pattern.feature_bits, example)
             prefetch(inputs.pattern.feature_groups, example)
     gather(inputs.values, inputs.divisor, inputs.centre[stream], order, inputs.batch)
+    if inputs.scaled:
+        multiply(inputs.batch, inputs.factor[stream], len(order))
     if inputs.steps.enabled:
         find_nonzero_steps(inputs.pattern, order, inputs.steps)
 
@@ -152,52 +185,38 @@ def _train_step(
     """Forward, backward and optimizer step of one run (`parameters` is its row) on one batch; its mean loss."""
     widths, rows = layers.widths, len(inputs)
     last = len(widths) - 2
-    scale = _ONE / (_ONE - share)
+    kept = _ONE / (_ONE - share)
     for layer in range(last):
         values = hidden(layers, parameters, work, layer, inputs, skipping, rows)
         if epoch.dropping:
-            position = np.uint64(batch * (last + 1) + layer)
-            dropout(values, epoch.dropout_keys[stream], position, share, scale)
-    coefficients = _coefficients(optimizer, run, epoch.learning_rates[batch, run], step)
-    total, block = 0.0, output_block(widths, loss.has_classes)
+            position, key = np.uint64(batch * (last + 1) + layer), epoch.dropout_keys[stream]
+            if layers.activations[layer] == RELU:
+                dropout(values, key, position, share, kept)
+            else:
+                derivatives = layer_values(work.derivatives, widths, layer + 1, rows)
+                dropout_with_derivative(values, derivatives, key, position, share, kept)
+    coefficients = _coefficients(optimizer, epoch, run, batch, step)
+    total, block = 0.0, output_block(widths, loss.kind)
     for first in range(0, widths[last + 1], block):
         end = min(first + block, widths[last + 1])
         output = linear(layers, parameters, work, last, first, end, inputs, skipping, rows)
-        bias_gradient = work.bias_gradient[: end - first]
-        total += _loss_and_gradient(layers, parameters, work, loss, run, output, bias_gradient, first, inputs, targets)
-        _backward(
-            layers, parameters, optimizer, work, run, last, first, inputs, skipping, output, bias_gradient, coefficients
-        )
+        part, _ = loss_and_gradient(layers, parameters, work, loss, run, output, first, targets)
+        total += part
+        _backward(layers, parameters, optimizer, work, run, last, first, inputs, skipping, output, coefficients)
     for layer in range(last - 1, -1, -1):
         gradient = layer_values(work.gradients, widths, layer + 1, rows)
-        bias_gradient = work.bias_gradient[: widths[layer + 1]]
-        relu_backward(gradient, layer_values(work.values, widths, layer + 1, rows), scale, bias_gradient)
-        _backward(
-            layers, parameters, optimizer, work, run, layer, 0, inputs, skipping, gradient, bias_gradient, coefficients
+        activate_backward(
+            gradient,
+            layer_values(work.values, widths, layer + 1, rows),
+            layer_values(work.derivatives, widths, layer + 1, rows),
+            layers.activations[layer],
+            kept,
+            work.bias_gradient[: widths[layer + 1]],
         )
+        _backward(layers, parameters, optimizer, work, run, layer, 0, inputs, skipping, gradient, coefficients)
+    if optimizer.clips_norm:
+        _clip_and_step(parameters, optimizer, run, layers, coefficients)
     return total
-
-
-@compiled
-def _loss_and_gradient(
-    layers: Any,
-    parameters: Any,
-    work: Any,
-    loss: Any,
-    run: int,
-    output: Any,
-    bias_gradient: Any,
-    first: int,
-    inputs: Any,
-    targets: Any,
-) -> float:
-    """These outputs' share of the mean loss; `output` becomes its own gradient."""
-    columns = output.shape[1]
-    bias = bias_of(layers, parameters, len(layers.widths) - 2)[first : first + columns]
-    if loss.has_classes:
-        mean, _ = cross_entropy(output, bias, bias_gradient, targets, loss.smoothing[run], layers.outputs)
-        return mean
-    return mse(output, bias, bias_gradient, inputs, first, layers.outputs, work.column_sums)
 
 
 @compiled
@@ -212,14 +231,13 @@ def _backward(
     inputs: Any,
     skipping: Any,
     gradient: Any,
-    bias_gradient: Any,
     coefficients: Any,
 ) -> None:
     """From the gradient (row, output) of a layer's outputs, from output `first` on, to that of its inputs, and a step
     of the layer's parameters.
 
     The gradient of the inputs is made before the weights change. That of a weight, x.T @ g or g.T @ x as the weight is
-    stored, is made `GRADIENT_ROWS` rows at a time, and used up at once.
+    stored, is made `GRADIENT_ROWS` rows at a time, and used up at once. That of the bias is in `work.bias_gradient`.
     """
     weight, widths = weight_of(layers, parameters, layer), layers.widths
     outputs_first = widths[layer] < widths[layer + 1]
@@ -238,24 +256,57 @@ def _backward(
             zero_skipping_matmul(left, right, some_rows, True, row, skipping, work.skipping)
         else:
             matmul(left, right, some_rows, True, row, False)
-        _step(parameters, optimizer, run, start + row * columns, flat, coefficients)
-    _step(parameters, optimizer, run, layers.starts[2 * layer + 1] + first, bias_gradient, coefficients)
+        _use(parameters, optimizer, run, start + row * columns, flat, coefficients)
+    bias_start = layers.starts[2 * layer + 1] + first
+    _use(parameters, optimizer, run, bias_start, work.bias_gradient[:outputs], coefficients)
 
 
 @compiled
-def _coefficients(optimizer: Any, run: int, learning_rate: float, step: int) -> Any:
+def _coefficients(optimizer: Any, epoch: Any, run: int, batch: int, step: int) -> Any:
     """What the optimizer multiplies by in step number `step` of a run."""
     own = optimizer.hyperparameters[:, run].copy()
-    own[0] = learning_rate
-    return adam_coefficients(own, step, optimizer.decoupled) if optimizer.adaptive else sgd_coefficients(own)
+    own[0] = epoch.learning_rates[batch, run]
+    if epoch.cycling:
+        own[optimizer.momentum] = epoch.momenta[batch, run]
+    if optimizer.kind == _SGD:
+        return sgd_coefficients(own)
+    if optimizer.kind == _RMSPROP:
+        return rmsprop_coefficients(own)
+    return adam_coefficients(own, step, optimizer.kind == _ADAMW)
+
+
+@compiled
+def _use(parameters: Any, optimizer: Any, run: int, start: int, gradient: Any, coefficients: Any) -> None:
+    """Step a run's parameters from `start` on by their gradient, or keep it until the norm of all is known."""
+    if optimizer.clips_norm:
+        optimizer.gradients[start : start + len(gradient)] = gradient
+        return
+    if optimizer.clips_value:
+        clip_by_value(gradient, optimizer.limits[run])
+    _step(parameters, optimizer, run, start, gradient, coefficients)
+
+
+@compiled
+def _clip_and_step(parameters: Any, optimizer: Any, run: int, layers: Any, coefficients: Any) -> None:
+    """Step all of a run's parameters by gradients whose norm is clipped; squares are added tensor by tensor."""
+    squares = 0.0
+    for tensor in range(len(layers.starts)):
+        start = layers.starts[tensor]
+        squares += sum_of_squares(optimizer.gradients[start : start + layers.sizes[tensor]])
+    scale(optimizer.gradients, norm_coefficient(squares, np.float64(optimizer.limits[run])))
+    _step(parameters, optimizer, run, 0, optimizer.gradients, coefficients)
 
 
 @compiled
 def _step(parameters: Any, optimizer: Any, run: int, start: int, gradient: Any, coefficients: Any) -> None:
     """Step a run's parameters from `start` on by their gradient."""
     end = start + len(gradient)
-    first = optimizer.first[run, start:end]
-    if optimizer.adaptive:
-        adam(parameters[start:end], gradient, first, optimizer.second[run, start:end], coefficients)
+    own, first = parameters[start:end], optimizer.first[run, start:end]
+    if optimizer.kind == _SGD:
+        sgd(own, gradient, first, coefficients)
+        return
+    second = optimizer.second[run, start:end]
+    if optimizer.kind == _RMSPROP:
+        rmsprop(own, gradient, first, optimizer.third[run, start:end], second, coefficients)
     else:
-        sgd(parameters[start:end], gradient, first, coefficients)
+        adam(own, gradient, first, second, coefficients)

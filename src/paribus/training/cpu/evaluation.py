@@ -9,10 +9,9 @@ import numpy as np
 
 from paribus.training.cpu.compiling import compiled
 from paribus.training.cpu.denormals import flush_denormals, restore_denormals
-from paribus.training.cpu.inputs import gather
-from paribus.training.cpu.losses import cross_entropy, mse
+from paribus.training.cpu.inputs import gather, multiply
 from paribus.training.cpu.parameters import padded
-from paribus.training.cpu.passes import bias_of, hidden, layer_values, linear, output_block
+from paribus.training.cpu.passes import LOSS_CODES, Targets, bias_of, hidden, layer_values, linear, loss_and_gradient, output_block
 from paribus.training.cpu.zero_skipping import (
     NonzeroSteps,
     find_nonzero_features,
@@ -26,46 +25,52 @@ EVALUATION_ROWS: Final = 256
 """Examples that are evaluated at a time: a constant, because sums over a set are rounded once for each part."""
 
 
+ANY_NUMBERS: Final = LOSS_CODES["mse"]
+"""A loss of numbers: outputs of inference are independent of each other."""
+
+
 class EvaluationArrays(NamedTuple):
     """A set of examples as compiled code takes it.
 
-    The scaled features (stream, example, padded feature), the targets (stream, example), and the nonzero steps of each
-    part of each stream.
+    The scaled features (stream, example, padded feature); the targets, as classes (stream, example) or numbers (stream,
+    example, output), and whether networks `reconstruct` their inputs instead; weights (row,) of examples, all 1; and
+    the nonzero steps of each part of each stream.
     """
 
     features: Any
-    targets: Any
+    labels: Any
+    weights: Any
+    numbers: Any
+    reconstructing: bool
     steps: Any
 
 
 @compiled
 def evaluate(
-    layers: Any, parameters: Any, work: Any, stream_of: Any, examples: Any, has_classes: bool, losses: Any, correct: Any
+    layers: Any, parameters: Any, work: Any, stream_of: Any, examples: Any, loss: Any, losses: Any, correct: Any
 ) -> None:
     """`losses` (part, run) take the mean loss of each part of the examples, `correct` (part, run) the hits."""
     setting = flush_denormals()
     widths = layers.widths
-    last, block = len(widths) - 2, output_block(widths, has_classes)
+    last, block = len(widths) - 2, output_block(widths, loss.kind)
     for part in range(losses.shape[0]):
         start = part * EVALUATION_ROWS
         rows = min(EVALUATION_ROWS, examples.features.shape[1] - start)
         for run in range(losses.shape[1]):
             stream, own = stream_of[run], parameters[run]
             inputs = examples.features[stream, start : start + rows]
-            targets, steps = examples.targets[stream, start : start + rows], _steps_of(examples.steps, stream, part)
+            steps, rows_in = _steps_of(examples.steps, stream, part), slice(start, start + rows)
+            numbers = inputs if examples.reconstructing else examples.numbers[stream, rows_in]
+            targets = Targets(examples.labels[stream, rows_in], examples.weights[:rows], numbers)
             for layer in range(last):
                 hidden(layers, own, work, layer, inputs, steps, rows)
             total = 0.0
             for first in range(0, widths[last + 1], block):
                 end = min(first + block, widths[last + 1])
                 output = linear(layers, own, work, last, first, end, inputs, steps, rows)
-                bias, sums = bias_of(layers, own, last)[first:end], work.bias_gradient[: end - first]
-                if has_classes:
-                    loss, hits = cross_entropy(output, bias, sums, targets, 0.0, layers.outputs)
-                    correct[part, run] = hits
-                else:
-                    loss = mse(output, bias, sums, inputs, first, layers.outputs, work.column_sums)
-                total += loss
+                mean, hits = loss_and_gradient(layers, own, work, loss, run, output, first, targets)
+                total += mean
+                correct[part, run] = hits
             losses[part, run] = total
     restore_denormals(setting)
 
@@ -91,7 +96,7 @@ def infer(layers: Any, parameters: Any, work: Any, inputs: Any, no_steps: Any, o
     layers stay in `work.values`."""
     setting = flush_denormals()
     widths, rows = layers.widths, len(inputs)
-    last, block = len(widths) - 2, output_block(widths, False)
+    last, block = len(widths) - 2, output_block(widths, ANY_NUMBERS)
     for layer in range(last):
         hidden(layers, parameters, work, layer, inputs, no_steps, rows)
     for first in range(0, widths[last + 1], block):
@@ -124,7 +129,7 @@ def scaled_features(inputs: Inputs, rows: Sequence[Integers]) -> Floats:
         order = rows[stream if len(rows) > 1 else 0]
         gather(inputs.values, np.float32(inputs.divisor), centre, order, features[stream])
         if inputs.factor is not None:
-            features[stream, :, :width] *= inputs.factor[stream]
+            multiply(features[stream], inputs.factor[stream], len(order))
     return features
 
 

@@ -47,3 +47,12 @@ def gather(pool: Any, divisor: Any, centre: Any, order: Any, inputs: Any) -> Non
         for feature in range(len(centre)):
             value = np.float32(example[feature])
             into[feature] = fma(value, inverse, value * rest) - centre[feature]
+
+
+@compiled
+def multiply(inputs: Any, factor: Any, rows: int) -> None:
+    """Multiply the first `rows` rows of `inputs` (row, width) by `factor` (feature,), with width >= features."""
+    for row in range(rows):
+        into = inputs[row]
+        for feature in range(len(factor)):
+            into[feature] *= factor[feature]

@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 
 from paribus.training.cpu.compiling import compiled
+from paribus.training.cpu.elementary import power
+
+_ZERO = np.float32(0)
 
 
 @compiled
@@ -48,7 +51,7 @@ def adam_coefficients(hyperparameters: Any, step: int, decoupled: bool) -> Any:
     """
     rate, beta1, beta2 = hyperparameters[0], hyperparameters[1], hyperparameters[2]
     eps, weight_decay = hyperparameters[3], hyperparameters[4]
-    step_size, root_scale = rate / (1 - beta1**step), 1 / np.sqrt(1 - beta2**step)
+    step_size, root_scale = rate / (1 - power(beta1, step)), 1 / np.sqrt(1 - power(beta2, step))
     parameter_scale, decay = (1 - rate * weight_decay, 0.0) if decoupled else (1.0, weight_decay)
     return np.array([beta1, 1 - beta1, beta2, 1 - beta2, step_size, root_scale, eps, parameter_scale, decay]).astype(
         np.float32
@@ -72,3 +75,48 @@ def adam(parameter: Any, gradient: Any, first: Any, second: Any, coefficients: A
         square = beta2 * second[i] + square_share * g * g
         first[i], second[i] = mean, square
         parameter[i] = parameter_scale * parameter[i] - step_size * mean / (np.sqrt(square) * root_scale + eps)
+
+
+@compiled
+def rmsprop_coefficients(hyperparameters: Any) -> Any:
+    """The coefficients of `rmsprop`, float32 (7,).
+
+    `hyperparameters` are (learning rate, alpha, eps, momentum, centred (0 or 1), weight decay).
+    """
+    rate, alpha, eps, momentum = hyperparameters[0], hyperparameters[1], hyperparameters[2], hyperparameters[3]
+    return np.array([rate, alpha, 1 - alpha, eps, momentum, hyperparameters[4], hyperparameters[5]]).astype(np.float32)
+
+
+@compiled
+def rmsprop(parameter: Any, gradient: Any, square: Any, mean: Any, buffer: Any, coefficients: Any) -> None:
+    """A step of `torch.optim.RMSprop`. The state is zero before the first step.
+
+        g = gradient + decay * parameter
+        square = alpha * square + (1 - alpha) * g**2;    mean = alpha * mean + (1 - alpha) * g    (if centred)
+        buffer = momentum * buffer + g / (sqrt(square - mean**2, or square if not centred) + eps)
+        parameter -= rate * buffer
+
+    PyTorch calls them `square_avg`, `grad_avg` and `momentum_buffer`. `mean` is not touched if not centred. Rounding
+    can make square - mean**2 slightly negative where the gradient is constant; it then counts as 0, where PyTorch gives
+    NaN.
+    """
+    rate, alpha, new_share, eps = coefficients[0], coefficients[1], coefficients[2], coefficients[3]
+    momentum, centred, decay = coefficients[4], coefficients[5], coefficients[6]
+    if centred:
+        for i in range(len(parameter)):
+            g = gradient[i] + decay * parameter[i]
+            second, first = alpha * square[i] + new_share * g * g, alpha * mean[i] + new_share * g
+            square[i], mean[i] = second, first
+            variance = second - first * first
+            variance = _ZERO if variance < _ZERO else variance
+            updated = momentum * buffer[i] + g / (np.sqrt(variance) + eps)
+            buffer[i] = updated
+            parameter[i] -= rate * updated
+    else:
+        for i in range(len(parameter)):
+            g = gradient[i] + decay * parameter[i]
+            second = alpha * square[i] + new_share * g * g
+            square[i] = second
+            updated = momentum * buffer[i] + g / (np.sqrt(second) + eps)
+            buffer[i] = updated
+            parameter[i] -= rate * updated

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from paribus.spec.network import parameter_shapes
+from paribus.training.cpu.activations import CODES
 from paribus.training.cpu.vectors import LANES
 from paribus.training.engine import Architecture, Floats, Integers, State
 
@@ -29,15 +30,19 @@ def padded(width: int) -> int:
 class Layers(NamedTuple):
     """A network's layers as compiled code takes them.
 
-    `widths` (layer,) are padded, the input's first; `outputs` is the last layer's width without padding. `starts`
-    (tensor,) is where each tensor begins in a run's row of parameters, in the order fc1.weight, fc1.bias, fc2.weight,
-    ...; `sizes` (tensor,) is how many numbers it has there.
+    `widths` (layer,) are padded, the input's first, and `units` (layer,) are not; `outputs` is the last of `units`.
+    `starts` (tensor,) is where each tensor begins in a run's row of parameters, in the order fc1.weight, fc1.bias,
+    fc2.weight, ...; `sizes` (tensor,) is how many numbers it has there. `activations` (hidden layer,) are
+    `activations.CODES`, and `slopes` (hidden layer,) float32 the parameter of each, 0 for none.
     """
 
     widths: Integers
+    units: Integers
     outputs: int
     starts: Integers
     sizes: Integers
+    activations: Integers
+    slopes: Floats
 
 
 class Layout:
@@ -51,7 +56,15 @@ class Layout:
         sizes = [int(np.prod(shape)) for shape in self._stored]
         starts = [sum(sizes[:i]) for i in range(len(sizes))]
         self.size = sum(sizes)
-        self.layers = Layers(np.array(widths), architecture.widths[-1], np.array(starts), np.array(sizes))
+        self.layers = Layers(
+            np.array(widths),
+            np.array(architecture.widths),
+            architecture.widths[-1],
+            np.array(starts),
+            np.array(sizes),
+            np.array([CODES[activation.kind] for activation in architecture.activations], dtype=np.int64),
+            np.array([activation.parameter for activation in architecture.activations], dtype=np.float32),
+        )
 
     def views(self, rows: Floats) -> dict[str, Floats]:
         """The tensors in `rows` (..., parameter) without padding, as PyTorch shapes them: (..., out, in), (..., out).

@@ -1,7 +1,7 @@
 """One run's way through its network and back, for one batch: what training, evaluation and inference are made of.
 
-Activations and gradients of all layers lie one after the other in `Buffers.values` and `Buffers.gradients`; those of
-layer l (from 1) begin at rows * (widths of layers 1 to l - 1). A run's step stays in the core's cache: buffers hold one
+Activations, their derivatives and their gradients lie one layer after the other in `Buffers.values`, `derivatives` and
+`gradients`; those of layer l (from 1) begin at rows * (widths of layers 1 to l - 1). A run's step stays in the core's cache: buffers hold one
 run at a time, and a weight's gradient is made some rows at a time and used up before the next.
 """
 
@@ -11,11 +11,12 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from paribus.training.cpu.activations import relu
+from paribus.training.cpu.activations import activate
+from paribus.training.cpu.classification_losses import binary_cross_entropy, cross_entropy, weighted_cross_entropy
 from paribus.training.cpu.compiling import compiled
-from paribus.training.cpu.losses import cross_entropy, mse
 from paribus.training.cpu.matmul import matmul
 from paribus.training.cpu.parameters import Layers
+from paribus.training.cpu.regression_losses import huber, l1, mse
 from paribus.training.cpu.sparse_matmul import skipping_buffers, zero_skipping_matmul
 from paribus.training.cpu.transpose import transpose
 
@@ -25,14 +26,43 @@ GRADIENT_ROWS: Final = 48
 """Rows of a weight's gradient that are made and used up at a time: whole tiles of `SKIP_ROWS`."""
 
 
+LOSS_CODES: Final = {"cross-entropy": 0, "binary-cross-entropy": 1, "mse": 2, "l1": 3, "huber": 4}
+"""What compiled code calls each loss; those of classes come first."""
+_CROSS_ENTROPY, _BINARY_CROSS_ENTROPY, _MSE, _L1, _HUBER = LOSS_CODES.values()
+
+
+class LossArrays(NamedTuple):
+    """The loss of every run: its kind, one of `LOSS_CODES`, and the hyperparameters of each run.
+
+    Label smoothing (run,), class weights (run, class) float32, whether classes or examples are `weighted`, and Huber's
+    delta (run,) float32.
+    """
+
+    kind: int
+    smoothing: Any
+    class_weights: Any
+    weighted: bool
+    deltas: Any
+
+
+class Targets(NamedTuple):
+    """What outputs are compared with, in the order of a batch's rows: classes (row,), weights (row,) of the examples
+    for a weighted loss, and numbers (row, at least output), which are the inputs where a network reconstructs them."""
+
+    labels: Any
+    weights: Any
+    numbers: Any
+
+
 class Buffers(NamedTuple):
     """Workspace of one run's pass, float32.
 
-    Activations, their gradients, a transposed weight, part of a weight's gradient, two rows (unit,) of sums over the
-    batch, and the buffers of matmuls that skip zeros.
+    Activations, their derivatives and gradients, a transposed weight, part of a weight's gradient, two rows (unit,) of
+    sums over the batch, and the buffers of matmuls that skip zeros.
     """
 
     values: Any
+    derivatives: Any
     gradients: Any
     transposed: Any
     weight_gradient: Any
@@ -44,19 +74,19 @@ class Buffers(NamedTuple):
 def buffers(layers: Layers, rows: int) -> Buffers:
     """Workspace for batches of up to `rows` examples."""
     count, widest = rows * int(layers.widths[1:].sum()), int(layers.widths.max())
-    sizes = count, count, int(layers.sizes.max()), GRADIENT_ROWS * widest, widest, widest
+    sizes = count, count, count, int(layers.sizes.max()), GRADIENT_ROWS * widest, widest, widest
     skipping = skipping_buffers(max(rows, GRADIENT_ROWS), rows, int(layers.widths[1]))
     return Buffers(*(np.zeros(size, np.float32) for size in sizes), skipping)
 
 
 @compiled
-def output_block(widths: Any, has_classes: bool) -> int:
+def output_block(widths: Any, loss_kind: int) -> int:
     """How many of the last layer's outputs are computed at a time.
 
     The error of a number is its own. Classes are normalised together, and a weight with fewer outputs than inputs is
     stored by inputs, so its outputs are not adjacent.
     """
-    return widths[-1] if has_classes or widths[-2] >= widths[-1] else OUTPUT_BLOCK
+    return widths[-1] if loss_kind < _MSE or widths[-2] >= widths[-1] else OUTPUT_BLOCK
 
 
 @compiled
@@ -111,5 +141,38 @@ def linear(
 def hidden(layers: Any, parameters: Any, work: Any, layer: int, inputs: Any, steps: Any, rows: int) -> Any:
     """A hidden layer's activations (row, unit)."""
     values = linear(layers, parameters, work, layer, 0, layers.widths[layer + 1], inputs, steps, rows)
-    relu(values, bias_of(layers, parameters, layer))
+    activate(
+        values,
+        layer_values(work.derivatives, layers.widths, layer + 1, rows),
+        bias_of(layers, parameters, layer),
+        layers.activations[layer],
+        layers.slopes[layer],
+        layers.units[layer + 1],
+    )
     return values
+
+
+@compiled
+def loss_and_gradient(
+    layers: Any, parameters: Any, work: Any, loss: Any, run: int, output: Any, first: int, targets: Any
+) -> tuple[float, int]:
+    """These outputs' share of the mean loss, and the hits, for the last layer's outputs (row, output) without bias, from
+    output `first` on. `output` becomes its own gradient, and `work.bias_gradient` the bias' gradient."""
+    columns, outputs = output.shape[1], layers.outputs
+    bias = bias_of(layers, parameters, len(layers.widths) - 2)[first : first + columns]
+    bias_gradient, sums = work.bias_gradient[:columns], work.column_sums
+    if loss.kind == _CROSS_ENTROPY:
+        smoothing = loss.smoothing[run]
+        if loss.weighted:
+            weights = loss.class_weights[run]
+            return weighted_cross_entropy(
+                output, bias, bias_gradient, targets.labels, smoothing, outputs, weights, targets.weights
+            )
+        return cross_entropy(output, bias, bias_gradient, targets.labels, smoothing, outputs)
+    if loss.kind == _BINARY_CROSS_ENTROPY:
+        return binary_cross_entropy(output, bias, bias_gradient, targets.labels)
+    if loss.kind == _MSE:
+        return mse(output, bias, bias_gradient, targets.numbers, first, outputs, sums), 0
+    if loss.kind == _L1:
+        return l1(output, bias, bias_gradient, targets.numbers, first, outputs, sums), 0
+    return huber(output, bias, bias_gradient, targets.numbers, first, outputs, sums, loss.deltas[run]), 0

@@ -1,0 +1,239 @@
+"""What a study cost: model-epochs, time and energy by run and arm, beside forecasts and the reference's figures.
+
+Runs train together in cohorts, so a run's time and energy are its share of its cohort's work. Energy without a meter
+or a model is unknown, and one unknown part makes a sum unknown. No place is guessed: CO2 is given only for a grid
+intensity that the user names. A run that several studies share was trained once, and counts in each of them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from paribus.analysis.results import Results
+from paribus.analysis.run import Run
+from paribus.analysis.wording import listed, number
+from paribus.energy.carbon import CARBONTRACKER, Grid, carbon_g
+from paribus.energy.meters import Tag
+from paribus.store.records import Forecast, UsageRecord
+from paribus.units import JOULES_PER_KWH, duration, kwh
+
+_WORST: tuple[Tag, ...] = ("unknown", "modelled", "measured")
+
+
+@dataclass(frozen=True)
+class RunCost:
+    """One run's share: `wall_s` and `cpu_s` of its cohorts' time, `energy_j` None where the tag is `unknown`."""
+
+    arm: str
+    replicate: int
+    model_epochs: int
+    wall_s: float
+    cpu_s: float
+    energy_j: float | None
+    tag: Tag
+
+
+@dataclass(frozen=True)
+class ArmCost:
+    """The runs of an arm together; `arm` is empty for the whole study. CO2 in grams, None without a grid intensity."""
+
+    arm: str
+    runs: int
+    model_epochs: int
+    wall_s: float
+    cpu_s: float
+    energy_j: float | None
+    tag: Tag
+    energy_per_model_epoch_j: float | None
+    co2_g: float | None
+
+
+@dataclass(frozen=True)
+class ScoredForecast:
+    """A forecast made before training beside what was then used; a ratio is used over expected, None if not known."""
+
+    made_at: str
+    basis: str
+    expected_model_epochs: int
+    used_model_epochs: int
+    expected_wall_s: float
+    used_wall_s: float
+    wall_ratio: float | None
+    expected_energy_j: float | None
+    used_energy_j: float | None
+    energy_ratio: float | None
+
+
+@dataclass(frozen=True)
+class Tracker:
+    """A footprint that others predicted, and the constants in it: grid intensity and overhead of a data centre."""
+
+    device: str
+    epochs: int
+    wall_s: float
+    epoch_kwh: float
+    energy_kwh: float
+    co2_g: float
+    car_km: float
+    grid: Grid
+
+    @property
+    def device_kwh(self) -> float:
+        """The energy without the overhead factor."""
+        return self.energy_kwh / self.grid.overhead
+
+
+TRACKER = Tracker("an RTX 3070", 1500, 11 * 60 + 39, 0.000010, 0.015426, 4.538467, 0.037695, CARBONTRACKER)
+"""The reference report's CarbonTracker prediction. Its two constants are said nowhere in that report."""
+
+
+def run_costs(results: Results) -> tuple[RunCost, ...]:
+    """The cost of every run that has trained, in the study's order."""
+    trained = {run_id for record in results.usage for run_id in record.shares}
+    return tuple(_run_cost(run, results.usage) for run in results.runs if run.id in trained)
+
+
+def arm_costs(results: Results, grid: Grid | None = None) -> tuple[ArmCost, ...]:
+    """The cost of every arm that has trained; CO2 where the user says what the electricity is made of."""
+    by_arm: defaultdict[str, list[RunCost]] = defaultdict(list)
+    for cost in run_costs(results):
+        by_arm[cost.arm].append(cost)
+    return tuple(_summed(arm, by_arm[arm], grid) for arm in results.arms if arm in by_arm)
+
+
+def total(results: Results, grid: Grid | None = None) -> ArmCost:
+    """The cost of the whole study, each run once even where two arms share it."""
+    once = {results.run(cost.arm, cost.replicate): cost for cost in run_costs(results)}
+    by_id = {run.id: cost for run, cost in once.items() if run is not None}
+    return _summed("", by_id.values(), grid)
+
+
+def methods(results: Results) -> tuple[Mapping[str, object], ...]:
+    """The ways in which the study's energy was measured or modelled, constants included, each once."""
+    ways = (dict(record.method) for record in results.usage)
+    return tuple({json.dumps(way, sort_keys=True, default=str): way for way in ways}.values())
+
+
+def scored_forecasts(results: Results) -> tuple[ScoredForecast, ...]:
+    """Every forecast beside the usage that began after it and before the next one; those with none are left out."""
+    forecasts = sorted(results.forecasts, key=lambda forecast: _seconds(forecast.made_at))
+    ends = [*(_seconds(forecast.made_at) for forecast in forecasts[1:]), math.inf]
+    found: list[ScoredForecast] = []
+    for forecast, end in zip(forecasts, ends, strict=False):
+        begin = _seconds(forecast.made_at)
+        used = [record for record in results.usage if begin <= _seconds(record.started_at) < end]
+        if used:
+            found.append(_scored(forecast, used))
+    return tuple(found)
+
+
+def tracker_for(results: Results) -> Tracker | None:
+    """The reference's tracker figures, where a study compares networks of several sizes, trained as long as those.
+
+    Only for studies with published figures: others have nothing to do with the reference.
+    """
+    recipes = [results.recipe(arm) for arm in dict.fromkeys(entry.arm for entry in results.study.published)]
+    sizes = {recipe.network.hidden for recipe in recipes if recipe.training.epochs == TRACKER.epochs}
+    return TRACKER if len(sizes) > 1 else None
+
+
+def tracker_sentence(tracker: Tracker) -> str:
+    """The tracker's figures with their hidden constants spelled out."""
+    return (
+        f"The reference's tracker predicted, for {tracker.epochs:,} epochs of one run on {tracker.device}, "
+        f"{duration(tracker.wall_s)}, {tracker.energy_kwh:.6f} kWh and {tracker.co2_g:.2f} g CO2eq "
+        f"({1000 * tracker.car_km:.0f} m by car). Two constants are in this that it does not tell: "
+        f"{tracker.grid.g_per_kwh:g} g/kWh, a fallback for Europe in 2017 and not the place's own grid, and a factor "
+        f"of {tracker.grid.overhead:g} for the overhead of a data centre, where there was none: without it, "
+        f"{tracker.device_kwh:.6f} kWh ({number(tracker.device_kwh * JOULES_PER_KWH)} J)."
+    )
+
+
+def _run_cost(run: Run, usage: Iterable[UsageRecord]) -> RunCost:
+    own = [record for record in usage if run.id in record.shares]
+    known = [record.energy_j * record.shares[run.id] for record in own if record.energy_j is not None]
+    return RunCost(
+        arm=run.arm,
+        replicate=run.replicate,
+        model_epochs=run.epochs_done,
+        wall_s=math.fsum(record.wall_s * record.shares[run.id] for record in own),
+        cpu_s=math.fsum(record.cpu_s * record.shares[run.id] for record in own),
+        energy_j=math.fsum(known) if len(known) == len(own) else None,
+        tag=_worst(record.tag if record.energy_j is not None else "unknown" for record in own),
+    )
+
+
+def _summed(arm: str, costs: Iterable[RunCost], grid: Grid | None) -> ArmCost:
+    costs = list(costs)
+    epochs = sum(cost.model_epochs for cost in costs)
+    known = [cost.energy_j for cost in costs if cost.energy_j is not None]
+    energy = math.fsum(known) if costs and len(known) == len(costs) else None
+    return ArmCost(
+        arm=arm,
+        runs=len(costs),
+        model_epochs=epochs,
+        wall_s=math.fsum(cost.wall_s for cost in costs),
+        cpu_s=math.fsum(cost.cpu_s for cost in costs),
+        energy_j=energy,
+        tag=_worst(cost.tag for cost in costs),
+        energy_per_model_epoch_j=energy / epochs if energy is not None and epochs else None,
+        co2_g=None if energy is None or grid is None else carbon_g(energy, grid),
+    )
+
+
+def _scored(forecast: Forecast, used: list[UsageRecord]) -> ScoredForecast:
+    wall = _elapsed(used)
+    known = [record.energy_j for record in used if record.energy_j is not None]
+    energy = math.fsum(known) if len(known) == len(used) else None
+    expected = forecast.energy_j
+    return ScoredForecast(
+        made_at=forecast.made_at,
+        basis=forecast.basis,
+        expected_model_epochs=forecast.model_epochs,
+        used_model_epochs=sum(record.model_epochs for record in used),
+        expected_wall_s=forecast.wall_s,
+        used_wall_s=wall,
+        wall_ratio=wall / forecast.wall_s if forecast.wall_s > 0 else None,
+        expected_energy_j=expected,
+        used_energy_j=energy,
+        energy_ratio=energy / expected if energy is not None and expected else None,
+    )
+
+
+def _elapsed(usage: Iterable[UsageRecord]) -> float:
+    """Seconds during which at least one session trained: cohorts may train side by side."""
+    elapsed, covered = 0.0, -math.inf
+    sessions = ((_seconds(record.started_at), record.wall_s) for record in usage)
+    for begin, end in sorted((begin, begin + wall_s) for begin, wall_s in sessions):
+        elapsed += max(0.0, end - max(begin, covered))
+        covered = max(covered, end)
+    return elapsed
+
+
+def _worst(tags: Iterable[Tag]) -> Tag:
+    seen = set(tags)
+    for tag in _WORST:
+        if tag in seen:
+            return tag
+    return "unknown"
+
+
+def _seconds(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()
+
+
+def energy_sentence(cost: ArmCost, grid: Grid | None = None) -> str:
+    """Energy with its tag, and CO2 with the grid that it rests on, as far as they are known."""
+    if cost.energy_j is None:
+        return "The energy is unknown: nothing here could measure or model it."
+    parts = [f"{number(cost.energy_j)} J ({kwh(cost.energy_j):.6f} kWh, {cost.tag})"]
+    if cost.energy_per_model_epoch_j is not None:
+        parts.append(f"{number(cost.energy_per_model_epoch_j)} J a model-epoch")
+    if cost.co2_g is None or grid is None:
+        return f"Training took {listed(parts)}; no CO2 estimate, as no grid intensity was given."
+    return f"Training took {listed(parts)}; {number(cost.co2_g)} g CO2eq at {grid.g_per_kwh:g} g/kWh ({grid.source})."

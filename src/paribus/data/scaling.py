@@ -1,0 +1,41 @@
+"""How features are scaled, with figures of the training examples only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from paribus.data.pool import Features, Scaling, Split
+from paribus.spec.data import Scale
+
+_BLOCK_ROWS = 1024
+
+
+def fitted(scale: Scale, train: Split) -> Scaling:
+    """The scaling of `train`.
+
+    The centre is the mean of each feature. The factor is 1 over its standard deviation, the square root of the mean
+    squared difference from that mean (divided by the number of examples, not by one less); 1 for a feature that is the
+    same in all examples. Both are computed in float64 and rounded to float32 at the end.
+    """
+    if scale in ("none", "unit"):
+        return Scaling(None, None)
+    mean = sum(block.sum(axis=0, dtype=np.float64) for block in _blocks(train)) / len(train)
+    centre = np.asarray(mean, np.float32)
+    if scale == "centre":
+        return Scaling(centre, None)
+    squares = sum(np.square(block - mean).sum(axis=0) for block in _blocks(train))
+    first = train.take(slice(1)).inputs
+    constant = np.logical_and.reduce([(block == first).all(axis=0) for block in _blocks(train)])
+    # A constant feature's mean may be rounded, so its deviation is tested for here and not against 0. A deviation too
+    # small for a float32 has no factor in float32 either.
+    deviation = np.sqrt(squares / len(train))
+    deviation[constant | (deviation < np.finfo(np.float32).tiny)] = 1
+    return Scaling(centre, np.asarray(1 / deviation, np.float32))
+
+
+def _blocks(split: Split) -> Iterator[Features]:
+    """The inputs in blocks of rows: a pool of bytes never lies in memory as floats."""
+    for start in range(0, len(split), _BLOCK_ROWS):
+        yield split.take(slice(start, start + _BLOCK_ROWS)).inputs

@@ -1,0 +1,1 @@
+"""Stacked tensors on an accelerator, with PyTorch: the only part of training that imports it."""

@@ -1,0 +1,321 @@
+"""The arithmetic of losses, of all runs at once.
+
+A loss gives the gradient of a batch's mean loss at once. The loss itself is only recorded, example by example, and its
+means are computed for all batches at the epoch's end: an accelerator's launches cost more than this arithmetic.
+
+The mean over a batch is the sum of weight times loss over its examples, divided by the sum of the weights. An example
+weighs 1 or what the epoch says; with class weights, it weighs that times the weight of its class.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Final, cast, final
+
+import torch
+from torch import Tensor
+from typing_extensions import override
+
+from paribus.spec import losses as spec
+from paribus.training.torch.batches import Batches
+from paribus.training.torch.parameters import padded_width
+from paribus.training.torch.streams import StreamOfRuns
+
+
+class StackedLoss(ABC):
+    """One kind of loss, with each run's own parameters, on a set of examples in `batches`.
+
+    `rows` are places in the set. `outputs` (run, example, output) are padded, and may be overwritten; gradients are
+    padded with zeros. `inputs` (run, example, feature) are the targets where there are no others.
+    """
+
+    def __init__(self, losses: Sequence[spec.LossBase], outputs: int, batches: Batches, of_runs: StreamOfRuns) -> None:
+        self.losses, self.outputs, self.batches, self.of_runs = losses, outputs, batches, of_runs
+        counts = torch.tensor(batches.counts(), device=of_runs.device)
+        # a tensor, as sums of weights are: by a number, an accelerator would multiply by its inverse
+        self._counts = counts.double().unsqueeze(1)
+        self._one = torch.ones((), dtype=torch.float64, device=of_runs.device)
+        self._batch_of = torch.arange(len(batches), device=of_runs.device).repeat_interleave(
+            counts, output_size=batches.examples
+        )
+
+    @property
+    def factor(self) -> float:
+        """What `gradient` multiplies by besides an example's share in the mean."""
+        return 1.0
+
+    def begin(self, targets: Tensor | None, weights: Tensor | None) -> None:
+        """Take up the targets (stream, example) or (stream, example, output), and the weights (stream, example)."""
+        self._take(targets)
+        by_class = self.class_weights()
+        self._weights = self._one if weights is None else self.of_runs(weights).double()
+        self._sums, self._shares = self._counts, None
+        if weights is not None or by_class is not None:
+            self._sums = self.batches.sums(self._weights if by_class is None else self._weights * by_class)
+            shares = self.factor * self._weights / self._sums.index_select(0, self._batch_of).t()
+            self._shares = shares.float().unsqueeze(2)
+
+    def scale(self, rows: slice) -> Tensor | float:
+        """`factor` times the share of each example in its batch's mean: (run, example, 1), or one number."""
+        return self.factor / (rows.stop - rows.start) if self._shares is None else self._shares[:, rows]
+
+    def means(self) -> Tensor:
+        """The mean loss (batch, run) of each batch, float64."""
+        return self.batches.sums(self.by_example() * self._weights) / self._sums
+
+    @abstractmethod
+    def gradient(self, rows: slice, outputs: Tensor, inputs: Tensor) -> Tensor:
+        """Record a batch; the gradient of its mean loss by `outputs`."""
+
+    @abstractmethod
+    def record(self, rows: slice, outputs: Tensor, inputs: Tensor) -> None:
+        """Record examples."""
+
+    @abstractmethod
+    def by_example(self) -> Tensor:
+        """The loss (run, example) of the recorded examples, float64, times their class weights."""
+
+    @abstractmethod
+    def _take(self, targets: Tensor | None) -> None:
+        """See `begin`."""
+
+    def class_weights(self) -> Tensor | None:
+        """The weight of each example's class (run, example), float64; None where there are no class weights."""
+        return None
+
+    def correct(self) -> Tensor | None:
+        """How many of the recorded examples are put into their class (run,); None without classes."""
+        return None
+
+    def zeros(self, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+        """A buffer (run, *shape)."""
+        return torch.zeros(self.of_runs.runs, *shape, dtype=dtype, device=self.of_runs.device)
+
+    @cached_property
+    def gradient_buffer(self) -> Tensor:
+        """(run, example, output), whose padding nobody writes to."""
+        return self.zeros(self.batches.size, padded_width(self.outputs))
+
+
+@final
+class CrossEntropy(StackedLoss):
+    """`torch.nn.CrossEntropyLoss`.
+
+    With log-probabilities l_c, class c of C, weights w_c, the example's class y and smoothing s:
+
+        loss = -(1 - s) w_y l_y - s/C sum over c of w_c l_c
+        gradient by output c = exp(l_c) (sum over c of q_c) - q_c,    q_c = (1 - s) w_y [c = y] + s/C w_c
+
+    Runs without class weights have the same bits whether or not others have some: their weights and sums are then 1.
+    """
+
+    def __init__(self, losses: Sequence[spec.LossBase], outputs: int, batches: Batches, of_runs: StreamOfRuns) -> None:
+        super().__init__(losses, outputs, batches, of_runs)
+        own = cast("Sequence[spec.CrossEntropy]", losses)
+        smoothing = [loss.label_smoothing for loss in own]
+        self._smoothing = torch.tensor(smoothing, dtype=torch.float64, device=of_runs.device).unsqueeze(1)
+        self._class_weights = self._stacked([loss.class_weights for loss in own])
+        rest = self._smoothing / outputs * (1.0 if self._class_weights is None else self._class_weights)
+        self._rest = rest.float().unsqueeze(1)
+        self._of_label = (self._smoothing - 1).float().unsqueeze(2).expand(-1, batches.examples, 1)
+        self._l_label, self._l_mean = self.zeros(batches.examples), self.zeros(batches.examples)
+        self._hits = self.zeros(batches.examples, dtype=torch.bool)
+
+    def _stacked(self, weights: Sequence[tuple[float, ...] | None]) -> Tensor | None:
+        if all(one is None for one in weights):
+            return None
+        rows = [one or (1.0,) * self.outputs for one in weights]
+        return torch.tensor(rows, dtype=torch.float64, device=self.of_runs.device)
+
+    @override
+    def _take(self, targets: Tensor | None) -> None:
+        assert targets is not None
+        self._labels = self.of_runs(targets)
+        self._of_examples = None
+        if self._class_weights is not None:
+            self._of_examples = self._class_weights.gather(1, self._labels)
+            of_label = (1 - self._smoothing) * self._of_examples
+            self._of_label = -of_label.float().unsqueeze(2)
+            self._total = (of_label + self._smoothing * self._class_weights.mean(1, True)).float().unsqueeze(2)
+            self._l_weights = self._class_weights.float().unsqueeze(1)
+
+    @override
+    def class_weights(self) -> Tensor | None:
+        return self._of_examples
+
+    @override
+    def gradient(self, rows: slice, outputs: Tensor, inputs: Tensor) -> Tensor:
+        log_p = self._log_probabilities(rows, outputs)
+        padded = self.gradient_buffer[:, : log_p.shape[1]]
+        own = torch.exp(log_p, out=padded[:, :, : self.outputs])
+        if self._of_examples is not None:
+            own.mul_(self._total[:, rows])
+        own.sub_(self._rest).scatter_add_(2, self._labels[:, rows].unsqueeze(2), self._of_label[:, rows])
+        own.mul_(self.scale(rows))
+        return padded
+
+    @override
+    def record(self, rows: slice, outputs: Tensor, inputs: Tensor) -> None:
+        likeliest = self._log_probabilities(rows, outputs).argmax(2)
+        torch.eq(likeliest, self._labels[:, rows], out=self._hits[:, rows])
+
+    def _log_probabilities(self, rows: slice, outputs: Tensor) -> Tensor:
+        log_p = torch.log_softmax(outputs[:, :, : self.outputs], 2)
+        torch.gather(log_p, 2, self._labels[:, rows].unsqueeze(2), out=self._l_label[:, rows].unsqueeze(2))
+        weighted = log_p if self._of_examples is None else log_p * self._l_weights
+        torch.mean(weighted, 2, out=self._l_mean[:, rows])
+        return log_p
+
+    @override
+    def by_example(self) -> Tensor:
+        of_label = self._smoothing - 1 if self._of_examples is None else (self._smoothing - 1) * self._of_examples
+        # without smoothing a probability of 0 must not matter: 0 times its infinite logarithm is not a number
+        smooth = (self._smoothing * self._l_mean).masked_fill(self._smoothing == 0, 0.0)
+        return of_label * self._l_label - smooth
+
+    @override
+    def correct(self) -> Tensor | None:
+        return self._hits.sum(1)
+
+
+@final
+class BinaryCrossEntropy(StackedLoss):
+    """`torch.nn.BCEWithLogitsLoss` of one output z and classes y of 0 and 1.
+
+    loss = max(z, 0) + log(1 + exp(-|z|)) - y z, gradient = sigmoid(z) - y; an example is put into class 1 if z > 0.
+    """
+
+    def __init__(self, losses: Sequence[spec.LossBase], outputs: int, batches: Batches, of_runs: StreamOfRuns) -> None:
+        super().__init__(losses, outputs, batches, of_runs)
+        self._z = self.zeros(batches.examples)
+
+    @override
+    def _take(self, targets: Tensor | None) -> None:
+        assert targets is not None
+        self._labels = self.of_runs(targets.float())
+
+    @override
+    def gradient(self, rows: slice, outputs: Tensor, inputs: Tensor) -> Tensor:
+        self.record(rows, outputs, inputs)
+        padded = self.gradient_buffer[:, : outputs.shape[1]]
+        own = torch.sigmoid(outputs[:, :, :1], out=padded[:, :, :1])
+        own.sub_(self._labels[:, rows].unsqueeze(2)).mul_(self.scale(rows))
+        return padded
+
+    @override
+    def record(self, rows: slice, outputs: Tensor, inputs: Tensor) -> None:
+        self._z[:, rows].copy_(outputs[:, :, 0])
+
+    @override
+    def by_example(self) -> Tensor:
+        z = self._z.double()
+        return z.clamp_min(0.0) + z.abs().neg_().exp_().log1p_() - z * self._labels
+
+    @override
+    def correct(self) -> Tensor | None:
+        return ((self._z > 0) == (self._labels > 0)).sum(1)
+
+
+class _NumberLoss(StackedLoss):
+    """A loss of the errors e = output - target: the mean over an example's outputs."""
+
+    def __init__(self, losses: Sequence[spec.LossBase], outputs: int, batches: Batches, of_runs: StreamOfRuns) -> None:
+        super().__init__(losses, outputs, batches, of_runs)
+        self.recorded = self.zeros(batches.examples, dtype=torch.float64)
+
+    @abstractmethod
+    def derivative(self, rows: slice, errors: Tensor) -> Tensor:
+        """Record the loss, and give its derivative by each output over `factor`; 0 where the error is, as in padding.
+
+        `errors` may be overwritten.
+        """
+
+    @property
+    @override
+    def factor(self) -> float:
+        return 1.0 / self.outputs
+
+    @override
+    def _take(self, targets: Tensor | None) -> None:
+        self._targets = targets
+
+    @override
+    def gradient(self, rows: slice, outputs: Tensor, inputs: Tensor) -> Tensor:
+        return self.derivative(rows, self._errors(rows, outputs, inputs)).mul_(self.scale(rows))
+
+    @override
+    def record(self, rows: slice, outputs: Tensor, inputs: Tensor) -> None:
+        self.derivative(rows, self._errors(rows, outputs, inputs))
+
+    def _errors(self, rows: slice, outputs: Tensor, inputs: Tensor) -> Tensor:
+        return outputs.sub_(inputs if self._targets is None else self.of_runs(self._targets[:, rows]))
+
+    @override
+    def by_example(self) -> Tensor:
+        return self.recorded / self.outputs
+
+
+@final
+class MeanSquaredError(_NumberLoss):
+    """`torch.nn.MSELoss`: e^2, with derivative 2 e. The length of each example's errors is recorded."""
+
+    @property
+    @override
+    def factor(self) -> float:
+        return 2.0 / self.outputs
+
+    @override
+    def derivative(self, rows: slice, errors: Tensor) -> Tensor:
+        torch.linalg.vector_norm(errors, dim=2, dtype=torch.float64, out=self.recorded[:, rows])
+        return errors
+
+    @override
+    def by_example(self) -> Tensor:
+        return self.recorded.square() / self.outputs
+
+
+@final
+class MeanAbsoluteError(_NumberLoss):
+    """`torch.nn.L1Loss`: |e|, with derivative sign(e)."""
+
+    @override
+    def derivative(self, rows: slice, errors: Tensor) -> Tensor:
+        torch.linalg.vector_norm(errors, ord=1, dim=2, dtype=torch.float64, out=self.recorded[:, rows])
+        return errors.sign_()
+
+
+@final
+class Huber(_NumberLoss):
+    """`torch.nn.HuberLoss`: c (e - c / 2) with derivative c, where c is e clamped to -delta and delta.
+
+    Within delta that is e^2 / 2; beyond, delta (|e| - delta / 2).
+    """
+
+    def __init__(self, losses: Sequence[spec.LossBase], outputs: int, batches: Batches, of_runs: StreamOfRuns) -> None:
+        super().__init__(losses, outputs, batches, of_runs)
+        deltas = [loss.delta for loss in cast("Sequence[spec.Huber]", losses)]
+        self._delta = torch.tensor(deltas, device=of_runs.device).view(-1, 1, 1)
+
+    @override
+    def derivative(self, rows: slice, errors: Tensor) -> Tensor:
+        clamped = errors.clamp(-self._delta, self._delta)
+        loss = errors.sub_(clamped, alpha=0.5).mul_(clamped)
+        torch.sum(loss, 2, dtype=torch.float64, out=self.recorded[:, rows])
+        return clamped
+
+
+LOSSES: Final[dict[str, type[StackedLoss]]] = {
+    "cross-entropy": CrossEntropy,
+    "binary-cross-entropy": BinaryCrossEntropy,
+    "mse": MeanSquaredError,
+    "l1": MeanAbsoluteError,
+    "huber": Huber,
+}
+"""The arithmetic of each kind of loss."""
+
+
+def evaluated(loss: spec.LossBase) -> spec.LossBase:
+    """What is evaluated where `loss` is minimised: the same without label smoothing."""
+    return loss.model_copy(update={"label_smoothing": 0.0}) if isinstance(loss, spec.CrossEntropy) else loss

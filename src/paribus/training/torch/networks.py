@@ -1,0 +1,107 @@
+"""Stacked networks as the engine contract has them: states, evaluation and outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from paribus.spec.losses import LossBase
+from paribus.training.engine import (
+    Architecture,
+    Evaluation,
+    Forward,
+    Inputs,
+    Integers,
+    Networks,
+    State,
+    Targets,
+)
+from paribus.training.torch import transfer
+from paribus.training.torch.batches import Batches
+from paribus.training.torch.graphs import Replayed
+from paribus.training.torch.inputs import ScaledInputs, Uploads
+from paribus.training.torch.losses import LOSSES, evaluated
+from paribus.training.torch.parameters import Parameters
+from paribus.training.torch.propagation import ForwardPass
+from paribus.training.torch.streams import StreamOfRuns
+
+_EVALUATED_VALUES = 2**19
+"""Evaluation takes as many examples at a time as have so many values in the widest layer of a run, 2 MiB: few launches,
+and memory for a thousand runs."""
+_EVALUATED_EXAMPLES = 256
+"""That number of examples is a multiple of this one, which is the least."""
+
+
+@final
+class StackedNetworks(Networks):
+    """Networks whose parameters are one tensor on a device; `of_runs` has the stream of each."""
+
+    def __init__(
+        self, architecture: Architecture, parameters: Parameters, of_runs: StreamOfRuns, uploads: Uploads
+    ) -> None:
+        self._architecture, self._parameters = architecture, parameters
+        self._of_runs, self._uploads = of_runs, uploads
+        self._device, self._widths = parameters.device, parameters.layout.padded
+
+    @property
+    def runs(self) -> int:
+        return self._parameters.runs
+
+    def state(self, run: int) -> State:
+        return self._parameters.state(run)
+
+    def evaluator(
+        self, inputs: Inputs, rows: Sequence[Integers], targets: Sequence[Targets] | None, loss: LossBase
+    ) -> Callable[[], Evaluation]:
+        of_runs, examples = self._of_runs, len(rows[0])
+        if len(rows) not in (1, of_runs.streams):
+            raise ValueError(f"{len(rows)} sets of rows for {of_runs.streams} streams")
+        order = transfer.to_device(np.stack(list(rows)), self._device)
+        goals = None if targets is None else self._targets(np.stack(list(targets)))
+        scaled = ScaledInputs(inputs, self._widths[0], self._uploads, self._device)
+        forward = ForwardPass(self._parameters, self._architecture.activations)
+        losses = [evaluated(loss)] * self.runs
+        criterion = LOSSES[loss.kind](losses, self._architecture.widths[-1], Batches(examples, examples), of_runs)
+        # the same for any number of runs, for the shape of a matmul can decide how it adds
+        at_once = max(_EVALUATED_VALUES // max(self._widths) // _EVALUATED_EXAMPLES, 1) * _EVALUATED_EXAMPLES
+        found = torch.zeros(2, self.runs, dtype=torch.float64, device=self._device)
+
+        def evaluate() -> None:
+            criterion.begin(goals, None)
+            for some in Batches(examples, at_once):
+                seen = of_runs(scaled(order[:, some]))
+                criterion.record(some, forward(seen), seen)
+            found[0] = criterion.means()[0]
+            correct = criterion.correct()
+            if correct is not None:
+                found[1] = correct
+
+        replayed = Replayed(evaluate, self._device)
+
+        def call() -> Evaluation:
+            replayed()
+            mean, correct = transfer.to_host(found)
+            return Evaluation(mean, correct.astype(np.int64) if loss.has_classes else None)
+
+        return call
+
+    def forward(self, inputs: Inputs, rows: Integers, *, activations: bool = False) -> Forward:
+        scaled = ScaledInputs(inputs, self._widths[0], self._uploads, self._device)
+        order = transfer.to_device(rows, self._device).unsqueeze(0)
+        forward = ForwardPass(self._parameters, self._architecture.activations)
+        outputs = forward(self._of_runs(scaled(order)))
+        widths = self._architecture.widths
+        hidden = zip(forward.hidden, widths[1:-1], strict=True) if activations else ()
+        return Forward(
+            np.ascontiguousarray(transfer.to_host(outputs[:, :, : widths[-1]])),
+            tuple(np.ascontiguousarray(transfer.to_host(values[:, :, :width])) for values, width in hidden),
+        )
+
+    def _targets(self, targets: Targets) -> Tensor:
+        """Classes (stream, example), or numbers (stream, example, output) with zeros up to the padded width."""
+        numbers = targets.ndim == 3
+        return transfer.to_device(transfer.padded(targets, self._widths[-1]) if numbers else targets, self._device)

@@ -1,0 +1,138 @@
+"""Runs in training on a device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import final
+
+import torch
+from torch import Tensor
+
+from paribus.training.engine import Architecture, Doubles, Epoch, Inputs, Networks, RunSettings, Session, State
+from paribus.training.torch import transfer
+from paribus.training.torch.batches import Batches
+from paribus.training.torch.clipping import clipping
+from paribus.training.torch.dropout import Dropout
+from paribus.training.torch.graphs import Replayed
+from paribus.training.torch.inputs import ScaledInputs, Uploads
+from paribus.training.torch.losses import LOSSES
+from paribus.training.torch.networks import StackedNetworks
+from paribus.training.torch.optimizers import OPTIMIZERS
+from paribus.training.torch.parameters import Parameters
+from paribus.training.torch.propagation import BackwardPass, ForwardPass
+from paribus.training.torch.streams import StreamOfRuns
+from paribus.training.torch.transfer import Array
+
+
+@final
+class StackedSession(Session):
+    """Trains every run of a session, an epoch at a time."""
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        inputs: Inputs,
+        runs: Sequence[RunSettings],
+        streams: Sequence[int],
+        states: Sequence[State],
+        *,
+        batch_size: int,
+        steps: int,
+        uploads: Uploads,
+        device: torch.device,
+    ) -> None:
+        self._architecture, self._runs, self._batch_size = architecture, runs, batch_size
+        self._parameters = Parameters(architecture.widths, states, device)
+        self._of_runs = StreamOfRuns(streams, device)
+        self._inputs = ScaledInputs(inputs, self._parameters.layout.padded[0], uploads, device)
+        self._networks = StackedNetworks(architecture, self._parameters, self._of_runs, uploads)
+        self._forward = ForwardPass(self._parameters, architecture.activations)
+        self._backward = BackwardPass(self._parameters, self._forward)
+        self._clip = clipping([run.clip for run in runs], self._backward.gradients)
+        optimizers, values = [run.optimizer for run in runs], self._parameters.values
+        buffers = {
+            name: self._parameters.stack(states, f"{name}/") if steps else torch.zeros_like(values)
+            for name in optimizers[0].buffers
+        }
+        self._optimizer = OPTIMIZERS[optimizers[0].kind](optimizers, values, self._backward.gradients, buffers)
+        self._steps = torch.tensor([steps], device=device)
+        self._program: _Program | None = None
+
+    @property
+    def networks(self) -> Networks:
+        return self._networks
+
+    def state(self, run: int) -> State:
+        return self._parameters.state(run, self._optimizer.buffers)
+
+    def train_epoch(self, epoch: Epoch) -> Doubles:
+        arrays = _arrays(epoch, self._parameters.layout.padded[-1])
+        if self._program is None or not self._program.fits(arrays):
+            self._program = self._bind(arrays)
+        return self._program(arrays)
+
+    def _bind(self, arrays: Mapping[str, Array]) -> _Program:
+        """What trains epochs whose arrays have these shapes."""
+        held = {name: transfer.to_device(array, self._parameters.device) for name, array in arrays.items()}
+        order, rates = held["order"], held["learning_rates"].unsqueeze(2)
+        momenta = held["momenta"].unsqueeze(2) if "momenta" in held else None
+        batches = Batches(order.shape[1], self._batch_size)
+        loss = LOSSES[self._runs[0].loss.kind](
+            [run.loss for run in self._runs], self._architecture.widths[-1], batches, self._of_runs
+        )
+        dropout = self._dropout(len(batches))
+        ahead = torch.arange(1, len(batches) + 1, device=order.device).view(-1, 1, 1)
+        losses = torch.zeros(len(batches), len(self._runs), dtype=torch.float64, device=order.device)
+
+        def train() -> None:
+            self._optimizer.begin(rates, momenta, self._steps + ahead)
+            self._steps.add_(len(batches))
+            loss.begin(held.get("targets"), held.get("weights"))
+            if dropout is not None:
+                dropout.begin(held["dropout_keys"])
+            for batch, rows in enumerate(batches):
+                inputs = self._of_runs(self._inputs(order[:, rows]))
+                masks = None if dropout is None else dropout.masks(batch, rows.stop - rows.start)
+                outputs = self._forward(inputs, masks)
+                self._backward(loss.gradient(rows, outputs, inputs), masks)
+                if self._clip is not None:
+                    self._clip()
+                self._optimizer.step(batch)
+            losses.copy_(loss.means())
+
+        return _Program(held, Replayed(train, order.device), losses)
+
+    def _dropout(self, batches: int) -> Dropout | None:
+        shares = [run.dropout for run in self._runs]
+        if not any(shares) or not self._architecture.activations:
+            return None
+        return Dropout(shares, self._architecture, self._of_runs, self._batch_size, batches)
+
+
+@dataclass(frozen=True)
+class _Program:
+    """An epoch's training, bound to `held`: tensors that stay in place, into which each epoch's arrays are copied."""
+
+    held: Mapping[str, Tensor]
+    train: Replayed
+    losses: Tensor
+
+    def fits(self, arrays: Mapping[str, Array]) -> bool:
+        return {name: tuple(tensor.shape) for name, tensor in self.held.items()} == {
+            name: array.shape for name, array in arrays.items()
+        }
+
+    def __call__(self, arrays: Mapping[str, Array]) -> Doubles:
+        for name, tensor in self.held.items():
+            tensor.copy_(transfer.to_device(arrays[name], tensor.device))
+        self.train()
+        return transfer.to_host(self.losses)
+
+
+def _arrays(epoch: Epoch, outputs: int) -> dict[str, Array]:
+    """The arrays that an epoch has, by name, with numbers to be predicted padded to `outputs`."""
+    named = {field.name: getattr(epoch, field.name) for field in fields(epoch)}
+    if epoch.targets is not None and epoch.targets.ndim == 3:
+        named["targets"] = transfer.padded(epoch.targets, outputs)
+    return {name: array for name, array in named.items() if array is not None}

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.numpy import save
+
+from paribus.execution import unpickling
+from paribus.store.workspace import Workspace
+
+Paribus = Callable[..., Any]
+
+
+@pytest.fixture
+def weights(paribus: Paribus, course: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file of what arm `fast`, replicate 1, of the recorded study `course` chose by validation accuracy."""
+    assert paribus("run", course).code == 0
+    with Workspace.open(Path("paribus-workspace")) as workspace:
+        study = workspace.study("course")
+        run = next(r for arm, replicate, r in workspace.runs_of(study.id) if (arm, replicate) == ("fast", 1))
+        chosen = next(s for s in workspace.selections(run.id) if s.rule == "max-val-accuracy")
+        tensors = workspace.tensors.get(chosen.tensors)
+    torch.save({name: torch.tensor(value) for name, value in tensors.items()}, "fast_0003.pt")
+    # the child, which tests of its own try, takes seconds to start
+    Path("told").write_bytes(save(tensors))
+    child = Path("child.py")
+    child.write_text(f"import sys; sys.stdout.buffer.write(open({str(Path('told').resolve())!r}, 'rb').read())")
+    monkeypatch.setattr(unpickling, "__file__", str(child.resolve()))
+    return Path("fast_0003.pt")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_network_stands_beside_the_recorded_run(paribus: Paribus, weights: Path) -> None:
+    before = contents(Path("paribus-workspace"))
+    result = paribus("weigh", weights, "course", "fast", "--replicate", "1", "--json")
+    assert (result.code, result.err) == (0, "")
+    told = json.loads(result.out)
+    keys = "file sha256 study arm replicate run layers measured recorded test notes"
+    assert list(told) == keys.split()
+    assert told["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert told["layers"] == [784, 4, 10]
+    recorded = told["recorded"]["max-val-accuracy"]
+    for metric in ("parameters", "weights", "val_accuracy", "train_accuracy", "dead_units", "hidden_units"):
+        assert told["measured"][metric] == recorded[metric], metric
+    assert told["measured"]["val_loss"] == pytest.approx(recorded["val_loss"], rel=1e-5)
+    assert told["recorded"].keys() == {"last", "max-val-accuracy"}
+    assert contents(Path("paribus-workspace")) == before
+
+
+def test_the_locked_drawer_stays_shut(paribus: Paribus, weights: Path) -> None:
+    result = paribus("weigh", weights, "course", "fast", "--json")
+    told = json.loads(result.out)
+    assert told["test"] is None
+    assert not any(metric.startswith("test") for metric in told["measured"])
+    assert any("the locked drawer stays shut" in note for note in told["notes"])
+
+
+def test_people_get_a_table(paribus: Paribus, weights: Path) -> None:
+    result = paribus("weigh", weights, "course.toml", "fast", "--replicate", 1)
+    assert result.code == 0
+    lines = [line.split() for line in result.out.splitlines()]
+    assert lines[0] == ["fast_0003.pt:", "784-4-10"]
+    heading = next(line for line in result.out.splitlines() if line.startswith("metric"))
+    assert [word in heading for word in ("the file", "recorded at last", "recorded at max-val-accuracy")] == [True] * 3
+    (accuracy,) = (line for line in lines if line[:1] == ["val_accuracy"])
+    assert accuracy[1] == accuracy[3]
+    assert "the locked drawer stays shut" in result.err
+
+
+def test_without_a_recorded_run_the_file_stands_alone(paribus: Paribus, weights: Path, tmp_path: Path) -> None:
+    result = paribus("weigh", weights, "course.toml", "slow", "--workspace", tmp_path / "none", "--json")
+    assert result.code == 0
+    told = json.loads(result.out)
+    assert told["recorded"] is None
+    assert any("not recorded" in note for note in told["notes"])
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (("fast_0003.pt", "course", "fats"), "did you mean fast?"),
+        (("fast_0003.pt", "coarse", "fast"), "must be a built-in study"),
+        (("fast_0003.pt", "course", "fast", "--replicate", "2"), "from 0 to 1"),
+        (("fast_0003.pt", "course", "fast", "--replicate", "-1"), "from 0 to 1"),
+        (("fast_0003.pt", "course", "fast", "--replicate", "²"), "from 0 to 1"),
+        (("none.pt", "course", "fast"), "none.pt: must be a file that can be read"),
+        ((".", "course", "fast"), "must be a file"),
+        (("course.toml", "course", "fast"), "must be a state dict"),
+        (("fast_0003.pt", "selection", "fixed"), "784-32-10"),
+    ],
+)
+def test_mistakes_are_one_line(paribus: Paribus, weights: Path, argv: tuple[str, ...], says: str) -> None:
+    before = contents(Path())
+    result = paribus("weigh", *argv[:3], *(f"{a}={b}" for a, b in zip(argv[3::2], argv[4::2], strict=True)))
+    assert (result.code, result.out) == (2, "")
+    assert len(result.lines) == 1
+    assert says in result.err
+    assert contents(Path()) == before
