@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paribus.spec import builtin
 from paribus.spec.notices import notices
 from paribus.spec.recipe import Recipe
 from paribus.spec.study import parse
@@ -24,6 +25,11 @@ def one(mini: str) -> str:
 
 def test_a_study_that_is_as_meant_has_no_notices(mini: str) -> None:
     assert of(mini) == ()
+
+
+@pytest.mark.parametrize("name", builtin.NAMES)
+def test_built_in_studies_have_no_notices(name: str) -> None:
+    assert of(builtin.text(name)) == ()
 
 
 SCHEDULES = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Any, LiteralString
+from typing import Annotated, Any, LiteralString, cast
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import AfterValidator, AllowInfNan, BaseModel, BeforeValidator, ConfigDict, Strict, StringConstraints
@@ -25,7 +25,9 @@ def named(default: str | None = None) -> BeforeValidator:
     def written_out(value: Any) -> Any:
         if isinstance(value, str):
             return {"kind": value}
-        return {"kind": default, **value} if default and isinstance(value, dict) else value
+        if default and isinstance(value, dict):
+            return {"kind": default, **cast("dict[str, Any]", value)}
+        return value
 
     return BeforeValidator(written_out)
 
