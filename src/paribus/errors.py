@@ -17,7 +17,7 @@ class Exit(IntEnum):
 
 
 CHANGE_IT_THERE = "change it there"
-"""The remedy for a wrong value. Where an option gave the value, the command line names the option instead."""
+"""The remedy for a wrong value. Where `--set` gave the value, messages name that option instead."""
 
 
 class UserError(Exception):

@@ -14,6 +14,7 @@ import pytest
 from paribus.analysis.results import Results
 from paribus.analysis.run import Run
 from paribus.data import faces
+from paribus.data.pool import whole
 from paribus.spec import builtin
 from paribus.spec.dataset import Dataset
 from paribus.spec.recipe import Recipe
@@ -95,7 +96,7 @@ class Maker:
         self.epochs = max(arm.recipe.training.epochs for arm in self.study.arms)
         self.states = states or {}
         self.tensors = Folder()
-        self.images = faces.pool().inputs.reshape(400, -1) if self.study.name == "faces" else None
+        self.images = whole(faces.pool()).inputs if self.study.name == "faces" else None
         if self.images is not None:
             mean = self.images.mean(0)
             values, vectors = np.linalg.eigh((self.images - mean) @ (self.images - mean).T)

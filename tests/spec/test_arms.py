@@ -20,6 +20,15 @@ def test_factors_are_crossed_and_arms_named_after_their_levels() -> None:
     assert found == ["lr=0.001, nesterov=true", "lr=0.01, nesterov=true"]
 
 
+def test_a_level_that_is_a_table_is_named_by_its_kind() -> None:
+    assert names({"schedule": ["constant", {"kind": "cosine"}, {"kind": "cosine", "min_lr": 1e-5}]}) == [
+        "schedule=constant",
+        "schedule=cosine",
+        "schedule=cosine(min_lr=1e-05)",
+    ]
+    assert names({"data.limit": [{"train": 50, "test": 60}]}) == ["limit=(train=50, test=60)"]
+
+
 def test_levels_land_in_their_tables() -> None:
     entries = arm_entries({"factors": {"optimizer.lr": [0.1], "network.hidden": [[32, 16]]}}, HERE)
     assert entries == [

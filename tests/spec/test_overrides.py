@@ -61,6 +61,8 @@ def test_another_kind_replaces_the_table_whole() -> None:
         ("activation", ["relu", "tanh"], {"kind": "elu"}, {"kind": "elu"}),
         ("activation", "relu", ["relu", "tanh"], ["relu", "tanh"]),
         ("network", {"hidden": [8]}, {"kind": "mlp", "dropout": 0.5}, {"hidden": [8], "kind": "mlp", "dropout": 0.5}),
+        ("network", {"hidden": [8]}, "mlp", {"hidden": [8], "kind": "mlp"}),
+        ("loss", {"label_smoothing": 0.1}, "cross-entropy", {"label_smoothing": 0.1, "kind": "cross-entropy"}),
         ("network", {"hidden": [8]}, {"kind": "autoencoder"}, {"kind": "autoencoder"}),
         ("network", {"kind": "autoencoder", "hidden": [8]}, {"kind": "mlp"}, {"kind": "mlp"}),
         ("title", "plain", {"by": "x"}, {"by": "x"}),

@@ -36,7 +36,8 @@ _MISTAKES = [
     ("training.clip", "{}", "key training.clip", "needs norm or value"),
     ("training.clip", "{ norm = 1, value = 2 }", "key training.clip", "not both"),
     ("training.clip", "1", "key training.clip", "must be a table, got 1"),
-    ("network", "mlp", "key network:", "must be a table, got 'mlp'"),
+    ("network", "3", "key network:", "must be a name or a table, got 3"),
+    ("network", "autoencoder", "key network.hidden", "must be given, got nothing; add hidden"),
     ("network.layers", "[8]", "key network.layers", "use one of hidden"),
     ("network.hidden", "784", "key network.hidden", "must be a list"),
     ("network.hidden", '["784", 8]', "key network.hidden[0]", "must be a whole number"),
@@ -187,6 +188,12 @@ def test_an_option_of_a_factor_is_named(mini: str) -> None:
         parse(text, place="mini.toml", overrides={"factors.optimizer.lr": "[0]"})
     with pytest.raises(UserError, match=r"key factors: must map .* \(in --set factors.optimizer.lr\)$"):
         parse(text, place="mini.toml", overrides={"factors.optimizer.lr": "0.1"})
+
+
+def test_a_level_that_is_there_twice_is_to_be_removed(mini: str) -> None:
+    text = mini[: mini.index("[[arms]]")] + '[factors]\n"optimizer.lr" = [0.1, 0.1]\n'
+    with pytest.raises(UserError, match=r"factors \(lr=0.1\), key name: arm names must differ.*; remove a level"):
+        parse(text, place="mini.toml")
 
 
 def test_a_kind_set_alone_over_keys_of_another_kind_asks_for_the_whole_table(mini: str) -> None:

@@ -151,7 +151,7 @@ def test_parts_that_fit_together_are_accepted(changes: dict[str, Any]) -> None:
     assert faces(**changes)
 
 
-def test_networks_are_told_apart_by_kind() -> None:
+def test_the_kind_decides_which_network_it_is() -> None:
     assert isinstance(faces().network, Autoencoder)
     assert isinstance(faces(network={"hidden": [3]}, loss="cross-entropy").network, Mlp)
 

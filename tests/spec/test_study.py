@@ -29,7 +29,7 @@ def test_a_study_says_what_its_file_says(mini: str) -> None:
     assert study.arm("steps").recipe.schedule.kind == "multi-step"
 
 
-def test_what_a_file_leaves_out_follows_from_its_first_arm(mini: str) -> None:
+def test_what_a_file_does_not_give_follows_from_its_first_arm(mini: str) -> None:
     study = parse(mini, place="mini")
     assert (study.title, study.control, study.deploy) == ("mini", "fixed", "last")
 

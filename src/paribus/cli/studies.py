@@ -40,9 +40,7 @@ def execute(arguments: argparse.Namespace) -> Exit:
     from paribus.spec import builtin
     from paribus.spec.study import parse
 
-    listed = [
-        _listed(parse(builtin.text(name), place=f"built-in study {name}"), None) for name in builtin.NAMES
-    ]
+    listed = [_listed(parse(builtin.text(name), place=f"built-in study {name}"), None) for name in builtin.NAMES]
     listed += _recorded(arguments.workspace)
     if arguments.json:
         print_json([asdict(study) for study in listed])

@@ -121,15 +121,15 @@ def _blocks(metrics: Sequence[str], columns: Sequence[list[str]]) -> Iterator[li
 
 def _ours(row: Row, replicates: int) -> str:
     """Mean and standard deviation, and the number of replicates where it differs from that of the arm."""
-    from paribus.analysis.wording import is_share
+    from paribus.spec.metrics import METRICS
 
     if not row.n:
         return "-"
-    value = format_mean(row.mean, row.sd, share=is_share(row.metric))
+    value = format_mean(row.mean, row.sd, share=METRICS[row.metric].is_share)
     return value if row.n == replicates else f"{value} (n = {row.n})"
 
 
 def _published(row: Row) -> str:
-    from paribus.analysis.wording import is_share
+    from paribus.spec.metrics import METRICS
 
-    return "" if row.published is None else format_mean(row.published, None, share=is_share(row.metric))
+    return "" if row.published is None else format_mean(row.published, None, share=METRICS[row.metric].is_share)

@@ -109,8 +109,7 @@ def _check(file: IO[bytes], path: Path, max_bytes: int) -> bool:
 
 
 def _converted(file: IO[bytes], path: Path, max_bytes: int) -> bytes:
-    """The tensors of a pickle, as the child process writes them. It is killed when it takes too long or writes too much.
-    """
+    """The tensors of a pickle, as the child process writes them. It is killed when it takes too long or writes too much."""
     if importlib.util.find_spec("torch") is None:
         rule, remedy = "needs PyTorch to be read", "install paribus[torch], or save the weights as safetensors"
         raise UserError(rule, given=Shown("a PyTorch file"), place=str(path), remedy=remedy)

@@ -83,7 +83,11 @@ def _levels(factors: object, place: Place) -> dict[str, list[Any]]:
 
 
 def _word(level: object) -> str:
-    """A level as part of an arm's name, in TOML's words."""
+    """A level as part of an arm's name: `0.1`, `true`, `32-16`, or `cosine(min_lr=1e-05)` for a table."""
+    table = as_table(level)
+    if table is not None:
+        others = ", ".join(f"{key}={_word(value)}" for key, value in table.items() if key != "kind")
+        return f"{table.get('kind', '')}({others})" if others else str(table.get("kind", ""))
     if isinstance(level, bool):
         return str(level).lower()
     if isinstance(level, list):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Any, LiteralString
+from typing import Annotated, Any, LiteralString, cast
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import AfterValidator, AllowInfNan, BaseModel, BeforeValidator, ConfigDict, Strict, StringConstraints
@@ -25,7 +25,9 @@ def named(default: str | None = None) -> BeforeValidator:
     def written_out(value: Any) -> Any:
         if isinstance(value, str):
             return {"kind": value}
-        return {"kind": default, **value} if default and isinstance(value, dict) else value
+        if default and isinstance(value, dict):
+            return {"kind": default, **cast("dict[str, Any]", value)}
+        return value
 
     return BeforeValidator(written_out)
 
@@ -37,7 +39,7 @@ def unknown_name(rule: LiteralString, name: str, known: Iterable[str]) -> Pydant
 
 def _printable(text: str) -> str:
     if not text.isprintable():
-        raise ValueError("must hold printable characters only")
+        raise ValueError("must have printable characters only")
     if text != text.strip():
         raise ValueError("must not begin or end with a space")
     return text
@@ -45,7 +47,7 @@ def _printable(text: str) -> str:
 
 def _readable(text: str) -> str:
     if not all(character.isprintable() or character in "\n\t" for character in text):
-        raise ValueError("must hold printable characters and line breaks only")
+        raise ValueError("must have printable characters and line breaks only")
     return text
 
 

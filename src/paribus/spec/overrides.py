@@ -17,6 +17,7 @@ SHORT_FOR = {
     "replicates": "count",
     "split": "by",
     "label_noise": "share",
+    "network": "kind",
     "activation": "kind",
     "init": "kind",
     "loss": "kind",

@@ -7,11 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from paribus.errors import Shown, UserError
+from paribus.errors import CHANGE_IT_THERE, Shown, UserError
 from paribus.spec.overrides import Override, as_table
-
-CHANGE_IT = "change it there"
-"""The remedy where nothing better is known."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,7 @@ class Place:
     base: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def refused(
-        self, rule: str, *, given: object, key: str = "", remedy: str = CHANGE_IT, together: bool = False
+        self, rule: str, *, given: object, key: str = "", remedy: str = CHANGE_IT_THERE, together: bool = False
     ) -> UserError:
         """A mistake at the dotted `key`, or of the whole study or arm where it is empty.
 
@@ -41,7 +38,7 @@ class Place:
         override = self._override(words, rule if together or not key else None)
         if override is not None:
             option = f"--set {override.written}"
-            remedy = f"change it in {option}" if remedy == CHANGE_IT else f"{remedy} (in {option})"
+            remedy = f"change it in {option}" if remedy == CHANGE_IT_THERE else f"{remedy} (in {option})"
         place = self.file
         if self.where and self._is_own(words):
             place += f", {self.where} ({self.arm})"
@@ -86,7 +83,7 @@ class Place:
 
 
 def _reaches(table: Mapping[str, Any], words: Sequence[str]) -> bool:
-    """Whether a table holds something at a dotted key."""
+    """Whether a table has something at a dotted key."""
     value: object = table
     for word in words:
         inner = as_table(value)

@@ -12,9 +12,9 @@ from typing import Annotated, Any, NamedTuple, Union, cast
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from paribus.errors import Shown, UserError
+from paribus.errors import CHANGE_IT_THERE, Shown, UserError
 from paribus.spec.overrides import SHORT_FOR, as_table, nearest
-from paribus.spec.places import CHANGE_IT, Place
+from paribus.spec.places import Place
 
 _RULES = {
     "greater_than": "must be above {gt}",
@@ -38,7 +38,7 @@ _SHORT_FORMS = {"count": "a whole number", "share": "a number"}
 
 @dataclass(frozen=True)
 class _Spot:
-    """Where a complaint points: the steps to it, the model that holds it, and the models that may be there, by kind."""
+    """Where a complaint points: the steps to it, the model that it is in, and the models that may be there, by kind."""
 
     steps: list[int | str]
     owner: type[BaseModel] | None
@@ -67,7 +67,7 @@ def explained(error: ValidationError, model: type[BaseModel], place: Place, cont
 class _Problem(NamedTuple):
     rule: str
     given: object
-    remedy: str = CHANGE_IT
+    remedy: str = CHANGE_IT_THERE
     together: bool = False
 
 
@@ -112,7 +112,7 @@ def _unknown_choice(complaint: ErrorDetails, _: _Spot) -> _Problem:
 def _closest(given: object, known: Iterable[str]) -> str:
     """The remedy for one of several names, which the rule lists: the nearest, if there is one."""
     close = nearest(given, known) if isinstance(given, str) else ""
-    return close if close.startswith("did you mean") else CHANGE_IT
+    return close if close.startswith("did you mean") else CHANGE_IT_THERE
 
 
 def _broken_rule(complaint: ErrorDetails, _: _Spot) -> _Problem:

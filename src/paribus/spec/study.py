@@ -232,7 +232,8 @@ def _refuse_disagreement(study: Study, place: Place, places: Sequence[Place]) ->
     arms: dict[str, Arm] = {}
     for arm, of_arm in zip(study.arms, places, strict=True):
         if arm.name in arms:
-            raise of_arm.refused("arm names must differ", given=arm.name, key="name", remedy="rename one")
+            remedy = "remove a level that is there twice" if of_arm.where == "factors" else "rename one"
+            raise of_arm.refused("arm names must differ", given=arm.name, key="name", remedy=remedy)
         arms[arm.name] = arm
     references = [("control", study.control)]
     references += [

@@ -33,7 +33,9 @@ _OUTPUT = Identity(kind="identity")
 _WEIGHT, _BIAS = 0, 1
 
 
-def initial_state(network: Mlp | Autoencoder, widths: Sequence[int], stream: Stream) -> dict[str, npt.NDArray[np.float32]]:
+def initial_state(
+    network: Mlp | Autoencoder, widths: Sequence[int], stream: Stream
+) -> dict[str, npt.NDArray[np.float32]]:
     """A fresh state dict: `fc1.weight` (out, in), `fc1.bias` (out,), ..., each number rounded once to float32."""
     activations = (*network.activations, _OUTPUT)
     state: dict[str, npt.NDArray[np.float32]] = {}
