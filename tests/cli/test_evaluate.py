@@ -40,7 +40,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_a_network_stands_beside_the_recorded_run(paribus: Paribus, weights: Path) -> None:
     before = contents(Path("paribus-workspace"))
-    result = paribus("weigh", weights, "course", "fast", "--replicate", "1", "--json")
+    result = paribus("evaluate", weights, "course", "fast", "--replicate", "1", "--json")
     assert (result.code, result.err) == (0, "")
     told = json.loads(result.out)
     keys = "file sha256 study arm replicate run layers measured recorded test notes"
@@ -56,7 +56,7 @@ def test_a_network_stands_beside_the_recorded_run(paribus: Paribus, weights: Pat
 
 
 def test_the_locked_drawer_stays_shut(paribus: Paribus, weights: Path) -> None:
-    result = paribus("weigh", weights, "course", "fast", "--json")
+    result = paribus("evaluate", weights, "course", "fast", "--json")
     told = json.loads(result.out)
     assert told["test"] is None
     assert not any(metric.startswith("test") for metric in told["measured"])
@@ -64,7 +64,7 @@ def test_the_locked_drawer_stays_shut(paribus: Paribus, weights: Path) -> None:
 
 
 def test_people_get_a_table(paribus: Paribus, weights: Path) -> None:
-    result = paribus("weigh", weights, "course.toml", "fast", "--replicate", 1)
+    result = paribus("evaluate", weights, "course.toml", "fast", "--replicate", 1)
     assert result.code == 0
     lines = [line.split() for line in result.out.splitlines()]
     assert lines[0] == ["fast_0003.pt:", "784-4-10"]
@@ -76,7 +76,7 @@ def test_people_get_a_table(paribus: Paribus, weights: Path) -> None:
 
 
 def test_without_a_recorded_run_the_file_stands_alone(paribus: Paribus, weights: Path, tmp_path: Path) -> None:
-    result = paribus("weigh", weights, "course.toml", "slow", "--workspace", tmp_path / "none", "--json")
+    result = paribus("evaluate", weights, "course.toml", "slow", "--workspace", tmp_path / "none", "--json")
     assert result.code == 0
     told = json.loads(result.out)
     assert told["recorded"] is None
@@ -100,7 +100,7 @@ def test_without_a_recorded_run_the_file_stands_alone(paribus: Paribus, weights:
 )
 def test_mistakes_are_one_line(paribus: Paribus, weights: Path, argv: tuple[str, ...], says: str) -> None:
     before = contents(Path())
-    result = paribus("weigh", *argv[:3], *(f"{a}={b}" for a, b in zip(argv[3::2], argv[4::2], strict=True)))
+    result = paribus("evaluate", *argv[:3], *(f"{a}={b}" for a, b in zip(argv[3::2], argv[4::2], strict=True)))
     assert (result.code, result.out) == (2, "")
     assert len(result.lines) == 1
     assert says in result.err
