@@ -43,11 +43,11 @@ class Without:
 torch, commands = sys.argv[1], json.loads(sys.argv[2])
 if torch == "absent":
     sys.meta_path[:] = map(Without, sys.meta_path)
-from paribus.cli.main import main
+from paribus.cli.main import run_command
 done = []
 for words in commands:
     with redirect_stdout(io.StringIO()) as out:
-        code = main(words)
+        code = run_command(words)
     done.append((code, out.getvalue()))
 print(json.dumps({{"done": done, "torch": "torch" in sys.modules}}))
 """

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from paribus.training.networks import parameter_count
 
 from benchmarks.tasks import HELD_OUT, NAMES, task, with_arms
-from paribus.training.networks import parameter_count
 
 PUBLISHED = {
     "AE_n16": (135_184, 400, 64, "adam", 1e-4),

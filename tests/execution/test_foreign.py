@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from paribus.data.protocols import load_splits
+from paribus.execution.foreign import weigh_file
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from paribus.data.protocols import load_splits
 from paribus.errors import UserError
 from paribus.execution import foreign, unpickling
-from paribus.execution.foreign import weigh_file
 from paribus.execution.runner import run_study
 from paribus.spec.study import Study, parse
 from paribus.store.workspace import Workspace

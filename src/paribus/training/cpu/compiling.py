@@ -41,6 +41,15 @@ def compiled(function: Callable[..., Any]) -> Any:
         _config.CACHE_DIR = before
 
 
+def inlined(function: Callable[..., Any]) -> Any:
+    """A function whose body numba puts into its callers.
+
+    It is for large functions with one or two callers. LLVM optimises all that a function calls again with each
+    function that calls it, so each level of calls above the kernels adds seconds to the compilation.
+    """
+    return njit(function, inline="always", nogil=True, error_model="numpy")
+
+
 def _without_literal_types(function: Any) -> Any:
     """The same function, compiled once for each tuple of argument types.
 
@@ -101,7 +110,9 @@ def _cache_folder() -> Path | None:
 def _source_hash(folder: Path) -> str:
     """A hash of every file in `folder` that holds compiled functions."""
     sources = [path.read_bytes() for path in sorted(folder.glob("*.py"))]
-    return hashlib.sha256(b"".join(source for source in sources if b"@compiled" in source)).hexdigest()[:16]
+    return hashlib.sha256(
+        b"".join(source for source in sources if b"@compiled" in source or b"@inlined" in source)
+    ).hexdigest()[:16]
 
 
 def _writable(folder: Path) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 
 from paribus.training.cpu.activations import RELU, activate_backward
 from paribus.training.cpu.clipping import clip_by_value, norm_coefficient, scale, sum_of_squares
-from paribus.training.cpu.compiling import compiled
+from paribus.training.cpu.compiling import compiled, inlined
 from paribus.training.cpu.denormals import flush_denormals, restore_denormals
 from paribus.training.cpu.dropout import dropout, dropout_with_derivative
 from paribus.training.cpu.inputs import gather, multiply, prefetch
@@ -165,7 +165,7 @@ def _gather(inputs: Any, stream: int, order: Any) -> None:
         find_nonzero_steps(inputs.pattern, order, inputs.steps)
 
 
-@compiled
+@inlined
 def _train_step(
     layers: Any,
     parameters: Any,
@@ -275,7 +275,7 @@ def _coefficients(optimizer: Any, epoch: Any, run: int, batch: int, step: int) -
     return adam_coefficients(own, step, optimizer.kind == _ADAMW)
 
 
-@compiled
+@inlined
 def _use(parameters: Any, optimizer: Any, run: int, start: int, gradient: Any, coefficients: Any) -> None:
     """Step a run's parameters from `start` on by their gradient, or keep it until the norm of all is known."""
     if optimizer.clips_norm:

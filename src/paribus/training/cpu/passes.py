@@ -13,7 +13,7 @@ import numpy as np
 
 from paribus.training.cpu.activations import activate
 from paribus.training.cpu.classification_losses import binary_cross_entropy, cross_entropy, weighted_cross_entropy
-from paribus.training.cpu.compiling import compiled
+from paribus.training.cpu.compiling import compiled, inlined
 from paribus.training.cpu.matmul import matmul
 from paribus.training.cpu.parameters import Layers
 from paribus.training.cpu.regression_losses import huber, l1, mse
@@ -144,7 +144,7 @@ def linear(
     return out
 
 
-@compiled
+@inlined
 def hidden(layers: Any, parameters: Any, work: Any, layer: int, inputs: Any, steps: Any, rows: int) -> Any:
     """A hidden layer's activations (row, unit)."""
     values = linear(layers, parameters, work, layer, 0, layers.widths[layer + 1], inputs, steps, rows)

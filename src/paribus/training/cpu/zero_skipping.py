@@ -28,7 +28,7 @@ from paribus.training.cpu.sparse_matmul import SKIP_ROWS
 MIN_ZERO_SHARE: Final = 0.3
 """The share of zeros from which skipping pays. With this share, layers of 32 units took 4 % less time and of 128 units
 16 %; with half of the features zero, a sixth and more than a quarter."""
-SAMPLE_EXAMPLES: Final = 300
+SAMPLE_EXAMPLES: Final = 128
 """Examples whose principal components are computed."""
 COMPONENTS: Final = 3
 """Principal components by which examples are compared."""
@@ -99,8 +99,12 @@ def similarity_rank(examples: npt.NDArray[Any]) -> npt.NDArray[np.int64] | None:
 
 def nonzero_groups(examples: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """Where groups of `SKIP_ROWS` neighbouring features are not all zero, (example, group): 255, or else 0."""
-    nonzero = np.logical_or.reduceat(examples != 0, np.arange(0, examples.shape[1], SKIP_ROWS), axis=1)
-    return -nonzero.astype(np.uint8)
+    nonzero = examples != 0
+    groups = np.zeros((len(examples), -(-examples.shape[1] // SKIP_ROWS)), bool)
+    for first in range(SKIP_ROWS):  # whole columns at a time, which is faster than groups of few features
+        some = nonzero[:, first::SKIP_ROWS]
+        groups[:, : some.shape[1]] |= some
+    return -groups.astype(np.uint8)
 
 
 def step_lists(rows: int, steps: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
