@@ -28,7 +28,7 @@ AUTOENCODER: dict[str, Any] = {
     "network": {"kind": "autoencoder", "hidden": [16]},
     "loss": {"kind": "mse"},
     "optimizer": {"kind": "adam", "lr": 1e-3, "weight_decay": 2.5e-5},
-    "training": {"epochs": 2, "batch_size": 64},
+    "training": {"epochs": 4, "batch_size": 64},
 }
 
 
@@ -67,8 +67,9 @@ def trained(runs: list[ActiveRun], epochs: int = 2, engine: Engine | None = None
         loss = train_epoch(cohort)
         found = cohort.evaluate("val") if held_out else None
         for run, value in enumerate(loss):
-            extra = () if found is None else (float(found.loss[run]), float(found.correct[run]))
-            figures[run].append((float(value), *extra))
+            extra = [] if found is None else [found.loss[run]]
+            extra += [] if found is None or found.correct is None else [found.correct[run]]
+            figures[run].append((float(value), *map(float, extra)))
     return {run.spec.id: (dict(cohort.state(i).tensors), figures[i]) for i, run in enumerate(cohort.runs)}
 
 

@@ -26,12 +26,12 @@ def forbid(folder, monkeypatch):
     monkeypatch.setattr(compiling, "_writable", lambda path: folder not in path.parents and original(path))
 
 
-@pytest.mark.parametrize("place", [".", ".."])
-def test_a_change_of_any_compiled_file_gives_another_folder(folders, place):
+@pytest.mark.parametrize("mark", ["@compiled", "@inlined"])
+def test_a_change_of_any_compiled_file_gives_another_folder(folders, mark):
     source, _ = folders
     (source / "one.py").write_text("@compiled")
     before = compiling._cache_folder()
-    (source / place / "two.py").write_text("@compiled\ndef added(): ...")
+    (source / "two.py").write_text(f"{mark}\ndef added(): ...")
     compiling._cache_folder.cache_clear()
     changed = compiling._cache_folder()
     (source / "three.py").write_text("def plain(): ...")

@@ -110,9 +110,8 @@ def _cache_folder() -> Path | None:
 def _source_hash(folder: Path) -> str:
     """A hash of every file in `folder` that holds compiled functions."""
     sources = [path.read_bytes() for path in sorted(folder.glob("*.py"))]
-    return hashlib.sha256(
-        b"".join(source for source in sources if b"@compiled" in source or b"@inlined" in source)
-    ).hexdigest()[:16]
+    compiled_ones = [source for source in sources if b"@compiled" in source or b"@inlined" in source]
+    return hashlib.sha256(b"".join(compiled_ones)).hexdigest()[:16]
 
 
 def _writable(folder: Path) -> bool:
