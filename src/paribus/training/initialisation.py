@@ -87,8 +87,8 @@ def orthonormal(matrix: Doubles) -> Doubles:
     for i, vector in enumerate(vectors):
         for _ in range(2):
             for earlier in vectors[:i]:
-                vector -= _dot(vector, earlier) * earlier
-        vector /= math.sqrt(_dot(vector, vector))
+                vector[:] = vector - _dot(vector, earlier) * earlier
+        vector[:] = vector / math.sqrt(_dot(vector, vector))
     return vectors if wide else np.ascontiguousarray(vectors.T)
 
 
