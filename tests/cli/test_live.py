@@ -21,6 +21,10 @@ def progress(runs: int = 12, recorded: int = 0, work: int = 0) -> StudyProgress:
     return StudyProgress("selection", runs=runs, recorded=recorded, work=work)
 
 
+def epoch(index: int, number: int, runs: int, *figures: float) -> EpochDone:
+    return EpochDone(index, number, [str(run) for run in range(runs)], {}, *figures)
+
+
 def screen(terminal: io.StringIO, rows: int) -> list[str]:
     """The last `rows` lines that were drawn, without colours and movements of the cursor."""
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.getvalue())
@@ -36,8 +40,8 @@ def drawn() -> Drawn:
         with LiveDisplay(progress(), Console(file=terminal, force_terminal=True, width=width, height=24)) as display:
             display(CohortStarted(0, 12, (LONG_ARM, "other"), 6, 25450, 0, 4000))
             display(CohortStarted(1, 12, (LONG_ARM,), 3, 25450, 0, 4000))
-            display(EpochDone(0, 1234, 6, 0.3125, 0.4375, 0.834, 1234.0, 3700.0))
-            display(EpochDone(1, 4000, 3, 0.25, 0.5625, 0.85, 99.0, 0.0))
+            display(epoch(0, 1234, 6, 0.3125, 0.4375, 0.834, 1234.0, 3700.0))
+            display(epoch(1, 4000, 3, 0.25, 0.5625, 0.85, 99.0, 0.0))
             display(CohortDone(1, 3, 1, 12.0))
         return screen(terminal, 4)
 
@@ -92,7 +96,7 @@ def test_without_validation_the_training_loss_is_shown() -> None:
     terminal = io.StringIO()
     with LiveDisplay(progress(), Console(file=terminal, force_terminal=True, width=80)) as display:
         display(CohortStarted(0, 1, ("fixed",), 3, 25450, 0, 50))
-        display(EpochDone(0, 7, 3, 0.25, math.nan, math.nan, 99.0, math.inf))
+        display(epoch(0, 7, 3, 0.25, math.nan, math.nan, 99.0, math.inf))
     _, heading, row = screen(terminal, 3)
     assert heading.split() == ["cohort", "epoch", "train", "loss", "time", "left", "arms"]
     assert "0.25" in row
@@ -122,7 +126,7 @@ def test_an_ascii_terminal_can_show_it() -> None:
     terminal = io.TextIOWrapper(raw, encoding="ascii", errors=REPLACE)
     with LiveDisplay(progress(), Console(file=terminal, force_terminal=True, width=80)) as display:
         display(CohortStarted(0, 1, ("ü" * 60,), 3, 25450, 0, 50))
-        display(EpochDone(0, 25, 3, 0.25, 0.5, 0.8, 99.0, 3.0))
+        display(epoch(0, 25, 3, 0.25, 0.5, 0.8, 99.0, 3.0))
     terminal.flush()
     assert b"25/50" in raw.getvalue()
 

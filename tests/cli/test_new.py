@@ -16,7 +16,7 @@ Paribus = Callable[..., Any]
 def test_a_copy_is_the_same_study(paribus: Paribus, name: str) -> None:
     result = paribus("new", name)
     assert (result.code, result.out) == (0, f"{name}.toml\n")
-    assert load(Path(f"{name}.toml")).id == parse(builtin.text(name), place=name).id
+    assert load(Path(f"{name}.toml")).digest == parse(builtin.text(name), place=name).digest
 
 
 def test_the_copy_goes_where_it_is_wanted(paribus: Paribus, tmp_path: Path) -> None:

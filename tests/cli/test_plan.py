@@ -41,8 +41,8 @@ def test_no_line_is_wider_than_the_terminal(
 def test_json_holds_runs_and_cohorts(paribus: Paribus, course: Path) -> None:
     plan = json.loads(paribus("plan", course, "--json", "--replicates", 3).out)
     assert (plan["study"], plan["replicates"], plan["recorded"]) == ("course", 3, 0)
-    assert [(run["arms"], run["replicate"]) for run in plan["runs"]] == [
-        ([arm], replicate) for arm in ("slow", "fast") for replicate in range(3)
+    assert [run["members"] for run in plan["runs"]] == [
+        [{"arm": arm, "replicate": replicate}] for arm in ("slow", "fast") for replicate in range(3)
     ]
     assert {run["parameters"] for run in plan["runs"]} == {784 * 4 + 4 + 4 * 10 + 10}
     assert sorted(run for cohort in plan["cohorts"] for run in cohort["runs"]) == sorted(

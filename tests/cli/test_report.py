@@ -4,6 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from paribus.spec.study import load
+from paribus.store.workspace import Workspace
+from tests.cli.conftest import registered
+
 Paribus = Callable[..., Any]
 
 
@@ -21,6 +25,16 @@ def test_it_is_written_where_it_is_wanted(paribus: Paribus, recorded: Path, tmp_
     assert result.code == 0
     assert Path(result.out.strip()).is_relative_to(tmp_path / "out")
     assert not (recorded / "report").exists()
+
+
+def test_older_studies_of_the_same_name_are_mentioned(paribus: Paribus, recorded: Path, mini: Path) -> None:
+    assert paribus("report", "--workspace", recorded).err == ""
+    with Workspace.open(recorded, write=True) as workspace:
+        registered(workspace, load(mini, {"seed": "5"}))
+    result = paribus("report", "--workspace", recorded)
+    assert result.code == 0
+    assert result.err.startswith("paribus: note: the latest of 2 studies named mini is reported; name the others")
+    assert paribus("report", "mini", "--workspace", recorded).err == ""
 
 
 def test_a_study_that_was_not_run_is_refused(paribus: Paribus, recorded: Path, tmp_path: Path) -> None:

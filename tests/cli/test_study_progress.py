@@ -31,7 +31,8 @@ SECOND = CohortStarted(1, 2, ("large",), 2, 600, 0, 10)
 
 
 def epoch(cohort: CohortStarted, number: int, runs: int | None = None) -> EpochDone:
-    return EpochDone(cohort.index, number, cohort.runs if runs is None else runs, 0.5, 0.5, 0.5, 100.0, 1.0)
+    ids = [str(run) for run in range(cohort.runs if runs is None else runs)]
+    return EpochDone(cohort.index, number, ids, {}, 0.5, 0.5, 0.5, 100.0, 1.0)
 
 
 def test_runs_are_counted_as_they_end(study: StudyProgress) -> None:

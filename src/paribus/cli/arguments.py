@@ -27,7 +27,7 @@ def add_change_options(to: argparse.ArgumentParser) -> None:
         default=[],
         help="change a key of the study: optimizer.lr=0.01, or arms.NAME.optimizer.lr=0.01 for one arm",
     )
-    to.add_argument("--replicates", metavar="N", help="change the number of replicates")
+    to.add_argument("--replicates", metavar="N", help="change the number of replicates, as --set replicates=N does")
 
 
 def add_device_option(to: argparse.ArgumentParser) -> None:

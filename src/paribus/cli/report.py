@@ -6,10 +6,17 @@ The report is made from the workspace alone: nothing is trained, and no data set
 from __future__ import annotations
 
 import argparse
+from collections import Counter
+from typing import TYPE_CHECKING
 
 from paribus.cli.arguments import open_workspace, parse_path, recorded_studies
-from paribus.cli.output import print_line
+from paribus.cli.output import print_line, print_message
 from paribus.errors import Exit, Shown, UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from paribus.store.records import StudyRecord
 
 
 def add_arguments(to: argparse.ArgumentParser) -> None:
@@ -23,6 +30,8 @@ def execute(arguments: argparse.Namespace) -> Exit:
     folder = arguments.workspace / "report" if arguments.to is None else parse_path(arguments.to, "--to")
     with open_workspace(arguments.workspace) as workspace:
         records = recorded_studies(workspace, arguments.studies)
+        if not arguments.studies:
+            _note_older(workspace.studies())
         if not records:
             raise UserError(
                 "must hold a study to report on",
@@ -35,3 +44,11 @@ def execute(arguments: argparse.Namespace) -> Exit:
         path = write_report(workspace, [record.id for record in records], folder)
     print_line(str(path))
     return Exit.DONE
+
+
+def _note_older(records: Sequence[StudyRecord]) -> None:
+    """Say so where several studies have one name, of which only the latest is reported."""
+    for name, number in Counter(record.name for record in records).items():
+        if number > 1:
+            others = "name the others by their ids (see `paribus status`)"
+            print_message(f"note: the latest of {number} studies named {name} is reported; {others}")

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from paribus.cli.formatting import plural
 from paribus.errors import shown
-from paribus.spec.identity import NOT_TRAINED
 
 if TYPE_CHECKING:
     from paribus.store.records import RunRecord
@@ -98,6 +97,8 @@ def _differences(before: RunRecord, run: PlannedRun) -> dict[str, str]:
 
 def _trained(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """A recipe without what is only kept or measured."""
+    from paribus.spec.identity import NOT_TRAINED
+
     return {key: value for key, value in recipe.items() if key not in NOT_TRAINED}
 
 

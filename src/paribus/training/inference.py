@@ -73,7 +73,7 @@ class Inference:
         """An autoencoder's outputs (example, feature), on the scale of its images."""
         scaling = self._splits.scaling
         found = outputs if scaling.factor is None else outputs / scaling.factor
-        return found if scaling.centre is None else found + scaling.centre
+        return np.asarray(found if scaling.centre is None else found + scaling.centre)
 
 
 def predicted_classes(outputs: Floats, loss: LossBase) -> Labels:
