@@ -144,7 +144,9 @@ def test_an_interrupted_study_resumes_to_the_same_results(tmp_path, often):
 
 def test_a_diverging_run_is_recorded_and_its_cohort_unaffected(tmp_path):
     text = SMALL.replace("momentum = 0.9", "momentum = 0.99")
-    wild_study = parse(text.replace("optimizer = { lr = 0.2 }", "optimizer = { lr = 1e6, weight_decay = 1.0 }"), place="small")
+    wild_study = parse(
+        text.replace("optimizer = { lr = 0.2 }", "optimizer = { lr = 1e6, weight_decay = 1.0 }"), place="small"
+    )
     calm_study = parse(text, place="small")
     with Workspace.open(tmp_path / "wild", create=True, write=True) as workspace:
         outcome = trained(wild_study, workspace, workers=1)

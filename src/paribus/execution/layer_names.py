@@ -17,7 +17,7 @@ def with_names(wanted: Iterable[str], tensors: Tensors) -> Tensors:
 
     They do if they differ in whole numbers only, which give the order: `0.weight`, `2.weight` as `nn.Sequential` has
     them, `module.fc1.weight` (`DataParallel`), `_orig_mod.fc1.weight` (`torch.compile`), `model.layers.0.weight`
-    (Lightning). A single layer may have any name. Otherwise, or where layers have other tensors than those wanted,
+    (Lightning). A single layer may have any name, or none. Otherwise, or where layers have other tensors than those wanted,
     `tensors` are returned as they are.
     """
     names = list(wanted)
@@ -26,7 +26,7 @@ def with_names(wanted: Iterable[str], tensors: Tensors) -> Tensors:
     if len(given) != len(layers) or len({_NUMBER.sub("#", layer) for layer in given}) != 1:
         return tensors
     layer_of = dict(zip(given, layers, strict=True))
-    found = {layer_of[_layer(name)] + name[len(_layer(name)) :]: tensor for name, tensor in tensors.items()}
+    found = {f"{layer_of[_layer(name)]}.{name.rpartition('.')[2]}": tensor for name, tensor in tensors.items()}
     return found if set(found) == set(names) else tensors
 
 
