@@ -1,4 +1,4 @@
-"""Ctrl-C, and disks that fill up, in the midst of recording: nothing hangs, and nothing is lost or told twice."""
+"""Ctrl-C and full disks in the middle of recording: nothing hangs, and nothing is lost or recorded twice."""
 
 from __future__ import annotations
 
@@ -11,38 +11,43 @@ import pytest
 from paribus.errors import StorageError, UserError
 from paribus.execution import runner, worker
 from paribus.execution.interruption import Interrupted, Interruptions
-from paribus.execution.runner import run_study
 from paribus.store import faults, tensors
 from paribus.store.workspace import Workspace
-from tests.execution.test_runner import recorded, small
+from tests.execution.conftest import recorded, tiny, trained
+
+ARMS = """
+[[arms]]
+name = "slow"
+
+[[arms]]
+name = "fast"
+optimizer = { lr = 0.3 }
+
+[[arms]]
+name = "stopping"
+training = { early_stop = { rule = "min-val-loss", patience = 1 } }
+"""
 
 
 @pytest.fixture
-def study():
-    return small(**{"training.epochs": "20", "snapshots.every": "5"})
+def study(data):
+    read = {"test.read_at": '["last"]', "snapshots.every": "5"}
+    return tiny(data, ARMS, **{"training.epochs": "20", **read})
 
 
 @pytest.fixture
 def whole(study, tmp_path):
-    with Workspace.open(tmp_path / "whole", create=True, write=True) as workspace:
-        run_study(study, workspace)
-        return recorded(workspace, study)
-
-
-@pytest.fixture
-def often(monkeypatch):
-    """A checkpoint after every epoch."""
-    monkeypatch.setenv("PARIBUS_CHECKPOINT_S", "1e-9")
+    return finished(tmp_path / "whole", study)
 
 
 def finished(folder, study):
     with Workspace.open(folder, create=True, write=True) as workspace:
-        run_study(study, workspace)
+        trained(study, workspace)
         return recorded(workspace, study)
 
 
 @pytest.mark.parametrize("nth", [1, 2, 7, 20, 45, 70])
-def test_an_interruption_in_the_midst_of_recording_loses_nothing(tmp_path, study, whole, often, monkeypatch, nth):
+def test_an_interruption_in_the_middle_of_recording_loses_nothing(tmp_path, study, whole, often, monkeypatch, nth):
     puts, put = [], tensors.TensorFolder.put
 
     def interrupted(folder, arrays):
@@ -53,48 +58,48 @@ def test_an_interruption_in_the_midst_of_recording_loses_nothing(tmp_path, study
 
     monkeypatch.setattr(tensors.TensorFolder, "put", interrupted)
     with Workspace.open(tmp_path / "cut", create=True, write=True) as workspace, pytest.raises(KeyboardInterrupt):
-        run_study(study, workspace)
+        trained(study, workspace)
     assert finished(tmp_path / "cut", study) == whole
 
 
 def test_an_interruption_before_the_first_epoch_loses_nothing(tmp_path, study, whole, monkeypatch):
-    handle = runner._Session._start_next
+    start_next = runner._Session._start_next
 
     def interrupted(session):
         signal.raise_signal(signal.SIGINT)
         session._stop.set()
-        handle(session)
+        start_next(session)
 
     monkeypatch.setattr(runner._Session, "_start_next", interrupted)
     with Workspace.open(tmp_path / "cut", create=True, write=True) as workspace, pytest.raises(KeyboardInterrupt):
-        run_study(study, workspace)
+        trained(study, workspace)
     monkeypatch.undo()
     assert finished(tmp_path / "cut", study) == whole
 
 
 @pytest.mark.parametrize("nth", [20, 80, 140, 200, 260, 320])
 def test_a_disk_that_fills_up_ends_training_in_one_line(tmp_path, study, whole, often, nth):
-    """Also when there is room again while the cohorts leave, as there is here after the one refusal."""
+    """Also when there is space again while the cohorts send their last checkpoints, as here after the one refusal."""
     with Workspace.open(tmp_path / "full", create=True, write=True) as workspace:
-        faults.arm(f"enospc@{nth}")
+        faults.inject(f"enospc@{nth}")
         try:
             with pytest.raises(StorageError, match="no space left on the disk"):
-                run_study(study, workspace)
+                trained(study, workspace)
         finally:
-            faults.arm("")
+            faults.inject("")
     assert finished(tmp_path / "full", study) == whole
     assert [thread for thread in threading.enumerate() if thread is not threading.main_thread()] == []
 
 
-def test_a_reading_of_the_drawer_that_cannot_be_logged_does_not_happen(tmp_path, study, monkeypatch):
+def test_a_read_of_the_test_set_that_cannot_be_logged_does_not_happen(tmp_path, study, monkeypatch):
     def refuse(*_):
-        raise StorageError("needs room to write", given="nothing", place="here", remedy="free some space")
+        raise StorageError("needs space to write", given="nothing", place="here", remedy="free some space")
 
     opened = []
     monkeypatch.setattr(Workspace, "log_test_reads", refuse)
-    monkeypatch.setattr("paribus.data.pool.TestDrawer.open", lambda *_: opened.append(1))
+    monkeypatch.setattr("paribus.data.pool.TestSet.open", lambda *_: opened.append(1))
     with Workspace.open(tmp_path / "w", create=True, write=True) as workspace, pytest.raises(StorageError):
-        run_study(study, workspace)
+        trained(study, workspace)
     assert opened == []
 
 
@@ -148,11 +153,11 @@ def test_another_thread_can_run_a_study(tmp_path, study, whole):
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "soon", "nan", "1e9"])
-def test_a_senseless_checkpoint_interval_is_refused_before_anything_is_written(tmp_path, study, monkeypatch, text):
+def test_a_bad_checkpoint_interval_is_refused_before_anything_is_written(tmp_path, study, monkeypatch, text):
     monkeypatch.setenv("PARIBUS_CHECKPOINT_S", text)
     refusal = pytest.raises(UserError, match="PARIBUS_CHECKPOINT_S: must be a number of seconds above 0")
     with Workspace.open(tmp_path / "w", create=True, write=True) as workspace, refusal:
-        run_study(study, workspace)
+        trained(study, workspace)
     assert not (tmp_path / "w").exists()
 
 

@@ -3,10 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
+from paribus.training import inference, reconstruction
 from paribus.training.cohort import architecture
 from paribus.training.cpu.engine import CompiledEngine
 from paribus.training.evaluation import Snapshot, measure_run, measure_snapshot, missing_of
+from paribus.training.inference import half_precision
 from paribus.training.principal_components import principal_components
 from tests.training.conftest import AUTOENCODER, CLASSIFIER, active, recipe
 from tests.training.oracle import plain_outputs
@@ -40,8 +44,10 @@ def test_test_accuracy_is_that_of_the_same_network_in_pytorch():
     assert numbers["test_loss"] == pytest.approx(torch.nn.functional.cross_entropy(logits, labels).item(), rel=1e-5)
     assert arrays["confusion"]["counts"].sum() == 700
     assert np.trace(arrays["confusion"]["counts"]) == round(numbers["test_accuracy"] * 700)
-    np.testing.assert_allclose(arrays["outputs/test"]["outputs"], logits.numpy(), atol=2e-3)
-    assert arrays["outputs/test"]["outputs"].dtype == np.float16
+    kept = arrays["outputs/test"]["outputs"]
+    assert kept.dtype == np.float16
+    np.testing.assert_allclose(torch.tensor(kept).float().softmax(1), logits.softmax(1), atol=1e-3)
+    assert np.mean(kept.argmax(1) == test.labels) == numbers["test_accuracy"]
 
 
 def test_the_test_set_stays_locked_where_no_read_is_declared():
@@ -93,8 +99,9 @@ def test_outputs_need_not_be_kept():
 
 def test_what_is_recorded_already_is_not_measured_again():
     of = active(recipe(data={"limit": {"test": 50}}, test={"read_at": ["last"]}))
-    assert missing_of(of.spec, "last", ["epoch", "train_accuracy"]) == ["test_accuracy"]
-    numbers, arrays = measured(of, open_test=lambda *_: of.splits.test.open("later measurement"), known=["epoch"])
+    known = ["epoch", "train_accuracy", "outputs/train", "outputs/validation"]
+    assert missing_of(of.spec, "last", known) == ("test_loss", "outputs/test")
+    numbers, arrays = measured(of, open_test=lambda *_: of.splits.test.open("later measurement"), known=known)
     assert set(numbers) == {"test_loss", "test_accuracy"}
     assert set(arrays) == {"confusion", "outputs/test"}
 
@@ -140,6 +147,58 @@ def test_denoising_is_measured_against_the_clean_images():
     numbers, arrays = measured(of)
     assert numbers["noise_mse:uniform-0.4"] > 0
     assert numbers["pca_denoise_mse:uniform-0.4"] < numbers["noise_mse:uniform-0.4"]
-    assert arrays["denoising"]["inputs"].shape == (2, 16, 4096)
-    zeroed = arrays["denoising"]["inputs"][1]
-    assert np.mean(zeroed == 0) == pytest.approx(0.5, abs=0.02)
+    shown = arrays["denoising/zeroed-0.5"]
+    assert shown["inputs"].shape == shown["outputs"].shape == shown["pca"].shape == (16, 4096)
+    assert np.mean(shown["inputs"] == 0) == pytest.approx(0.5, abs=0.02)
+    np.testing.assert_array_equal(shown["clean"], arrays["reconstructions"]["inputs"])
+
+
+def test_a_condition_comes_to_the_same_whichever_others_are_measured():
+    both, _ = measured(autoencoder(denoising={"uniform": [0.2, 0.4], "zeroed": [0.5]}))
+    alone, arrays = measured(autoencoder(denoising={"uniform": [0.4]}))
+    assert {name: both[name] for name in alone} == alone
+    asked = autoencoder(denoising={"uniform": [0.4], "zeroed": [0.5]})
+    more, more_arrays = measured(asked, known=[*alone, *arrays])
+    assert {name: both[name] for name in more} == more
+    assert set(more) == {f"{name}_mse:zeroed-0.5" for name in ("noise", "denoise", "pca_denoise")}
+    assert set(more_arrays) == {"denoising/zeroed-0.5"}
+
+
+@pytest.mark.parametrize("rows", [7, 45])
+def test_parts_of_any_size_give_the_same_numbers(rows, monkeypatch):
+    of = autoencoder(denoising={"uniform": [0.4], "zeroed": [0.5]})
+    expected, arrays = measured(of)
+    for module in (inference, reconstruction):
+        monkeypatch.setattr(module, "ROWS", rows)
+    numbers, found = measured(of)
+    assert numbers == pytest.approx(expected, rel=1e-7)
+    for name, kept in arrays.items():
+        for key, values in kept.items():
+            np.testing.assert_allclose(found[name][key], values, rtol=1e-6, atol=1e-6, err_msg=f"{name}, {key}")
+
+
+LOGITS = st.floats(-40, 40, width=32) | st.sampled_from([0.0, 1e-30, -1e-30, 1e30, -1e30, np.inf, -np.inf])
+
+
+@given(st.lists(st.lists(LOGITS, min_size=3, max_size=3), min_size=1, max_size=20))
+def test_half_precision_changes_no_predicted_class(rows):
+    logits = np.array(rows, dtype=np.float32)
+    half = half_precision(logits)
+    assert half.dtype == np.float16
+    np.testing.assert_array_equal(half.argmax(1), logits.argmax(1))
+    single = logits[:, :1]
+    np.testing.assert_array_equal(half_precision(single) > 0, single > 0)
+
+
+def test_logits_that_float16_cannot_tell_apart_stay_apart():
+    logits = np.array([[12.001, 12.002, -3.0]], dtype=np.float32)
+    assert logits.astype(np.float16).argmax() == 0
+    assert half_precision(logits).argmax() == 1
+
+
+@pytest.mark.parametrize("loss", [{}, {"class_weights": [1, 2, 3, 1, 2, 3, 1, 2, 3, 4]}], ids=["plain", "weighted"])
+def test_the_loss_of_known_outputs_is_the_networks_to_the_last_bit(loss):
+    of = active(recipe(loss=loss, data={"limit": {"train": 300, "validation": 1300}}))
+    network = inference.Inference(of.spec, of.splits, of.state.tensors, CompiledEngine())
+    split = of.splits.validation
+    assert network.loss_of(network.outputs(split), split.labels) == network.evaluate(split).loss[0]

@@ -1,14 +1,15 @@
-"""Weights from elsewhere, and what their network comes to on the data of one arm.
+"""Weights from other programs, evaluated on the data of one arm.
 
 A safetensors file holds numbers only. A PyTorch file is a pickle, so it is opened in a process of its own, with
-`weights_only=True` and bounds on time and memory (see `unpickling`). What comes back is safetensors as well, and is
-trusted no more than the file: names, shapes and values are checked here.
+`weights_only=True` and bounds on time and memory (see `unpickling`). That process answers in safetensors, and its
+answer is trusted no more than the file: names, shapes and values are checked here.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
+import math
 import os
 import signal
 import stat
@@ -18,65 +19,79 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
-from typing import IO
+from typing import IO, Final
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_safetensors
 
 from paribus.errors import Shown, UserError
+from paribus.execution.layer_names import with_names
 from paribus.execution.runner import prepare
 from paribus.spec.network import parameter_count, parameter_shapes
 from paribus.spec.study import Study
 from paribus.training.engine import State
 from paribus.training.evaluation import evaluate_weights
+from paribus.training.measurements import Arrays
 from paribus.training.plan import PlannedRun
 from paribus.units import size
 
-_CHILD = Path(__file__).with_name("unpickling.py")
 WALL_S = 120.0
 """For the child as a whole, most of which goes into starting PyTorch on a busy machine."""
-_TO_EXIT_S = 30.0
-MAX_BYTES = 2**32
-HEADER_BYTES = 2**20
-_PICKLES = (b"PK\x03\x04", b"\x80")
-"""How a zip archive begins, which PyTorch writes since 1.6, and a pickle, which it wrote before."""
-_ALONE = "save the network's state_dict() alone: torch.save(network.state_dict(), FILE)"
+MAX_BYTES: Final = 2**32
+_TO_EXIT_S: Final = 30.0
+_HEADER_BYTES: Final = 2**20
+_CHILD: Final = Path(__file__).with_name("unpickling.py")
+_PICKLES: Final = (b"PK\x03\x04", b"\x80")
+"""The beginning of a zip archive, which PyTorch writes since 1.6, and of a pickle, which it wrote before."""
+_ALONE: Final = "save the network's state_dict() alone: torch.save(network.state_dict(), FILE)"
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluated:
-    """A network from elsewhere on one run's data: `measured` has a value for each metric, `sha256` names the file."""
+    """A network from another program on one run's data.
+
+    `measured` has a value for each metric, not finite where outputs overflow. `units` are the arrays that are recorded
+    of hidden units at a selected snapshot, empty without hidden layers. `sha256` is that of the file.
+    """
 
     run: PlannedRun
     sha256: str
     measured: Mapping[str, float]
+    units: Arrays
+
+    @property
+    def overflowing(self) -> tuple[str, ...]:
+        """The metrics whose values are not finite: weights so large that outputs leave the range of float32."""
+        return tuple(name for name, value in self.measured.items() if not math.isfinite(value))
 
 
 def evaluate_file(path: Path, study: Study, arm: str, replicate: int) -> Evaluated:
     """Load the weights of `path` into the network of an arm, and evaluate it on a replicate's training and validation
     splits. The test set stays locked.
 
-    Raises UserError where the file holds anything but weights of that network, and where the data cannot be had.
+    Raises UserError where the file holds anything but weights of that network, or where the data cannot be loaded.
     """
-    chosen = study.arm(arm)
-    alone = study.model_copy(update={"arms": (chosen,), "claims": ()})
+    replicates = study.replicates.model_copy(update={"count": 1, "first": replicate})
+    alone = study.model_copy(update={"arms": (study.arm(arm),), "claims": (), "replicates": replicates})
     prepared = prepare(alone)
-    run = next(run for run in prepared.runs if (arm, replicate) in run.members)
+    (run,) = prepared.runs
     content, sha256 = _read(path, _max_bytes(run.widths))
     weights = _weights(content, run.widths, path)
-    return Evaluated(run, sha256, evaluate_weights(run.spec, run.splits, weights, prepared.device.engine()))
+    found = evaluate_weights(run.spec, run.splits, weights, prepared.device.engine())
+    units = next((arrays for _, name, arrays in found.artifacts if name == "units"), {})
+    return Evaluated(run, sha256, {one.name: one.value for one in found.numbers}, units)
 
 
 def _max_bytes(widths: Sequence[int]) -> int:
-    """Bytes that a file of these weights has at most: in float64, twice over, and something for names."""
+    """Bytes that a file of these weights may have: in float64, twice (an optimizer's state beside them), and names."""
     return min(16 * parameter_count(widths) + 2**20, MAX_BYTES)
 
 
 def _read(path: Path, max_bytes: int) -> tuple[bytes, str]:
     """The file's tensors as safetensors, and the file's SHA-256."""
     try:
-        # without waiting, as what is there may be a pipe
+        # O_NONBLOCK, because opening a pipe would wait for somebody to write to it
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as file:  # noqa: PTH123
             is_pickle = _check(file, path, max_bytes)
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -92,7 +107,7 @@ def _read(path: Path, max_bytes: int) -> tuple[bytes, str]:
 
 
 def _check(file: IO[bytes], path: Path, max_bytes: int) -> bool:
-    """Whether the file is a pickle. Raises UserError for what can be seen to be neither that nor safetensors."""
+    """Whether the file is a pickle. Raises UserError where it begins neither as a pickle nor as safetensors do."""
     found = os.fstat(file.fileno())
     if not stat.S_ISREG(found.st_mode):
         raise UserError("must be a file", given=Shown("something else"), place=str(path), remedy="name a weight file")
@@ -103,14 +118,15 @@ def _check(file: IO[bytes], path: Path, max_bytes: int) -> bool:
     file.seek(0)
     if start.startswith(_PICKLES):
         return True
-    if start[8:9] != b"{" or int.from_bytes(start[:8], "little") > HEADER_BYTES:
+    if start[8:9] != b"{" or int.from_bytes(start[:8], "little") > _HEADER_BYTES:
         given = f"a file that begins with {start[:4]!r}" if start else "an empty file"
         raise _not_weights(path, given)
     return False
 
 
 def _converted(file: IO[bytes], path: Path, max_bytes: int) -> bytes:
-    """The tensors of a pickle, as the child process writes them. It is killed if it is too slow or writes too much."""
+    """The tensors of a pickle as safetensors, from a child process that is killed if it takes too long or writes too
+    much."""
     if importlib.util.find_spec("torch") is None:
         rule, remedy = "needs PyTorch to be read", "install paribus[torch], or save the weights as safetensors"
         raise UserError(rule, given=Shown("a PyTorch file"), place=str(path), remedy=remedy)
@@ -123,15 +139,15 @@ def _converted(file: IO[bytes], path: Path, max_bytes: int) -> bytes:
         stderr=subprocess.DEVNULL,
         env={**environment, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
         cwd="/",
-        start_new_session=True,  # an interruption is the parent's business
+        start_new_session=True,  # Ctrl-C goes to the parent only
     ) as child:
         assert child.stdout is not None
-        reader = Thread(target=_collect, args=(child.stdout, output, max_bytes + HEADER_BYTES), daemon=True)
+        reader = Thread(target=_collect, args=(child.stdout, output, max_bytes + _HEADER_BYTES), daemon=True)
         reader.start()
         try:
             reader.join(WALL_S)
             late = reader.is_alive()
-            if not late and len(output) <= max_bytes + HEADER_BYTES:
+            if not late and len(output) <= max_bytes + _HEADER_BYTES:
                 child.wait(_TO_EXIT_S)
         finally:
             if child.poll() is None:
@@ -153,14 +169,15 @@ def _collect(stream: IO[bytes], into: bytearray, max_bytes: int) -> None:
 
 
 def _weights(content: bytes, widths: Sequence[int], path: Path) -> State:
-    """The state dict in `content`, which must be that of a network of these widths, name by name, and finite."""
+    """The finite state dict in `content` of a network of these widths, under the names that such a network has here."""
     try:
-        if int.from_bytes(content[:8], "little") > min(HEADER_BYTES, len(content)):
+        if int.from_bytes(content[:8], "little") > min(_HEADER_BYTES, len(content)):
             raise ValueError("a header that is too large")
-        weights = load_safetensors(content)
+        found = load_safetensors(content)
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise _not_weights(path, str(error)) from None
     wanted = parameter_shapes(widths)
+    weights = with_names(wanted, found)
     wrong = [f"no {name}" for name in wanted if name not in weights]
     wrong += [f"{name} as well" for name in weights if name not in wanted]
     wrong += [
@@ -170,14 +187,18 @@ def _weights(content: bytes, widths: Sequence[int], path: Path) -> State:
     ]
     if wrong:
         rule = f"must hold the weights of this arm's network, {'-'.join(map(str, widths))}, and nothing else"
-        remedy = f"name an arm that has the file's network, or {_ALONE}"
+        remedy = (
+            "name an arm that has the file's network, or name its layers in order: fc1.weight, fc1.bias, fc2.weight"
+        )
         raise UserError(rule, given=Shown(", ".join(wrong[:3])), place=str(path), remedy=remedy)
-    for name, tensor in weights.items():
-        if tensor.dtype.kind != "f" or not np.isfinite(tensor).all():
+    with np.errstate(over="ignore"):  # a float64 may be too large for a float32, and is then refused as infinite
+        state = {name: np.asarray(weights[name], dtype=np.float32) for name in wanted}
+    for name, tensor in state.items():
+        if weights[name].dtype.kind != "f" or not np.isfinite(tensor).all():
             given = f"a value in {name} that is not"
             remedy = "take weights from an earlier epoch: this network has diverged"
             raise UserError("must hold finite real numbers", given=Shown(given), place=str(path), remedy=remedy)
-    return {name: np.asarray(weights[name], dtype=np.float32) for name in wanted}
+    return state
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -7,18 +7,20 @@ nothing is trained for it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Final, final
 
-from paribus.data.pool import Split
+from paribus.data.pool import Purpose, Split
 from paribus.execution.environment import environment
 from paribus.execution.worker import now
 from paribus.store.records import LaterMeasurement, TestRead
 from paribus.store.workspace import Workspace
 from paribus.training.devices import Device
 from paribus.training.engine import Engine
-from paribus.training.evaluation import Measurements, Snapshot, measure_snapshot, missing_of
+from paribus.training.evaluation import Snapshot, measure_snapshot, missing_of
+from paribus.training.measurements import Measurements, all_of
 from paribus.training.plan import PlannedRun
 
-PURPOSE = "later measurement"
+PURPOSE: Final[Purpose] = "later measurement"
 
 
 def measure_later(runs: Sequence[PlannedRun], workspace: Workspace, device: Device) -> int:
@@ -26,11 +28,12 @@ def measure_later(runs: Sequence[PlannedRun], workspace: Workspace, device: Devi
     engine: Engine | None = None
     measured = 0
     for run in runs:
-        lacking = list(_lacking(run, workspace))
-        if lacking:
+        recorded = _RecordedRun(run, workspace)
+        incomplete = recorded.incomplete()
+        if incomplete:
             engine = engine or device.engine()
-            items = [item for snapshot in lacking for item in _measured(run, snapshot, workspace, engine, device)]
-            workspace.add_measurements(run.id, items)
+            found = all_of(recorded.measured(snapshot, engine) for snapshot in incomplete)
+            workspace.add_measurements(run.id, list(recorded.additions(found, device)))
             measured += 1
     return measured
 
@@ -50,40 +53,55 @@ def not_kept(run: PlannedRun, workspace: Workspace) -> list[str]:
     return lacking
 
 
-def _lacking(run: PlannedRun, workspace: Workspace) -> Iterator[Snapshot]:
-    """The recorded snapshots of a run at which something is missing."""
-    record = workspace.run(run.id)
-    if record is None or record.state != "done":
-        return
-    for chosen in workspace.selections(run.id):
-        known = [m.name for m in workspace.measurements(run.id) if m.rule == chosen.rule]
-        if chosen.epoch is not None and chosen.tensors is not None and missing_of(run.spec, chosen.rule, known):
-            yield Snapshot(chosen.rule, chosen.epoch, workspace.tensors.get(chosen.tensors))
+@final
+class _RecordedRun:
+    """A run of the study as the workspace has it."""
 
+    def __init__(self, run: PlannedRun, workspace: Workspace) -> None:
+        self._run, self._workspace = run, workspace
+        self._names = {
+            *((m.rule, m.name) for m in workspace.measurements(run.id)),
+            *((a.rule, a.name) for a in workspace.artifacts(run.id)),
+        }
 
-def _measured(
-    run: PlannedRun, snapshot: Snapshot, workspace: Workspace, engine: Engine, device: Device
-) -> Iterator[LaterMeasurement]:
-    numbers = {(m.rule, m.name) for m in workspace.measurements(run.id)}
-    arrays = {(a.rule, a.name) for a in workspace.artifacts(run.id)}
-    known = [name for rule, name in numbers if rule == snapshot.rule]
-    found: Measurements = measure_snapshot(run.spec, run.splits, snapshot, engine, _opener(run, workspace), known)
-    made_at, where = now(), environment(device.model)
-    for one in found.numbers:
-        if (one.rule, one.name) not in numbers:
-            yield LaterMeasurement(run.id, one.rule, one.name, one.value, None, PURPOSE, made_at, where)
-    for rule, name, content in found.artifacts:
-        if (rule, name) not in arrays:
-            tensors = workspace.tensors.put(content)
-            yield LaterMeasurement(run.id, rule, name, None, tensors, PURPOSE, made_at, where)
+    def incomplete(self) -> list[Snapshot]:
+        """The selected snapshots at which something is missing; none of a run that is not done."""
+        record = self._workspace.run(self._run.id)
+        if record is None or record.state != "done":
+            return []
+        return [
+            Snapshot(chosen.rule, chosen.epoch, self._workspace.tensors.get(chosen.tensors))
+            for chosen in self._workspace.selections(self._run.id)
+            if chosen.epoch is not None and chosen.tensors is not None
+            if missing_of(self._run.spec, chosen.rule, self._known(chosen.rule))
+        ]
 
+    def measured(self, snapshot: Snapshot, engine: Engine) -> Measurements:
+        """What is missing at a selected snapshot, and perhaps some of what is not."""
+        run, known = self._run, self._known(snapshot.rule)
+        return measure_snapshot(run.spec, run.splits, snapshot, engine, self._opener(), known)
 
-def _opener(run: PlannedRun, workspace: Workspace) -> Callable[[str, int], Split]:
-    test_set = run.splits.test
+    def additions(self, found: Measurements, device: Device) -> Iterator[LaterMeasurement]:
+        """What was found and is not recorded, as records."""
+        run_id, at, where = self._run.id, now(), environment(device.model)
+        for one in found.numbers:
+            if (one.rule, one.name) not in self._names:
+                yield LaterMeasurement(run_id, one.rule, one.name, one.value, None, PURPOSE, at, where)
+        for rule, name, arrays in found.artifacts:
+            if (rule, name) not in self._names:
+                tensors = self._workspace.tensors.put(arrays)
+                yield LaterMeasurement(run_id, rule, name, None, tensors, PURPOSE, at, where)
 
-    def open_test(rule: str, epoch: int) -> Split:
-        assert test_set is not None
-        workspace.log_test_reads([TestRead(run.id, rule, epoch, test_set.examples, PURPOSE, now())])
-        return test_set.open(PURPOSE)
+    def _known(self, rule: str) -> set[str]:
+        return {name for at, name in self._names if at == rule}
 
-    return open_test
+    def _opener(self) -> Callable[[str, int], Split]:
+        test_set = self._run.splits.test
+
+        def open_test(rule: str, epoch: int) -> Split:
+            assert test_set is not None
+            read = TestRead(self._run.id, rule, epoch, test_set.examples, PURPOSE, now())
+            self._workspace.log_test_reads([read])
+            return test_set.open(PURPOSE)
+
+        return open_test

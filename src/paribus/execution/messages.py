@@ -6,16 +6,15 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from threading import Event
-from typing import Any, Literal
+from typing import Any
 
+from paribus.data.pool import Purpose
 from paribus.execution.events import EpochDone
 from paribus.training.cohort import TrainingState
 from paribus.training.engine import State
-from paribus.training.evaluation import Measurements
+from paribus.training.measurements import Measurements
 from paribus.training.plan import PlannedRun
 from paribus.training.tracker import PendingSnapshot, Tracker
-
-Purpose = Literal["selected snapshot", "monitoring", "later measurement"]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""From what workers report to what the workspace holds: the one place that writes during training."""
+"""Records what workers report: nothing else writes to the workspace during training."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ class Recorder:
         return Trainee(run, tracker, resumed, progress.started_at)
 
     def checkpoint(self, message: CohortCheckpoint) -> None:
-        """Write where a cohort is, in one transaction.
+        """Write a checkpoint of a cohort, in one transaction.
 
-        Where the disk is full, the snapshots that came with it are kept for the next attempt: no later checkpoint has
+        Where the disk is full, its interval snapshots are kept in memory for the next attempt: no later checkpoint has
         them.
         """
         for checkpoint in message.runs:
@@ -82,7 +82,7 @@ class Recorder:
         )
 
     def ended(self, message: RunEnded) -> None:
-        """Write all that is known of a run that has ended, in one transaction."""
+        """Write everything about a run that has ended, in one transaction."""
         run, tracker, measured = message.run, message.tracker, message.measured
         self._unwritten.setdefault(run.id, []).extend(tracker.take_pending())
         outcome = tracker.outcome
@@ -108,7 +108,7 @@ class Recorder:
         ])  # fmt: skip
 
     def grant(self, request: TestReadRequest) -> None:
-        """Log a read of the test set, then let it happen. What cannot be logged does not happen."""
+        """Log a read of the test set, then allow it. A read that cannot be logged does not happen."""
         try:
             self._workspace.log_test_reads(
                 TestRead(run.id, request.rule, request.epoch, request.examples, request.purpose, now())

@@ -1,11 +1,11 @@
-"""Run a study here: every cohort that is unfinished, one per core or one on a GPU, everything recorded as it comes."""
+"""Runs a study: trains every cohort that is unfinished, one per core or one on a GPU, and records everything."""
 
 from __future__ import annotations
 
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from queue import Empty, SimpleQueue
@@ -30,7 +30,7 @@ from paribus.training.plan import Plan, PlannedRun, plan_cohorts, runs_of
 
 @dataclass(frozen=True, eq=False)
 class PreparedStudy:
-    """A study whose data were found and fit it: nothing can be wrong with it that a user could mend."""
+    """A study with its data, which were checked to fit it."""
 
     study: Study
     runs: tuple[PlannedRun, ...]
@@ -44,11 +44,10 @@ class PreparedStudy:
 
 @dataclass(frozen=True)
 class StudyOutcome:
-    """What one `run_study` did, in runs.
+    """What one `run_study` did, as numbers of runs; a run that several arms share counts once.
 
-    `diverged` counts those of the whole study. `measured` are recorded runs of which something was measured that they
-    lacked. `not_kept` names what recorded runs were trained without and the study now asks for, with the number of
-    runs.
+    `diverged` counts those of the whole study. `measured` counts recorded runs that lacked a measurement and now have
+    it. `not_kept` maps what only training can give, and the study asks for, to the number of recorded runs without it.
     """
 
     trained: int
@@ -61,9 +60,9 @@ class StudyOutcome:
 
 
 def prepare(study: Study, *, device: str = "cpu", workers: int | None = None) -> PreparedStudy:
-    """Load the data of a study and check it against them.
+    """Load the data of a study and check the study against them.
 
-    Raises UserError where the data cannot be had, or the study asks for what they do not have.
+    Raises UserError where the data cannot be loaded, or the study asks for what they do not have.
     """
     place = device_named(device, workers)
     return PreparedStudy(study, runs_of(study, place), place)
@@ -79,8 +78,8 @@ def plan_in(prepared: PreparedStudy, workspace: Workspace, *, timing: bool = Tru
 def run_study(prepared: PreparedStudy, workspace: Workspace, listener: Listener = silent) -> StudyOutcome:
     """Train every run of a study that `workspace` (open for writing) does not hold, and record it there.
 
-    KeyboardInterrupt passes through once every run in training has its checkpoint; whatever broke a cohort is raised
-    after the others have theirs.
+    A recorded run that lacks a measurement gets it. KeyboardInterrupt passes through once every run in training has its
+    checkpoint; an error in one cohort is raised after the others have theirs.
     """
     started = time.perf_counter()
     checkpoint_s = checkpoint_every_s()
@@ -94,20 +93,16 @@ def run_study(prepared: PreparedStudy, workspace: Workspace, listener: Listener 
         _Session(prepared.id, plan, workspace, listener, checkpoint_s).run()
     recorded = [run for run in plan.runs if run.state == "recorded"]
     measured = measure_later(recorded, workspace, prepared.device)
-    states = [run.state for _, _, run in workspace.runs_of(prepared.id)]
+    states = {run.id: run.state for _, _, run in workspace.runs_of(prepared.id)}
     return StudyOutcome(
         trained=len(unfinished),
         reused=len(recorded),
         resumed=sum(run.state == "interrupted" for run in unfinished),
         measured=measured,
-        diverged=states.count("diverged"),
-        not_kept=_counted(name for run in recorded for name in not_kept(run, workspace)),
+        diverged=list(states.values()).count("diverged"),
+        not_kept=dict(Counter(name for run in recorded for name in not_kept(run, workspace))),
         wall_s=time.perf_counter() - started,
     )
-
-
-def _counted(names: Iterable[str]) -> dict[str, int]:
-    return dict(Counter(names))
 
 
 def _members(plan: Plan) -> dict[tuple[str, int], NewRun]:
@@ -121,7 +116,7 @@ def _members(plan: Plan) -> dict[tuple[str, int], NewRun]:
 
 
 class _Session:
-    """One session of training: worker threads, and this thread, which alone writes."""
+    """One session of training: threads that train, and this one, which alone writes to the workspace."""
 
     def __init__(
         self, study_id: str, plan: Plan, workspace: Workspace, listener: Listener, checkpoint_s: float
@@ -150,7 +145,7 @@ class _Session:
                 self._attempt(self._start_next)
             while self._training:
                 try:
-                    # a timeout, because a wait without one would keep Ctrl-C out on some systems
+                    # a timeout, because on some systems a wait without one would block Ctrl-C
                     message = self._queue.get(timeout=1.0)
                 except Empty:
                     continue
@@ -162,7 +157,7 @@ class _Session:
             raise KeyboardInterrupt
 
     def _attempt(self, act: Callable[..., None], *arguments: Message | Interrupted) -> None:
-        """What goes wrong here is raised when every cohort in training has its checkpoint."""
+        """Call `act`; an error is raised later, when every cohort in training has its checkpoint."""
         try:
             act(*arguments)
         except KeyboardInterrupt:
@@ -175,7 +170,7 @@ class _Session:
                 raise
 
     def _leave(self) -> None:
-        """Let the cohorts in training send their checkpoints; begin no other."""
+        """Ask the cohorts in training for their last checkpoints; start no other."""
         self._stop.set()
         self._waiting.clear()
 
@@ -246,7 +241,7 @@ class _Session:
         self._epochs_trained[run.id] = epoch - run.epochs_done
 
     def _record_usage(self) -> None:
-        """What this session has taken so far, in place of what it had taken at the last checkpoint."""
+        """Record what this session has used so far, in place of what it had used at the last checkpoint."""
         work = {
             run.id: run.operations / run.epochs_left * self._epochs_trained.get(run.id, 0)
             for run in self._plan.unfinished
@@ -275,7 +270,7 @@ def _meter(device: Device) -> Meter:
 
 
 def _forecast(study_id: str, plan: Plan, timing: Usage) -> Forecast:
-    """What the unfinished runs are expected to take: time from the timing runs, energy at their joules per second."""
+    """What the unfinished runs are expected to use: time by the timing runs, energy at the watts that those drew."""
     busy_s = sum(cohort.expected_s or 0.0 for cohort in plan.cohorts)
     watts = None if timing.energy_j is None else timing.energy_j / timing.cpu_s
     return Forecast(

@@ -2,8 +2,8 @@
 
 It runs as a script of its own (see `external`): the file is its standard input, the weights as safetensors its standard
 output. Before it reads the first byte it gives up opening files and sockets, writing to files, starting processes, and
-all memory and time beyond what the weights need; so even a file that got around PyTorch's `weights_only` would find
-little to do. What it says is checked by the parent as if the file itself had said it.
+all memory and time beyond what the weights need; so even a file that got around PyTorch's `weights_only` could do
+little. The parent checks what this process writes as if it came from the file itself.
 
 Exit code 0: the weights. 1: a line that says why there are none.
 """
@@ -24,6 +24,8 @@ from safetensors.torch import save
 CPU_S = 20
 MAX_TENSORS = 100
 MAX_NAME_LENGTH = 100
+WRAPPERS = ("state_dict", "model_state_dict", "model")
+"""Keys under which checkpoints have the state dict, beside epochs and optimizers: Lightning's and usual ones."""
 _STATM = Path("/proc/self/statm")
 _GLOBAL = re.compile(r"unsupported (?:global: )?GLOBAL ([\w.]{1,100})", re.IGNORECASE)
 
@@ -40,7 +42,7 @@ def main(max_bytes: int) -> None:
 
 
 def _load_once() -> None:
-    """Do it once with weights of our own, so that nothing is left to be imported."""
+    """Convert weights of our own once, so that nothing is imported after files can no longer be opened."""
     buffer = io.BytesIO()
     torch.save({"fc1.weight": torch.zeros(1, 1)}, buffer)
     buffer.seek(0)
@@ -52,7 +54,7 @@ def _loaded(file: BinaryIO) -> object:
 
 
 def _confine(more_bytes: int) -> None:
-    """From here on: so much more memory, some seconds more, and nothing new that is open, written or started."""
+    """From here on: so much more memory, some seconds more, and no new file, no writing and no new process."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     cpu_s = int(used.ru_utime + used.ru_stime) + CPU_S
     limits = {
@@ -70,17 +72,19 @@ def _confine(more_bytes: int) -> None:
 
 
 def _checked(found: object, max_bytes: int) -> dict[str, torch.Tensor]:
-    """A state dict as float32 tensors with memory of their own; anything else is refused."""
+    """A state dict, perhaps in a checkpoint, as float32 tensors with memory of their own; anything else is refused."""
+    if isinstance(found, dict):
+        found = next((found[key] for key in WRAPPERS if isinstance(found.get(key), dict)), found)
     if not isinstance(found, dict):
-        _refuse(f"no state dict but a {type(found).__name__}")
+        _refuse(f"{_article(type(found).__name__)}, which is not a state dict")
     if not 1 <= len(found) <= MAX_TENSORS:
         _refuse(f"a dict of {len(found)} entries")
     values = 0
     for name, value in found.items():
         if not isinstance(name, str) or len(name) > MAX_NAME_LENGTH:
-            _refuse("a dict whose keys are no names")
+            _refuse("a dict whose keys are not names")
         if not isinstance(value, torch.Tensor):
-            _refuse(f"a {type(value).__name__} under {name}")
+            _refuse(f"{_article(type(value).__name__)} under {name}")
         plain = value.layout is torch.strided and value.device.type == "cpu" and not value.is_quantized
         if not (plain and value.is_floating_point()):
             _refuse(f"a tensor of {value.dtype} under {name}")
@@ -88,6 +92,10 @@ def _checked(found: object, max_bytes: int) -> dict[str, torch.Tensor]:
     if 4 * values > max_bytes:
         _refuse(f"{values} values")
     return {name: value.detach().to(torch.float32).clone().contiguous() for name, value in found.items()}
+
+
+def _article(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiouAEIOU' else 'a'} {noun}"
 
 
 def _refuse(reason: str) -> NoReturn:

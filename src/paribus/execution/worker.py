@@ -1,7 +1,7 @@
-"""One cohort from its first epoch, or where it was interrupted, to its end, in a thread of its own.
+"""Trains one cohort from its first epoch, or from where it was interrupted, to its end, in a thread of its own.
 
-A worker never touches the workspace. It puts messages on a queue, and the one thread that records answers where an
-answer is needed; so training never waits for the disk.
+A worker never touches the workspace. It puts messages on a queue for the one thread that records, so training does not
+wait for the disk. Only a read of the test set waits, until it is logged.
 """
 
 from __future__ import annotations
@@ -25,23 +25,24 @@ from paribus.execution.messages import CohortCheckpoint, RunCheckpoint, RunEnded
 from paribus.training.cohort import ActiveRun, Cohort, TrainingState
 from paribus.training.devices import Device
 from paribus.training.engine import Engine, State
-from paribus.training.evaluation import Measurements, Snapshot, all_of, measure_run, measure_snapshot
+from paribus.training.evaluation import Snapshot, measure_run, measure_snapshot
+from paribus.training.measurements import Measurements, all_of
 from paribus.training.plan import PlannedRun
 from paribus.training.tracker import Tracker
 
 CHECKPOINT_EVERY_S = 20.0
-"""What a kill can cost at most, in seconds of training: they are trained again. See `checkpoint_every_s`."""
+"""Seconds of training between checkpoints: what a killed process loses at most. See `checkpoint_every_s`."""
 
 
 def checkpoint_every_s() -> float:
-    """PARIBUS_CHECKPOINT_S if it is set, else the default. Raises UserError where it is no sensible number."""
+    """PARIBUS_CHECKPOINT_S if it is set, else the default. Raises UserError where it is not a number above 0."""
     return positive_setting("PARIBUS_CHECKPOINT_S", most=86_400.0, unit="seconds") or CHECKPOINT_EVERY_S
 
 
 @dataclass(eq=False)
 class Trainee:
-    """A planned run in a worker's hands: its tracker, the state that it begins or resumes from, and when its first
-    epoch began."""
+    """A planned run and what a worker needs to train it: its tracker, the state that it begins or resumes from, and
+    when its first epoch began."""
 
     run: PlannedRun
     tracker: Tracker
@@ -52,7 +53,7 @@ class Trainee:
 class Worker:
     """Trains one cohort, and sends a checkpoint every `checkpoint_s` seconds.
 
-    `stop` asks it to send a last checkpoint and return after the present epoch.
+    When `stop` is set, it finishes its epoch, sends a last checkpoint and returns.
     """
 
     def __init__(
@@ -102,7 +103,7 @@ class Worker:
             if time.perf_counter() - saved_at > self._checkpoint_s:
                 self._save(cohort, paused=False)
                 saved_at = time.perf_counter()
-        if cohort.epoch:  # before that there is nothing that the next start does not have, too
+        if cohort.epoch:  # before the first epoch, a run has only its initial weights, which are made again
             self._save(cohort, paused=True)
 
     def _active(self, trainee: Trainee) -> ActiveRun:
@@ -182,7 +183,7 @@ class Worker:
         )
 
     def _retire(self, cohort: Cohort, engine: Engine) -> list[ActiveRun]:
-        """Measure and hand over the runs that have ended; the other runs, in their present state."""
+        """Measure the runs that have ended and send them to be recorded; returns the others, with their states."""
         unfinished: list[ActiveRun] = []
         ended: list[Trainee] = []
         for index, run in enumerate(cohort.runs):
@@ -196,7 +197,7 @@ class Worker:
         return unfinished
 
     def _measured_side_by_side(self, ended: Sequence[Trainee], engine: Engine) -> Iterator[Measurements]:
-        """What is measured of runs that have ended, in their order."""
+        """What is measured of runs that have ended, in their order; `evaluated_at_once` of them at the same time."""
         promised = [(trainee, Future[Measurements]()) for trainee in ended]
         waiting = iter(promised)
 
@@ -223,7 +224,7 @@ class Worker:
             if rule in selected
         ]
         parts = (measure_snapshot(run.spec, run.splits, one, engine, self._opener(run)) for one in snapshots)
-        return all_of(part for group in ((measure_run(run.spec, run.splits),), parts) for part in group)
+        return all_of([measure_run(run.spec, run.splits), *parts])
 
     def _opener(self, run: PlannedRun) -> Callable[[str, int], Split]:
         test_set = run.splits.test

@@ -28,6 +28,7 @@ from paribus.training.schedules import EpochRates
 from paribus.training.sums import exact_sums
 
 StreamKey = tuple[tuple[int, int], ...]
+"""The random streams that decide which examples a run sees, in which order, and which units it drops."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,7 @@ class ActiveRun:
 
     @property
     def stream(self) -> StreamKey:
-        """Runs of one cohort with equal keys see the same examples in the same order, and drop the same units."""
-        own = self.spec.streams
-        return tuple((s.seed, s.index) for s in (own.split, own.label_noise, own.order, own.dropout))
+        return stream_key(self.spec)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +62,12 @@ class TrainLoss:
 
     by_batch: Doubles
     by_example: Doubles
+
+
+def stream_key(spec: RunSpec) -> StreamKey:
+    """Runs of one cohort with equal keys see the same examples in the same order, and drop the same units."""
+    own = spec.streams
+    return tuple((s.seed, s.index) for s in (own.split, own.label_noise, own.order, own.dropout))
 
 
 def fresh_state(spec: RunSpec) -> TrainingState:
@@ -77,7 +82,10 @@ def architecture(spec: RunSpec) -> Architecture:
 
 
 class Cohort:
-    """Trains and evaluates its runs, which must agree in everything static and stand at the same epoch."""
+    """Trains and evaluates its runs, which must agree in everything static and have finished as many epochs.
+
+    Runs are sorted by their streams: `runs` has the order of the engine's axis `run`.
+    """
 
     def __init__(self, runs: Sequence[ActiveRun], engine: Engine) -> None:
         self.runs = sorted(runs, key=lambda run: run.stream)

@@ -11,13 +11,16 @@ from typing import Literal
 
 from paribus.data.loading import fingerprint, load_splits
 from paribus.data.pool import Splits
+from paribus.errors import UserError
 from paribus.spec.dataset import Dataset
 from paribus.spec.fit import refuse_misfit, refuse_unmeasured_claims
-from paribus.spec.identity import RunSpec
+from paribus.spec.identity import NOT_TRAINED, RunSpec
+from paribus.spec.losses import CrossEntropy, Loss
 from paribus.spec.network import parameter_count, training_operations
 from paribus.spec.recipe import Recipe
-from paribus.spec.study import Study
+from paribus.spec.study import Arm, Study
 from paribus.store.records import RunRecord
+from paribus.training.cohort import stream_key
 from paribus.training.devices import Device
 from paribus.training.timing import TimingRuns
 
@@ -146,9 +149,10 @@ class Plan:
 
 
 def runs_of(study: Study, device: Device) -> tuple[PlannedRun, ...]:
-    """Every run of a study, its data loaded, with nothing said of what is recorded.
+    """Every run of a study, its data loaded; none is compared with what is recorded yet.
 
-    Raises UserError where the data cannot be had, or the study asks for what they do not have.
+    Raises UserError where the data cannot be loaded, where the study asks for what they do not have, or where two arms
+    are one run and ask for different measurements of it.
     """
     runs: dict[str, PlannedRun] = {}
     loaded: dict[tuple[object, ...], Splits] = {}
@@ -164,10 +168,26 @@ def runs_of(study: Study, device: Device) -> tuple[PlannedRun, ...]:
             datasets[arm.name] = splits.dataset
         spec = RunSpec(arm.recipe, splits.dataset, streams, fingerprint(data, study.folder), device.family)
         known = runs.get(spec.id)
+        if known is not None:
+            _refuse_other_measurements(study, known, arm)
         members = (*(known.members if known else ()), (arm.name, replicate))
         runs[spec.id] = PlannedRun(known.spec if known else spec, members, splits)
     refuse_unmeasured_claims(study, datasets)
     return tuple(runs.values())
+
+
+def _refuse_other_measurements(study: Study, run: PlannedRun, arm: Arm) -> None:
+    """Raises UserError where `arm`, which is the same run as another arm, would keep or measure other things of it."""
+    for key in NOT_TRAINED:
+        ours, theirs = getattr(run.recipe, key), getattr(arm.recipe, key)
+        if ours != theirs:
+            other = run.members[0][0]
+            raise UserError(
+                f"must be the same as in arm {other}, because both arms train the same runs",
+                given=theirs,
+                place=f"study {study.name}, arm {arm.name}, key {key}",
+                remedy=f"set {key} for the whole study",
+            )
 
 
 def plan_cohorts(
@@ -212,7 +232,7 @@ def static_key(run: PlannedRun) -> tuple[object, ...]:
         run.widths,
         recipe.network.activations,
         recipe.network.dropout > 0,
-        recipe.loss.kind,
+        _evaluated(recipe.loss),
         recipe.optimizer.kind,
         recipe.schedule.kind == "one-cycle" and recipe.schedule.cycle_momentum,
         None if clip is None else clip.norm is None,
@@ -222,6 +242,11 @@ def static_key(run: PlannedRun) -> tuple[object, ...]:
         recipe.test.monitor_every,
         recipe.test.monitor_examples,
     )
+
+
+def _evaluated(loss: Loss) -> Loss:
+    """A loss as evaluation has it, one for all runs of a cohort: with its class weights or delta, without smoothing."""
+    return loss.model_copy(update={"label_smoothing": 0.0}) if isinstance(loss, CrossEntropy) else loss
 
 
 def _alike(runs: Sequence[PlannedRun]) -> list[list[PlannedRun]]:
@@ -234,15 +259,18 @@ def _alike(runs: Sequence[PlannedRun]) -> list[list[PlannedRun]]:
 
 
 def bytes_per_run(run: PlannedRun) -> int:
-    """Memory that one more run in a cohort takes at most, which is linear in runs; data are shared and not counted.
+    """Memory that one more run in a cohort takes at most, so that a cohort takes at most the sum over its runs.
 
-    On a CPU runs share activations, too.
+    Data are shared and not counted. On a CPU, runs share activations, and each stream holds its evaluation sets as
+    float32 features; a GPU makes those from the data at each evaluation.
     """
-    recipe, widths = run.recipe, run.widths
+    recipe, widths, dataset = run.recipe, run.widths, run.spec.dataset
     tensors = parameter_count(widths) * (2 + len(recipe.optimizer.buffers) + len(recipe.selection.rules))
     activations = 4 * recipe.training.batch_size * sum(widths[1:])
     inputs = 2 * recipe.training.batch_size * widths[0]  # of a whole batch, and of the last one
-    return 4 * (tensors + activations + inputs)
+    evaluated = dataset.validation + (dataset.train if "train_loss_end" in recipe.metrics else 0)
+    evaluation_sets = widths[0] * evaluated if run.spec.family == "cpu" else 0
+    return 4 * (tensors + activations + inputs + evaluation_sets)
 
 
 def _cohort_size(group: Sequence[PlannedRun], device: Device, timer: TimingRuns | None) -> int:
@@ -262,8 +290,8 @@ def _cohort_size(group: Sequence[PlannedRun], device: Device, timer: TimingRuns 
 
 def _epoch_s(timer: TimingRuns, runs: Sequence[PlannedRun]) -> float:
     """Expected seconds for an epoch of these runs as one cohort, evaluation included."""
-    streams = sorted(run.spec.streams.order.index for run in runs)
-    key = (*static_key(runs[0]), len(streams), len(set(streams)))
+    streams = len({stream_key(run.spec) for run in runs})
+    key = (*static_key(runs[0]), len(runs), streams)
     return timer.seconds_per_epoch(key, [(run.spec, run.splits) for run in runs], runs[0].examples_evaluated)
 
 
@@ -275,4 +303,4 @@ def _parts(group: Sequence[PlannedRun], workers: int, size: int) -> list[list[Pl
 
 
 def _by_stream(group: Sequence[PlannedRun]) -> list[PlannedRun]:
-    return sorted(group, key=lambda run: run.members[0][1])
+    return sorted(group, key=lambda run: stream_key(run.spec))

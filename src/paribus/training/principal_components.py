@@ -1,4 +1,4 @@
-"""Principal components of a set of pictures: eigenfaces, and the error that no linear code of their number can beat.
+"""Principal components of a set of images: eigenfaces, and the error that no linear code of their number can beat.
 
 Turk and Pentland, "Eigenfaces for recognition", J. Cognitive Neuroscience 3 (1991); Eckart and Young, Psychometrika 1
 (1936).
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from paribus.data.pool import Split
 
-MOST_COMPONENTS = 64
+MAX_COMPONENTS = 64
 
 Matrix = npt.NDArray[np.float32]
 
@@ -39,9 +39,9 @@ class PrincipalComponents:
 
 @lru_cache(maxsize=32)
 def principal_components(split: Split) -> PrincipalComponents:
-    """Of the pictures of `split`, with the mean removed, by the smaller of the two Gram matrices.
+    """Of the images of `split`, with the mean removed, by the smaller of the two Gram matrices.
 
-    With fewer pictures than pixels, the eigenvectors of X X' (image x image) give those of X' X (pixel x pixel) as
+    With fewer images than pixels, the eigenvectors of X X' (image x image) give those of X' X (pixel x pixel) as
     X' v / |X' v|, at a small part of the cost.
     """
     images = split.inputs.astype(np.float64)
@@ -53,7 +53,7 @@ def principal_components(split: Split) -> PrincipalComponents:
     values, vectors = np.linalg.eigh(gram)
     order = np.argsort(values)[::-1]
     values = np.clip(values[order], 0.0, None)
-    rank = min(MOST_COMPONENTS, count - 1, pixels)
+    rank = min(MAX_COMPONENTS, count - 1, pixels)
     chosen = vectors[:, order[:rank]]
     components = (centred.T @ chosen if small else chosen).T
     components /= np.maximum(np.linalg.norm(components, axis=1, keepdims=True), np.finfo(float).tiny)

@@ -1,4 +1,4 @@
-"""How long an epoch takes here: a few steps of a cohort, on as many threads as will be busy."""
+"""Timing runs: how long an epoch takes here, from a few steps of a cohort, on as many threads as will be busy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is kept of one run while it trains: curves, the exact epoch of every selection rule, snapshots, its end."""
+"""What is kept of one run while it trains: curves, the exact epoch of every selection rule, snapshots, its outcome."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Tracker:
     """Follows one run from epoch to epoch and decides when it ends."""
 
     def __init__(self, spec: RunSpec) -> None:
-        self.recipe = spec.recipe
+        self._recipe = spec.recipe
         self.schedule = schedule_of(spec.recipe)
         self.curves: dict[str, list[float]] = {name: [] for name in spec.recipe.curves(spec.dataset)}
         self.selected: dict[str, SelectedEpoch] = {}
@@ -48,6 +48,7 @@ class Tracker:
 
     @property
     def epoch(self) -> int:
+        """Finished epochs."""
         return len(self.curves["train_loss"])
 
     def start(self, weights: Callable[[], State]) -> None:
@@ -58,7 +59,10 @@ class Tracker:
         self._keep_snapshots(0, weights)
 
     def observe(self, metrics: Mapping[str, float], weights: Callable[[], State]) -> None:
-        """Record a finished epoch; `weights` gives a copy of the run's parameters, and is called only where needed."""
+        """Record a finished epoch; `weights` gives a copy of the run's parameters, and is called only where needed.
+
+        A run whose training loss is not finite has diverged: nothing is selected from that epoch.
+        """
         for name, curve in self.curves.items():
             curve.append(metrics.get(name, math.nan))
         epoch = self.epoch
@@ -66,7 +70,7 @@ class Tracker:
             self.outcome = "diverged"
             return
         self.schedule.observe(metrics)
-        stopping = self._should_stop(metrics, epoch) or epoch == self.recipe.training.epochs
+        stopping = self._should_stop(metrics, epoch) or epoch == self._recipe.training.epochs
         copy: State | None = None
         for text, rule in self._rules.items():
             if self._chooses(text, rule, metrics, stopping=stopping):
@@ -85,14 +89,14 @@ class Tracker:
         return rule.improves(metrics.get(rule.metric, math.nan), best)
 
     def _keep_snapshots(self, epoch: int, weights: Callable[[], State]) -> None:
-        every, first_every = self.recipe.snapshots.every, self.recipe.snapshots.first_layer_every
+        every, first_every = self._recipe.snapshots.every, self._recipe.snapshots.first_layer_every
         if every and epoch % every == 0:
             self._pending.append(PendingSnapshot(epoch, "network", weights()))
         if first_every and epoch % first_every == 0:
             self._pending.append(PendingSnapshot(epoch, "first-layer", {FIRST_LAYER: weights()[FIRST_LAYER]}))
 
     def _should_stop(self, metrics: Mapping[str, float], epoch: int) -> bool:
-        stop = self.recipe.training.early_stop
+        stop = self._recipe.training.early_stop
         if stop is None:
             return False
         rule = parse_rule(stop.rule)
@@ -116,8 +120,13 @@ class Tracker:
     def restore(
         self, scalars: Mapping[str, Any], curves: Mapping[str, list[float]], weights: Mapping[int, State]
     ) -> None:
-        """Resume from `scalars`, whole curves, and the weights of the epochs selected so far."""
+        """Resume from `scalars`, whole curves, and the weights of the epochs selected so far.
+
+        What is only measured may have changed since: a new curve begins with NaN, and a former one ends with NaN.
+        """
         self.schedule.restore(scalars["schedule"])
-        self.curves = {name: list(curves[name]) for name in self.curves}
+        unmeasured = [math.nan] * len(curves["train_loss"])
+        new = {name: list(unmeasured) for name in self.curves if name not in curves}
+        self.curves = {**{name: list(values) for name, values in curves.items()}, **new}
         self.selected = {rule: SelectedEpoch(e, value, weights[e]) for rule, (e, value) in scalars["selected"].items()}
         self._stop_epoch, self._stop_value = scalars["early_stop"]
