@@ -89,6 +89,19 @@ batch_size = 16
 rules = ["min-val-loss", "last"]
 """
 
+ARMS = """
+[[arms]]
+name = "slow"
+
+[[arms]]
+name = "fast"
+optimizer = { lr = 0.3 }
+
+[[arms]]
+name = "stopping"
+training = { early_stop = { rule = "min-val-loss", patience = 1 } }
+"""
+
 
 def small(**changes: str) -> Study:
     return parse(SMALL, place="a small study", overrides=changes)

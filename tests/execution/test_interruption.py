@@ -13,20 +13,7 @@ from paribus.execution import runner, worker
 from paribus.execution.interruption import Interrupted, Interruptions
 from paribus.store import faults, tensors
 from paribus.store.workspace import Workspace
-from tests.execution.conftest import recorded, tiny, trained
-
-ARMS = """
-[[arms]]
-name = "slow"
-
-[[arms]]
-name = "fast"
-optimizer = { lr = 0.3 }
-
-[[arms]]
-name = "stopping"
-training = { early_stop = { rule = "min-val-loss", patience = 1 } }
-"""
+from tests.execution.conftest import ARMS, recorded, tiny, trained
 
 
 @pytest.fixture

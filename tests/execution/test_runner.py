@@ -14,7 +14,7 @@ from paribus.store.workspace import Workspace
 from paribus.training.devices import CUDA_COHORT_SIZES, Device
 from paribus.training.evaluation import evaluate_weights
 from paribus.training.torch.engine import StackedTensorEngine
-from tests.execution.conftest import SMALL, InterruptAfter, recorded, runs_in, small, tiny, trained
+from tests.execution.conftest import ARMS, SMALL, InterruptAfter, recorded, runs_in, small, tiny, trained
 
 
 def test_everything_is_recorded_once(workspace):
@@ -88,8 +88,8 @@ def test_the_weights_of_a_selection_are_pytorchs(workspace):
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_results_do_not_depend_on_workers(tmp_path, workers):
-    study, results = small(), []
+def test_results_do_not_depend_on_workers(tmp_path, data, workers):
+    study, results = tiny(data, ARMS, **{"test.read_at": '["last"]', "snapshots.every": "2"}), []
     for count in (2, workers):
         with Workspace.open(tmp_path / f"w{count}", create=True, write=True) as workspace:
             trained(study, workspace, workers=count)
@@ -126,13 +126,14 @@ def test_an_accelerators_way_through_a_study_ends_where_the_cpus_does(tmp_path):
             assert values == pytest.approx(expected, rel=1e-4)
 
 
-def test_an_interrupted_study_resumes_to_the_same_results(tmp_path, often):
-    study = small(**{"training.epochs": "60", "snapshots.every": "20"})
+def test_an_interrupted_study_resumes_to_the_same_results(tmp_path, data, monkeypatch):
+    study = tiny(data, ARMS, **{"training.epochs": "20", "snapshots.every": "5", "test.read_at": '["last"]'})
     with Workspace.open(tmp_path / "whole", create=True, write=True) as workspace:
         trained(study, workspace)
         whole = recorded(workspace, study)
 
-    for stop_after in (10, 25):
+    monkeypatch.setenv("PARIBUS_CHECKPOINT_S", "1e-9")
+    for stop_after in (6, 12):
         with Workspace.open(tmp_path / "cut", create=True, write=True) as workspace, pytest.raises(KeyboardInterrupt):
             trained(study, workspace, InterruptAfter(EpochDone, stop_after))
     with Workspace.open(tmp_path / "cut", write=True) as workspace:
@@ -142,22 +143,18 @@ def test_an_interrupted_study_resumes_to_the_same_results(tmp_path, often):
     assert not [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
 
 
-def test_a_diverging_run_is_recorded_and_its_cohort_unaffected(tmp_path):
-    text = SMALL.replace("momentum = 0.9", "momentum = 0.99")
-    wild_study = parse(
-        text.replace("optimizer = { lr = 0.2 }", "optimizer = { lr = 1e6, weight_decay = 1.0 }"), place="small"
-    )
-    calm_study = parse(text, place="small")
-    with Workspace.open(tmp_path / "wild", create=True, write=True) as workspace:
-        outcome = trained(wild_study, workspace, workers=1)
-        wild = recorded(workspace, wild_study)
-    with Workspace.open(tmp_path / "calm", create=True, write=True) as workspace:
-        trained(calm_study, workspace, workers=1)
-        calm = recorded(workspace, calm_study)
-    assert outcome.diverged == [run["state"] for run in wild.values()].count("diverged") > 0
+def test_a_diverging_run_is_recorded_and_its_cohort_unaffected(tmp_path, data):
+    wild = ARMS.replace("lr = 0.3", "lr = 1e6, weight_decay = 1.0")
+    results = []
+    for arms in (wild, ARMS):
+        with Workspace.open(tmp_path / str(len(arms)), create=True, write=True) as workspace:
+            outcome = trained(tiny(data, arms), workspace, workers=1)
+            results.append(recorded(workspace, tiny(data, arms)))
+            assert outcome.diverged == (2 if arms is wild else 0)
     for replicate in (0, 1):
-        assert wild["fast", replicate]["state"] == "diverged"
-        assert wild["slow", replicate] == calm["slow", replicate]
+        assert results[0]["fast", replicate]["state"] == "diverged"
+        for arm in ("slow", "stopping"):
+            assert results[0][arm, replicate] == results[1][arm, replicate]
 
 
 def test_runs_of_different_evaluation_losses_do_not_share_a_cohort(tmp_path):

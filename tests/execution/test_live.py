@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from paribus.execution import live
+from paribus.execution.events import CohortDone, CohortStarted, EpochDone
+from paribus.store.live import read_live
+from paribus.store.workspace import Workspace
+from tests.execution.conftest import runs_in, tiny, trained
+
+ARMS = '[[arms]]\nname = "slow"\n[[arms]]\nname = "wide"\nnetwork = { hidden = [24] }\n'
+
+
+def test_the_live_file_has_the_latest_epoch_of_every_run_while_training_goes_on(tmp_path, data, monkeypatch):
+    monkeypatch.setattr(live, "EVERY_S", 0.0)
+    study, seen = tiny(data, ARMS, replicates="1"), []
+    folder = tmp_path / "w"
+
+    def watch(event):
+        seen.append((event, read_live(folder)))
+
+    with Workspace.open(folder, create=True, write=True) as workspace:
+        trained(study, workspace, watch)
+        study_id = workspace.study("tiny").id
+        curves = {run.id: workspace.curves(run.id) for run in runs_in(workspace, study).values()}
+        after = read_live(folder)
+    assert read_live(folder) is None
+
+    for event, content in seen:
+        assert (content["study"], content["name"], content["cohorts"]["total"]) == (study_id, "tiny", 2)
+        begun = content["cohorts"]["begun"]
+        match event:
+            case CohortStarted():
+                assert begun[event.index]["state"] == "training"
+                assert (begun[event.index]["epoch"], begun[event.index]["epochs"]) == (0, 5)
+            case EpochDone():
+                assert begun[event.index]["epoch"] == event.epoch
+                for run_id in event.run_ids:
+                    latest = content["runs"][run_id]
+                    assert latest["epoch"] == event.epoch
+                    for name, value in latest["metrics"].items():
+                        assert value == curves[run_id][name][event.epoch - 1]
+            case CohortDone():
+                assert begun[event.index]["state"] == "done"
+    assert [cohort["state"] for cohort in after["cohorts"]["begun"]] == ["done", "done"]
+    assert set(after["runs"]) == set(curves)
+
+
+def test_epochs_are_written_once_in_a_while_and_starts_and_ends_at_once(tmp_path, data, monkeypatch):
+    monkeypatch.setattr(live, "EVERY_S", 3600.0)
+    writes, events = [], []
+    monkeypatch.setattr(Workspace, "write_live", lambda _, content: writes.append(content))
+    with Workspace.open(tmp_path / "w", create=True, write=True) as workspace:
+        trained(tiny(data, ARMS, replicates="1"), workspace, events.append)
+    assert sum(isinstance(event, EpochDone) for event in events) == 10
+    assert len(writes) == sum(not isinstance(event, EpochDone) for event in events) == 4
+    assert writes[-1]["cohorts"]["begun"][0]["remaining_s"] == 0
+
+
+def test_a_loss_that_is_not_a_number_is_none_in_the_live_file(tmp_path, data, monkeypatch):
+    monkeypatch.setattr(live, "EVERY_S", 0.0)
+    change = {"replicates": "1", "optimizer.lr": "1e6", "optimizer.weight_decay": "1"}
+    with Workspace.open(tmp_path / "w", create=True, write=True) as workspace:
+        trained(tiny(data, **change), workspace)
+        content = read_live(tmp_path / "w")
+        (run,) = runs_in(workspace, tiny(data, **change)).values()
+        losses = workspace.curves(run.id)["train_loss"]
+    assert run.state == "diverged"
+    assert not math.isfinite(losses[-1])
+    assert np.isfinite(losses[:-1]).all()
+    assert content["runs"][run.id]["metrics"]["train_loss"] is None
