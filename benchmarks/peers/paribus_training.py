@@ -1,4 +1,4 @@
-"""paribus, training only: its planner's cohorts, one thread a cohort, and nothing measured or kept."""
+"""paribus, training only: the cohorts of its plan, each on one thread, with nothing evaluated or recorded."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import torch
-
-from benchmarks.peers._base import Peer, Trained, Weights
+from benchmarks.peers._base import Peer, RunWeights, Trained
 from benchmarks.tasks import Task, replicated, with_arms
+from paribus.execution.runner import prepare
 from paribus.spec.study import Study
-from paribus.training.cohort import Cohort, Member, fresh_state
-from paribus.training.devices import settle_thread
-from paribus.training.plan import CohortPlan, Plan, plan_study
+from paribus.training.cohort import ActiveRun, Cohort, fresh_state
+from paribus.training.engine import Engine
+from paribus.training.plan import CohortPlan, Plan, plan_cohorts
+from paribus.training.schedules import schedule_of
 
 
 class ParibusTraining(Peer):
-    packages = ("paribus", "torch")
-    together = True
+    packages = ("paribus", "numba")
+    batched = True
 
     def __init__(self, task: Task, device: str = "cpu") -> None:
         super().__init__(task, device)
@@ -30,58 +30,61 @@ class ParibusTraining(Peer):
 
     def train(self, runs: int, epochs: int) -> Trained:
         plan = self.plan(runs)
-        cohorts = [cohort_of(cohort, plan.device.torch) for cohort in plan.cohorts]
-        if self.device != "cpu":  # an epoch that makes the buffers and one that is captured, of hundreds in a study
+        engine = plan.device.engine()
+        cohorts = [cohort_of(cohort, engine) for cohort in plan.cohorts]
+        if plan.device.family == "cuda":  # the epoch that makes the buffers and the one that is captured: once a study
             trained_s(cohorts, plan.device.workers, 2)
-        return self.trained(trained_s(cohorts, plan.device.workers, epochs), self._checked(cohorts))
+        return self.trained(trained_s(cohorts, plan.device.workers, epochs), _final_weights(cohorts))
 
-    def plan(self, runs: int, *, rehearse: bool = True) -> Plan:
-        """The planner's choice of cohorts, by its rehearsal."""
+    def plan(self, runs: int, *, timing: bool = True) -> Plan:
+        """The cohorts that paribus plans, by its timing runs."""
         if runs not in self._plans:
-            self._plans[runs] = plan_study(self._study(runs), {}, rehearse=rehearse, device=self.device)
+            study = prepare(self._study(runs), device=self.device)
+            self._plans[runs] = plan_cohorts(study.study, study.runs, {}, study.device, timing=timing)
         return self._plans[runs]
 
     def _study(self, runs: int) -> Study:
         return replicated(self.task, runs)
 
-    def _checked(self, cohorts: Sequence[Cohort]) -> Iterator[tuple[int, Weights]]:
-        """Final weights of replicates 0, 1, ..., each once."""
-        places = {m.replicate: (cohort, i) for cohort in cohorts for i, m in reversed(list(enumerate(cohort.members)))}
-        for replicate in sorted(places):
-            cohort, index = places[replicate]
-            yield replicate, {name: tensor.numpy() for name, tensor in cohort.network.state(index).items()}
-
 
 class ParibusArms(ParibusTraining):
     @classmethod
-    def least_runs(cls) -> int:
+    def min_runs(cls) -> int:
         return 2
 
     def _study(self, runs: int) -> Study:
         return with_arms(self.task, runs)
 
 
-def cohort_of(planned: CohortPlan, device: torch.device | None = None) -> Cohort:
-    members = [
-        Member(run.run_id, run.recipe, run.seed, run.replicate, run.splits,
-               fresh_state(run.recipe, run.seed, run.replicate))
-        for run in planned.runs
-    ]  # fmt: skip
-    with torch.no_grad():
-        return Cohort(members, device)
+def cohort_of(planned: CohortPlan, engine: Engine) -> Cohort:
+    """A planned cohort before its first epoch."""
+    return Cohort([ActiveRun(run.spec, run.splits, fresh_state(run.spec)) for run in planned.runs], engine)
+
+
+def train_epoch(cohort: Cohort) -> None:
+    """One epoch at the learning rates of each run's schedule."""
+    batches = -(-cohort.examples // cohort.runs[0].spec.recipe.training.batch_size)
+    cohort.train_epoch([schedule_of(run.spec.recipe).rates(cohort.epoch, batches) for run in cohort.runs])
 
 
 def trained_s(cohorts: Sequence[Cohort], workers: int, epochs: int) -> float:
     """Train every cohort, `workers` at a time; the seconds that it took."""
+
+    def train(cohort: Cohort) -> None:
+        for _ in range(epochs):
+            train_epoch(cohort)
+
     with ThreadPoolExecutor(workers) as pool:
         start = time.perf_counter()
-        list(pool.map(_train, cohorts, [epochs] * len(cohorts)))
+        list(pool.map(train, cohorts))
         return time.perf_counter() - start
 
 
-def _train(cohort: Cohort, epochs: int) -> None:
-    settle_thread()
-    rates = [member.recipe.optimizer.lr for member in cohort.members]
-    with torch.no_grad():
-        for _ in range(epochs):
-            cohort.train_epoch(rates)
+def _final_weights(cohorts: Sequence[Cohort]) -> Iterator[RunWeights]:
+    """Of replicates 0, 1, ..., each once."""
+    known: dict[int, RunWeights] = {}
+    for cohort in cohorts:
+        for place, run in enumerate(cohort.runs):
+            replicate = run.spec.streams.init.index
+            known.setdefault(replicate, RunWeights(replicate, cohort.weights(place)))
+    yield from (known[replicate] for replicate in sorted(known))
