@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-
 from paribus.data.protocols import load_splits
+from tests.training.plain import largest_difference, plain_loop
+
 from paribus.execution.environment import environment
 from paribus.spec.recipe import Recipe
 from paribus.training.cohort import Cohort, Member, fresh_state
 from paribus.training.tracker import Tracker
-from tests.training.plain import largest_difference, plain_loop
 
 IMAGES = 1000
 EPOCHS = (1, 100)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
+from paribus.training.networks import parameter_count
 
 from benchmarks import machine, whole
 from benchmarks.peers import peer_class
@@ -28,7 +29,6 @@ from benchmarks.tasks import NAMES, Task, task
 from paribus.errors import UserError
 from paribus.spec.recipe import Sgd
 from paribus.training.devices import device_named
-from paribus.training.networks import parameter_count
 from paribus.units import duration
 
 TOOLS: Final = {"paribus-training": "paribus", "vmap": "vmap", "vmap-compiled": "vmap, compiled", "jax": "JAX"}

@@ -35,9 +35,8 @@ class KerasJax(Peer):
             assert isinstance(spec, Adam)
             # Keras adds epsilon before the bias is corrected: scaled like this, the first steps are PyTorch's
             optimizer = keras.optimizers.Adam(spec.lr, *spec.betas, epsilon=spec.eps * (1 - spec.betas[1]) ** 0.5)
-        loss = (
-            keras.losses.SparseCategoricalCrossentropy(from_logits=True) if task.has_classes else "mean_squared_error"
-        )
+        cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        loss = cross_entropy if task.has_classes else "mean_squared_error"
         model.compile(optimizer=optimizer, loss=loss)
         return model
 
