@@ -87,8 +87,8 @@ SCHEDULES: Mapping[str, ScheduleCase] = {
         {"kind": "one-cycle"}, lambda o, steps: schedulers.OneCycleLR(o, 1e-3, total_steps=ALL_EPOCHS * steps)
     ),
     "reduce-on-plateau": ScheduleCase(
-        {"kind": "reduce-on-plateau", "metric": "train_loss", "patience": 2, "threshold": 0.05},
-        lambda o, _: schedulers.ReduceLROnPlateau(o, patience=2, threshold=0.05),
+        {"kind": "reduce-on-plateau", "metric": "train_loss", "patience": 2, "threshold": 0.03, "factor": 0.5},
+        lambda o, _: schedulers.ReduceLROnPlateau(o, factor=0.5, patience=2, threshold=0.03),
     ),
 }
 OTHERS: Mapping[str, Mapping[str, Table]] = {

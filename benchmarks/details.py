@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 from benchmarks.machine import ROOT
-from benchmarks.peers.paribus_training import ParibusTraining, cohort_of, train_epoch, trained_s
+from benchmarks.peers.paribus_training import CohortInTraining, ParibusTraining, trained_s
 from benchmarks.tasks import Task, task
 from paribus.training.cohort import architecture
 from paribus.training.cpu.compiling import compiled
@@ -82,9 +82,9 @@ def profile(work: Task) -> dict[str, Any]:
     """Microseconds of one run's training step on one core, and of its parts by themselves."""
     plan = ParibusTraining(work).plan(PROFILED_RUNS)
     runs = plan.cohorts[0].runs
-    cohort = cohort_of(plan.cohorts[0], plan.device.engine())
-    steps = len(runs) * cohort.examples / work.batch_size
-    step_us = 1e6 * _fastest_s(lambda: train_epoch(cohort), EPOCHS) / steps
+    cohort = CohortInTraining(runs, plan.device.engine())
+    steps = len(runs) * work.examples / work.batch_size
+    step_us = 1e6 * _fastest_s(lambda: cohort.train(1), EPOCHS) / steps
     us = {kind: 1e6 * _fastest_s(act, STEPS) for kind, act in _parts(runs[0]).items()}
     operations = work.operations * work.batch_size / work.examples
     return {
@@ -196,7 +196,7 @@ def runs(work: Task, count: int) -> dict[str, Any]:
     plan = ParibusTraining(work).plan(count)
     before = _resident_bytes()
     engine = plan.device.engine()
-    cohorts = [cohort_of(cohort, engine) for cohort in plan.cohorts]
+    cohorts = [CohortInTraining(cohort.runs, engine) for cohort in plan.cohorts]
     seconds = [trained_s(cohorts, plan.device.workers, 1) for _ in range(CURVE_REPEATS)]
     return {
         "network": work.network,

@@ -63,16 +63,16 @@ def about(
     }
 
 
-def commit() -> str:
-    """The commit, and whether the checkout differs from it."""
-    commit = _git("rev-parse", "--short=12", "HEAD")
-    changed = _git("status", "--porcelain", "--untracked-files=no")
+def commit(checkout: Path = ROOT) -> str:
+    """The commit of a checkout, and whether its files differ from it."""
+    commit = _git(checkout, "rev-parse", "--short=12", "HEAD")
+    changed = _git(checkout, "status", "--porcelain", "--untracked-files=no")
     return (commit or "none") + (" with changes" if commit and changed else "")
 
 
-def _git(*words: str) -> str:
+def _git(checkout: Path, *words: str) -> str:
     try:
-        done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+        done = subprocess.run(["git", *words], cwd=checkout, capture_output=True, text=True, check=False)
     except OSError:
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""

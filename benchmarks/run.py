@@ -3,8 +3,8 @@
     python -m benchmarks.run [--quick] [--networks ...] [--tools ...] [--cohorts ...] [--repeats N]
         [--details] [--again] [--output FOLDER]
 
-A complete run renews `benchmarks/results.json`, `benchmarks/machine.json` and `docs/benchmarks.md`. Any other prints the
-page, and writes it only with `--output`.
+A complete run renews `benchmarks/results.json`, `benchmarks/machine.json` and `docs/benchmarks.md`. Any other prints
+the page, and writes it only with `--output`.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from paribus.execution.runner import prepare
 from paribus.spec.study import Study
 from paribus.training.cohort import ActiveRun, Cohort, fresh_state
 from paribus.training.engine import Engine
-from paribus.training.plan import CohortPlan, Plan, plan_cohorts
+from paribus.training.plan import Plan, PlannedRun, plan_cohorts
 from paribus.training.schedules import schedule_of
 
 
@@ -31,7 +31,7 @@ class ParibusTraining(Peer):
     def train(self, runs: int, epochs: int) -> Trained:
         plan = self.plan(runs)
         engine = plan.device.engine()
-        cohorts = [cohort_of(cohort, engine) for cohort in plan.cohorts]
+        cohorts = [CohortInTraining(cohort.runs, engine) for cohort in plan.cohorts]
         if plan.device.family == "cuda":  # the epoch that makes the buffers and the one that is captured: once a study
             trained_s(cohorts, plan.device.workers, 2)
         return self.trained(trained_s(cohorts, plan.device.workers, epochs), _final_weights(cohorts))
@@ -56,34 +56,32 @@ class ParibusArms(ParibusTraining):
         return with_arms(self.task, runs)
 
 
-def cohort_of(planned: CohortPlan, engine: Engine) -> Cohort:
-    """A planned cohort before its first epoch."""
-    return Cohort([ActiveRun(run.spec, run.splits, fresh_state(run.spec)) for run in planned.runs], engine)
+class CohortInTraining:
+    """A cohort, and the learning-rate schedules of its runs."""
 
+    def __init__(self, runs: Sequence[PlannedRun], engine: Engine) -> None:
+        self.cohort = Cohort([ActiveRun(run.spec, run.splits, fresh_state(run.spec)) for run in runs], engine)
+        self._schedules = [schedule_of(run.spec.recipe) for run in self.cohort.runs]
+        self._batches = -(-self.cohort.examples // runs[0].recipe.training.batch_size)
 
-def train_epoch(cohort: Cohort) -> None:
-    """One epoch at the learning rates of each run's schedule."""
-    batches = -(-cohort.examples // cohort.runs[0].spec.recipe.training.batch_size)
-    cohort.train_epoch([schedule_of(run.spec.recipe).rates(cohort.epoch, batches) for run in cohort.runs])
-
-
-def trained_s(cohorts: Sequence[Cohort], workers: int, epochs: int) -> float:
-    """Train every cohort, `workers` at a time; the seconds that it took."""
-
-    def train(cohort: Cohort) -> None:
+    def train(self, epochs: int) -> None:
         for _ in range(epochs):
-            train_epoch(cohort)
+            epoch = self.cohort.epoch
+            self.cohort.train_epoch([schedule.rates(epoch, self._batches) for schedule in self._schedules])
 
+
+def trained_s(cohorts: Sequence[CohortInTraining], workers: int, epochs: int) -> float:
+    """Train every cohort, `workers` at a time; the seconds that it took."""
     with ThreadPoolExecutor(workers) as pool:
         start = time.perf_counter()
-        list(pool.map(train, cohorts))
+        list(pool.map(CohortInTraining.train, cohorts, [epochs] * len(cohorts)))
         return time.perf_counter() - start
 
 
-def _final_weights(cohorts: Sequence[Cohort]) -> Iterator[RunWeights]:
+def _final_weights(cohorts: Sequence[CohortInTraining]) -> Iterator[RunWeights]:
     """Of replicates 0, 1, ..., each once."""
     known: dict[int, RunWeights] = {}
-    for cohort in cohorts:
+    for cohort in (one.cohort for one in cohorts):
         for place, run in enumerate(cohort.runs):
             replicate = run.spec.streams.init.index
             known.setdefault(replicate, RunWeights(replicate, cohort.weights(place)))
