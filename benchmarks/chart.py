@@ -18,7 +18,7 @@ def by_runs(points: Sequence[Mapping[str, Any]]) -> alt.HConcatChart:
     ).configure(background="white", font="sans-serif")
 
 
-def _panel(rows: Sequence[Mapping[str, Any]], field: str, title: str, scale: alt.Scale) -> alt.LayerChart:
+def _panel(rows: Sequence[Mapping[str, Any]], field: str, title: str, scale: alt.Scale) -> Any:
     runs = sorted({row["runs"] for row in rows})
     base = alt.Chart(alt.Data(values=[row for row in rows if row[field] > 0])).encode(
         x=alt.X("runs:Q", title="runs", scale=alt.Scale(type="log", base=2), axis=alt.Axis(values=runs, format="d")),
