@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,23 @@ def test_every_package_says_what_it_holds() -> None:
     for path in SOURCES:
         if path.name != "__init__.py":
             assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), named(path)
+
+
+def test_the_map_in_contributing_names_files_that_exist() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = [line for line in text.splitlines() if line.startswith("| ")]
+    folder = ROOT / "src" / "paribus"
+    missing: list[str] = []
+    for line in table:
+        before = ""
+        for word in re.findall(r"`([\w./*-]+/?)`", line):
+            if word.startswith(".") or ("." not in word and "/" not in word):
+                continue
+            places = [folder / word, ROOT / word, folder / before / word]
+            if "*" in word:
+                places = [folder / word.partition("*")[0]]
+            if not any(place.exists() for place in places):
+                missing.append(word)
+            before = str(Path(word).parent) if "/" in word else before
+    assert len(table) > 50
+    assert not missing

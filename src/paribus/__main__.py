@@ -1,5 +1,7 @@
 """`python -m paribus`."""
 
-from paribus.cli.main import entry
+import sys
 
-entry()
+from paribus.cli.main import main
+
+sys.exit(main())

@@ -1,4 +1,4 @@
-"""The one way in which paribus says no, and the exit codes of its commands."""
+"""The errors that users see, and the exit codes of commands."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import ClassVar
 
 
 class Exit(IntEnum):
-    """What a command's exit code means."""
+    """The meaning of a command's exit code."""
 
     DONE = 0
     FAILURE = 1
@@ -16,13 +16,17 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
+CHANGE_IT_THERE = "change it there"
+"""The remedy for a wrong value. Where `--set` gave the value, messages name that option instead."""
+
+
 class UserError(Exception):
-    """A mistake that the user can mend: shown as one line, exit code 2, nothing written.
+    """A mistake that the user can correct: shown as one line, exit code 2, nothing written.
 
     Parameters
     ----------
     rule : what must hold ("must be greater than 0").
-    given : what was found instead, shown as it was given.
+    given : what was found instead, shown as it was given; `Shown("")` where there is nothing to show.
     place : where (a file and key, an option, a path).
     remedy : what to do about it, as an imperative.
     """
@@ -37,32 +41,32 @@ class UserError(Exception):
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        line = f"{self.place}: {self.rule}, got {shown(self.given)}; {self.remedy}"
-        return printable(line)
+        given = shown(self.given)
+        return printable(f"{self.place}: {self.rule}{', got ' if given else ''}{given}; {self.remedy}")
 
 
 class StorageError(UserError):
-    """The disk, or what lies on it, fails paribus (full, damaged, missing): one line, exit code 1."""
+    """The disk or a file on it is full, damaged or missing: one line, exit code 1."""
 
     exit_code: ClassVar[Exit] = Exit.FAILURE
 
 
 def shown(value: object, limit: int = 80) -> str:
-    """`value` as a message shows it: quoted if it is text, printable, and never longer than `limit`."""
+    """`value` as a message shows it: text in quotes, printable, at most `limit` characters long."""
     try:
         text = value if isinstance(value, Shown) else repr(value)
-    except ValueError:  # Python refuses to write out whole numbers of thousands of digits
+    except ValueError:  # Python does not convert integers of more than 4300 digits to text
         text = "a number of thousands of digits"
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
 def printable(text: str) -> str:
-    """`text` on one line, with no character that a terminal would obey instead of show."""
+    """`text` on one line, with escapes for characters that control a terminal."""
     line = " ".join(text.split())
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
 class Shown(str):
-    """Text to be put into a message as it stands, without quotes ("nothing", "3 arrays")."""
+    """Text that a message shows as it is, without quotes ("nothing", "3 arrays")."""
 
     __slots__ = ()

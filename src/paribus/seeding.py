@@ -11,6 +11,7 @@ only: the same numbers on every processor.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
@@ -91,7 +92,7 @@ class Draws:
 
     def uniform(self, *shape: int) -> npt.NDArray[np.float64]:
         """Numbers in [0, 1), multiples of 2**-53."""
-        return ((self.bits(int(np.prod(shape))) >> np.uint64(11)) * 2.0**-53).reshape(shape)
+        return ((self.bits(math.prod(shape)) >> np.uint64(11)).astype(np.float64) * 2.0**-53).reshape(shape)
 
     def integers(self, high: int, count: int) -> npt.NDArray[np.int64]:
         """Integers from 0 to `high` - 1, `high` below 2**31. No value is more frequent than another by over 2**-22."""
@@ -110,7 +111,8 @@ class Draws:
 
     def normal(self, *shape: int) -> npt.NDArray[np.float64]:
         """Standard normal numbers: the inverse of the normal distribution function at uniform numbers in (0, 1)."""
-        return normal_quantile(((self.bits(int(np.prod(shape))) >> np.uint64(12)) + 0.5) * 2.0**-52).reshape(shape)
+        steps = (self.bits(math.prod(shape)) >> np.uint64(12)).astype(np.float64)
+        return normal_quantile((steps + 0.5) * 2.0**-52).reshape(shape)
 
 
 def normal_quantile(p: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from paribus.analysis.results import Results, Run
+from paribus.analysis.results import Results
+from paribus.analysis.run import Run
+from paribus.spec.dataset import Dataset
 from paribus.spec.rules import parse_rule, selected_epoch
 from paribus.spec.study import parse
-from paribus.store.records import Artifact, Finding, Forecast, Selected, Snapshot, Span, TestRead
+from paribus.store.records import Artifact, Forecast, Selected, Snapshot, TestRead, UsageRecord
 
 CLASSIFIERS = """
 format = 1
@@ -21,9 +24,10 @@ replicates = {replicates}
 control = "fixed"
 deploy = "max-val-accuracy"
 [data]
-protocol = "fashion-mnist/scarce"
+source = "fashion-mnist"
+split = "scarce"
 [network]
-layers = [784, 32, 10]
+hidden = [32]
 [optimizer]
 kind = "sgd"
 lr = 1e-3
@@ -49,11 +53,11 @@ name = "made-up-faces"
 question = "What does an autoencoder learn?"
 replicates = {replicates}
 [data]
-protocol = "file/faces"
-file = "faces.npy"
+source = "faces.npy"
+split = "all"
 [network]
 kind = "autoencoder"
-layers = [{pixels}, {units}, {pixels}]
+hidden = [{units}]
 [loss]
 kind = "mse"
 [optimizer]
@@ -69,20 +73,36 @@ zeroed = [0.5]
 name = "plain"
 [[arms]]
 name = "centred"
-data = {{ center = true }}
+data = {{ scale = "centre" }}
 {more}
 """
+
+
+GARMENTS = Dataset(
+    source="fashion-mnist",
+    features=784,
+    shape=(28, 28),
+    classes=tuple("0123456789"),
+    train=8_000,
+    validation=2_000,
+    test=60_000,
+    held_out_of=10_000,
+)
+FACES = Dataset(
+    source="faces.npy", features=4096, shape=(64, 64), classes=(), train=30, validation=0, test=0, held_out_of=30
+)
 
 
 class Maker:
     """Collects runs of one study, then hands out its results."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, dataset: Dataset) -> None:
         self.study = parse(text, place="a made-up study")
+        self.dataset = dataset
         self.runs: list[Run] = []
         self.tensors: dict[str, Mapping[str, Any]] = {}
         self.test_reads: list[TestRead] = []
-        self.spans: list[Span] = []
+        self.usage: list[UsageRecord] = []
         self.forecasts: list[Forecast] = []
 
     def keep(self, **arrays: Any) -> str:
@@ -90,6 +110,18 @@ class Maker:
         name = f"tensors-{len(self.tensors)}"
         self.tensors[name] = {key.replace("_weight", ".weight"): np.asarray(value) for key, value in arrays.items()}
         return name
+
+    def units(self, rule: str, *, dead: int, unmoved: int, of: int) -> Artifact:
+        """A `units` artifact of one hidden layer whose first units are dead, and whose first units are unmoved."""
+        variance, cosine = np.ones(of), np.zeros(of)
+        variance[:dead], cosine[:unmoved] = 0.0, 0.99
+        arrays = {"mean": np.zeros(of), "variance": variance, "active": variance / 2, "cosine": cosine}
+        return Artifact(rule, "units", self.keep(**{f"fc1.{name}": array for name, array in arrays.items()}))
+
+    def labels(self, counts: Sequence[int]) -> Artifact:
+        """A `targets/train` artifact with so many examples of each class."""
+        labels = np.repeat(np.arange(len(counts)), counts)
+        return Artifact("", "targets/train", self.keep(rows=np.arange(len(labels)), labels=labels))
 
     def run(
         self,
@@ -101,7 +133,6 @@ class Maker:
         state: Any = "done",
         networks: Mapping[str, str] | None = None,
         snapshots: Sequence[Snapshot] = (),
-        findings: Sequence[Finding] = (),
         artifacts: Sequence[Artifact] = (),
     ) -> Run:
         """Add a run whose selections follow from its curves."""
@@ -116,13 +147,15 @@ class Maker:
             arm=arm,
             replicate=replicate,
             id=f"{arm}-{replicate}",
+            identity="{}",
             state=state,
             epochs_done=epochs,
+            dataset=self.dataset,
+            tensors=Folder(self.tensors),
             curves={name: np.array(values, np.float64) for name, values in lists.items()},
             selections=selections,
             snapshots=tuple(snapshots),
             measurements=dict(measured or {}),
-            findings=tuple(findings),
             artifacts={(entry.rule, entry.name): entry.tensors for entry in artifacts},
         )
         self.runs.append(made)
@@ -131,12 +164,11 @@ class Maker:
     def results(self) -> Results:
         return Results(
             study=self.study,
-            study_id=self.study.id,
+            study_id=self.study.digest[:32],
             runs=tuple(self.runs),
             test_reads=tuple(self.test_reads),
-            spans=tuple(self.spans),
+            usage=tuple(self.usage),
             forecasts=tuple(self.forecasts),
-            tensors=Folder(self.tensors),
         )
 
 
@@ -153,7 +185,7 @@ def classifiers() -> Callable[..., Maker]:
     """A maker of a study of two classifiers that differ in their schedule only."""
 
     def make(*, replicates: int = 3, epochs: int = 4, more: str = "", text: str = CLASSIFIERS) -> Maker:
-        return Maker(text.format(replicates=replicates, epochs=epochs, more=more))
+        return Maker(text.format(replicates=replicates, epochs=epochs, more=more), GARMENTS)
 
     return make
 
@@ -197,8 +229,8 @@ def steady() -> Callable[[int], dict[str, list[float]]]:
 def autoencoders() -> Callable[..., Maker]:
     """A maker of a study of two autoencoders that differ in whether their inputs are centred."""
 
-    def make(*, replicates: int = 2, epochs: int = 3, pixels: int = 4096, units: int = 4, more: str = "") -> Maker:
-        text = AUTOENCODERS.format(replicates=replicates, epochs=epochs, pixels=pixels, units=units, more=more)
-        return Maker(text)
+    def make(*, replicates: int = 2, units: int = 4, more: str = "", shape: tuple[int, ...] = (64, 64)) -> Maker:
+        text = AUTOENCODERS.format(replicates=replicates, epochs=3, units=units, more=more)
+        return Maker(text, replace(FACES, shape=shape))
 
     return make

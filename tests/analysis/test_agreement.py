@@ -3,6 +3,7 @@ import math
 import pytest
 
 from paribus.analysis.agreement import agreements
+from tests.analysis.conftest import CLASSIFIERS
 
 RULE = "max-val-accuracy"
 
@@ -64,6 +65,14 @@ def test_a_validation_accuracy_within_the_chance_of_its_split_is_called_that(cla
     assert f"{100 * math.sqrt(0.81 * 0.19 / 2000):.2f} points" in entry.reasons[0].sentence
 
 
+def test_validation_examples_that_the_file_gives_are_no_chance_of_a_split(classifiers, steady) -> None:
+    text = CLASSIFIERS.replace('split = "scarce"', 'split = "given"')
+    maker = classifiers(more=_study(val_accuracy=0.825), text=text)
+    for replicate in range(3):
+        maker.run("fixed", replicate, curves={**steady(0), "val_accuracy": [0.5, 0.7, 0.81, 0.7]})
+    assert _kinds(_found(maker)["val_accuracy"]) == ["unexplained"]
+
+
 def test_a_validation_accuracy_far_beyond_its_split_s_chance_is_not_excused(classifiers, steady) -> None:
     maker = classifiers(more=_study(val_accuracy=0.95))
     for replicate in range(3):
@@ -92,7 +101,7 @@ def test_an_epoch_chosen_in_a_near_tie_is_called_that(classifiers, steady) -> No
     assert "near-tie" in _kinds(entry)
 
 
-def test_a_study_cut_short_or_trained_on_fewer_images_says_so(classifiers, steady) -> None:
+def test_a_study_cut_short_or_trained_on_fewer_examples_says_so(classifiers, steady) -> None:
     maker = classifiers(more=_study(epoch=240, test_accuracy=0.99))
     _train(maker, steady, [0.80, 0.81, 0.82])
     assert "shorter" in _kinds(_found(maker)["test_accuracy"])
@@ -129,16 +138,16 @@ def test_a_rule_that_chose_among_saved_epochs_only_is_a_reason(classifiers) -> N
     assert "kept-every" in _kinds(found["epoch"])
 
 
-def test_a_study_on_fewer_images_says_so(classifiers, steady) -> None:
-    fewer = '[[arms]]\nname = "fewer"\ndata = { train_images = 100 }\n'
+def test_a_study_on_fewer_examples_says_so(classifiers, steady) -> None:
+    fewer = '[[arms]]\nname = "fewer"\ndata = { limit = { train = 100 } }\n'
     maker = classifiers(more=fewer + _study(test_accuracy=0.99).replace('"fixed"', '"fewer"'))
     for replicate in range(2):
         maker.run("fewer", replicate, curves=steady(0), measured={(RULE, "test_accuracy"): 0.5 + 0.001 * replicate})
-    assert _kinds(_found(maker)["test_accuracy"]) == ["fewer-images"]
+    assert _kinds(_found(maker)["test_accuracy"]) == ["fewer-examples"]
 
 
-def test_a_peak_found_on_some_of_the_test_images_says_so(classifiers, steady) -> None:
-    watched = '[[arms]]\nname = "watched"\ntest = { read_at = [], monitor_every = 1, monitor_images = 500 }\n'
+def test_a_peak_found_on_some_of_the_test_examples_says_so(classifiers, steady) -> None:
+    watched = '[[arms]]\nname = "watched"\ntest = { read_at = [], monitor_every = 1, monitor_examples = 500 }\n'
     published = '[[published]]\narm = "watched"\nrule = "max-test-accuracy"\ntest_accuracy = 0.99\n'
     maker = classifiers(replicates=2, more=watched + published)
     for replicate in range(2):

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from paribus.analysis.answers import answer
-from paribus.store.records import Finding, Span
+from paribus.store.records import UsageRecord
 
 CLAIM = """
 [[claims]]
@@ -53,7 +53,7 @@ def test_one_replicate_gets_neither_interval_nor_verdict(compared) -> None:
     results = compared([0.80], [0.90], more=CLAIM)
     said = _said(results)
     assert "one replicate" in said["Claims"]
-    assert "With one replicate there is no interval and no verdict." in said["Standing"]
+    assert "With one replicate there is no interval and no verdict." in said["Status"]
     assert "95 % interval" not in " ".join(said.values())
 
 
@@ -68,9 +68,9 @@ def test_before_any_run_has_finished_there_is_no_answer(classifiers, steady) -> 
 def test_diverged_runs_are_counted_and_left_out(classifiers, steady) -> None:
     maker = classifiers(replicates=2)
     maker.run("fixed", 0, curves=steady(0), measured={("max-val-accuracy", "test_accuracy"): 0.8})
-    maker.run("fixed", 1, curves=steady(0), state="diverged", findings=[Finding("diverged", "", 4, {})])
+    maker.run("fixed", 1, curves=steady(0), state="diverged")
     said = _said(maker.results())
-    assert "1 diverged" in said["Standing"]
+    assert "1 diverged" in said["Status"]
     assert "left out of every mean" in said["Findings"]
 
 
@@ -89,7 +89,7 @@ def test_wrong_labels_have_their_peak_their_fall_and_the_share_memorised(classif
 
 
 def test_networks_of_two_sizes_are_counted(classifiers, steady) -> None:
-    more = '[[arms]]\nname = "deep"\nnetwork = { layers = [784, 32, 64, 32, 10] }'
+    more = '[[arms]]\nname = "deep"\nnetwork = { hidden = [32, 64, 32] }'
     maker = classifiers(replicates=2, more=more)
     for replicate in range(2):
         for arm in ("fixed", "deep"):
@@ -103,17 +103,19 @@ def test_networks_of_two_sizes_are_counted(classifiers, steady) -> None:
 def test_collapsed_autoencoders_and_idle_units_are_named(autoencoders) -> None:
     maker = autoencoders()
     for replicate, variation in enumerate((0.8, 0.001)):
-        figures = {"mse": 0.01, "pca_mse": 0.008, "mean_mse": 0.024, "dead_units": 3.0, "unmoved_units": 2.0,
-                   "hidden_units": 4.0, "output_variation": variation}  # fmt: skip
+        figures = {"mse": 0.01, "pca_mse": 0.008, "mean_mse": 0.024, "output_variation": variation}
         figures |= {"noise_mse:uniform-0.9": 0.2, "denoise_mse:uniform-0.9": 0.03 + 0.001 * replicate,
                     "pca_denoise_mse:uniform-0.9": 0.02}  # fmt: skip
         measured = {("last", name): value for name, value in figures.items()}
-        maker.run("plain", replicate, curves={"train_loss": [0.3, 0.2, 0.1]}, measured=measured)
+        units = maker.units("last", dead=3, unmoved=2, of=4)
+        maker.run("plain", replicate, curves={"train_loss": [0.3, 0.2, 0.1]}, measured=measured, artifacts=[units])
     results = maker.results()
     said = _said(results)
     assert "1.250 times the 0.008000 that rank-4 PCA leaves" in said["Error against PCA of the same rank"]
-    assert "plain: 3 and 3 of 4 hidden units never fire" in said["Units that do nothing, and collapse"]
-    assert "plain: 1 of 2 runs collapsed: the output varies 0.1 %" in said["Units that do nothing, and collapse"]
+    units = said["Dead and unmoved units, and collapse"]
+    assert "plain: 3 and 3 of 4 hidden units are dead: constant on the training examples" in units
+    assert "2 and 2 are close to their initial weights" in units
+    assert "plain: 1 of 2 runs collapsed: the output varies 0.1 %" in units
     assert "nearer to the clean image in 1 of 1 conditions" in said["Noisy inputs"]
     assert "nearer than PCA of its rank in 0." in said["Noisy inputs"]
     assert "Collapsed runs, printing one image for every input: 1 of 2 of plain." in answer(results).short
@@ -124,8 +126,8 @@ def test_the_cost_is_told_with_its_tag(compared, energy_j) -> None:
     results = compared([0.8, 0.81], [0.82, 0.83])
     tag = "unknown" if energy_j is None else "modelled"
     shares = {run.id: 0.25 for run in results.runs}
-    span = Span("a", "2024-01-01T00:00:00+00:00", 5.0, 4.0, energy_j, tag, {}, shares, 16)
-    said = _said(replace(results, spans=(span,)))["Cost"]
+    usage = UsageRecord("a", "2024-01-01T00:00:00+00:00", 5.0, 4.0, energy_j, tag, {}, shares, 16)
+    said = _said(replace(results, usage=(usage,)))["Cost"]
     assert "4 runs trained 16 model-epochs in 5.0 s." in said
     assert ("modelled" in said) is (energy_j is not None)
 

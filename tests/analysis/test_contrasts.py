@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from paribus.analysis.contrasts import Side, against_control, between_arms, between_rules, contrast
+from paribus.analysis.contrasts import ArmAtRule, against_control, between_arms, between_rules, contrast
 from paribus.analysis.estimates import estimate
 
 accuracies = st.lists(st.floats(0.1, 0.9), min_size=6, max_size=6)
@@ -31,13 +31,13 @@ def test_arms_are_paired_by_replicate(compared) -> None:
     assert found.separated == (expected.low > 0)
 
 
-def test_a_replicate_that_one_side_lacks_is_left_out_of_the_difference(classifiers, steady) -> None:
+def test_a_replicate_that_one_arm_lacks_is_left_out_of_the_difference(classifiers, steady) -> None:
     maker = classifiers()
     for replicate in range(3):
         maker.run("fixed", replicate, curves=steady(replicate))
     maker.run("dropped", 1, curves=steady(0))
-    sides = (Side("dropped", "min-train-loss"), Side("fixed", "min-train-loss"))
-    found = contrast(maker.results(), "train_loss", *sides)
+    dropped, fixed = ArmAtRule("dropped", "min-train-loss"), ArmAtRule("fixed", "min-train-loss")
+    found = contrast(maker.results(), "train_loss", dropped, fixed)
     assert found.differences == (None, pytest.approx(-0.01), None)
     assert (found.n, found.interval, found.separated) == (1, None, None)
 

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from paribus.analysis.curves import band, bands, traces
+from paribus.analysis.curves import band
 
 
 def test_a_band_is_mean_and_range_over_finished_runs(classifiers, steady) -> None:
@@ -35,18 +35,3 @@ def test_epochs_at_which_nothing_was_measured_are_left_out(classifiers, steady) 
     found = band(maker.results(), "fixed", "val_loss")
     assert found is not None
     assert found.epoch.tolist() == [2, 4]
-
-
-def test_every_measured_metric_of_every_arm_has_a_band(classifiers, steady) -> None:
-    maker = classifiers()
-    maker.run("dropped", 0, curves=steady(0))
-    assert {(b.arm, b.metric) for b in bands(maker.results())} == {
-        ("dropped", name) for name in ("train_loss", "val_loss", "val_accuracy", "lr")
-    }
-
-
-def test_traces_show_diverged_runs_too(classifiers, steady) -> None:
-    maker = classifiers()
-    maker.run("fixed", 0, curves={**steady(0), "train_loss": [9.0, 99.0, math.nan, math.nan]}, state="diverged")
-    (found,) = traces(maker.results(), "train_loss")
-    assert (found.state, found.epoch.tolist(), found.value.tolist()) == ("diverged", [1, 2], [9.0, 99.0])

@@ -32,7 +32,7 @@ def test_a_monitored_arm_has_a_peak_an_end_and_a_fall(classifiers, steady) -> No
     assert found.memorised.values == (0.6, 0.7)
 
 
-def test_epochs_at_which_the_test_data_were_not_looked_at_do_not_count(classifiers, steady) -> None:
+def test_epochs_at_which_the_test_data_were_not_evaluated_do_not_count(classifiers, steady) -> None:
     maker = classifiers(replicates=1, more=WATCHED.replace("monitor_every = 1", "monitor_every = 2"))
     nan = float("nan")
     _watch(maker, steady, [[nan, 0.8, nan, 0.7]])

@@ -4,7 +4,6 @@ import pytest
 
 from paribus.analysis.selection import columns, gaps, onsets, rule_table, settling
 from paribus.spec.rules import settled_epoch
-from paribus.store.records import Finding
 
 SETTLES = """
 [[arms]]
@@ -37,7 +36,7 @@ def test_the_milestone_is_found_from_the_curve_by_the_stated_rule(classifiers) -
     assert (dropped.constant, dropped.lr_dropped_at) == (False, 2)
 
 
-def test_the_gap_is_positive_where_held_out_images_fare_worse(classifiers, steady) -> None:
+def test_the_gap_is_positive_where_held_out_examples_do_worse(classifiers, steady) -> None:
     maker = classifiers(replicates=2)
     for replicate in range(2):
         measured = {("max-val-accuracy", "train_accuracy"): 0.9, ("max-val-accuracy", "test_accuracy"): 0.75}
@@ -56,9 +55,13 @@ def test_the_gap_takes_the_training_loss_at_the_epoch_s_end_where_there_is_one(c
     assert gap.gap.mean == pytest.approx(0.8)
 
 
-def test_onsets_of_overfitting_are_those_found_at_the_runs_end(classifiers, steady) -> None:
-    maker = classifiers(replicates=2)
-    maker.run("fixed", 0, curves=steady(0), findings=[Finding("overfit-onset", "", 2, {"lowest": 0.7, "last": 0.9})])
-    maker.run("fixed", 1, curves=steady(1))
+def test_overfitting_begins_at_the_smoothed_minimum_of_the_validation_loss(classifiers) -> None:
+    maker = classifiers(replicates=2, epochs=40)
+    falling = [1.0 - 0.02 * epoch for epoch in range(40)]
+    risen = [*falling[:20], *(0.6 + 0.01 * epoch for epoch in range(20))]
+    for replicate, losses in enumerate((risen, falling)):
+        maker.run("fixed", replicate, curves={"train_loss": falling, "val_loss": losses, "val_accuracy": falling})
     (onset,) = onsets(maker.results())
-    assert (onset.replicate, onset.epoch, onset.lowest, onset.last, onset.last_epoch) == (0, 2, 0.7, 0.9, 4)
+    smooth = {epoch: sum(risen[epoch - 3 : epoch + 2]) / 5 for epoch in range(3, 39)}
+    assert (onset.replicate, onset.epoch, onset.last_epoch) == (0, min(smooth, key=smooth.__getitem__), 40)
+    assert (onset.lowest, onset.last) == pytest.approx((min(smooth.values()), smooth[38]))

@@ -78,9 +78,10 @@ def test_a_monitored_arm_shows_its_peak_and_its_end_without_selecting_by_them(cl
 def test_autoencoders_have_error_pca_error_dead_units_and_collapse(autoencoders) -> None:
     maker = autoencoders()
     for replicate, variation in enumerate((0.8, 0.001)):
-        figures = {"mse": 0.01, "pca_mse": 0.007, "dead_units": 3.0, "output_variation": variation}
+        figures = {"mse": 0.01, "pca_mse": 0.007, "output_variation": variation}
         measured = {("last", name): value for name, value in figures.items()}
-        maker.run("plain", replicate, curves={"train_loss": [0.3, 0.2, 0.1]}, measured=measured)
+        units = maker.units("last", dead=3, unmoved=0, of=4)
+        maker.run("plain", replicate, curves={"train_loss": [0.3, 0.2, 0.1]}, measured=measured, artifacts=[units])
     table = _by_key(maker.results())
     assert table["plain", "last", "mse"].mean == 0.01
     assert table["plain", "last", "pca_mse"].mean == 0.007

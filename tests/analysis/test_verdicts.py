@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paribus.analysis.estimates import Interval
-from paribus.analysis.verdicts import decide, judged
+from paribus.analysis.verdicts import claim_outcomes, decide
 
 CLAIM = """
 [[claims]]
@@ -43,7 +43,7 @@ def test_a_claim_and_its_opposite_are_never_both_supported(low: float, width: fl
 
 def test_more_accuracy_speaks_for_a_claim(compared) -> None:
     results = compared([0.80, 0.81, 0.82], [0.90, 0.911, 0.92], more=CLAIM.format(metric="test_accuracy", by=0.01))
-    (found,) = judged(results)
+    (found,) = claim_outcomes(results)
     assert found.verdict == "SUPPORTED"
     assert found.effect == pytest.approx(0.1003, abs=1e-4)
 
@@ -55,12 +55,12 @@ def test_less_loss_speaks_for_a_claim(classifiers, steady) -> None:
         maker.run("fixed", replicate, curves=worse)
         better = {**worse, "train_loss": [v - 0.1 - 0.001 * replicate for v in worse["train_loss"]]}
         maker.run("dropped", replicate, curves=better)
-    (found,) = judged(maker.results())
+    (found,) = claim_outcomes(maker.results())
     assert found.contrast.mean == pytest.approx(-0.101)
     assert found.effect == pytest.approx(0.101)
     assert found.verdict == "SUPPORTED"
 
 
 def test_one_replicate_gets_no_verdict(compared) -> None:
-    (found,) = judged(compared([0.1], [0.9], more=CLAIM.format(metric="test_accuracy", by=0.01)))
+    (found,) = claim_outcomes(compared([0.1], [0.9], more=CLAIM.format(metric="test_accuracy", by=0.01)))
     assert (found.verdict, found.reason, found.interval) == ("INCONCLUSIVE", "one replicate", None)

@@ -31,9 +31,9 @@ def test_differences_have_a_sign_and_accuracies_differ_by_points() -> None:
 
 
 def test_no_mean_without_its_spread() -> None:
-    assert wording.spread("test_accuracy", estimate([0.8, 0.82])) == "81.00 % (sd 1.41, n = 2)"
-    assert wording.spread("test_accuracy", estimate([0.8])) == "80.00 % (one run)"
-    assert wording.spread("test_accuracy", estimate([None])) == "not measured"
+    assert wording.mean_and_sd("test_accuracy", estimate([0.8, 0.82])) == "81.00 % (sd 1.41, n = 2)"
+    assert wording.mean_and_sd("test_accuracy", estimate([0.8])) == "80.00 % (one run)"
+    assert wording.mean_and_sd("test_accuracy", estimate([None])) == "not measured"
 
 
 def test_rules_in_words() -> None:

@@ -8,18 +8,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from paribus.cli.main import main
-from paribus.spec.identity import run_id
+from paribus.cli.main import run_command
+from paribus.spec.dataset import Dataset
+from paribus.spec.identity import RunSpec, study_id
 from paribus.spec.study import Study, load
-from paribus.store.records import Finding, Measurement, Outcome, RunKey, Selected
+from paribus.store.records import Measurement, NewRun, Outcome, Selected
 from paribus.store.workspace import Workspace
 
-DATA = "0" * 64
+DATASET = Dataset(
+    source="fashion-mnist",
+    features=784,
+    shape=(28, 28),
+    classes=tuple("0123456789"),
+    train=8_000,
+    validation=2_000,
+    test=60_000,
+    held_out_of=10_000,
+)
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a command left behind."""
+class Result:
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -30,7 +40,7 @@ class Said:
         return self.err.splitlines()
 
 
-Paribus = Callable[..., Said]
+Paribus = Callable[..., Result]
 
 
 @pytest.fixture(autouse=True)
@@ -44,20 +54,17 @@ def _quiet_afterwards() -> Iterator[None]:
 
 @pytest.fixture
 def paribus(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Paribus:
-    """Runs a command in an empty folder and tells what it said."""
+    """Runs a command in an empty folder and returns its result."""
     folder = tmp_path / "here"
     folder.mkdir()
     monkeypatch.chdir(folder)
     monkeypatch.delenv("PARIBUS_WORKSPACE", raising=False)
 
-    def call(*argv: object) -> Said:
+    def call(*argv: object) -> Result:
         capsys.readouterr()
-        try:
-            code = main([str(word) for word in argv])
-        except SystemExit as stop:
-            code = int(stop.code or 0)
+        code = run_command([str(word) for word in argv])
         captured = capsys.readouterr()
-        return Said(code, captured.out, captured.err)
+        return Result(code, captured.out, captured.err)
 
     return call
 
@@ -85,12 +92,14 @@ def course(paribus: Paribus) -> Path:
 
 def registered(workspace: Workspace, study: Study) -> dict[tuple[str, int], str]:
     """Register a study as a runner would, and return its runs."""
-    keys: dict[tuple[str, int], RunKey] = {}
-    for arm, replicate in study.runs():
-        identity = run_id(arm.recipe, seed=study.seed, replicate=replicate, data_fingerprint=DATA)
-        keys[arm.name, replicate] = RunKey(identity, arm.recipe.model_dump(mode="json"), study.seed, replicate, DATA)
-    workspace.register_study(study, keys)
-    return {place: key.run_id for place, key in keys.items()}
+    runs: dict[tuple[str, int], NewRun] = {}
+    for arm, replicate in study.members():
+        spec = RunSpec(arm.recipe, DATASET, study.streams(arm, replicate), "0" * 64)
+        recipe, dataset = arm.recipe.model_dump(mode="json"), DATASET.to_json()
+        runs[arm.name, replicate] = NewRun(run_id=spec.id, identity=spec.text, recipe=recipe, dataset=dataset)
+    identity = study_id(study, [run.run_id for run in runs.values()])
+    workspace.register_study(identity, study.name, study.document, runs)
+    return {member: run.run_id for member, run in runs.items()}
 
 
 def outcome(run: str, replicate: int) -> Outcome:
@@ -109,9 +118,9 @@ def outcome(run: str, replicate: int) -> Outcome:
         selections=[Selected("last", 3, None, None), Selected("max-val-accuracy", 2, float(accuracy[1]), None)],
         snapshots=[],
         measurements=[Measurement("", "parameters", 6370), Measurement("", "weights", 6352)],
-        findings=[Finding("diverged", "", 3, {"epoch": 3})] if replicate else [],
         artifacts=[],
         test_reads=[],
+        started_at="2025-03-01T09:00:00+00:00",
     )
 
 

@@ -23,20 +23,20 @@ def refused(paribus: Paribus, recorded: Path, *argv: object) -> str:
     here = everything_in(Path())
     before = everything_in(recorded)
     for workspace in ("none", recorded):
-        said = paribus(*argv, "--workspace", workspace)
-        assert said.code == 2, said
-        assert said.out == ""
-        assert len(said.lines) == 1, said.err
-        assert said.err.startswith("paribus: ")
-        assert said.lines[0].isprintable()
-        assert "Traceback" not in said.err
+        result = paribus(*argv, "--workspace", workspace)
+        assert result.code == 2, result
+        assert result.out == ""
+        assert len(result.lines) == 1, result.err
+        assert result.err.startswith("paribus: ")
+        assert result.lines[0].isprintable()
+        assert "Traceback" not in result.err
     assert everything_in(recorded) == before
     assert everything_in(Path()) == here
-    return said.err
+    return result.err
 
 
 _COMMANDS: list[tuple[list[str], str]] = [
-    ([], "VERB"),
+    ([], "COMMAND"),
     (["rnu"], "invalid choice"),
     (["run"], "STUDY"),
     (["plan"], "STUDY"),
@@ -47,13 +47,14 @@ _COMMANDS: list[tuple[list[str], str]] = [
     (["new", "../faces"], "built-in"),
     (["new", "faces", "--to", "."], "overwrites nothing"),
     (["new", "faces", "--to", "no/such/folder.toml"], "No such file"),
-    (["new", "faces", "--to", ""], "overwrites nothing"),
+    (["new", "faces", "--to", ""], "--to: must be a path"),
+    (["report", "--to", ""], "--to: must be a path"),
     (["new", "faces", "--to", "x" * 300], "File name too long"),
     (["run", "course.toml", "--frobnicate"], "--frobnicate"),
     (["run", "--json=yes", "course.toml"], "--json"),
     (["run", "selectoin"], "did you mean selection?"),
     (["run", "\x1b[31mred"], "\\x1b"),
-    (["run", "none.toml"], "No such file"),
+    (["run", "none.toml"], "file not found"),
     (["run", "./"], "Is a directory"),
     (["run", "course.toml/x.toml"], "Not a directory"),
     (["run", ""], "built-in study or the path"),
@@ -68,12 +69,12 @@ _COMMANDS: list[tuple[list[str], str]] = [
     (["run", "course.toml", "--set", "arms.fsat.training.epochs=3"], "did you mean fast?"),
     (["run", "course.toml", "--set", "training.epochs=many"], "whole number"),
     (["run", "course.toml", "--set", "training.epochs=" + "9" * 5000], "epochs"),
-    (["run", "course.toml", "--set", "data.file=/dev/null"], "/dev/null"),
-    (["run", "course.toml", "--set", "data.file=none.npz"], "none.npz"),
-    (["run", "course.toml", "--set", "data.file=course.toml"], "course.toml"),
-    (["run", "course.toml", "--set", 'data.file="a\\u0000b"'], "printable"),
-    (["run", "course.toml", "--set", "training.batch_size=1000"], "training images"),
-    (["run", "course.toml", "--set", "network.layers=[100, 4, 10]"], "784"),
+    (["run", "course.toml", "--set", "data.source=/dev/null"], "/dev/null"),
+    (["run", "course.toml", "--set", "data.source=none.npz"], "none.npz"),
+    (["run", "course.toml", "--set", "data.source=course.toml"], "course.toml"),
+    (["run", "course.toml", "--set", 'data.source="a\\u0000b"'], "printable"),
+    (["run", "course.toml", "--set", "training.batch_size=1000"], "training examples"),
+    (["run", "course.toml", "--set", "network.hidden=[99999999]"], "network.hidden"),
     (["run", "course.toml", "--replicates", "0"], "--replicates"),
     (["run", "course.toml", "--replicates", "-1"], "--replicates"),
     (["run", "course.toml", "--replicates", "2.5"], "--replicates"),
@@ -90,6 +91,39 @@ _COMMANDS: list[tuple[list[str], str]] = [
 ]
 
 
+_CHANGES: list[tuple[list[str], str]] = [
+    (["--set", "optimizer.lr=-1"],
+     "course.toml, key optimizer.lr: must be above 0, got -1; change it in --set optimizer.lr"),
+    (["--set", "seed=-1"], "course.toml, key seed: must be at least 0, got -1; change it in --set seed"),
+    (["--replicates", "99999"],
+     "course.toml, key replicates: must be at most 10000, got 99999; change it in --set replicates"),
+    (["--set", "trainign.epochs=3"],
+     ("course.toml, key trainign: must be a known key, got 'trainign'; did you mean training? "
+     "(in --set trainign.epochs)")),
+    (["--set", "arms.fast.optimizer.lr=x"],
+     ("course.toml, arms[1] (fast), key optimizer.lr: must be a number, got 'x'; "
+     "change it in --set arms.fast.optimizer.lr")),
+    (["--set", "training.epochs=4", "--set", "training.batch_size=0", "--set", "seed=2"],
+     "course.toml, key training.batch_size: must be at least 1, got 0; change it in --set training.batch_size"),
+    (["--set", "training.batch_size=0", "--set", "training.epochs=0"],
+     "course.toml, key training.epochs: must be at least 1, got 0; change it in --set training.epochs"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "line"), _CHANGES)
+def test_a_wrong_change_is_named_by_its_option(
+    paribus: Paribus, recorded: Path, course: Path, changes: list[str], line: str
+) -> None:
+    for command in ("run", "plan"):
+        assert refused(paribus, recorded, command, course, *changes) == f"paribus: {line}\n"
+
+
+def test_a_mistake_of_the_file_stays_one_of_the_file(paribus: Paribus, recorded: Path, course: Path) -> None:
+    course.write_text(course.read_text(encoding="utf-8").replace("lr = 0.01", "lr = -1"), encoding="utf-8")
+    line = refused(paribus, recorded, "run", course, "--set", "training.epochs=4", "--replicates", "3")
+    assert line == "paribus: course.toml, key optimizer.lr: must be above 0, got -1; change it there\n"
+
+
 @pytest.mark.parametrize(("argv", "words"), _COMMANDS)
 def test_a_wrong_command(paribus: Paribus, recorded: Path, course: Path, argv: list[str], words: str) -> None:
     assert words in refused(paribus, recorded, *argv)
@@ -104,24 +138,23 @@ _FILES: list[tuple[str, str, str]] = [
     ("name", '"course"', '"ünïcode"'),
     ("format", "format = 1", "format = 2"),
     ("format", "format = 1", "format = '1'"),
-    ("format", "format = 1", ""),
     ("format", "format = 1", "format = 1\nformat = 1"),
     ("question", 'question = "Does it train?"', ""),
     ("replicates", "replicates = 2", "replicates = 0"),
     ("replicates", "replicates = 2", "replicates = 2.0"),
     ("replicates", "replicates = 2", "replicate = 2"),
     ("replicates", "replicates = 2", "replicates = 2024-01-01"),
-    ("protocol", "file/train-val-test", "file/train"),
-    ("protocol", "file/train-val-test", "fashion-mnist/scarce"),
-    ("file", 'file = "course.npz"', ""),
-    ("file", 'file = "course.npz"', 'file = ""'),
-    ("file", 'file = "course.npz"', "file = 3"),
-    ("layers", "[784, 4, 10]", "[784]"),
-    ("layers", "[784, 4, 10]", "[784, -4, 10]"),
-    ("layers", "[784, 4, 10]", "[784, 4.0, 10]"),
-    ("layers", "[784, 4, 10]", "[784, 4, 9]"),
-    ("layers", "[784, 4, 10]", "[784, 99999999, 10]"),
-    ("layers", "[784, 4, 10]", "[[784, 4, 10]]"),
+    ("split", 'split = "given"', 'split = "scarce"'),
+    ("split", 'split = "given"', ""),
+    ("source", 'source = "course.npz"', ""),
+    ("source", 'source = "course.npz"', 'source = ""'),
+    ("source", 'source = "course.npz"', "source = 3"),
+    ("hidden", "[4]", "4"),
+    ("hidden", "[4]", "[-4]"),
+    ("hidden", "[4]", "[4.0]"),
+    ("hidden", "[4]", "[99999999]"),
+    ("hidden", "[4]", "[[4]]"),
+    ("hidden", "hidden = [4]", "layers = [784, 4, 10]"),
     ("lr", "lr = 0.01", "lr = nan"),
     ("lr", "lr = 0.01", "lr = 1e400"),
     ("lr", "lr = 0.01", "lr = 1e7"),
@@ -149,7 +182,7 @@ _FILES: list[tuple[str, str, str]] = [
     ("arms", '[[arms]]\nname = "slow"\n', "[factors]\nseed = [1, 2]\n"),
     ("syntax", "[network]", "[network"),
     ("syntax", "[network]", "[data]"),
-    ("syntax", "layers = ", "layers : "),
+    ("syntax", "hidden = ", "hidden : "),
 ]
 
 
@@ -159,7 +192,7 @@ def test_a_wrong_study_file(paribus: Paribus, recorded: Path, course: Path, what
     assert right in text
     course.write_text(text.replace(right, wrong, 1), encoding="utf-8")
     line = refused(paribus, recorded, "run", course)
-    assert str(course) in line or f".{what}: " in line
+    assert str(course) in line or f".{what}: " in line or f".{what}." in line
 
 
 def _columns(images: int, **changes: Any) -> dict[str, Any]:
@@ -207,9 +240,9 @@ def test_a_data_file_that_ends_early(paribus: Paribus, recorded: Path, course: P
     assert "course.npz" in refused(paribus, recorded, "run", course)
 
 
-@pytest.mark.parametrize("verb", ["status", "verify", "report", "table"])
+@pytest.mark.parametrize("command", ["status", "verify", "report", "table"])
 @pytest.mark.parametrize("what", ["absent", "file", "empty folder", "other folder"])
-def test_a_folder_that_is_no_workspace(paribus: Paribus, tmp_path: Path, verb: str, what: str) -> None:
+def test_a_folder_that_is_no_workspace(paribus: Paribus, tmp_path: Path, command: str, what: str) -> None:
     place = tmp_path / "place"
     if what == "file":
         place.write_text("precious")
@@ -218,11 +251,11 @@ def test_a_folder_that_is_no_workspace(paribus: Paribus, tmp_path: Path, verb: s
     if what == "other folder":
         (place / "thesis.txt").write_text("precious")
     before = everything_in(tmp_path)
-    argv = [verb, "mini"] if verb == "table" else [verb]
-    said = paribus(*argv, "--workspace", place)
-    assert (said.code, said.out) == (2, "")
-    assert len(said.lines) == 1
-    assert "place" in said.err
+    argv = [command, "mini"] if command == "table" else [command]
+    result = paribus(*argv, "--workspace", place)
+    assert (result.code, result.out) == (2, "")
+    assert len(result.lines) == 1
+    assert "place" in result.err
     assert everything_in(tmp_path) == before
 
 
@@ -230,9 +263,9 @@ def test_nothing_is_recorded_in_a_folder_of_other_things(paribus: Paribus, cours
     place = tmp_path / "place"
     place.mkdir()
     (place / "thesis.txt").write_text("precious")
-    said = paribus("run", course, "--workspace", place)
-    assert said.code == 2
-    assert len(said.lines) == 1
+    result = paribus("run", course, "--workspace", place)
+    assert result.code == 2
+    assert len(result.lines) == 1
     assert list(place.iterdir()) == [place / "thesis.txt"]
 
 
@@ -260,10 +293,10 @@ _PIECES = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sa
 @given(text=st.lists(_PIECES, max_size=12).map("".join))
 def test_any_text_that_is_no_study(paribus: Paribus, text: str) -> None:
     Path("any.toml").write_text(text, encoding="utf-8", newline="")
-    said = paribus("plan", "any.toml")
-    assert said.code == 2
-    assert len(said.lines) == 1
-    assert said.lines[0].isprintable()
+    result = paribus("plan", "any.toml")
+    assert result.code == 2
+    assert len(result.lines) == 1
+    assert result.lines[0].isprintable()
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -280,6 +313,6 @@ def test_a_study_with_any_one_value_wrong_never_shows_a_traceback(
     key, equals, _ = lines[line % len(lines)].partition("=")
     lines[line % len(lines)] = f"{key}= {piece}" if equals else piece
     Path("any.toml").write_text("\n".join(lines), encoding="utf-8")
-    said = paribus("table", "any.toml", "--workspace", "none")
-    assert said.code == 2
-    assert len(said.lines) == 1
+    result = paribus("table", "any.toml", "--workspace", "none")
+    assert result.code == 2
+    assert len(result.lines) == 1

@@ -14,23 +14,23 @@ Paribus = Callable[..., Any]
 
 @pytest.mark.parametrize("name", builtin.NAMES)
 def test_a_copy_is_the_same_study(paribus: Paribus, name: str) -> None:
-    said = paribus("new", name)
-    assert (said.code, said.out) == (0, f"{name}.toml\n")
-    assert load(Path(f"{name}.toml")).id == parse(builtin.text(name), place=name).id
+    result = paribus("new", name)
+    assert (result.code, result.out) == (0, f"{name}.toml\n")
+    assert load(Path(f"{name}.toml")).digest == parse(builtin.text(name), place=name).digest
 
 
 def test_the_copy_goes_where_it_is_wanted(paribus: Paribus, tmp_path: Path) -> None:
-    said = paribus("new", "faces", "--to", tmp_path / "mine.toml")
-    assert said.out == f"{tmp_path / 'mine.toml'}\n"
+    result = paribus("new", "faces", "--to", tmp_path / "mine.toml")
+    assert result.out == f"{tmp_path / 'mine.toml'}\n"
     assert (tmp_path / "mine.toml").exists()
 
 
 def test_nothing_is_overwritten(paribus: Paribus, tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text("precious")
-    said = paribus("new", "faces", "--to", file)
-    assert (said.code, said.out) == (2, "")
-    assert "overwrites nothing" in said.err
+    result = paribus("new", "faces", "--to", file)
+    assert (result.code, result.out) == (2, "")
+    assert "overwrites nothing" in result.err
     assert file.read_text() == "precious"
 
 

@@ -5,31 +5,44 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 Paribus = Callable[..., Any]
 
 
-def test_a_plan_tells_what_would_be_done_and_does_nothing(paribus: Paribus, course: Path) -> None:
-    said = paribus("plan", course)
-    assert said.code == 0
-    assert "2 arms x 2 replicates = 4 runs, 0 recorded already" in said.out
-    assert "expected in all" in said.out
+def test_a_plan_shows_what_would_be_done_and_does_nothing(paribus: Paribus, course: Path) -> None:
+    result = paribus("plan", course)
+    assert result.code == 0
+    assert "2 arms x 2 replicates = 4 runs, 0 recorded already" in result.out
+    assert "expected in all: less than 1 s on " in result.out
+    assert "0.0 s" not in result.out
     assert not Path("paribus-workspace").exists()
 
 
-def test_a_plan_of_runs_that_may_stop_early_tells_the_most_that_it_takes(paribus: Paribus, course: Path) -> None:
+def test_a_plan_of_runs_that_may_stop_early_gives_the_maximum(paribus: Paribus, course: Path) -> None:
     stop = ("--set", "training.early_stop.rule=min-val-loss", "--set", "training.early_stop.patience=2")
     assert "at most" not in paribus("plan", course).out
-    said = paribus("plan", course, *stop)
-    assert "expected in all: at most " in said.out
-    assert said.out.rstrip().endswith("4 runs may stop early")
+    result = paribus("plan", course, *stop)
+    assert "expected in all: at most " in result.out
+    assert result.out.rstrip().endswith("4 runs may stop early")
     assert json.loads(paribus("plan", course, *stop, "--json").out)["may_stop_early"] == 4
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_no_line_is_wider_than_the_terminal(
+    paribus: Paribus, course: Path, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    text = course.read_text(encoding="utf-8").replace('"slow"', f'"{"a slow arm " * 5}x"')
+    course.write_text(text, encoding="utf-8")
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert max(map(len, paribus("plan", course).out.splitlines())) <= width
 
 
 def test_json_holds_runs_and_cohorts(paribus: Paribus, course: Path) -> None:
     plan = json.loads(paribus("plan", course, "--json", "--replicates", 3).out)
     assert (plan["study"], plan["replicates"], plan["recorded"]) == ("course", 3, 0)
-    assert [(run["arms"], run["replicate"]) for run in plan["runs"]] == [
-        ([arm], replicate) for arm in ("slow", "fast") for replicate in range(3)
+    assert [run["members"] for run in plan["runs"]] == [
+        [{"arm": arm, "replicate": replicate}] for arm in ("slow", "fast") for replicate in range(3)
     ]
     assert {run["parameters"] for run in plan["runs"]} == {784 * 4 + 4 + 4 * 10 + 10}
     assert sorted(run for cohort in plan["cohorts"] for run in cohort["runs"]) == sorted(
@@ -41,9 +54,9 @@ def test_json_holds_runs_and_cohorts(paribus: Paribus, course: Path) -> None:
 
 def test_what_is_recorded_is_not_planned_again(paribus: Paribus, course: Path) -> None:
     assert paribus("run", course).code == 0
-    said = paribus("plan", course)
-    assert "4 recorded already" in said.out
-    assert "nothing to train" in said.out
+    result = paribus("plan", course)
+    assert "4 recorded already" in result.out
+    assert "nothing to train" in result.out
     more = json.loads(paribus("plan", course, "--replicates", "3", "--json").out)
     assert more["recorded"] == 4
     assert [run["state"] for run in more["runs"]].count("new") == 2
@@ -59,6 +72,6 @@ def test_changes_on_the_command_line_change_the_runs(paribus: Paribus, course: P
 
 
 def test_a_change_without_effect_is_pointed_out(paribus: Paribus, course: Path) -> None:
-    said = paribus("plan", course, "--set", "title=course")
-    assert said.code == 0
-    assert "note: title changes nothing" in said.err
+    result = paribus("plan", course, "--set", "title=course")
+    assert result.code == 0
+    assert "note: title changes nothing" in result.err

@@ -4,27 +4,41 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from paribus.spec.study import load
+from paribus.store.workspace import Workspace
+from tests.cli.conftest import registered
+
 Paribus = Callable[..., Any]
 
 
 def test_the_path_of_the_page_is_printed(paribus: Paribus, recorded: Path) -> None:
-    said = paribus("report", "--workspace", recorded)
-    assert said.code == 0
-    (line,) = said.out.splitlines()
+    result = paribus("report", "--workspace", recorded)
+    assert result.code == 0
+    (line,) = result.out.splitlines()
     page = Path(line)
     assert page.is_relative_to(recorded)
     assert "mini" in page.read_text(encoding="utf-8")
 
 
 def test_it_is_written_where_it_is_wanted(paribus: Paribus, recorded: Path, tmp_path: Path) -> None:
-    said = paribus("report", "mini", "--to", tmp_path / "out", "--workspace", recorded)
-    assert said.code == 0
-    assert Path(said.out.strip()).is_relative_to(tmp_path / "out")
+    result = paribus("report", "mini", "--to", tmp_path / "out", "--workspace", recorded)
+    assert result.code == 0
+    assert Path(result.out.strip()).is_relative_to(tmp_path / "out")
     assert not (recorded / "report").exists()
 
 
+def test_older_studies_of_the_same_name_are_mentioned(paribus: Paribus, recorded: Path, mini: Path) -> None:
+    assert paribus("report", "--workspace", recorded).err == ""
+    with Workspace.open(recorded, write=True) as workspace:
+        registered(workspace, load(mini, {"seed": "5"}))
+    result = paribus("report", "--workspace", recorded)
+    assert result.code == 0
+    assert result.err.startswith("paribus: note: the latest of 2 studies named mini is reported; name the others")
+    assert paribus("report", "mini", "--workspace", recorded).err == ""
+
+
 def test_a_study_that_was_not_run_is_refused(paribus: Paribus, recorded: Path, tmp_path: Path) -> None:
-    said = paribus("report", "mini", "maxi", "--to", tmp_path / "out", "--workspace", recorded)
-    assert said.code == 2
-    assert "'maxi'" in said.err
+    result = paribus("report", "mini", "maxi", "--to", tmp_path / "out", "--workspace", recorded)
+    assert result.code == 2
+    assert "'maxi'" in result.err
     assert not (tmp_path / "out").exists()

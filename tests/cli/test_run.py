@@ -22,11 +22,18 @@ def test_a_study_is_trained_once(paribus: Paribus, course: Path) -> None:
     assert (done["trained"], done["reused"]) == (0, 4)
 
 
-def test_progress_is_told_on_stderr_alone(paribus: Paribus, course: Path) -> None:
-    said = paribus("run", course)
-    assert said.out == ""
-    assert any("cohort 1/" in line for line in said.lines)
-    assert all(line.startswith("paribus: ") for line in said.lines)
+def test_progress_is_printed_on_stderr_alone(paribus: Paribus, course: Path) -> None:
+    result = paribus("run", course)
+    assert result.out == ""
+    assert any("cohort 1/" in line for line in result.lines)
+    assert all(line.startswith("paribus: ") for line in result.lines)
+
+
+def test_the_end_names_the_next_step(paribus: Paribus, course: Path, tmp_path: Path) -> None:
+    assert paribus("run", course).lines[-1] == "paribus: next: paribus report course"
+    elsewhere = tmp_path / "other folder"
+    last = paribus("run", course, "--workspace", elsewhere).lines[-1]
+    assert last == f"paribus: next: paribus report course --workspace '{elsewhere}'"
 
 
 def test_more_replicates_train_only_what_is_new(paribus: Paribus, course: Path) -> None:
@@ -44,17 +51,17 @@ def test_several_studies_are_run_one_after_the_other(paribus: Paribus, course: P
 
 
 def test_a_mistake_in_the_last_study_stops_the_first(paribus: Paribus, course: Path) -> None:
-    said = paribus("run", course, "none.toml")
-    assert said.code == 2
-    assert len(said.lines) == 1
+    result = paribus("run", course, "none.toml")
+    assert result.code == 2
+    assert len(result.lines) == 1
     assert not Path("paribus-workspace").exists()
 
 
 def test_runs_that_diverge_make_the_exit_code_3(paribus: Paribus, course: Path) -> None:
     exploding = ("--set", "arms.fast.optimizer.lr=1e6", "--set", "arms.fast.optimizer.weight_decay=1.0")
-    said = paribus("run", course, *exploding)
-    assert said.code == 3
-    assert "2 runs diverged" in said.lines[-1]
+    result = paribus("run", course, *exploding)
+    assert result.code == 3
+    assert "2 runs diverged" in result.lines[-2]
     (study,) = json.loads(paribus("status", "--json").out)
     assert (study["done"], study["diverged"]) == (2, 2)
     again = paribus("run", course, *exploding)
@@ -75,8 +82,8 @@ def test_the_table_and_the_report_of_what_was_run(paribus: Paribus, course: Path
 
 def test_data_that_cannot_be_had_leaves_nothing_behind(paribus: Paribus, course: Path) -> None:
     Path("course.npz").unlink()
-    said = paribus("run", course)
-    assert said.code == 2
-    assert len(said.lines) == 1
-    assert "course.npz" in said.err
+    result = paribus("run", course)
+    assert result.code == 2
+    assert len(result.lines) == 1
+    assert "course.npz" in result.err
     assert not Path("paribus-workspace").exists()

@@ -1,9 +1,19 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+import pytest
+
+from paribus.analysis import findings
+from paribus.cli.status import ID_DIGITS
+from paribus.spec.study import load
+from paribus.store.workspace import Workspace
+from tests.cli.conftest import outcome, registered
 
 Paribus = Callable[..., Any]
 
@@ -28,15 +38,58 @@ def test_the_runs_of_one_study_are_listed(paribus: Paribus, recorded: Path) -> N
 
 
 def test_people_see_the_same(paribus: Paribus, recorded: Path) -> None:
-    said = paribus("status", "--workspace", recorded)
-    heading, line = said.out.splitlines()
+    result = paribus("status", "--workspace", recorded)
+    heading, line = result.out.splitlines()
     assert heading.split()[:3] == ["study", "id", "runs"]
     assert line.split()[0] == "mini"
     assert "2 diverged" in line
     assert len(paribus("status", "mini", "--workspace", recorded).out.splitlines()) == 5
 
 
+def test_the_id_that_is_printed_names_the_study(paribus: Paribus, recorded: Path) -> None:
+    printed = paribus("status", "--workspace", recorded).out.splitlines()[1].split()[1]
+    assert len(printed) == ID_DIGITS
+    for argv in (["table", printed], ["status", printed], ["report", printed]):
+        by_id, by_name = paribus(*argv, "--workspace", recorded), paribus(argv[0], "mini", "--workspace", recorded)
+        assert (by_id.code, by_id.out) == (0, by_name.out)
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120])
+@pytest.mark.parametrize("argv", [("status",), ("status", "named")])
+def test_no_line_is_wider_than_the_terminal(
+    paribus: Paribus, mini: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, width: int, argv: tuple[str, ...]
+) -> None:
+    """With long names, and a run with every kind of finding."""
+    arm = "momentum 0.9, weight decay 0.0005 and a rather wide layer 12"
+    text = mini.read_text(encoding="utf-8").replace('"mini"', '"named"', 1).replace('"fixed"', f'"{arm}"')
+    file = tmp_path / "named.toml"
+    file.write_text(text, encoding="utf-8")
+    kinds = ("overfitting", "dead-units", "unchanged-units", "collapse", "memorisation")
+    monkeypatch.setattr(findings, "kinds", lambda *_: kinds)
+    with Workspace.open(tmp_path / "named", create=True, write=True) as workspace:
+        runs = registered(workspace, load(file))
+        workspace.finish([outcome(run, 0) for run in runs.values()])
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = paribus(*argv, "--workspace", tmp_path / "named").out.splitlines()
+    assert max(map(len, lines)) <= width
+    words = " ".join(" ".join(lines).split())
+    assert "memorisation" in words
+    assert "3/3" in words or "12/12" in words
+
+
+def test_times_are_local(paribus: Paribus, recorded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (study,) = json.loads(paribus("status", "--json", "--workspace", recorded).out)
+    monkeypatch.setenv("TZ", "<+0545>-5:45")
+    time.tzset()
+    try:
+        local = datetime.fromisoformat(study["registered_at"]) + timedelta(hours=5, minutes=45)
+        assert f"{local:%Y-%m-%d %H:%M} +0545" in paribus("status", "--workspace", recorded).out
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
 def test_without_a_workspace_there_is_nothing_to_show(paribus: Paribus) -> None:
-    said = paribus("status")
-    assert (said.code, said.out) == (2, "")
+    result = paribus("status")
+    assert (result.code, result.out) == (2, "")
     assert not Path("paribus-workspace").exists()

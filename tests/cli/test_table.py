@@ -5,19 +5,24 @@ import io
 import json
 import statistics
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from paribus.spec.study import load
+from paribus.store.workspace import Workspace
+from tests.cli.conftest import outcome, registered
+
 Paribus = Callable[..., Any]
 
 
 def test_json_holds_every_row_with_its_replicates(paribus: Paribus, recorded: Path) -> None:
-    said = paribus("table", "mini", "--json", "--workspace", recorded)
-    assert said.code == 0
-    assert said.err == ""
-    table = json.loads(said.out)
+    result = paribus("table", "mini", "--json", "--workspace", recorded)
+    assert result.code == 0
+    assert result.err == ""
+    table = json.loads(result.out)
     assert table.keys() == {"study", "rows"}
     assert table["study"] == "mini"
     keys = ["arm", "rule", "metric", "mean", "sd", "n", "values", "published"]
@@ -46,19 +51,52 @@ def test_csv_holds_the_rows_of_json(paribus: Paribus, recorded: Path) -> None:
 
 
 def test_people_get_one_block_an_arm(paribus: Paribus, recorded: Path) -> None:
-    said = paribus("table", "mini", "--workspace", recorded)
-    assert said.code == 0
-    assert "fixed\n" in said.out
-    assert "steps\n" in said.out
-    line = next(line for line in said.out.splitlines() if "max-val-accuracy" in line and "val_accuracy" in line)
-    assert "0.8" in line
-    assert "± standard deviation" in said.err
+    result = paribus("table", "mini", "--workspace", recorded)
+    assert result.code == 0
+    assert "fixed (n = 1)\n  parameters 6370, weights 6352\n" in result.out
+    assert "steps (n = 1)\n" in result.out
+    block = result.out.splitlines()[2:]
+    assert block[0].split() == ["metric", "last", "max-val-accuracy"]
+    assert next(line for line in block if "val_accuracy" in line).split() == [
+        "val_accuracy",
+        "75.00",
+        "%",
+        "80.00",
+        "%",
+    ]
+    assert "± standard deviation" in result.err
+
+
+def test_spread_and_published_figures(paribus: Paribus, mini: Path, tmp_path: Path) -> None:
+    published = '[[published]]\narm = "fixed"\nrule = "last"\nsource = "a book"\nval_accuracy = 0.74\n'
+    file = tmp_path / "mini.toml"
+    file.write_text(mini.read_text(encoding="utf-8") + published, encoding="utf-8")
+    with Workspace.open(tmp_path / "w", create=True, write=True) as workspace:
+        runs = registered(workspace, load(file))
+        for (_, replicate), run in runs.items():
+            made = outcome(run, 0)
+            curve = made.curves["val_accuracy"] + replicate / 50
+            workspace.finish([replace(made, curves={**made.curves, "val_accuracy": curve})])
+    lines = [line.split("  ") for line in paribus("table", "mini", "--workspace", tmp_path / "w").out.splitlines()]
+    cells = [[cell.strip() for cell in line if cell.strip()] for line in lines]
+    assert ["val_accuracy", "76.0 ± 1.4 %", "81.0 ± 1.4 %"] in cells
+    assert cells[cells.index(["val_accuracy", "76.0 ± 1.4 %", "81.0 ± 1.4 %"]) + 1] == ["published", "74.00 %"]
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100])
+def test_no_line_is_wider_than_the_terminal(
+    paribus: Paribus, recorded: Path, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    out = paribus("table", "mini", "--workspace", recorded).out
+    assert max(map(len, out.splitlines())) <= width
+    assert out.count("max-val-accuracy") == 2
 
 
 def test_json_and_csv_exclude_each_other(paribus: Paribus, recorded: Path) -> None:
-    said = paribus("table", "mini", "--json", "--csv", "--workspace", recorded)
-    assert (said.code, said.out) == (2, "")
-    assert len(said.lines) == 1
+    result = paribus("table", "mini", "--json", "--csv", "--workspace", recorded)
+    assert (result.code, result.out) == (2, "")
+    assert len(result.lines) == 1
 
 
 def test_a_study_may_be_named_by_its_file_or_identity(paribus: Paribus, recorded: Path, mini: Path) -> None:
@@ -69,6 +107,6 @@ def test_a_study_may_be_named_by_its_file_or_identity(paribus: Paribus, recorded
 
 
 def test_a_study_that_was_not_run_is_refused_with_the_nearest(paribus: Paribus, recorded: Path) -> None:
-    said = paribus("table", "mimi", "--workspace", recorded)
-    assert said.code == 2
-    assert "did you mean mini?" in said.err
+    result = paribus("table", "mimi", "--workspace", recorded)
+    assert result.code == 2
+    assert "did you mean mini?" in result.err

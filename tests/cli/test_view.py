@@ -53,7 +53,7 @@ def test_it_serves_until_it_is_interrupted(recorded: Path, number: signal.Signal
         out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (0, "")
     assert err.splitlines() == [
-        "paribus: only this machine can see it; Ctrl-C ends it",
+        "paribus: open this address in a browser on this machine; Ctrl-C ends the viewer",
         "paribus: the viewer has ended",
     ]
 
@@ -70,20 +70,20 @@ def test_of_one_study_the_address_is_its_page(recorded: Path) -> None:
 
 @pytest.mark.parametrize("port", ["-1", "65536", "http", "", "8080.0", "٣", "0x50"])
 def test_a_port_is_a_port(paribus: Paribus, recorded: Path, port: str) -> None:
-    said = paribus("view", f"--port={port}", "--workspace", recorded)
-    assert (said.code, said.out) == (2, "")
-    assert len(said.lines) == 1
+    result = paribus("view", f"--port={port}", "--workspace", recorded)
+    assert (result.code, result.out) == (2, "")
+    assert len(result.lines) == 1
 
 
 def test_a_port_that_is_taken_is_a_mistake(paribus: Paribus, recorded: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
-        said = paribus("view", "--port", other.getsockname()[1], "--workspace", recorded)
-    assert (said.code, said.out) == (2, "")
-    assert said.lines == [line for line in said.lines if "--port: must be a port that is free" in line]
+        result = paribus("view", "--port", other.getsockname()[1], "--workspace", recorded)
+    assert (result.code, result.out) == (2, "")
+    assert result.lines == [line for line in result.lines if "--port: must be a port that is free" in line]
 
 
 def test_what_is_not_there_cannot_be_viewed(paribus: Paribus, recorded: Path, tmp_path: Path) -> None:
     assert paribus("view", "--workspace", tmp_path / "none").code == 2
-    said = paribus("view", "mimi", "--workspace", recorded)
-    assert said.code == 2
-    assert "did you mean mini?" in said.err
+    result = paribus("view", "mimi", "--workspace", recorded)
+    assert result.code == 2
+    assert "did you mean mini?" in result.err

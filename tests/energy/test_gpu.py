@@ -1,8 +1,10 @@
-"""A GPU's counter, told by a stand-in for NVML: there is no GPU where these tests run."""
+"""A GPU's counter, read from a stand-in for NVML: there is no GPU where these tests run."""
 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pynvml
 import pytest
@@ -26,19 +28,19 @@ class Measured(Meter):
 
 @pytest.fixture
 def counter(monkeypatch):
-    """Millijoules that NVML will tell, one after the other."""
-    told = []
+    """Millijoules that NVML will return, one after the other."""
+    values = []
     monkeypatch.setattr(pynvml, "nvmlInit", lambda: None)
     monkeypatch.setattr(pynvml, "nvmlDeviceGetHandleByUUID", lambda uuid: {"GPU-1": "handle"}[uuid])
 
     def read(handle):
         assert handle == "handle"
-        if not told:
+        if not values:
             raise pynvml.NVMLError(pynvml.NVML_ERROR_GPU_IS_LOST)
-        return told.pop(0)
+        return values.pop(0)
 
     monkeypatch.setattr(pynvml, "nvmlDeviceGetTotalEnergyConsumption", read)
-    return told
+    return values
 
 
 def test_gpu_and_host_add_up_and_are_measured_where_both_are(counter):
@@ -61,7 +63,7 @@ def test_beside_a_modelled_host_the_sum_is_modelled(counter):
     assert metering.usage.method["watts_per_core"] > 0
 
 
-def test_a_counter_that_falls_silent_makes_the_sum_unknown(counter):
+def test_a_counter_that_fails_makes_the_sum_unknown(counter):
     counter += [0, 1000]
     with Metering(gpu_meter("GPU-1", Measured())) as metering:
         pass
@@ -80,3 +82,15 @@ def test_without_a_counter_the_energy_is_unknown_and_says_why():
         pass
     assert (metering.usage.energy_j, metering.usage.tag) == (None, "unknown")
     assert "the GPU's energy counter cannot be read" in metering.usage.method["reason"]
+
+
+def test_without_the_package_that_reads_the_counter_the_energy_is_unknown(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    meter = gpu_meter("GPU-1", ModelledMeter())
+    assert "nvidia-ml-py" in meter.read().method["reason"]
+
+
+def test_the_package_is_imported_only_for_a_gpu():
+    code = "import sys, paribus.energy.gpu; print('pynvml' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

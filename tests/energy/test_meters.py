@@ -36,7 +36,7 @@ def powercap(tmp_path):
     return tmp_path
 
 
-def test_rapl_adds_packages_and_memory_and_follows_a_counter_that_turns_over(powercap):
+def test_rapl_adds_packages_and_memory_and_follows_a_counter_that_overflows(powercap):
     meter = RaplMeter(rapl_counters(powercap))
     meter.start()
     (powercap / "intel-rapl:0" / "energy_uj").write_text("103000000")  # +3 J
@@ -51,7 +51,7 @@ def test_rapl_adds_packages_and_memory_and_follows_a_counter_that_turns_over(pow
     assert reading.method["zones"] == ["package-0", "dram", "package-1"]
 
 
-def test_rapl_sees_a_counter_turn_over_between_readings(powercap):
+def test_rapl_sees_a_counter_overflow_between_readings(powercap):
     meter = RaplMeter(rapl_counters(powercap), every_s=0.01)
     meter.start()
     for stand in (600_000_000, 50_000_000, 700_000_000):
@@ -94,7 +94,7 @@ def test_the_model_is_processor_time_and_memory_times_stated_watts():
     assert usage.energy_j == pytest.approx(12 * usage.cpu_s + memory_j, rel=0.05)
 
 
-def test_a_span_is_told_so_far_within_and_stays_as_it_was_after():
+def test_usage_is_that_so_far_within_the_block_and_final_after_it():
     with Metering(ModelledMeter()) as metering:
         first = metering.usage
         time.sleep(0.01)
@@ -107,7 +107,7 @@ def test_a_span_is_told_so_far_within_and_stays_as_it_was_after():
     json.dumps(dict(ended.method))
 
 
-def test_a_span_ends_when_its_work_fails():
+def test_usage_ends_when_its_work_fails():
     metering = Metering(ModelledMeter())
 
     def fail():

@@ -98,21 +98,43 @@ def test_a_reading_of_the_drawer_that_cannot_be_logged_does_not_happen(tmp_path,
     assert opened == []
 
 
-def test_signals_are_heard_inside_and_have_their_meaning_outside():
-    queue, heard = SimpleQueue(), []
-    before = signal.signal(signal.SIGTERM, lambda *_: heard.append(1))
-    try:
-        with Interruptions(queue):
-            signal.raise_signal(signal.SIGTERM)
-            signal.raise_signal(signal.SIGINT)
-        assert [queue.get(timeout=0), queue.get(timeout=0)] == [Interrupted(), Interrupted()]
-        assert heard == []
-        signal.raise_signal(signal.SIGTERM)
-        assert heard == [1]
-    finally:
-        signal.signal(signal.SIGTERM, before)
+@pytest.fixture
+def restored():
+    """Puts the handlers of this process back."""
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+
+
+def test_signals_are_queued_inside_and_have_their_handlers_outside(restored):
+    queue, handled = SimpleQueue(), []
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    for number in numbers:
+        signal.signal(number, lambda number, _: handled.append(number))
+    with Interruptions(queue):
+        for number in (*numbers, signal.SIGINT, *numbers):
+            signal.raise_signal(number)
+    assert [queue.get(timeout=0) for _ in range(5)] == [Interrupted()] * 5
+    assert handled == []
+    for number in numbers:
+        signal.raise_signal(number)
+    assert handled == [signal.SIGTERM, signal.SIGHUP]
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
+    with pytest.raises(Empty):
+        queue.get(timeout=0)
+
+
+def test_an_ignored_signal_stays_ignored(restored):
+    queue = SimpleQueue()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with Interruptions(queue):
+        signal.raise_signal(signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     with pytest.raises(Empty):
         queue.get(timeout=0)
 

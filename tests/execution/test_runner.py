@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from paribus.execution import runner, worker
-from paribus.execution.progress import CohortDone, CohortStarted, EpochDone
+from paribus.execution.events import CohortDone, CohortStarted, EpochDone
 from paribus.execution.runner import plan_in, run_study
 from paribus.spec.study import parse
 from paribus.store.workspace import Workspace

@@ -5,17 +5,21 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from paribus.analysis.results import Results, Run
+from paribus.analysis.results import Results
+from paribus.analysis.run import Run
 from paribus.data import faces
+from paribus.data.pool import whole
 from paribus.spec import builtin
+from paribus.spec.dataset import Dataset
 from paribus.spec.recipe import Recipe
 from paribus.spec.study import Study, parse
-from paribus.store.records import Finding, Forecast, Selected, Snapshot, Span, TestRead
+from paribus.store.records import Forecast, Selected, Snapshot, TestRead, UsageRecord
 
 PLAIN = """
 format = 1
@@ -24,9 +28,10 @@ title = {title}
 question = {question}
 replicates = {replicates}
 [data]
-protocol = "fashion-mnist/scarce"
+source = "fashion-mnist"
+split = "scarce"
 [network]
-layers = [784, 8, 10]
+hidden = [8]
 [optimizer]
 kind = "sgd"
 lr = 0.1
@@ -52,6 +57,22 @@ by = 0.001
 """
 
 
+GARMENTS = Dataset(
+    source="fashion-mnist",
+    features=784,
+    shape=(28, 28),
+    classes=("T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Boot"),
+    train=8_000,
+    validation=2_000,
+    test=60_000,
+    held_out_of=10_000,
+)
+NOISY = replace(GARMENTS, train=10_000, validation=0)
+FACES = Dataset(
+    source="faces", features=4096, shape=(64, 64), classes=(), train=400, validation=0, test=0, held_out_of=400
+)
+
+
 class Folder(dict[str, Mapping[str, Any]]):
     """Tensors by name, as a workspace's folder of them."""
 
@@ -64,6 +85,9 @@ class Folder(dict[str, Mapping[str, Any]]):
         return name
 
 
+STUDY_ID = hashlib.sha256(b"a made-up study").hexdigest()[:32]
+
+
 class Maker:
     """Makes one study's results."""
 
@@ -72,7 +96,7 @@ class Maker:
         self.epochs = max(arm.recipe.training.epochs for arm in self.study.arms)
         self.states = states or {}
         self.tensors = Folder()
-        self.images = faces.pool().inputs.reshape(400, -1) if self.study.name == "faces" else None
+        self.images = whole(faces.pool()).inputs if self.study.name == "faces" else None
         if self.images is not None:
             mean = self.images.mean(0)
             values, vectors = np.linalg.eigh((self.images - mean) @ (self.images - mean).T)
@@ -83,7 +107,7 @@ class Maker:
         runs = [
             self.run(place, arm.name, arm.recipe, r)
             for place, arm in enumerate(self.study.arms)
-            for r in range(self.study.replicates)
+            for r in self.study.replicates.indices
             if self.states.get((arm.name, r)) != "missing"
         ]
         reads = [
@@ -99,11 +123,17 @@ class Maker:
         ]
         shares = {run.id: 1 / len(runs) for run in runs}
         method = {"tag": "modelled", "watts_a_core": 12.5, "basis": "CPU time times a stated power"}
-        span = Span("s", "2025-03-01T09:00:00+00:00", 412.0, 790.0, 9875.0, "modelled", method, shares, 1000)
-        forecast = Forecast(
-            self.study.id, "2025-03-01T08:59:00+00:00", 1000, 380.0, 9000.0, "a short trial of each cohort"
-        )
-        return Results(self.study, self.study.id, tuple(runs), tuple(reads), (span,), (forecast,), self.tensors)
+        used = UsageRecord("s", "2025-03-01T09:00:00+00:00", 412.0, 790.0, 9875.0, "modelled", method, shares, 1000)
+        forecast = Forecast(STUDY_ID, "2025-03-01T08:59:00+00:00", 1000, 380.0, 9000.0, "a short trial of each cohort")
+        return Results(self.study, STUDY_ID, tuple(runs), tuple(reads), (used,), (forecast,))
+
+    def dataset(self, recipe: Recipe) -> Dataset:
+        if recipe.task == "reconstruction":
+            return FACES
+        if recipe.data.split.by == "scarce":
+            return GARMENTS
+        held_out = round(recipe.data.split.validation * NOISY.train)
+        return replace(NOISY, train=NOISY.train - held_out, validation=held_out)
 
     def run(self, place: int, arm: str, recipe: Recipe, replicate: int) -> Run:
         rng = np.random.default_rng([place, replicate])
@@ -111,18 +141,16 @@ class Maker:
         epochs = recipe.training.epochs if state == "done" else recipe.training.epochs // 3
         curves = self.curves(rng, place, recipe, epochs)
         run_id = hashlib.sha256(f"{self.study.name} {arm} {replicate}".encode()).hexdigest()[:32]
-        run = Run(arm=arm, replicate=replicate, id=run_id, state=state, epochs_done=epochs, curves=curves)
+        dataset = self.dataset(recipe)
+        run = Run(arm, replicate, run_id, "{}", state, epochs, dataset, curves, self.tensors)
         measured: dict[tuple[str, str], float] = {}
         artifacts: dict[tuple[str, str], str] = {}
         selections: dict[str, Selected] = {}
-        findings: list[Finding] = []
         snapshots: tuple[Snapshot, ...] = ()
-        if state == "diverged":
-            findings.append(Finding("diverged", "", epochs, {}))
         if state == "done":
-            layers = recipe.network.layers
-            weights = sum(a * b for a, b in itertools.pairwise(layers))
-            measured["", "weights"], measured["", "parameters"] = weights, weights + sum(layers[1:])
+            widths = recipe.widths(dataset)
+            weights = sum(a * b for a, b in itertools.pairwise(widths))
+            measured["", "weights"], measured["", "parameters"] = weights, weights + sum(widths[1:])
             for rule in recipe.selection.rules:
                 epoch = run.epoch(rule)
                 selections[rule] = Selected(rule, epoch, None, None)
@@ -134,22 +162,17 @@ class Maker:
                     measured[rule, "mislabelled"], measured[rule, "memorised"] = 0.27, 0.9 / (place + 1)
                     measured[rule, "train_accuracy"] = 0.7
             if self.images is not None:
-                snapshots = self.pictured(rng, place, arm, recipe, replicate, measured, artifacts, selections, findings)
+                snapshots = self.pictured(rng, place, recipe, measured, artifacts, selections)
         curves.pop("_test", None)
         environment = {"python": "3.11.7", "torch": "2.15.0", "threads": 2, "machine": {"cpu": "x86_64", "cores": 2}}
-        return Run(
-            arm,
-            replicate,
-            run_id,
-            state,
-            epochs,
-            curves,
-            selections,
-            snapshots,
-            measured,
-            tuple(findings),
-            artifacts,
-            environment,
+        return replace(
+            run,
+            curves=curves,
+            selections=selections,
+            snapshots=snapshots,
+            measurements=measured,
+            artifacts=artifacts,
+            environment=environment,
         )
 
     def curves(self, rng: np.random.Generator, place: int, recipe: Recipe, epochs: int) -> dict[str, np.ndarray]:
@@ -168,7 +191,7 @@ class Maker:
         risen = 0.46 + 1.5 * np.exp(-t / 20) + (0 if slow else 0.4 * (t / 1500) ** 1.2) + 0.004 * place
         accuracy = 0.835 - 0.5 * np.exp(-t / 12) - (0 if slow else 0.02 * t / 1500) + 0.004 * place
         noise = 0.002 * rng.standard_normal(epochs) + 0.003 * rng.standard_normal()
-        if recipe.has_validation:
+        if self.dataset(recipe).validation:
             found["val_loss"], found["val_accuracy"] = risen * walk, accuracy + noise
         found["_test"] = accuracy + 0.016 + noise / 2
         if recipe.test.monitor_every:
@@ -179,12 +202,10 @@ class Maker:
             found["_test"] = found["test_accuracy"]
         return found
 
-    def pictured(
-        self, rng, place, arm, recipe, replicate, measured, artifacts, selections, findings
-    ) -> tuple[Snapshot, ...]:
-        """Everything that an autoencoder's run keeps; the second half of the units of the first arm never fires."""
+    def pictured(self, rng, place, recipe, measured, artifacts, selections) -> tuple[Snapshot, ...]:
+        """Everything that an autoencoder's run keeps; all but four units of the first arm are dead."""
         assert self.images is not None
-        images, n = self.images, recipe.network.layers[1]
+        images, (n,) = self.images, recipe.network.hidden
         mean, values, components = self.eigenfaces
         total = float(((images - mean) ** 2).mean())
         by_rank = total - np.concatenate([[0], np.cumsum(values)]) / images.size
@@ -236,23 +257,19 @@ class Maker:
                 }
             )
             rates = np.where(np.arange(n) < alive, rng.uniform(0.2, 0.9, n), 0.0)
-            artifacts[rule, "activity"] = self.tensors.put({"fc1": rates})
+            units = {"mean": rates, "variance": rates * (1 - rates), "active": rates, "cosine": 1.0 - (rates > 0)}
+            artifacts[rule, "units"] = self.tensors.put({f"fc1.{name}": array for name, array in units.items()})
             mse = float(((through(images) - images) ** 2).mean())
             measured |= {
                 (rule, "mse"): mse,
                 (rule, "pca_mse"): float(by_rank[n]),
                 (rule, "mean_mse"): total,
                 (rule, "output_variation"): 1 - mse / total,
-                (rule, "dead_units"): n - alive,
-                (rule, "hidden_units"): n,
-                (rule, "unmoved_units"): n - alive,
             }
             for name, noisy, clean in zip(names, noise, pca, strict=True):
                 measured[rule, f"noise_mse:{name}"] = float(((noisy - pick) ** 2).mean())
                 measured[rule, f"denoise_mse:{name}"] = float(((through(noisy) - pick) ** 2).mean())
                 measured[rule, f"pca_denoise_mse:{name}"] = float(((clean - pick) ** 2).mean())
-            if alive < n:
-                findings.append(Finding("dead-units", rule, None, {"dead": n - alive, "hidden": n}))
         return tuple(snapshots)
 
 

@@ -16,8 +16,8 @@ def opened(uri: str) -> np.ndarray:
 
 
 def test_pictures_stand_side_by_side_pixel_for_pixel_with_clear_gaps() -> None:
-    pictures = np.array([[0.0, 1.0, 0.5, 0.25], [1.0, 1.0, 0.0, 0.0]])
-    seen = opened(strip(pictures, (2, 2)))
+    images = np.array([[0.0, 1.0, 0.5, 0.25], [1.0, 1.0, 0.0, 0.0]])
+    seen = opened(strip(images, (2, 2)))
     assert seen.shape == (2 + GAP, 2 * (2 + GAP), 4)
     first = seen[1:3, 1:3]
     assert first[..., 0].tolist() == [[0, 255], [128, 64]] or np.allclose(

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -17,9 +18,10 @@ import pytest
 
 from paribus.analysis.results import Results
 from paribus.errors import UserError
+from paribus.report import page as page_module
 from paribus.report.blocks import Chart, Montage, within
 from paribus.report.page import compose, write_pages, write_report
-from paribus.store.records import Artifact, Measurement, Outcome, RunKey
+from paribus.store.records import Artifact, Measurement, NewRun, Outcome, UsageRecord
 from paribus.store.workspace import Workspace
 
 HOSTILE = "</script><script>alert(1)</script>"
@@ -162,14 +164,9 @@ def test_the_faces_report_shows_what_graders_asked_for(faces_results: Results) -
         assert isinstance(names[name], Montage), name
     assert [s.label for s in names["noisy-uniform-0.9"].strips][:3] == ["clean", "noisy", "n=16"]
     assert names["weights-0-1"].columns[0] == "0"
-    below = [
-        row for row in names["floor"].data["arms"] if row["mse"] < dict_of_floor(names["floor"])[row["rank"]] * 0.999
-    ]
-    assert not below
-
-
-def dict_of_floor(chart: Chart) -> dict[int, float]:
-    return {row["rank"]: row["mse"] for row in chart.data["floor"]}
+    chart = names["pca-error"]
+    bound = {row["rank"]: row["mse"] for row in chart.data["pca"]}
+    assert not [row for row in chart.data["arms"] if row["mse"] < bound[row["rank"]] * 0.999]
 
 
 def test_the_selection_table_has_ours_and_the_published_figure(selection_results: Results) -> None:
@@ -222,7 +219,7 @@ def test_an_unfinished_study_has_a_report_too(
     plain_results: Callable[..., Results], tmp_path: Path, states: dict[tuple[str, int], str]
 ) -> None:
     seen, _ = written(plain_results(states=states), tmp_path)
-    assert "How it was done" in seen.headings
+    assert "Methods" in seen.headings
 
 
 def test_one_replicate_gets_no_verdict(plain_results: Callable[..., Results], tmp_path: Path) -> None:
@@ -242,49 +239,73 @@ def test_several_studies_get_an_index(
     assert not seen.loads
 
 
-def test_a_report_is_rebuilt_from_the_workspace_alone(plain_results: Callable[..., Results], tmp_path: Path) -> None:
-    results = plain_results()
-    keys = {
-        (run.arm, run.replicate): RunKey(
-            run.id, results.recipe(run.arm).model_dump(mode="json"), 1, run.replicate, "0" * 64
+def _recorded(results: Results, folder: Path) -> None:
+    """Record a study as a runner would."""
+    members = {
+        (run.arm, run.replicate): NewRun(
+            run_id=run.id,
+            identity=run.identity,
+            recipe=results.recipe(run.arm).model_dump(mode="json"),
+            dataset=run.dataset.to_json(),
         )
         for run in results.runs
     }
-    with Workspace.open(tmp_path / "work", create=True, write=True) as workspace:
-        workspace.register_study(results.study, keys)
-        for run in results.runs:
-            artifacts = [
-                Artifact(rule, name, workspace.tensors.put(results.load(tensors)))
-                for (rule, name), tensors in run.artifacts.items()
+    with Workspace.open(folder, create=True, write=True) as workspace:
+        workspace.register_study(results.study_id, results.study.name, results.study.document, members)
+        workspace.finish(
+            [
+                Outcome(
+                    run_id=run.id,
+                    state="done",
+                    epochs_done=run.epochs_done,
+                    curves=run.curves,
+                    selections=list(run.selections.values()),
+                    snapshots=[],
+                    measurements=[Measurement(rule, name, value) for (rule, name), value in run.measurements.items()],
+                    artifacts=[
+                        Artifact(rule, name, workspace.tensors.put(run.tensors.get(tensors)))
+                        for (rule, name), tensors in run.artifacts.items()
+                    ],
+                    test_reads=[],
+                    started_at="2025-03-01T09:00:00+00:00",
+                    environment=run.environment,
+                )
+                for run in results.runs
             ]
-            measured = [Measurement(rule, name, value) for (rule, name), value in run.measurements.items()]
-            chosen = list(run.selections.values())
-            workspace.finish(
-                [
-                    Outcome(
-                        run.id,
-                        "done",
-                        run.epochs_done,
-                        run.curves,
-                        chosen,
-                        [],
-                        measured,
-                        [],
-                        artifacts,
-                        [],
-                        run.environment,
-                    )
-                ]
-            )
+        )
+
+
+def test_a_report_is_rebuilt_from_the_workspace_alone(plain_results: Callable[..., Results], tmp_path: Path) -> None:
+    results = plain_results()
+    _recorded(results, tmp_path / "work")
     with Workspace.open(tmp_path / "work") as workspace:
         first = write_report(workspace, ["plain"], tmp_path / "first")
-        again = write_report(workspace, [results.study.id], tmp_path / "again")
+        again = write_report(workspace, [results.study_id], tmp_path / "again")
     seen = Seen(first.read_text(encoding="utf-8"))
     assert "Which epoch each rule chose" in seen.headings
     assert first.read_bytes() == again.read_bytes()
     with Workspace.open(tmp_path / "work") as workspace, pytest.raises(UserError, match="plain"):
         write_report(workspace, ["plane"], tmp_path / "none")
     assert not (tmp_path / "none").exists()
+
+
+def test_carbon_rests_on_the_grid_that_the_user_names(
+    plain_results: Callable[..., Results], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = plain_results()
+    _recorded(results, tmp_path / "work")
+    shares = {run.id: 1 / len(results.runs) for run in results.runs}
+    used = UsageRecord("s", "2025-03-01T09:00:00+00:00", 9.0, 9.0, 3.6e6, "modelled", {}, shares, 48)
+    with Workspace.open(tmp_path / "work", write=True) as workspace:
+        workspace.record_usage(used)
+        for grid, expected in (("50", "50 g CO2eq at 50 g/kWh (PARIBUS_GRID_G_PER_KWH)"), ("", "no CO2 estimate")):
+            monkeypatch.setenv("PARIBUS_GRID_G_PER_KWH", grid)
+            page = write_report(workspace, ["plain"], tmp_path / f"grid-{grid}")
+            assert expected in " ".join(Seen(page.read_text(encoding="utf-8")).text)
+        monkeypatch.setenv("PARIBUS_GRID_G_PER_KWH", "green")
+        with pytest.raises(UserError, match="PARIBUS_GRID_G_PER_KWH"):
+            write_report(workspace, ["plain"], tmp_path / "green")
+    assert not (tmp_path / "green").exists()
 
 
 def test_a_report_needs_neither_torch_nor_data_nor_training() -> None:
@@ -315,3 +336,63 @@ def test_chromium_draws_every_chart_without_a_complaint(selection_results: Resul
     assert not complaints
     assert 'data-drawn="yes"' in done.stdout
     assert done.stdout.count("<svg") >= charts
+
+
+def _defeat(monkeypatch: pytest.MonkeyPatch, name: str, error: Exception) -> None:
+    """Let the page of the study `name` fail while it is composed."""
+    composed = page_module.compose
+
+    def failing(results: Results, grid: object = None) -> page_module.Page:
+        if results.study.name == name:
+            raise error
+        return composed(results, grid)
+
+    monkeypatch.setattr(page_module, "compose", failing)
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("division by zero"), KeyError("mse"), ValueError("a\nb <b>")])
+def test_a_study_whose_page_cannot_be_made_leaves_the_others_theirs(
+    plain_results: Callable[..., Results], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    _defeat(monkeypatch, "broken", error)
+    index = write_pages([plain_results(name="broken"), plain_results(name="sound")], tmp_path)
+    broken, sound = (Seen((tmp_path / f"{name}.html").read_text(encoding="utf-8")) for name in ("broken", "sound"))
+    (sentence,) = [text for text in broken.text if "could not be made" in text]
+    assert type(error).__name__ in sentence
+    assert "Methods" not in broken.headings
+    assert "Methods" in sound.headings
+    assert {"broken.html", "sound.html"} <= set(Seen(index.read_text(encoding="utf-8")).links)
+
+
+def test_a_defect_is_no_broken_study(
+    plain_results: Callable[..., Results], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _defeat(monkeypatch, "plain", TypeError("a defect"))
+    with pytest.raises(TypeError, match="a defect"):
+        write_pages([plain_results()], tmp_path)
+
+
+def test_studies_of_one_name_have_pages_and_tables_of_their_own(
+    plain_results: Callable[..., Results], tmp_path: Path
+) -> None:
+    first = replace(plain_results(title="First"), study_id="a" * 32, namesakes=2, latest=False)
+    second = replace(plain_results(title="Second"), study_id="b" * 32, namesakes=2)
+    index = write_pages([first, second], tmp_path).read_text(encoding="utf-8")
+    assert {"plain-aaaaaaaa.html", "plain-bbbbbbbb.html"} <= set(Seen(index).links)
+    assert "plain (aaaaaaaa)" in index
+    assert "plain (bbbbbbbb)" in index
+    for name, title in (("plain-aaaaaaaa", "First"), ("plain-bbbbbbbb", "Second")):
+        seen = Seen((tmp_path / f"{name}.html").read_text(encoding="utf-8"))
+        assert title in seen.text
+        tables = [link for link in seen.links if link.startswith("tables/")]
+        assert tables
+        assert all(link.startswith(f"tables/{name}-") and (tmp_path / link).is_file() for link in tables)
+
+
+def test_a_page_says_which_study_of_its_name_it_shows(plain_results: Callable[..., Results], tmp_path: Path) -> None:
+    latest = replace(plain_results(), study_id="c" * 32, namesakes=3)
+    assert "the latest of 3 studies of this name (cccccccc)" in " ".join(written(latest, tmp_path)[0].text)
+    earlier = replace(latest, latest=False)
+    assert "one of 3 studies of this name (cccccccc)" in " ".join(written(earlier, tmp_path)[0].text)
+    alone = replace(latest, namesakes=1)
+    assert "of this name" not in " ".join(written(alone, tmp_path)[0].text)

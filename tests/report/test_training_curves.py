@@ -5,8 +5,6 @@ import numpy as np
 from paribus.analysis.results import Results
 from paribus.report import training_curves
 from paribus.report.blocks import Chart, within
-from paribus.report.charts import standalone
-from paribus.report.page import themes
 
 
 def charts_of(results: Results) -> dict[str, Chart]:
@@ -52,10 +50,3 @@ def test_a_learning_rate_that_steps_is_drawn_with_its_step(selection_results: Re
 def test_a_diverged_run_leaves_the_others_curves(noisy_results: Results) -> None:
     rows = [r for r in charts_of(noisy_results)["curve-test-accuracy"].data["curves"] if r["arm"] == "dropout"]
     assert max(row["epoch"] for row in rows) == noisy_results.recipe("dropout").training.epochs
-
-
-def test_a_chart_stands_alone_for_a_notebook(selection_results: Results) -> None:
-    chart = charts_of(selection_results)["curve-train-loss"]
-    spec = standalone(chart, themes()["light"])
-    assert set(spec["datasets"]) == {"curves", "marks"}
-    assert spec["config"]["range"]["category"][0].startswith("#")

@@ -24,11 +24,11 @@ def test_a_folder_that_is_a_file_is_a_user_mistake(tmp_path: Path) -> None:
 
 
 def test_numbers_keep_their_precision_and_none_is_empty() -> None:
-    records = [{"arm": "a, b", "mean": 0.1 + 0.2, "sd": None, "told": True}, {"arm": "c", "mean": 1, "extra": "x"}]
+    records = [{"arm": "a, b", "mean": 0.1 + 0.2, "sd": None, "known": True}, {"arm": "c", "mean": 1, "extra": "x"}]
     rows = list(csv.DictReader(io.StringIO(csv_text(records))))
     assert float(rows[0]["mean"]) == 0.1 + 0.2
     assert rows[0]["sd"] == ""
-    assert rows[0]["told"] == "true"
+    assert rows[0]["known"] == "true"
     assert rows[0]["arm"] == "a, b"
     assert rows[1]["extra"] == "x"
 

@@ -6,10 +6,13 @@ import pytest
 
 from paribus.errors import UserError
 from paribus.spec.arms import arm_entries
+from paribus.spec.places import Place
+
+HERE = Place("here")
 
 
 def names(factors: dict[str, Any]) -> list[str]:
-    return [entry["name"] for _, entry in arm_entries({"factors": factors}, "here")]
+    return [entry["name"] for _, entry in arm_entries({"factors": factors}, HERE)]
 
 
 def test_factors_are_crossed_and_arms_named_after_their_levels() -> None:
@@ -17,16 +20,25 @@ def test_factors_are_crossed_and_arms_named_after_their_levels() -> None:
     assert found == ["lr=0.001, nesterov=true", "lr=0.01, nesterov=true"]
 
 
+def test_a_level_that_is_a_table_is_named_by_its_kind() -> None:
+    assert names({"schedule": ["constant", {"kind": "cosine"}, {"kind": "cosine", "min_lr": 1e-5}]}) == [
+        "schedule=constant",
+        "schedule=cosine",
+        "schedule=cosine(min_lr=1e-05)",
+    ]
+    assert names({"data.limit": [{"train": 50, "test": 60}]}) == ["limit=(train=50, test=60)"]
+
+
 def test_levels_land_in_their_tables() -> None:
-    entries = arm_entries({"factors": {"optimizer.lr": [0.1], "network.layers": [[784, 8, 10]]}}, "here")
+    entries = arm_entries({"factors": {"optimizer.lr": [0.1], "network.hidden": [[32, 16]]}}, HERE)
     assert entries == [
-        ("factors", {"name": "lr=0.1, layers=784-8-10", "optimizer": {"lr": 0.1}, "network": {"layers": [784, 8, 10]}})
+        ("factors", {"name": "lr=0.1, hidden=32-16", "optimizer": {"lr": 0.1}, "network": {"hidden": [32, 16]}})
     ]
 
 
 def test_levels_that_are_tables_are_not_shared_between_arms() -> None:
     table = {"kind": "constant"}
-    (_, first), (_, second) = arm_entries({"factors": {"schedule": [table], "seed": [1, 2]}}, "here")
+    (_, first), (_, second) = arm_entries({"factors": {"schedule": [table], "seed": [1, 2]}}, HERE)
     assert first["schedule"] is not second["schedule"]
     assert first["schedule"] is not table
 
@@ -49,17 +61,17 @@ def test_levels_that_are_tables_are_not_shared_between_arms() -> None:
 )
 def test_factors_that_cannot_be_crossed_are_refused(factors: Any) -> None:
     with pytest.raises(UserError, match="key factors"):
-        arm_entries({"factors": factors}, "here")
+        arm_entries({"factors": factors}, HERE)
 
 
 @pytest.mark.parametrize("arms", [[], {}, 3, "plain", [3], [{"name": "a"}, 3]])
 def test_arms_that_are_no_tables_are_refused(arms: Any) -> None:
-    with pytest.raises(UserError, match="must be tables"):
-        arm_entries({"arms": arms}, "here")
+    with pytest.raises(UserError, match="must be a list of tables"):
+        arm_entries({"arms": arms}, HERE)
 
 
 def test_arms_and_factors_exclude_each_other() -> None:
     with pytest.raises(UserError, match="got both"):
-        arm_entries({"arms": [{}], "factors": {"seed": [1]}}, "here")
+        arm_entries({"arms": [{}], "factors": {"seed": [1]}}, HERE)
     with pytest.raises(UserError, match="got neither"):
-        arm_entries({}, "here")
+        arm_entries({}, HERE)

@@ -5,8 +5,9 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
-from paribus.spec.rules import has_settled, parse_rule, selected_epoch, settled_epoch
+from paribus.spec.rules import RuleName, has_settled, parse_rule, selected_epoch, settled_epoch
 
 values = st.lists(st.floats() | st.sampled_from([0.0, 1.0, math.nan, math.inf]), min_size=1, max_size=30)
 
@@ -37,6 +38,25 @@ def test_any_other_text_is_no_rule(text: str) -> None:
         parse_rule(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "normal"),
+    [
+        ("epoch:03", "epoch:3"),
+        ("epoch:3", "epoch:3"),
+        ("epoch:000", "epoch:0"),
+        ("last", "last"),
+        ("min-val-loss", "min-val-loss"),
+    ],
+)
+def test_a_rule_has_one_spelling(text: str, normal: str) -> None:
+    assert TypeAdapter(RuleName).validate_python(text) == normal
+
+
+def test_a_rule_is_text() -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(RuleName).validate_python(3)
+
+
 @given(values)
 def test_the_best_epoch_is_the_first_of_the_finite_best(curve: list[float]) -> None:
     finite = [value for value in curve if math.isfinite(value)]
@@ -46,7 +66,7 @@ def test_the_best_epoch_is_the_first_of_the_finite_best(curve: list[float]) -> N
 
 
 @given(values)
-def test_choosing_while_training_goes_on_agrees_with_choosing_afterwards(curve: list[float]) -> None:
+def test_choosing_during_training_agrees_with_choosing_afterwards(curve: list[float]) -> None:
     rule = parse_rule("min-val-loss")
     chosen, best = None, None
     for epoch, value in enumerate(curve, start=1):
@@ -58,6 +78,7 @@ def test_choosing_while_training_goes_on_agrees_with_choosing_afterwards(curve: 
 def test_epochs_beyond_the_end_are_not_chosen() -> None:
     assert selected_epoch(parse_rule("epoch:5"), {}, 4) is None
     assert selected_epoch(parse_rule("epoch:4"), {}, 4) == 4
+    assert selected_epoch(parse_rule("epoch:0"), {}, 4) == 0
     assert selected_epoch(parse_rule("last"), {}, 4) == 4
     assert selected_epoch(parse_rule("min-val-loss"), {"val_loss": [3.0, 2.0, 1.0]}, 2) == 2
 

@@ -42,7 +42,9 @@ from paribus.store.workspace import Workspace
 
 STUDY = "5" * 32
 RUNS = {
-    (arm, 0): NewRun(letter * 32, f'{{"lr":{lr},"seed":7}}', {"optimizer": {"kind": "sgd", "lr": lr}, "hidden": [4]}, {"features": 9})
+    (arm, 0): NewRun(
+        letter * 32, f'{{"lr":{lr},"seed":7}}', {"optimizer": {"kind": "sgd", "lr": lr}, "hidden": [4]}, {"features": 9}
+    )
     for arm, letter, lr in (("control", "a", 0.1), ('größer, "b"', "b", 0.2))
 }
 CLAIMS = ('{"better":"b"}', '{"equal":"größer"}')

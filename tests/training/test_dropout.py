@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from paribus.training.networks import tiled
 from torch.nn import functional
 
 from paribus import seeding
 from paribus.training.cohort import Cohort
 from paribus.training.cpu.dropout import uniform
-from paribus.training.networks import tiled
 from tests.training.conftest import member, recipe
 
 RATE = 0.4

@@ -104,7 +104,9 @@ def test_resumes_from_its_scalars(schedule, cut):
     follow(after, CURVE[cut:])
     assert after.scalars() == whole.scalars()
     assert after.curves == whole.curves
-    assert after.schedule.rates(after.epoch, 2).learning_rates[0] == whole.schedule.rates(whole.epoch, 2).learning_rates[0]
+    assert (
+        after.schedule.rates(after.epoch, 2).learning_rates[0] == whole.schedule.rates(whole.epoch, 2).learning_rates[0]
+    )
 
 
 def test_test_accuracy_is_selected_from_where_it_was_measured():

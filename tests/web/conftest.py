@@ -1,4 +1,4 @@
-"""A workspace of two studies, one of them full of mark-up, and a viewer that shows it."""
+"""A workspace of two studies whose texts hold mark-up, and a viewer that shows it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,25 @@ from threading import Thread
 import numpy as np
 import pytest
 
-from paribus.spec.identity import run_id
+from paribus.spec.dataset import Dataset
+from paribus.spec.identity import RunSpec, study_id
 from paribus.spec.study import Study, parse
-from paribus.store.records import Finding, Measurement, Outcome, RunKey, Selected
+from paribus.store.records import Measurement, NewRun, Outcome, Selected
 from paribus.store.workspace import Workspace
 from paribus.web.library import Library
 from paribus.web.server import Viewer
 
 SCRIPT = "</script><script>alert(1)</script>"
-DATA = "0" * 64
+DATASET = Dataset(
+    source="fashion-mnist",
+    features=784,
+    shape=(28, 28),
+    classes=tuple("0123456789"),
+    train=8_000,
+    validation=2_000,
+    test=60_000,
+    held_out_of=10_000,
+)
 TEXT = """
 format = 1
 name = "{name}"
@@ -28,9 +38,10 @@ title = '{title}'
 question = '{title}'
 replicates = 2
 [data]
-protocol = "fashion-mnist/scarce"
+source = "fashion-mnist"
+split = "scarce"
 [network]
-layers = [784, 8, 10]
+hidden = [8]
 [optimizer]
 kind = "sgd"
 lr = 0.1
@@ -55,17 +66,32 @@ by = 0.001
 
 
 def study(name: str, epochs: int = 3) -> Study:
-    return parse(TEXT.format(name=name, title=SCRIPT, epochs=epochs), place="a made-up study")
+    return parse(TEXT.format(name=name, title=SCRIPT, epochs=epochs), place="a test study")
+
+
+def members(of: Study) -> dict[tuple[str, int], NewRun]:
+    """The runs of a study as a runner plans them."""
+    found: dict[tuple[str, int], NewRun] = {}
+    for arm, replicate in of.members():
+        spec = RunSpec(arm.recipe, DATASET, of.streams(arm, replicate), "0" * 64)
+        found[arm.name, replicate] = NewRun(
+            run_id=spec.id,
+            identity=spec.text,
+            recipe=arm.recipe.model_dump(mode="json"),
+            dataset=DATASET.to_json(),
+        )
+    return found
+
+
+def id_of(of: Study) -> str:
+    return study_id(of, [run.run_id for run in members(of).values()])
 
 
 def registered(workspace: Workspace, of: Study) -> list[str]:
     """Register a study as a runner would; its runs."""
-    keys: dict[tuple[str, int], RunKey] = {}
-    for arm, replicate in of.runs():
-        identity = run_id(arm.recipe, seed=of.seed, replicate=replicate, data_fingerprint=DATA)
-        keys[arm.name, replicate] = RunKey(identity, arm.recipe.model_dump(mode="json"), of.seed, replicate, DATA)
-    workspace.register_study(of, keys)
-    return [key.run_id for key in keys.values()]
+    runs = members(of)
+    workspace.register_study(id_of(of), of.name, of.document, runs)
+    return [run.run_id for run in runs.values()]
 
 
 def outcome(run: str, place: int) -> Outcome:
@@ -83,16 +109,16 @@ def outcome(run: str, place: int) -> Outcome:
         selections=[Selected("last", 3, None, None), Selected("max-val-accuracy", 2, float(accuracy[1]), None)],
         snapshots=[],
         measurements=[Measurement("", "parameters", 6370), Measurement("", "weights", 6352)],
-        findings=[Finding(SCRIPT, "", 3, {SCRIPT: 1})],
         artifacts=[],
         test_reads=[],
+        started_at="2025-03-01T09:00:00+00:00",
         environment={SCRIPT: SCRIPT},
     )
 
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace at rest: `done` has ended, `open` has only been registered."""
+    """A workspace: the study `done` has ended, `open` has only been registered."""
     path = tmp_path_factory.mktemp("viewed") / "workspace"
     with Workspace.open(path, create=True, write=True) as workspace:
         workspace.finish([outcome(run, place) for place, run in enumerate(registered(workspace, study("done")))])
@@ -113,7 +139,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Client:
-    """Asks a viewer that listens on `port`."""
+    """Sends requests to a viewer that listens on `port`."""
 
     port: int
 
@@ -136,7 +162,7 @@ Serve = Callable[..., Client]
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Starts viewers, and ends them with the test."""
+    """Starts viewers, and stops them after the test."""
     running: list[tuple[Viewer, Thread]] = []
 
     def start(path: Path, *studies: str) -> Client:
@@ -160,5 +186,5 @@ def client(serve: Serve, folder: Path) -> Client:
 
 @pytest.fixture(scope="session")
 def identity() -> str:
-    """Of the study that has ended."""
-    return study("done").id
+    """The identity of the study that has ended."""
+    return id_of(study("done"))

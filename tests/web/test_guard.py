@@ -27,12 +27,12 @@ def headers(**given: str) -> Message:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8080", "localhost:8080", "LOCALHOST:8080", " localhost:8080 "])
-def test_a_browser_on_this_machine_is_heard(host: str) -> None:
+def test_a_browser_on_this_machine_is_allowed(host: str) -> None:
     assert refusal("GET", headers(Host=host), "127.0.0.1", 8080) is None
     more = headers(Host=host, Origin="http://localhost:8080", Sec_Fetch_Site="same-origin")
     assert refusal("HEAD", more, "127.0.0.1", 8080) is None
 
 
-def test_the_usual_port_need_not_be_named() -> None:
+def test_the_default_port_may_be_left_out() -> None:
     assert refusal("GET", headers(Host="localhost"), "127.0.0.1", 80) is None
     assert refusal("GET", headers(Host="localhost"), "127.0.0.1", 8080) is not None

@@ -9,9 +9,9 @@ import pytest
 from paribus.errors import UserError
 from paribus.store.workspace import Workspace
 from paribus.web import server
-from paribus.web.guard import HEAD_BYTES
+from paribus.web.guard import MAX_HEAD_BYTES
 from paribus.web.library import Library
-from paribus.web.server import MOST_CONNECTIONS, Viewer
+from paribus.web.server import MAX_CONNECTIONS, Viewer
 from tests.web.conftest import SCRIPT, Client, Serve
 
 
@@ -42,7 +42,7 @@ def test_a_study_is_found_by_its_identity_or_its_exact_name(client: Client, iden
     assert client.get("/study/don").status == client.get("/study/Done").status == 404
 
 
-def test_only_the_studies_that_were_named_are_shown(serve: Serve, folder: Path, identity: str) -> None:
+def test_only_the_named_studies_are_shown(serve: Serve, folder: Path, identity: str) -> None:
     client = serve(folder, identity)
     assert client.get("/study/done").status == 200
     assert client.get("/study/open").status == client.get("/table/open.json").status == 404
@@ -65,7 +65,7 @@ STRANGE = [
 
 
 @pytest.mark.parametrize("target", STRANGE)
-def test_whatever_is_no_name_is_not_found(client: Client, target: str) -> None:
+def test_an_unknown_target_is_not_found(client: Client, target: str) -> None:
     answer = client.get(target)
     assert (answer.status, answer.body) == (404, b"404 Not Found\n")
 
@@ -77,13 +77,13 @@ def test_a_request_line_has_three_words(client: Client, line: str) -> None:
 
 
 def test_a_request_is_short(client: Client) -> None:
-    assert client.get("/" + "a" * HEAD_BYTES).status == 431
-    assert client.get("/", Cookie="a" * HEAD_BYTES).status == 431
+    assert client.get("/" + "a" * MAX_HEAD_BYTES).status == 431
+    assert client.get("/", Cookie="a" * MAX_HEAD_BYTES).status == 431
     assert client.raw(b"GET / HTTP/1.1\r\n" + b"X: 1\r\n" * 200 + b"\r\n").status == 431
 
 
-def test_a_request_arrives_soon(serve: Serve, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "HEAD_S", 0.2)
+def test_a_request_must_arrive_in_time(serve: Serve, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MAX_HEAD_S", 0.2)
     client = serve(folder)
     for request in (b"", b"GET / HTTP/1.1\r\nHost: 127.0.0.1"):
         with socket.create_connection(("127.0.0.1", client.port), timeout=30) as connection:
@@ -91,9 +91,9 @@ def test_a_request_arrives_soon(serve: Serve, folder: Path, monkeypatch: pytest.
             assert connection.recv(100) == b""
 
 
-def test_no_more_connections_than_it_can_bear(client: Client) -> None:
+def test_the_number_of_connections_is_limited(client: Client) -> None:
     address = ("127.0.0.1", client.port)
-    idle = [socket.create_connection(address, timeout=30) for _ in range(MOST_CONNECTIONS)]
+    idle = [socket.create_connection(address, timeout=30) for _ in range(MAX_CONNECTIONS)]
     try:
         with socket.create_connection(address, timeout=30) as further:
             assert further.recv(100) == b""
@@ -106,7 +106,7 @@ def test_no_more_connections_than_it_can_bear(client: Client) -> None:
     "host", ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1:1", "localhost.evil.example:{port}", "",
              "127.0.0.1:{port}@evil.example", "[::1]:{port}", "0.0.0.0:{port}"],
 )  # fmt: skip
-def test_a_name_that_was_made_to_lead_here_is_refused(client: Client, host: str) -> None:
+def test_dns_rebinding_is_refused(client: Client, host: str) -> None:
     assert client.get("/", Host=host.format(port=client.port)).status == 403
 
 
@@ -131,14 +131,14 @@ def test_other_sites_are_refused(client: Client, name: str, value: str) -> None:
         assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-def test_the_viewers_own_pages_may_ask(client: Client) -> None:
+def test_the_viewers_own_pages_are_allowed(client: Client) -> None:
     own = f"http://localhost:{client.port}"
     assert client.get("/", Host=f"localhost:{client.port}", Origin=own, Sec_Fetch_Site="same-origin").status == 200
     assert client.get("/", Sec_Fetch_Site="none").status == 200
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "get"])
-def test_it_can_only_be_looked_at(client: Client, method: str) -> None:
+def test_it_is_read_only(client: Client, method: str) -> None:
     answer = client.get("/study/done", method=method)
     assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
 
@@ -149,7 +149,7 @@ def test_head_is_get_without_the_content(client: Client) -> None:
     assert head.headers["Content-Length"] == get.headers["Content-Length"] == str(len(get.body))
 
 
-def test_every_answer_is_hedged(client: Client) -> None:
+def test_every_response_has_security_headers(client: Client) -> None:
     answers = [
         client.get("/"),
         client.get("/study/done"),
@@ -159,7 +159,7 @@ def test_every_answer_is_hedged(client: Client) -> None:
         client.get("/", Host="evil.example"),
         client.raw(b"GET / HTTP/9.9.9\r\n\r\n"),
         client.raw(b"GET\r\n\r\n"),
-        client.get("/" + "a" * HEAD_BYTES),
+        client.get("/" + "a" * MAX_HEAD_BYTES),
     ]
     assert [answer.status for answer in answers] == [200, 200, 200, 404, 405, 403, 400, 400, 431]
     for answer in answers:

@@ -1,8 +1,8 @@
 """Ours beside what was published: do they differ by more than the spread, and what in the data would account for it.
 
-"By more than the spread" means that the published figure lies outside the interval in which one further run of ours
-would lie with 95 % (`Estimate.prediction`), for a published figure is one run. Reasons are conditions computed from
-curves, splits and measurements; where none of them holds, that is what is said.
+"By more than the spread" means that the published figure lies outside the prediction interval for one further run of
+ours (`Estimate.prediction`), for a published figure is one run. Reasons are conditions computed from curves, splits and
+measurements; where none of them holds, the difference is unexplained.
 """
 
 from __future__ import annotations
@@ -10,30 +10,30 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
 
 from paribus.analysis import wording
-from paribus.analysis.estimates import Estimate, Interval, estimate
+from paribus.analysis.estimates import LEVEL, Estimate, Interval, estimate
 from paribus.analysis.pace import paces
 from paribus.analysis.results import Results
 from paribus.analysis.tables import Row, rows, source
 from paribus.spec.metrics import METRICS
-from paribus.spec.recipe import VALIDATION_IMAGES, Recipe
 from paribus.spec.rules import parse_rule, selected_epoch
 
 ReasonKind = Literal[
-    "no-run", "one-replicate", "exact", "within", "shorter", "fewer-images", "collapsed", "split-chance", "near-tie",
+    "no-run", "one-replicate", "exact", "within", "shorter", "fewer-examples", "collapsed", "split-chance", "near-tie",
     "other-epoch", "monitored-part", "kept-every", "pace", "unexplained",
 ]  # fmt: skip
-_NORMAL = 1.959963984540054
-"""The two-sided 95 % quantile of the normal distribution."""
+_NORMAL = NormalDist().inv_cdf((1 + LEVEL) / 2)
+"""The two-sided quantile of the normal distribution at the level of all intervals."""
 
 
 @dataclass(frozen=True)
 class Reason:
-    """A condition that holds in the data, and the sentence that tells it with its numbers."""
+    """A condition that holds in the data, and the sentence that states it with its numbers."""
 
     kind: ReasonKind
     sentence: str
@@ -60,13 +60,6 @@ def agreements(results: Results) -> tuple[Agreement, ...]:
     return tuple(_agreement(results, entry) for entry in rows(results) if entry.published is not None)
 
 
-def validation_images(recipe: Recipe) -> int | None:
-    """How many validation images a recipe's protocol holds out, where the protocol itself says so."""
-    whole = VALIDATION_IMAGES.get(recipe.data.protocol)
-    cap = recipe.data.validation_images
-    return cap if whole is None or (cap is not None and cap < whole) else whole
-
-
 def _agreement(results: Results, row: Row) -> Agreement:
     where = source(results, row.arm, row.rule, row.metric)
     assert row.published is not None
@@ -74,17 +67,17 @@ def _agreement(results: Results, row: Row) -> Agreement:
         reason = Reason("no-run", "no finished run has this figure")
         return Agreement(row, where, None, None, None, (reason,))
     difference = row.mean - row.published
-    if row.metric in ("parameters", "weights"):
+    if METRICS[row.metric].scope == "run":
         same = difference == 0
-        told = "counted, not estimated: the same number" if same else "counted, not estimated: another network"
-        return Agreement(row, where, difference, None, not same, (Reason("exact", told),))
+        text = "counted, not estimated: the same number" if same else "counted, not estimated: another network"
+        return Agreement(row, where, difference, None, not same, (Reason("exact", text),))
     band = row.estimate.prediction
     beyond = None if band is None else _outside(row.published, band)
     return Agreement(row, where, difference, band, beyond, _reasons(results, row, difference, beyond))
 
 
 def _outside(published: float, band: Interval) -> bool:
-    """Whether a figure lies outside, rounding of a spread of nothing aside."""
+    """Whether a figure lies outside by more than rounding, which an interval of equal values does not cover."""
     rounding = 1e-12 * max(1.0, abs(published))
     return not band.low - rounding <= published <= band.high + rounding
 
@@ -92,17 +85,17 @@ def _outside(published: float, band: Interval) -> bool:
 def _reasons(results: Results, row: Row, difference: float, beyond: bool | None) -> tuple[Reason, ...]:
     found = [reason for test in _TESTS for reason in test(results, row, difference)]
     if beyond is None:
-        told = "one replicate has no spread, so whether ours differs cannot be said"
-        return (Reason("one-replicate", told), *found)
+        text = "one replicate has no spread, so whether ours differs cannot be said"
+        return (Reason("one-replicate", text), *found)
     if not beyond:
-        told = "the published figure, one run, lies where one further run of ours would"
-        return (Reason("within", told), *(reason for reason in found if reason.kind == "split-chance"))
+        text = "the published figure, one run, lies where one further run of ours would"
+        return (Reason("within", text), *(reason for reason in found if reason.kind == "split-chance"))
     if not found:
-        told = (
+        text = (
             f"nothing recorded here accounts for {wording.difference(row.metric, difference)}; the published figure is "
             "one run, of unknown seed"
         )
-        found.append(Reason("unexplained", told))
+        found.append(Reason("unexplained", text))
     return tuple(found)
 
 
@@ -113,10 +106,10 @@ def _shorter(results: Results, row: Row, _difference: float) -> Iterator[Reason]
         yield Reason("shorter", f"training ends at epoch {epochs:,} here; the published epoch is {theirs:,}")
 
 
-def _fewer_images(results: Results, row: Row, _difference: float) -> Iterator[Reason]:
-    cap = results.recipe(row.arm).data.train_images
-    if cap is not None:
-        yield Reason("fewer-images", f"this study trains on {cap:,} images only (data.train_images)")
+def _fewer_examples(results: Results, row: Row, _difference: float) -> Iterator[Reason]:
+    limit = results.recipe(row.arm).data.limit.train
+    if limit is not None:
+        yield Reason("fewer-examples", f"this study trains on {limit:,} examples only (data.limit.train)")
 
 
 def _collapsed(results: Results, row: Row, _difference: float) -> Iterator[Reason]:
@@ -132,21 +125,22 @@ def _collapsed(results: Results, row: Row, _difference: float) -> Iterator[Reaso
 
 
 def _split_chance(results: Results, row: Row, difference: float) -> Iterator[Reason]:
-    """Validation accuracy is measured on other images than the published one: sampling alone moves it.
+    """Validation accuracy is measured on other examples than the published one: sampling alone moves it.
 
-    A share p of N images drawn at random has the sampling sd sqrt(p(1-p)/N); the difference of one such figure and the
-    mean of n independent ones has that times sqrt(1 + 1/n).
+    A share p of N examples drawn at random has the sampling sd sqrt(p(1-p)/N); the difference of one such figure and
+    the mean of n independent ones has that times sqrt(1 + 1/n).
     """
-    images = validation_images(results.recipe(row.arm))
-    if row.metric != "val_accuracy" or images is None or row.mean is None:
+    dataset, split = results.dataset(row.arm), results.recipe(row.arm).data.split
+    drawn = split.by != "given" or split.validation > 0
+    if row.metric != "val_accuracy" or dataset is None or not dataset.validation or not drawn or row.mean is None:
         return
-    sd = math.sqrt(row.mean * (1 - row.mean) / images)
+    sd = math.sqrt(row.mean * (1 - row.mean) / dataset.validation)
     reach = _NORMAL * sd * math.sqrt(1 + 1 / row.n)
     if abs(difference) <= reach:
         yield Reason(
             "split-chance",
-            f"validation images are drawn anew, and {images:,} of them have a sampling sd of {100 * sd:.2f} points: a "
-            f"difference of up to {100 * reach:.2f} points is chance of the split",
+            f"validation examples are drawn anew, and {dataset.validation:,} of them have a sampling sd of "
+            f"{100 * sd:.2f} points: a difference of up to {100 * reach:.2f} points is chance of the split",
         )
 
 
@@ -173,8 +167,8 @@ def _near_tie(results: Results, row: Row, _difference: float) -> Iterator[Reason
 def _other_epoch(results: Results, row: Row, difference: float) -> Iterator[Reason]:
     """The selected epochs differ, and at the published epoch our curve is nearer to the published figure."""
     theirs = _published_epoch(results, row)
-    known = METRICS.get(row.metric)
-    if row.metric == "epoch" or theirs is None or known is None or not known.per_epoch or row.published is None:
+    known = METRICS[row.metric]
+    if row.metric == "epoch" or theirs is None or not known.per_epoch or row.published is None:
         return
     ours = estimate(results.values(row.arm, row.rule, "epoch"))
     there = _at_epoch(results, row.arm, row.metric, theirs)
@@ -187,21 +181,21 @@ def _other_epoch(results: Results, row: Row, difference: float) -> Iterator[Reas
         end = "within the spread there" if agrees else f"{wording.difference(row.metric, left)} from the published one"
         yield Reason(
             "other-epoch",
-            f"another epoch was chosen ({wording.spread('epoch', ours)} against {theirs:,}): at the published "
+            f"another epoch was chosen ({wording.mean_and_sd('epoch', ours)} against {theirs:,}): at the published "
             f"epoch ours is {wording.quantity(row.metric, there.mean)}, {end}",
         )
 
 
 def _monitored_part(results: Results, row: Row, _difference: float) -> Iterator[Reason]:
-    """The test curve was drawn on some of the test images, and the figure, or the epoch it stands at, comes from it."""
-    part = results.recipe(row.arm).test.monitor_images
+    """The test curve was measured on some of the test examples, and the figure or its epoch comes from that curve."""
+    part = results.recipe(row.arm).test.monitor_examples
     if part is None or not row.rule:
         return
     measured = any((row.rule, row.metric) in run.measurements for run in results.finished(row.arm))
     if parse_rule(row.rule).metric.startswith("test_"):
-        yield Reason("monitored-part", f"our epoch is the best on the first {part:,} test images")
+        yield Reason("monitored-part", f"our epoch is the best on the first {part:,} test examples")
     elif row.metric.startswith("test_") and not measured:
-        yield Reason("monitored-part", f"ours is measured on the first {part:,} test images only")
+        yield Reason("monitored-part", f"ours is measured on the first {part:,} test examples only")
 
 
 def _kept_every(results: Results, row: Row, difference: float) -> Iterator[Reason]:
@@ -222,14 +216,12 @@ def _kept_every(results: Results, row: Row, difference: float) -> Iterator[Reaso
         yield Reason(
             "kept-every",
             f"all published epochs are multiples of {step}; chosen among those alone, ours is "
-            f"{wording.spread(row.metric, ours)}",
+            f"{wording.mean_and_sd(row.metric, ours)}",
         )
 
 
 def _pace(results: Results, row: Row, _difference: float) -> Iterator[Reason]:
     """The published run is further on in its training than ours are after as many epochs."""
-    if row.metric in ("parameters", "weights"):
-        return
     every = paces(results)
     own = next((pace for pace in every if (pace.arm, pace.rule) == (row.arm, row.rule)), None)
     if own is None:
@@ -238,17 +230,17 @@ def _pace(results: Results, row: Row, _difference: float) -> Iterator[Reason]:
     if own.ratio is not None and own.differs:
         yield Reason(
             "pace",
-            f"our runs come to the published training loss {loss} at epoch {wording.spread('epoch', own.ours)}, the "
-            f"published run at {own.theirs:,}: one epoch of it is worth {own.ratio:.1f} of ours, which no published "
-            "setting accounts for",
+            f"our runs come to the published training loss {loss} at epoch "
+            f"{wording.mean_and_sd('epoch', own.ours)}, the published run at {own.theirs:,}: one epoch of it is worth "
+            f"{own.ratio:.1f} of ours, which no published setting accounts for",
         )
     elif not own.ours.n and own.lowest > own.train_loss:
-        told = f"our runs do not come to the published training loss {loss} (lowest {own.lowest:.4f} on average)"
+        text = f"our runs do not come to the published training loss {loss} (lowest {own.lowest:.4f} on average)"
         ratios = {pace.arm: pace.ratio for pace in every if pace.ratio is not None and pace.differs}
         if ratios:
             compared = " and ".join(f"{ratio:.1f} of ours in {arm}" for arm, ratio in ratios.items())
-            told += f"; where the two can be compared, one published epoch is worth {compared}"
-        yield Reason("pace", told)
+            text += f"; where the two can be compared, one published epoch is worth {compared}"
+        yield Reason("pace", text)
 
 
 def _kept_value(metric: str, kept: Mapping[str, Sequence[float]], place: int, step: int) -> float:
@@ -256,7 +248,7 @@ def _kept_value(metric: str, kept: Mapping[str, Sequence[float]], place: int, st
 
 
 _TESTS: tuple[Callable[[Results, Row, float], Iterator[Reason]], ...] = (
-    _shorter, _fewer_images, _collapsed, _split_chance, _near_tie, _other_epoch, _monitored_part, _kept_every, _pace,
+    _shorter, _fewer_examples, _collapsed, _split_chance, _near_tie, _other_epoch, _monitored_part, _kept_every, _pace,
 )  # fmt: skip
 
 

@@ -12,11 +12,19 @@ from dataclasses import dataclass
 
 from paribus.analysis import autoencoder_answers, classifier_answers, wording
 from paribus.analysis.agreement import Agreement, agreements
-from paribus.analysis.drawer import test_access
-from paribus.analysis.findings import summary
-from paribus.analysis.footprint import arm_costs, beside, scored, tag_sentence, total, tracker_sentence
+from paribus.analysis.cost import (
+    arm_costs,
+    energy_sentence,
+    scored_forecasts,
+    total,
+    tracker_for,
+    tracker_sentence,
+)
+from paribus.analysis.estimates import LEVEL, LEVEL_TEXT
+from paribus.analysis.finding_summaries import findings
 from paribus.analysis.results import Results
-from paribus.analysis.verdicts import Judged, judged
+from paribus.analysis.test_access import test_access
+from paribus.analysis.verdicts import ClaimOutcome, claim_outcomes
 from paribus.energy.carbon import Grid
 from paribus.units import duration
 
@@ -45,10 +53,10 @@ def answer(results: Results, grid: Grid | None = None) -> Answer:
     """
     question = results.study.question
     if not any(results.finished(arm) for arm in results.arms):
-        return Answer(question, "No run has finished yet, so there is no answer.", (_standing(results),))
-    autoencoders = any(results.recipe(arm).network.kind == "autoencoder" for arm in results.arms)
-    classifiers = any(results.recipe(arm).has_labels for arm in results.arms)
-    topics: list[tuple[str, list[str]]] = [("Claims", [_claim(outcome) for outcome in judged(results)])]
+        return Answer(question, "No run has finished yet, so there is no answer.", (_status(results),))
+    autoencoders = any(results.recipe(arm).task == "reconstruction" for arm in results.arms)
+    classifiers = any(results.recipe(arm).task == "classification" for arm in results.arms)
+    topics: list[tuple[str, list[str]]] = [("Claims", [_claim(outcome) for outcome in claim_outcomes(results)])]
     headline: list[str] = []
     if autoencoders:
         topics += autoencoder_answers.topics(results)
@@ -59,33 +67,33 @@ def answer(results: Results, grid: Grid | None = None) -> Answer:
     headline.append(_tally(results))
     topics += [
         ("Published figures", _published(results)),
-        ("Findings", [entry.sentence for entry in summary(results)]),
+        ("Findings", [entry.sentence for entry in findings(results)]),
         ("Test data", [test_access(results).sentence]),
         ("Cost", _cost(results, grid)),
     ]
     paragraphs = [Paragraph(topic, tuple(sentences)) for topic, sentences in topics if sentences]
-    return Answer(question, " ".join(line for line in headline if line), (*paragraphs, _standing(results)))
+    return Answer(question, " ".join(line for line in headline if line), (*paragraphs, _status(results)))
 
 
-def _claim(outcome: Judged) -> str:
+def _claim(outcome: ClaimOutcome) -> str:
     metric, contrast = outcome.claim.metric, outcome.contrast
     text = f"“{outcome.claim.statement}” {outcome.verdict}"
     if outcome.effect is None:
         return f"{text}: {outcome.reason}."
     way = "in its favour" if outcome.effect >= 0 else "against it"
     effect = f"{wording.difference(metric, abs(outcome.effect)).removeprefix('+')} {way} (n = {contrast.n})"
-    sides = f"{wording.label(metric)} of {contrast.first} against {contrast.second}"
-    told = f"the interval {outcome.reason}" if outcome.interval is not None else f"{outcome.reason}, so no verdict"
-    return f"{text}: {sides}, {effect}; {told}."
+    compared = f"{wording.label(metric)} of {contrast.first} against {contrast.second}"
+    reason = f"the interval {outcome.reason}" if outcome.interval is not None else f"{outcome.reason}, so no verdict"
+    return f"{text}: {compared}, {effect}; {reason}."
 
 
 def _tally(results: Results) -> str:
-    counts = Counter(outcome.verdict for outcome in judged(results))
+    counts = Counter(outcome.verdict for outcome in claim_outcomes(results))
     if not counts:
         return ""
     order = ("SUPPORTED", "EQUIVALENT", "REFUTED", "INCONCLUSIVE")
-    told = wording.listed(f"{counts[verdict]} {verdict}" for verdict in order if counts[verdict])
-    return f"Of {wording.plural(sum(counts.values()), 'claim')}: {told}."
+    each = wording.listed(f"{counts[verdict]} {verdict}" for verdict in order if counts[verdict])
+    return f"Of {wording.plural(sum(counts.values()), 'claim')}: {each}."
 
 
 def _published(results: Results) -> list[str]:
@@ -96,13 +104,13 @@ def _published(results: Results) -> list[str]:
     apart = [entry for entry in known if entry.beyond]
     tally = (
         f"Of {wording.plural(len(found), 'published figure')}, {len(known) - len(apart)} lie where one further run of "
-        f"ours would (95 %), {len(apart)} lie outside, and {len(found) - len(known)} cannot be judged."
+        f"ours would ({LEVEL_TEXT}), {len(apart)} lie outside, and {len(found) - len(known)} cannot be judged."
     )
     sentences = [tally]
     if len(known) > 1:
         sentences.append(
-            f"If every published run were one of ours, about {0.05 * len(known):.1f} of the {len(known)} would lie "
-            "outside by chance."
+            f"If every published run were one of ours, about {(1 - LEVEL) * len(known):.1f} of the {len(known)} would "
+            "lie outside by chance."
         )
     return [*sentences, *(_apart(entry) for entry in apart)]
 
@@ -112,8 +120,8 @@ def _apart(entry: Agreement) -> str:
     reasons = "; ".join(reason.sentence for reason in entry.reasons)
     where = f" {wording.at(row.rule)}" if row.rule else ""
     return (
-        f"{row.arm}{where}, {wording.label(row.metric)}: ours {wording.spread(row.metric, row.estimate)}, published "
-        f"{wording.quantity(row.metric, row.published)}: {reasons}."
+        f"{row.arm}{where}, {wording.label(row.metric)}: ours {wording.mean_and_sd(row.metric, row.estimate)}, "
+        f"published {wording.quantity(row.metric, row.published)}: {reasons}."
     )
 
 
@@ -123,7 +131,7 @@ def _cost(results: Results, grid: Grid | None) -> list[str]:
         return []
     lines = [
         f"{wording.plural(cost.runs, 'run')} trained {cost.model_epochs:,} model-epochs in {duration(cost.wall_s)}.",
-        tag_sentence(cost),
+        energy_sentence(cost, grid),
     ]
     rates = [entry for entry in arm_costs(results) if entry.energy_per_model_epoch_j is not None]
     if len(rates) > 1:
@@ -131,10 +139,10 @@ def _cost(results: Results, grid: Grid | None) -> list[str]:
             f"{entry.arm} {wording.number(entry.energy_per_model_epoch_j or 0.0)} J ({entry.tag})" for entry in rates
         )
         lines.append(f"A model-epoch took: {', '.join(each)}.")
-    tracker = beside(results)
+    tracker = tracker_for(results)
     if tracker is not None:
         lines.append(tracker_sentence(tracker))
-    for score in scored(results):
+    for score in scored_forecasts(results):
         if score.wall_ratio is not None:
             lines.append(
                 f"Expected {duration(score.expected_wall_s)}, took {duration(score.used_wall_s)} "
@@ -145,18 +153,18 @@ def _cost(results: Results, grid: Grid | None) -> list[str]:
     return lines
 
 
-def _standing(results: Results) -> Paragraph:
+def _status(results: Results) -> Paragraph:
     """How far the study has come, and what the intervals are."""
     states = results.states()
-    told = wording.listed(f"{count} {state}" for state, count in sorted(states.items()))
-    lines = [f"Of {len(results.arms) * results.study.replicates} runs: {told}."]
+    each = wording.listed(f"{count} {state}" for state, count in sorted(states.items()))
+    lines = [f"Of {results.planned} runs: {each}."]
     if states.get("diverged"):
         lines.append("Diverged runs are shown and counted, and left out of every mean; n says how many runs remain.")
-    if results.study.replicates == 1:
+    if results.study.replicates.count == 1:
         lines.append("With one replicate there is no interval and no verdict.")
     else:
         lines.append(
-            "Differences are paired by replicate, intervals are 95 % Student t intervals, each for itself: of many, "
-            "one in twenty would miss by chance."
+            f"Differences are paired by replicate, intervals are {LEVEL_TEXT} Student t intervals, each for itself: "
+            f"of many, 1 in {1 / (1 - LEVEL):.0f} would miss by chance."
         )
-    return Paragraph("Standing", tuple(lines))
+    return Paragraph("Status", tuple(lines))

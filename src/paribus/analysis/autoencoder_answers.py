@@ -1,36 +1,36 @@
-"""What the numbers say about autoencoders: error against PCA, idle units, eigenfaces, denoising."""
+"""What the numbers say about autoencoders: error against PCA, dead units, eigenfaces, denoising."""
 
 from __future__ import annotations
 
 from paribus.analysis import wording
 from paribus.analysis.denoising import Denoised, denoised
-from paribus.analysis.eigenfaces import Floor, Overlap, floors, overlaps
-from paribus.analysis.estimates import estimate
+from paribus.analysis.eigenfaces import Overlap, PcaComparison, overlaps, pca_comparisons
+from paribus.analysis.estimates import LEVEL_TEXT, estimate
 from paribus.analysis.results import Results
-from paribus.analysis.units import UnitCount, unit_counts
-from paribus.spec.metrics import COLLAPSE_VARIATION
+from paribus.analysis.thresholds import COLLAPSE_VARIATION
+from paribus.analysis.unit_counts import UnitCount, unit_counts
 
 MOST = 0.5
-"""From this share of the eigenfaces' space on, weights are said to have found most of it."""
+"""From this share of the eigenfaces' space on, weights span most of it."""
 
 
 def topics(results: Results) -> list[tuple[str, list[str]]]:
     """(topic, sentences) pairs; those without numbers are empty."""
     return [
         ("Error against PCA of the same rank", _errors(results)),
-        ("Units that do nothing, and collapse", _idle(results)),
+        ("Dead and unmoved units, and collapse", _dead_units(results)),
         ("Weights and eigenfaces", _eigenfaces(results)),
         ("Noisy inputs", _noise(results)),
     ]
 
 
 def headline(results: Results) -> str:
-    """How near the arms come to the floor that their rank sets, how many runs collapsed, and what noise does."""
-    known = [floor for floor in _deployed(results) if floor.ratio.mean is not None]
+    """How near the arms come to the error that PCA of their rank leaves, how many runs collapsed, what noise does."""
+    known = [found for found in _deployed(results) if found.ratio.mean is not None]
     lines: list[str] = []
     if known:
-        best = min(known, key=lambda floor: floor.ratio.mean or 0.0)
-        each = (f"{floor.ratio.mean or 0.0:.1f} times with {floor.arm}" for floor in known)
+        best = min(known, key=lambda found: found.ratio.mean or 0.0)
+        each = (f"{found.ratio.mean or 0.0:.1f} times with {found.arm}" for found in known)
         lines.append(
             f"Beside the error that PCA of the same rank leaves on the same images: {wording.listed(each)}; "
             f"{best.arm} comes nearest to what its rank allows."
@@ -49,30 +49,30 @@ def headline(results: Results) -> str:
     return " ".join(lines)
 
 
-def _deployed(results: Results) -> list[Floor]:
-    return [floor for floor in floors(results) if floor.rule == results.deploy(floor.arm) and floor.mse.n]
+def _deployed(results: Results) -> list[PcaComparison]:
+    return [found for found in pca_comparisons(results) if found.rule == results.deploy(found.arm) and found.mse.n]
 
 
 def _errors(results: Results) -> list[str]:
-    lines = [_error(floor) for floor in _deployed(results)]
-    below = [floor for floor in floors(results) if floor.below]
+    lines = [_error(found) for found in _deployed(results)]
+    below = [found for found in pca_comparisons(results) if found.below]
     lines += [
-        f"{floor.arm}: {floor.below} of {floor.ratio.n} runs lie below the floor, which no network of that rank can. "
-        "Something is wrong with these numbers."
-        for floor in below
+        f"{found.arm}: {found.below} of {found.ratio.n} runs have a smaller error than PCA, which no network of that "
+        "rank can have. Something is wrong with these numbers."
+        for found in below
     ]
-    if lines and not below:
-        lines.append("No run lies below its floor, as Eckart and Young's theorem demands of a linear decoder.")
+    if lines and not below and any(found.ratio.n for found in pca_comparisons(results)):
+        lines.append("As the Eckart-Young theorem requires, no network has a smaller error than PCA of the same rank.")
     return lines
 
 
-def _error(floor: Floor) -> str:
-    text = f"{floor.arm} {wording.at(floor.rule)}: error {wording.spread('mse', floor.mse)} per pixel"
-    if floor.ratio.mean is not None:
-        text += f", {wording.number(floor.ratio.mean)} times the {wording.quantity('mse', floor.pca_mse.mean)} that "
-        text += f"rank-{floor.rank} PCA leaves"
-    if floor.explained.mean is not None:
-        share = floor.explained.mean
+def _error(found: PcaComparison) -> str:
+    text = f"{found.arm} {wording.at(found.rule)}: error {wording.mean_and_sd('mse', found.mse)} per pixel"
+    if found.ratio.mean is not None:
+        text += f", {wording.number(found.ratio.mean)} times the {wording.quantity('mse', found.pca_mse.mean)} that "
+        text += f"rank-{found.rank} PCA leaves"
+    if found.explained.mean is not None:
+        share = found.explained.mean
         worse = "; that is worse than the mean image for every input"
         text += (
             worse if share < 0 else f"; of the variance that PCA of that rank explains it explains {100 * share:.0f} %"
@@ -93,14 +93,14 @@ def _bad(counts: list[UnitCount]) -> list[UnitCount]:
     return [count for count in counts if count.collapsed]
 
 
-def _idle(results: Results) -> list[str]:
+def _dead_units(results: Results) -> list[str]:
     lines: list[str] = []
     for arm, counts in _units(results).items():
         dead = wording.listed(count.dead for count in counts)
-        text = f"{arm}: {dead} of {counts[0].hidden} hidden units never fire on the training images"
+        text = f"{arm}: {dead} of {counts[0].hidden} hidden units are dead: constant on the training examples"
         still = [count.unmoved for count in counts if count.unmoved is not None]
         if any(still):
-            text += f", and {wording.listed(still)} of the first layer still show their random start"
+            text += f"; {wording.listed(still)} are close to their initial weights"
         lines.append(f"{text}{' (by replicate)' if len(counts) > 1 else ''}.")
         if bad := _bad(counts):
             shares = wording.listed(f"{100 * (count.output_variation or 0):.2g} %" for count in bad)
@@ -164,15 +164,15 @@ def _noise(results: Results) -> list[str]:
     lines = [f"The noise was made so: {'; '.join(made)}."]
     for arm, shown in by_arm.items():
         each = "; ".join(
-            f"{entry.condition} {wording.quantity('mse', entry.noisy.mean)} to {wording.spread('mse', entry.network)} "
-            f"(PCA {wording.quantity('mse', entry.pca.mean)})"
+            f"{entry.condition} {wording.quantity('mse', entry.noisy.mean)} to "
+            f"{wording.mean_and_sd('mse', entry.network)} (PCA {wording.quantity('mse', entry.pca.mean)})"
             for entry in shown
         )
         lines.append(f"{arm}, error per pixel from the noisy input to the network's output: {each}.")
-        if judged := [entry for entry in shown if entry.gain.interval is not None]:
-            worse = sum(entry.gain.interval.high < 0 for entry in judged if entry.gain.interval is not None)
+        if known := [entry for entry in shown if entry.gain.interval is not None]:
+            worse = sum(entry.gain.interval.high < 0 for entry in known if entry.gain.interval is not None)
             lines.append(
-                f"{arm} by 95 % intervals: nearer to the clean image in {_count_clean(judged)} of {len(judged)} "
-                f"conditions, further from it in {worse}, nearer than PCA of its rank in {_count_above_pca(judged)}."
+                f"{arm} by {LEVEL_TEXT} intervals: nearer to the clean image in {_count_clean(known)} of {len(known)} "
+                f"conditions, further from it in {worse}, nearer than PCA of its rank in {_count_above_pca(known)}."
             )
     return lines

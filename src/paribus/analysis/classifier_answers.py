@@ -9,7 +9,6 @@ from paribus.analysis.estimates import estimate
 from paribus.analysis.labels import Ranked, ranking
 from paribus.analysis.results import Results
 from paribus.analysis.selection import Settling, gaps, onsets, settling
-from paribus.spec.metrics import METRICS
 from paribus.spec.rules import parse_rule
 
 _TEST = "test_accuracy"
@@ -52,7 +51,9 @@ def _asks_for_rules(results: Results) -> bool:
 def _best(results: Results) -> str:
     ranked = [entry for entry in ranking(results, _TEST) if entry.estimate.n]
     best = ranked[0]
-    text = f"Highest mean test accuracy: {best.arm} {wording.at(best.rule)}, {wording.spread(_TEST, best.estimate)}"
+    text = (
+        f"Highest mean test accuracy: {best.arm} {wording.at(best.rule)}, {wording.mean_and_sd(_TEST, best.estimate)}"
+    )
     if len(ranked) == 1:
         return f"{text}."
     if best.contrast is None:
@@ -66,14 +67,13 @@ def _rule_contrasts(results: Results) -> dict[str, list[Contrast]]:
     """Contrasts by arm between the rules that a user could deploy by: those that look at test data are none."""
     found: dict[str, list[Contrast]] = {}
     for contrast in between_rules(results, _TEST):
-        if not any(_looks_at_test(side.rule) for side in (contrast.first, contrast.second)):
+        if not any(_looks_at_test(end.rule) for end in (contrast.first, contrast.second)):
             found.setdefault(contrast.first.arm, []).append(contrast)
     return found
 
 
 def _looks_at_test(rule: str) -> bool:
-    metric = METRICS.get(parse_rule(rule).metric)
-    return metric is not None and metric.split == "test"
+    return parse_rule(rule).split == "test"
 
 
 def _arm_rules(arm: str, own: list[Contrast]) -> str:
@@ -105,9 +105,9 @@ def _better_rule(contrast: Contrast) -> str:
 def _rules(results: Results) -> list[str]:
     lines: list[str] = []
     for arm, own in _rule_contrasts(results).items():
-        rules = dict.fromkeys(side.rule for contrast in own for side in (contrast.second, contrast.first))
+        rules = dict.fromkeys(end.rule for contrast in own for end in (contrast.second, contrast.first))
         known = [(rule, estimate(results.values(arm, rule, _TEST))) for rule in rules]
-        each = (f"{wording.at(rule)} {wording.spread(_TEST, got)}" for rule, got in known)
+        each = (f"{wording.at(rule)} {wording.mean_and_sd(_TEST, got)}" for rule, got in known)
         lines += [f"{arm}: test accuracy {wording.listed(each)}.", _arm_rules(arm, own)]
     return lines
 
@@ -166,16 +166,16 @@ def _one_thing(results: Results, kinds: tuple[str, ...]) -> list[str]:
 
 
 def _sizes(results: Results) -> list[str]:
-    by_layers: dict[tuple[int, ...], list[str]] = {}
+    by_widths: dict[tuple[int, ...], list[str]] = {}
     for size in sizes(results):
-        by_layers.setdefault(size.layers, []).append(size.arm)
-    if len(by_layers) < 2:
+        by_widths.setdefault(size.widths, []).append(size.arm)
+    if len(by_widths) < 2:
         return []
     counted = {size.arm: size for size in sizes(results)}
     lines = [
-        f"{wording.listed(arms)} ({'-'.join(map(str, layers))}): {counted[arms[0]].parameters:,} parameters, "
+        f"{wording.listed(arms)} ({'-'.join(map(str, widths))}): {counted[arms[0]].parameters:,} parameters, "
         f"{counted[arms[0]].weights:,} without biases."
-        for layers, arms in by_layers.items()
+        for widths, arms in by_widths.items()
     ]
     wrong = [size.arm for size in counted.values() if size.recorded not in (None, size.parameters)]
     if wrong:
@@ -191,7 +191,7 @@ def _gaps(results: Results) -> list[str]:
             if gap.arm != arm or gap.rule != results.deploy(arm) or (gap.metric, gap.split) == ("accuracy", "val"):
                 continue
             name = f"{gap.split}_{gap.metric}"
-            held_out = {"val": "validation", "test": "test"}[gap.split]
+            held_out = "validation" if gap.split == "val" else "test"
             over = f"{held_out} loss over training loss" if gap.metric == "loss" else "training over test accuracy"
             parts.append(f"{over} {wording.effect(name, gap.gap.mean, gap.gap.interval)}, n = {gap.gap.n}")
         if parts:
@@ -211,7 +211,7 @@ def _onsets(results: Results) -> list[str]:
                 f"{arm}: in {len(own)} of {wording.plural(of, 'run')} the validation loss rose for good, after epoch "
                 f"{epochs}, from {lowest} to {last} on average."
             )
-        elif of and "val_loss" in results.recipe(arm).curves:
+        elif of and any("val_loss" in run.curves for run in results.finished(arm)):
             lines.append(f"{arm}: the validation loss rose for good in none of {wording.plural(of, 'run')}.")
     return lines
 
@@ -232,7 +232,7 @@ def _places(results: Results, rule: str | None) -> list[str]:
 
 
 def _place(entry: Ranked, place: int, control: str) -> str:
-    text = f"{place}: {entry.arm} {wording.at(entry.rule)}, {wording.spread(_TEST, entry.estimate)}"
+    text = f"{place}: {entry.arm} {wording.at(entry.rule)}, {wording.mean_and_sd(_TEST, entry.estimate)}"
     if entry.contrast is None:
         return f"{text}, the control."
     return f"{text}; minus {control}: {wording.compared(entry.contrast)}."

@@ -15,7 +15,7 @@ from paribus.analysis.results import Results
 
 
 @dataclass(frozen=True)
-class Side:
+class ArmAtRule:
     """An arm at a selection rule."""
 
     arm: str
@@ -27,11 +27,11 @@ class Side:
 
 @dataclass(frozen=True)
 class Contrast:
-    """`first` minus `second` in `metric`. `differences` has one entry a replicate, None where either side lacks it."""
+    """`first` minus `second` in `metric`. `differences` has one entry a replicate, None where either arm lacks it."""
 
     metric: str
-    first: Side
-    second: Side
+    first: ArmAtRule
+    second: ArmAtRule
     differences: tuple[float | None, ...]
     mean: float | None
     sd: float | None
@@ -48,8 +48,8 @@ class Contrast:
         return Estimate(self.differences, self.mean, self.sd, self.n)
 
 
-def contrast(results: Results, metric: str, first: Side, second: Side) -> Contrast:
-    """The paired difference of two sides; with no pair of values its mean is None."""
+def contrast(results: Results, metric: str, first: ArmAtRule, second: ArmAtRule) -> Contrast:
+    """The paired difference of two arms at their rules; with no pair of values its mean is None."""
     ours = results.values(first.arm, first.rule, metric)
     theirs = results.values(second.arm, second.rule, metric)
     got = estimate(None if a is None or b is None else a - b for a, b in zip(ours, theirs, strict=True))
@@ -59,9 +59,9 @@ def contrast(results: Results, metric: str, first: Side, second: Side) -> Contra
 def against_control(results: Results, metric: str, rule: str | None = None) -> tuple[Contrast, ...]:
     """Every other arm minus the control, at `rule`, or at each arm's deploy rule where none is given."""
     control = results.study.control
-    second = Side(control, rule or results.deploy(control))
+    second = ArmAtRule(control, rule or results.deploy(control))
     return tuple(
-        contrast(results, metric, Side(arm, rule or results.deploy(arm)), second)
+        contrast(results, metric, ArmAtRule(arm, rule or results.deploy(arm)), second)
         for arm in results.arms
         if arm != control
     )
@@ -73,7 +73,7 @@ def between_rules(results: Results, metric: str = "test_accuracy") -> tuple[Cont
     for arm in results.arms:
         known = [rule for rule in results.rules(arm) if any(v is not None for v in results.values(arm, rule, metric))]
         for earlier, later in itertools.combinations(known, 2):
-            found.append(contrast(results, metric, Side(arm, later), Side(arm, earlier)))
+            found.append(contrast(results, metric, ArmAtRule(arm, later), ArmAtRule(arm, earlier)))
     return tuple(found)
 
 
@@ -83,5 +83,8 @@ def between_arms(results: Results, metric: str = "test_accuracy") -> tuple[tuple
 
 
 def _of_pair(results: Results, metric: str, pair: Pair) -> Contrast:
-    second, first = Side(pair.second, results.deploy(pair.second)), Side(pair.first, results.deploy(pair.first))
+    second, first = (
+        ArmAtRule(pair.second, results.deploy(pair.second)),
+        ArmAtRule(pair.first, results.deploy(pair.first)),
+    )
     return contrast(results, metric, second, first)

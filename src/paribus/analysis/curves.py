@@ -1,4 +1,4 @@
-"""Curves over epochs: the mean of an arm with its range over replicates, and every run by itself."""
+"""Curves over epochs: the mean of an arm with its range over replicates."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from paribus.analysis.results import Results, Run
-from paribus.store.records import State
+from paribus.analysis.results import Results
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -31,22 +30,10 @@ class Band:
     n: Ints
 
 
-@dataclass(frozen=True, eq=False)
-class Trace:
-    """A metric of one run over the epochs at which it was finite; runs going on and diverged ones too."""
-
-    arm: str
-    replicate: int
-    state: State
-    metric: str
-    epoch: Ints
-    value: Floats
-
-
 def band(results: Results, arm: str, metric: str) -> Band | None:
     """The band of the finished runs of an arm, up to where the first of them stopped; None where none has the metric.
 
-    Beyond that the mean would jump as runs leave it; `traces` has every run to its own end.
+    Beyond that the mean would jump as runs leave it.
     """
     curves = [run.curves[metric] for run in results.finished(arm) if metric in run.curves]
     shortest = min((len(curve) for curve in curves), default=0)
@@ -66,22 +53,3 @@ def band(results: Results, arm: str, metric: str) -> Band | None:
         np.nanmax(stacked, axis=0),
         n.astype(np.int64),
     )
-
-
-def bands(results: Results) -> tuple[Band, ...]:
-    """The bands of every arm and every metric that has a value an epoch."""
-    found = [band(results, arm, metric) for arm in results.arms for metric in results.recipe(arm).curves]
-    return tuple(entry for entry in found if entry is not None)
-
-
-def traces(results: Results, metric: str) -> tuple[Trace, ...]:
-    """A metric of every run that has it, in the order of the study's arms."""
-    return tuple(
-        _trace(run, metric) for arm in results.arms for run in results.of(arm) if len(run.curves.get(metric, ())) > 0
-    )
-
-
-def _trace(run: Run, metric: str) -> Trace:
-    curve = run.curves[metric]
-    kept = np.flatnonzero(np.isfinite(curve))
-    return Trace(run.arm, run.replicate, run.state, metric, (kept + 1).astype(np.int64), curve[kept])

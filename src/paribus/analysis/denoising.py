@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
-from paribus.analysis.contrasts import Contrast, Side
 from paribus.analysis.estimates import Estimate, estimate
 from paribus.analysis.results import Results
 
@@ -14,6 +13,10 @@ _MADE = {
     "uniform": "uniform noise in [-{0:g}, {0:g}] added to every pixel, clipped to [0, 1]",
     "zeroed": "{1:g} % of the pixels, drawn at random, set to zero",
 }
+
+
+_MEASURED = "denoise_mse:"
+"""The beginning of the names of a network's errors; the rest is the condition, kind and severity."""
 
 
 @dataclass(frozen=True)
@@ -39,48 +42,39 @@ class Denoised:
         return _MADE[self.kind].format(self.severity, 100 * self.severity)
 
     @property
-    def gain(self) -> Contrast:
+    def gain(self) -> Estimate:
         """Noisy minus network error, paired by replicate: + where the network cleans."""
-        return self._apart("noisy input minus network", self.noisy)
+        return _difference(self.noisy, self.network)
 
     @property
-    def against_pca(self) -> Contrast:
+    def against_pca(self) -> Estimate:
         """PCA minus network error, paired by replicate: + where the network cleans better than PCA of its rank."""
-        return self._apart("PCA minus network", self.pca)
+        return _difference(self.pca, self.network)
 
-    def _apart(self, metric: str, other: Estimate) -> Contrast:
-        pairs = zip(other.values, self.network.values, strict=True)
-        got = estimate(None if a is None or b is None else a - b for a, b in pairs)
-        side = Side(self.arm, self.rule)
-        return Contrast(metric, side, side, got.values, got.mean, got.sd, got.n, got.interval)
+
+def _difference(one: Estimate, other: Estimate) -> Estimate:
+    pairs = zip(one.values, other.values, strict=True)
+    return estimate(None if a is None or b is None else a - b for a, b in pairs)
 
 
 def denoised(results: Results) -> tuple[Denoised, ...]:
-    """Every arm x rule x corruption that was measured, corruptions as `conditions` orders them."""
+    """Every arm x rule x corruption that was measured, corruptions as `measured_conditions` orders them."""
     return tuple(
         _denoised(results, arm, rule, condition)
         for arm in results.arms
         for rule in results.rules(arm)
-        for condition in conditions(results, arm)
+        for condition in measured_conditions(results, arm)
         if any(value is not None for value in results.values(arm, rule, f"denoise_mse:{condition}"))
     )
 
 
-def conditions(results: Results, arm: str) -> tuple[str, ...]:
-    """The corruptions that an arm was shown (`uniform-0.4`, `zeroed-0.5`): uniform first, as the recipe lists them.
+def measured_conditions(results: Results, arm: str) -> tuple[str, ...]:
+    """The corruptions that an arm was shown, such as `uniform-0.4` and `zeroed-0.5`, in the order of measurement.
 
     The order is that of the leading axis of the arm's `denoising` artifact.
     """
-    measured = {name for run in results.of(arm) for _, name in run.measurements}
-    return tuple(name for name, _, _ in _asked(results, arm) if f"denoise_mse:{name}" in measured)
-
-
-def _asked(results: Results, arm: str) -> list[tuple[str, Kind, float]]:
-    """(name, kind, severity) of every corruption in a recipe, named as measurements name them."""
-    denoising = results.recipe(arm).denoising
-    uniform: list[tuple[str, Kind, float]] = [(f"uniform-{width:g}", "uniform", width) for width in denoising.uniform]
-    zeroed: list[tuple[str, Kind, float]] = [(f"zeroed-{share:g}", "zeroed", share) for share in denoising.zeroed]
-    return uniform + zeroed
+    names = (name for run in results.of(arm) for _, name in run.measurements if name.startswith(_MEASURED))
+    return tuple(dict.fromkeys(name.removeprefix(_MEASURED) for name in names))
 
 
 def _denoised(results: Results, arm: str, rule: str, condition: str) -> Denoised:
@@ -88,5 +82,5 @@ def _denoised(results: Results, arm: str, rule: str, condition: str) -> Denoised
         estimate(results.values(arm, rule, f"{name}:{condition}"))
         for name in ("noise_mse", "denoise_mse", "pca_denoise_mse")
     )
-    _, kind, severity = next(asked for asked in _asked(results, arm) if asked[0] == condition)
-    return Denoised(arm, rule, condition, kind, severity, noisy, network, pca)
+    kind, _, severity = condition.partition("-")
+    return Denoised(arm, rule, condition, cast("Kind", kind), float(severity), noisy, network, pca)

@@ -2,8 +2,8 @@
 
 Student's t throughout: replicates are few, their differences near enough to normal, and t with n - 1 degrees of
 freedom is exact for normal data however small n is (Student 1908; any text, e.g. Montgomery, Design and Analysis of
-Experiments, sections 2.4 and 2.5). The price is a wide interval at n = 3 (t = 4.30 for 95 %), which is the truth about
-three runs. One replicate has no spread, and so neither an interval nor a verdict.
+Experiments, sections 2.4 and 2.5). The price is a wide interval at n = 3 (t = 4.30 at the level 0.95), which is the
+truth about three runs. One replicate has no spread, and so neither an interval nor a verdict.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from functools import lru_cache
 
 LEVEL = 0.95
 """The coverage of every interval. Each interval covers by itself: none is widened for the number of its neighbours."""
+
+LEVEL_TEXT = f"{100 * LEVEL:g} %"
+"""The level as text is to show it."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,14 @@ class Estimate:
 
     @property
     def interval(self) -> Interval | None:
-        """The 95 % t interval of the mean: mean ± t(n-1) sd / sqrt(n). None for fewer than two values."""
+        """The t interval of the mean at `LEVEL`: mean ± t(n-1) sd / sqrt(n). None for fewer than two values."""
         return self._around(math.sqrt(1 / self.n)) if self.n else None
 
     @property
     def prediction(self) -> Interval | None:
-        """Where one further run would lie with 95 %: mean ± t(n-1) sd sqrt(1 + 1/n). None for fewer than two values.
+        """Where one further run would lie with probability `LEVEL`: mean ± t(n-1) sd sqrt(1 + 1/n).
+
+        None for fewer than two values.
 
         Source: Hahn and Meeker, Statistical Intervals, section 4.7 (prediction interval for one future observation).
         """

@@ -1,108 +1,122 @@
-"""What a person should know about the runs of a study: findings by kind and arm, with the numbers they rest on."""
+"""Findings: what a person should know about a run, each derived from what is recorded of it.
+
+The limits are those of `paribus.analysis.thresholds`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Literal, get_args
 
-from paribus.analysis.results import Results, Run
-from paribus.analysis.wording import at, listed, number, quantity
-from paribus.spec.metrics import COLLAPSE_VARIATION
-from paribus.store.records import Finding
+import numpy as np
 
-_ORDER = ("diverged", "collapse", "dead-units", "unmoved-units", "overfit-onset", "memorisation")
+from paribus.analysis.run import Run, run_of
+from paribus.analysis.thresholds import (
+    EQUAL_VARIANCE,
+    MEMORISED_SHARE,
+    OVERFIT_EPOCHS,
+    OVERFIT_RISE,
+    OVERFIT_WINDOW,
+    UNLEARNED_GAIN,
+)
+
+if TYPE_CHECKING:
+    from paribus.store.records import RunRecord
+    from paribus.store.workspace import Workspace
+
+FindingKind = Literal[
+    "diverged", "constant-data", "never-learned", "collapse", "dead-units", "unmoved-units", "overfitting",
+    "memorisation",
+]  # fmt: skip
+GRAVEST_FIRST: tuple[FindingKind, ...] = get_args(FindingKind)
 
 
 @dataclass(frozen=True)
-class Summary:
-    """One kind of finding in one arm at one rule (empty: the run as a whole): the replicates that show it, of `of`."""
+class Finding:
+    """One finding about a run: at a selection rule's epoch, or of the run as a whole (`rule` is empty)."""
 
-    kind: str
-    arm: str
-    rule: str
-    replicates: tuple[int, ...]
-    of: int
-    sentence: str
+    kind: FindingKind
+    rule: str = ""
 
 
-def summary(results: Results) -> tuple[Summary, ...]:
-    """All findings of a study, the gravest kinds first, then by arm."""
-    grouped: dict[tuple[str, str, str], list[tuple[Run, Finding]]] = {}
-    for arm in results.arms:
-        for run in results.of(arm):
-            for finding in run.findings:
-                grouped.setdefault((finding.kind, arm, finding.rule), []).append((run, finding))
-    found = [
-        Summary(kind, arm, rule, tuple(run.replicate for run, _ in shown), len(results.of(arm)),
-                _sentence(kind, arm, rule, shown, len(results.of(arm))))
-        for (kind, arm, rule), shown in grouped.items()
-    ]  # fmt: skip
-    return tuple(sorted(found, key=lambda entry: _ORDER.index(entry.kind) if entry.kind in _ORDER else len(_ORDER)))
+@dataclass(frozen=True)
+class Overfitting:
+    """A validation loss that has risen: `epoch` is that of its smoothed minimum `lowest`, `last` where it ended."""
+
+    epoch: int
+    lowest: float
+    last: float
 
 
-def _sentence(kind: str, arm: str, rule: str, shown: list[tuple[Run, Finding]], of: int) -> str:
-    who = f"{arm}: {len(shown)} of {of} {'run' if of == 1 else 'runs'}"
-    where = f" {at(rule)}" if rule else ""
-    return f"{who} {_TOLD.get(kind, _plain)(rule, shown, where)}."
+def findings_of(run: Run) -> tuple[Finding, ...]:
+    """Everything noteworthy about a run that has ended, the gravest kinds first; nothing before it has."""
+    found = [*_of_run(run), *(finding for rule in run.selections for finding in _of_snapshot(run, rule))]
+    return tuple(sorted(found, key=lambda finding: GRAVEST_FIRST.index(finding.kind)))
 
 
-def _diverged(_rule: str, shown: list[tuple[Run, Finding]], _where: str) -> str:
-    epochs = [run.epochs_done if finding.epoch is None else finding.epoch for run, finding in shown]
-    return f"diverged (epoch {listed(epochs)}); left out of every mean"
+def kinds(workspace: Workspace, record: RunRecord) -> tuple[FindingKind, ...]:
+    """The kinds of findings about one recorded run, each once, the gravest first."""
+    if record.state not in ("done", "diverged"):
+        return ()
+    return tuple(dict.fromkeys(finding.kind for finding in findings_of(run_of(workspace, record))))
 
 
-def _collapse(rule: str, shown: list[tuple[Run, Finding]], where: str) -> str:
-    shares = [100 * value for run, _ in shown if (value := run.value(rule, "output_variation")) is not None]
-    numbers = f" (outputs vary {listed(f'{share:.2g} %' for share in shares)} as much as inputs)" if shares else ""
-    limit = f"below {100 * COLLAPSE_VARIATION:g} % is called collapse"
-    return f"collapsed{where}: the same output for every input{numbers}; {limit}"
+def overfitting(run: Run) -> Overfitting | None:
+    """Where the smoothed validation loss was lowest, if it has clearly risen since; None for what never learned.
+
+    Smoothed: the mean over `OVERFIT_WINDOW` epochs; the minimum's epoch is the middle one of its window.
+    """
+    values = run.curves.get("val_loss")
+    if values is None or len(values) < OVERFIT_EPOCHS or not np.isfinite(values).all() or never_learned(run):
+        return None
+    smooth = np.convolve(values, np.full(OVERFIT_WINDOW, 1 / OVERFIT_WINDOW), mode="valid")
+    lowest = int(np.argmin(smooth))
+    if smooth[-1] <= smooth[lowest] * (1 + OVERFIT_RISE):
+        return None
+    return Overfitting(lowest + 1 + OVERFIT_WINDOW // 2, float(smooth[lowest]), float(smooth[-1]))
 
 
-def _dead(rule: str, shown: list[tuple[Run, Finding]], where: str) -> str:
-    counts = [_of(run, rule, "dead_units") for run, _ in shown]
-    return f"with hidden units that never fire on the training images{where} ({listed(counts)})"
+def never_learned(run: Run) -> bool:
+    """Whether a classifier predicts its training labels hardly more often than a constant output would.
+
+    At every snapshot of a trained epoch. A network that was better at one of them has learned.
+    """
+    accuracies = [
+        accuracy
+        for rule in run.selections
+        if (run.epoch(rule) or 0) > 0 and (accuracy := run.value(rule, "train_accuracy")) is not None
+    ]
+    share = run.largest_class_share if accuracies else None
+    return share is not None and share < 1 and max(accuracies) < share + UNLEARNED_GAIN * (1 - share)
 
 
-def _unmoved(rule: str, shown: list[tuple[Run, Finding]], where: str) -> str:
-    counts = [_of(run, rule, "unmoved_units") for run, _ in shown]
-    return f"with first-layer units that still show their random start{where} ({listed(counts)})"
+def constant_data(run: Run) -> bool:
+    """Whether all training examples have one label, or (for an autoencoder) are equal: there is nothing to learn."""
+    if run.largest_class_share == 1:
+        return True
+    variances = [run.value(rule, "mean_mse") for rule in run.selections]
+    return any(variance is not None and variance <= EQUAL_VARIANCE for variance in variances)
 
 
-def _overfit(_rule: str, shown: list[tuple[Run, Finding]], _where: str) -> str:
-    epochs = [finding.epoch for _, finding in shown if finding.epoch is not None]
-    return f"overfitting: the validation loss rose after epoch {listed(epochs)}"
+def _of_run(run: Run) -> Iterator[Finding]:
+    if run.state == "diverged":
+        yield Finding("diverged")
+    if run.state == "done":
+        if constant_data(run):
+            yield Finding("constant-data")
+        if never_learned(run):
+            yield Finding("never-learned")
+        if overfitting(run) is not None:
+            yield Finding("overfitting")
 
 
-def _memorised(rule: str, shown: list[tuple[Run, Finding]], where: str) -> str:
-    shares = [quantity("memorised", value) for run, _ in shown if (value := run.value(rule, "memorised")) is not None]
-    return f"reproducing wrong training labels{where} ({listed(shares)} of them)"
-
-
-def _plain(_rule: str, shown: list[tuple[Run, Finding]], where: str) -> str:
-    kind = shown[0][1].kind.replace("-", " ")
-    details = [_details(finding.detail) for _, finding in shown]
-    return f"with {kind}{where} ({'; '.join(details)})"
-
-
-_TOLD = {
-    "diverged": _diverged,
-    "collapse": _collapse,
-    "dead-units": _dead,
-    "unmoved-units": _unmoved,
-    "overfit-onset": _overfit,
-    "memorisation": _memorised,
-}
-
-
-def _of(run: Run, rule: str, name: str) -> str:
-    count, hidden = run.value(rule, name), run.value(rule, "hidden_units")
-    whole = f" of {hidden:.0f}" if hidden is not None and name == "dead_units" else ""
-    return "unknown" if count is None else f"{count:.0f}{whole}"
-
-
-def _details(detail: Mapping[str, Any]) -> str:
-    return (
-        ", ".join(f"{key} {number(v) if isinstance(v, int | float) else v}" for key, v in detail.items())
-        or "no numbers"
-    )
+def _of_snapshot(run: Run, rule: str) -> Iterator[Finding]:
+    if run.value(rule, "collapsed"):
+        yield Finding("collapse", rule)
+    if run.value(rule, "dead_units"):
+        yield Finding("dead-units", rule)
+    if run.value(rule, "unmoved_units"):
+        yield Finding("unmoved-units", rule)
+    if (run.value(rule, "memorised") or 0.0) >= MEMORISED_SHARE:
+        yield Finding("memorisation", rule)

@@ -11,7 +11,7 @@ from paribus.analysis.results import Results
 
 _TEST = "test_accuracy"
 TOGETHER = 0.5
-"""From this rank correlation on, two measurements are said to go together."""
+"""From this rank correlation on, two measurements go together."""
 
 
 def noisy_arms(results: Results) -> tuple[str, ...]:
@@ -19,7 +19,7 @@ def noisy_arms(results: Results) -> tuple[str, ...]:
     return tuple(
         arm
         for arm in results.arms
-        if results.recipe(arm).data.label_noise
+        if results.recipe(arm).data.label_noise is not None
         or any(name == "memorised" for run in results.of(arm) for _, name in run.measurements)
     )
 
@@ -63,7 +63,7 @@ def _memorised(results: Results, arm: str) -> str:
     if not learnt.n:
         return ""
     of = "" if wrong.mean is None else f" of {wording.quantity('mislabelled', wrong.mean)} wrong"
-    return f"{arm} {wording.at(rule)} {wording.spread('memorised', learnt)}{of}"
+    return f"{arm} {wording.at(rule)} {wording.mean_and_sd('memorised', learnt)}{of}"
 
 
 def _cause(results: Results, noisy: tuple[str, ...]) -> list[str]:
@@ -77,10 +77,10 @@ def _cause(results: Results, noisy: tuple[str, ...]) -> list[str]:
         return []
     together = rank_correlation(known)
     if together >= TOGETHER:
-        told = "runs that reproduce more wrong labels fall further, as they would if memorising were the cause"
+        text = "runs that reproduce more wrong labels fall further, as they would if memorising were the cause"
     else:
-        told = "the fall does not go with the wrong labels reproduced, so memorising is not shown to be the cause"
-    return [f"Over {len(known)} runs, the rank correlation of labels memorised and fall is {together:+.2f}: {told}."]
+        text = "the fall does not go with the wrong labels reproduced, so memorising is not shown to be the cause"
+    return [f"Over {len(known)} runs, the rank correlation of labels memorised and fall is {together:+.2f}: {text}."]
 
 
 def rank_correlation(pairs: list[tuple[float, float]]) -> float:
@@ -96,10 +96,10 @@ def rank_correlation(pairs: list[tuple[float, float]]) -> float:
 
 
 def _peak(entry: PeakAndLast) -> str:
-    part = "" if entry.monitored_images is None else f" (on the first {entry.monitored_images:,} test images)"
+    part = "" if entry.monitored_examples is None else f" (on the first {entry.monitored_examples:,} test examples)"
     return (
-        f"{entry.arm}: test accuracy{part} peaks at {wording.spread(_TEST, entry.peak)}, epoch "
-        f"{_epochs(entry.peak_epoch)}, and ends at {wording.spread(_TEST, entry.last)}, epoch "
+        f"{entry.arm}: test accuracy{part} peaks at {wording.mean_and_sd(_TEST, entry.peak)}, epoch "
+        f"{_epochs(entry.peak_epoch)}, and ends at {wording.mean_and_sd(_TEST, entry.last)}, epoch "
         f"{_epochs(entry.last_epoch)}: {_fall(entry)}."
     )
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from paribus.analysis.contrasts import Contrast, Side, contrast
+from paribus.analysis.contrasts import ArmAtRule, Contrast, contrast
 from paribus.analysis.estimates import Estimate, estimate
-from paribus.analysis.results import Results, Run
+from paribus.analysis.results import Results
+from paribus.analysis.run import Run
 from paribus.spec.metrics import METRICS
 
 
@@ -16,8 +17,8 @@ from paribus.spec.metrics import METRICS
 class PeakAndLast:
     """A monitored arm's test accuracy: the best epoch and the last one measured, and `drop` from one to the other.
 
-    The peak is an optimist's figure: it is chosen on the very images that it is measured on, and no rule that a user
-    may deploy by reaches it. `monitored_images` is None where all test images were looked at.
+    The peak is biased upwards: it is chosen on the examples that it is measured on. `monitored_examples` is None where
+    all test examples were evaluated.
     """
 
     arm: str
@@ -28,7 +29,7 @@ class PeakAndLast:
     drop: Estimate
     memorised: Estimate
     mislabelled: Estimate
-    monitored_images: int | None
+    monitored_examples: int | None
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Ranked:
 def peaks(results: Results) -> tuple[PeakAndLast, ...]:
     """Every arm whose test accuracy was monitored, in the study's order."""
     return tuple(
-        _peak(results, arm) for arm in results.arms if results.monitored(arm) and results.recipe(arm).has_labels
+        _peak(results, arm) for arm in results.arms if results.monitored(arm) and results.recipe(arm).loss.has_classes
     )
 
 
@@ -57,12 +58,12 @@ def ranking(results: Results, metric: str, rule: str | None = None) -> tuple[Ran
     if not direction:
         raise ValueError(f"metric {metric} has no better or worse")
     control = results.study.control
-    reference = Side(control, rule or results.deploy(control))
+    reference = ArmAtRule(control, rule or results.deploy(control))
     ranked: list[Ranked] = []
-    for arm in results.arms:
-        side = Side(arm, rule or results.deploy(arm))
-        against = None if arm == control else contrast(results, metric, side, reference)
-        ranked.append(Ranked(arm, side.rule, estimate(results.values(arm, side.rule, metric)), against))
+    for name in results.arms:
+        arm = ArmAtRule(name, rule or results.deploy(name))
+        against = None if name == control else contrast(results, metric, arm, reference)
+        ranked.append(Ranked(name, arm.rule, estimate(results.values(name, arm.rule, metric)), against))
     return tuple(sorted(ranked, key=lambda entry: _place(entry.estimate, direction)))
 
 
@@ -72,29 +73,37 @@ def _place(got: Estimate, direction: int) -> tuple[bool, float]:
 
 def _peak(results: Results, arm: str) -> PeakAndLast:
     finished = {run.replicate: _ends(run) for run in results.finished(arm)}
-    ends = [finished.get(replicate) for replicate in range(results.study.replicates)]
-    best, best_at, last, last_at = (estimate(None if e is None else e[i] for e in ends) for i in range(4))
+    ends = [finished.get(replicate) for replicate in results.study.replicates.indices]
     return PeakAndLast(
         arm=arm,
-        peak=best,
-        peak_epoch=best_at,
-        last=last,
-        last_epoch=last_at,
-        drop=estimate(None if e is None else e[0] - e[2] for e in ends),
+        peak=estimate(None if e is None else e.peak for e in ends),
+        peak_epoch=estimate(None if e is None else e.peak_epoch for e in ends),
+        last=estimate(None if e is None else e.last for e in ends),
+        last_epoch=estimate(None if e is None else e.last_epoch for e in ends),
+        drop=estimate(None if e is None else e.peak - e.last for e in ends),
         memorised=_at_end(results, arm, "memorised"),
         mislabelled=_at_end(results, arm, "mislabelled"),
-        monitored_images=results.recipe(arm).test.monitor_images,
+        monitored_examples=results.recipe(arm).test.monitor_examples,
     )
 
 
-def _ends(run: Run) -> tuple[float, float, float, float] | None:
-    """Peak, its epoch (the earliest of equals), the last value and its epoch."""
+@dataclass(frozen=True)
+class _Ends:
+    """The peak of a curve, its epoch (the earliest of equals), the last value and its epoch."""
+
+    peak: float
+    peak_epoch: int
+    last: float
+    last_epoch: int
+
+
+def _ends(run: Run) -> _Ends | None:
     curve = run.curves.get("test_accuracy")
     finite = np.flatnonzero(np.isfinite(curve)) if curve is not None else np.empty(0, np.int64)
     if curve is None or not len(finite):
         return None
     best = int(finite[np.argmax(curve[finite])])
-    return float(curve[best]), best + 1.0, float(curve[finite[-1]]), float(finite[-1] + 1)
+    return _Ends(float(curve[best]), best + 1, float(curve[finite[-1]]), int(finite[-1]) + 1)
 
 
 def _at_end(results: Results, arm: str, metric: str) -> Estimate:

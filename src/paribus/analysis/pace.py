@@ -29,11 +29,11 @@ class Pace:
 
     @property
     def ratio(self) -> float | None:
-        return None if self.ours.mean is None else self.ours.mean / self.theirs
+        return None if self.ours.mean is None or not self.theirs else self.ours.mean / self.theirs
 
     @property
     def differs(self) -> bool:
-        """Whether the 95 % interval of our epochs leaves the published one out."""
+        """Whether the interval of our epochs leaves the published one out."""
         interval = self.ours.interval
         return interval is not None and not interval.low <= self.theirs <= interval.high
 

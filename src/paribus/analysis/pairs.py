@@ -10,7 +10,7 @@ from typing import Any, cast
 from paribus.analysis.results import Results
 from paribus.spec.recipe import Recipe
 
-_BOOKKEEPING = ("selection", "snapshots", "test", "denoising", "training.measure_train_loss_end")
+_BOOKKEEPING = ("selection", "snapshots", "test", "denoising", "metrics")
 """Parts of a recipe that say what is kept and measured: they change no training."""
 
 
@@ -34,18 +34,23 @@ def differing(one: Recipe, other: Recipe) -> tuple[str, ...]:
     """The dotted keys in which two recipes differ, what is merely kept or measured left out."""
     ours, theirs = dict(_flat(one.model_dump(mode="json"))), dict(_flat(other.model_dump(mode="json")))
     keys = dict.fromkeys([*ours, *theirs])
-    return tuple(key for key in keys if ours.get(key) != theirs.get(key) and not key.startswith(_BOOKKEEPING))
+    return tuple(key for key in keys if ours.get(key) != theirs.get(key) and key.split(".")[0] not in _BOOKKEEPING)
 
 
 def pairs(results: Results) -> tuple[Pair, ...]:
-    """Every two arms that differ in one thing only. For networks, `first` is the one with fewer or narrower layers."""
+    """Every two arms of one seed that differ in one thing only.
+
+    For networks, `first` is the one with fewer or narrower layers.
+    """
     found: list[Pair] = []
     for first, second in itertools.combinations(results.arms, 2):
+        if results.study.arm(first).seed != results.study.arm(second).seed:
+            continue
         keys = differing(results.recipe(first), results.recipe(second))
         tables = {key.split(".")[0] for key in keys}
         if len(tables) != 1 or not _one_thing(keys):
             continue
-        if keys != ("network.layers",):
+        if keys != ("network.hidden",):
             found.append(Pair(first, second, keys, tables.pop()))
             continue
         found.append(_by_size(results, first, second, keys))
@@ -58,18 +63,18 @@ def _one_thing(keys: tuple[str, ...]) -> bool:
 
 
 def _by_size(results: Results, first: str, second: str, keys: tuple[str, ...]) -> Pair:
-    small, large = results.recipe(first).network.layers, results.recipe(second).network.layers
+    small, large = results.recipe(first).network.hidden, results.recipe(second).network.hidden
     if (len(large), sum(large)) < (len(small), sum(small)):
         return Pair(second, first, keys, _growth(large, small))
     return Pair(first, second, keys, _growth(small, large))
 
 
 def _growth(small: tuple[int, ...], large: tuple[int, ...]) -> str:
-    """How `large` outgrows `small`, which has no more layers than it has."""
+    """How the hidden layers `large` outgrow `small`, which are no more."""
     if len(small) == len(large):
         return "width" if all(a <= b for a, b in zip(small, large, strict=True)) else "network"
-    shared = max(small[1:-1], default=0) >= max(large[1:-1], default=0) or small[1:-1] == large[1 : len(small) - 1]
-    return "depth" if shared else "depth and width"
+    deeper = max(small, default=0) >= max(large, default=0) or small == large[: len(small)]
+    return "depth" if deeper else "depth and width"
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -2,107 +2,63 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from paribus.spec.metrics import COLLAPSE_VARIATION, METRICS
+from paribus.analysis.run import Run, run_of
+from paribus.spec.dataset import Dataset
+from paribus.spec.network import layer_names
 from paribus.spec.recipe import Recipe
-from paribus.spec.rules import parse_rule, selected_epoch
 from paribus.spec.study import Study, parse
-from paribus.store.records import (
-    Curve,
-    Finding,
-    Forecast,
-    RunRecord,
-    Selected,
-    Snapshot,
-    Span,
-    State,
-    Tensors,
-    TestRead,
-)
+from paribus.store.records import Forecast, TestRead, UsageRecord
 
 if TYPE_CHECKING:
     from paribus.store.workspace import Workspace
 
 
-class TensorSource(Protocol):
-    """Where named tensors are read from (the workspace's tensor folder; a mapping in tests)."""
-
-    def get(self, name: str, /) -> Tensors: ...
-
-
-@dataclass(frozen=True, eq=False)
-class Run:
-    """One arm x one replicate, as far as it has come. `measurements` and `artifacts` are keyed by (rule, name)."""
-
-    arm: str
-    replicate: int
-    id: str
-    state: State
-    epochs_done: int
-    curves: Mapping[str, Curve]
-    selections: Mapping[str, Selected] = field(default_factory=dict[str, Selected])
-    snapshots: tuple[Snapshot, ...] = ()
-    measurements: Mapping[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
-    findings: tuple[Finding, ...] = ()
-    artifacts: Mapping[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
-    environment: Mapping[str, Any] = field(default_factory=dict[str, Any])
-
-    def epoch(self, rule: str) -> int | None:
-        """The epoch that `rule` chose: as recorded, else as the curves say. None where it chose none."""
-        if rule in self.selections:
-            return self.selections[rule].epoch
-        parsed = parse_rule(rule)
-        if parsed.kind == "best" and parsed.metric not in self.curves:
-            return None
-        curves = {name: curve.tolist() for name, curve in self.curves.items() if name == parsed.metric}
-        return selected_epoch(parsed, curves, self.epochs_done)
-
-    def value(self, rule: str, metric: str) -> float | None:
-        """A metric at the epoch that `rule` chose; `rule` is empty for what belongs to the run as a whole.
-
-        A measurement made at the selected snapshot (the drawer's test figures among them) comes before the curve.
-        """
-        if metric == "collapsed":
-            variation = self.value(rule, "output_variation")
-            return None if variation is None else float(variation < COLLAPSE_VARIATION)
-        if (rule, metric) in self.measurements:
-            return _finite(self.measurements[rule, metric])
-        if not rule:
-            return None
-        epoch = self.epoch(rule)
-        if metric == "epoch" or epoch is None:
-            return None if epoch is None else float(epoch)
-        known = METRICS.get(metric)
-        curve = self.curves.get(metric)
-        if known is None or not known.per_epoch or curve is None or not 1 <= epoch <= len(curve):
-            return None
-        return _finite(float(curve[epoch - 1]))
-
-
 @dataclass(frozen=True, eq=False)
 class Results:
-    """A study and the runs that a workspace has of it. Runs may be missing, going on, or diverged."""
+    """A study and the runs that a workspace has of it. Runs may be missing, in training, paused, or diverged.
+
+    `namesakes` counts the workspace's studies of this name, this one among them; `latest` says whether this one was
+    registered last.
+    """
 
     study: Study
     study_id: str
     runs: tuple[Run, ...]
-    test_reads: tuple[TestRead, ...]
-    spans: tuple[Span, ...]
-    forecasts: tuple[Forecast, ...]
-    tensors: TensorSource
+    test_reads: tuple[TestRead, ...] = ()
+    usage: tuple[UsageRecord, ...] = ()
+    forecasts: tuple[Forecast, ...] = ()
+    namesakes: int = 1
+    latest: bool = True
 
     @property
     def arms(self) -> tuple[str, ...]:
         """Names of the arms, in the study's order."""
         return tuple(arm.name for arm in self.study.arms)
 
+    @property
+    def planned(self) -> int:
+        """How many runs the study has."""
+        return len(self.study.arms) * self.study.replicates.count
+
     def recipe(self, arm: str) -> Recipe:
         return self.study.arm(arm).recipe
+
+    def dataset(self, arm: str) -> Dataset | None:
+        """The facts of an arm's data; None before the first of its runs is recorded."""
+        return next((run.dataset for run in self.runs if run.arm == arm), None)
+
+    def widths(self, arm: str) -> tuple[int, ...] | None:
+        """Units of each layer of an arm's network, the input first; None before the first of its runs is recorded."""
+        dataset = self.dataset(arm)
+        return None if dataset is None else self.recipe(arm).widths(dataset)
+
+    def layers(self, arm: str) -> tuple[str, ...]:
+        """The names of the layers of an arm's network as its state dicts have them, from input to output."""
+        return layer_names((0, *self.recipe(arm).network.hidden, 0))
 
     def rules(self, arm: str) -> tuple[str, ...]:
         """The arm's declared selection rules."""
@@ -120,7 +76,7 @@ class Results:
         return self.study.deploy if self.study.deploy in rules else rules[0]
 
     def monitored(self, arm: str) -> bool:
-        """Whether the arm's test data were looked at during training."""
+        """Whether the arm's test data were evaluated during training."""
         return self.recipe(arm).test.monitor_every > 0
 
     def of(self, arm: str) -> tuple[Run, ...]:
@@ -132,31 +88,25 @@ class Results:
         return tuple(run for run in self.of(arm) if run.state == "done")
 
     def first(self, arm: str) -> Run | None:
-        """The first finished run of an arm: the one whose pictures are shown."""
+        """The first finished run of an arm: the one whose images are shown."""
         return next(iter(self.finished(arm)), None)
 
     def run(self, arm: str, replicate: int) -> Run | None:
         return next((run for run in self.runs if run.arm == arm and run.replicate == replicate), None)
 
     def values(self, arm: str, rule: str, metric: str) -> tuple[float | None, ...]:
-        """One value a replicate; None where the run is missing, unfinished or diverged, or has no such value."""
+        """One value for each of the study's replicates, in the order of their indices.
+
+        None where the run is missing, unfinished or diverged, or has no such value.
+        """
         done = {run.replicate: run for run in self.finished(arm)}
-        return tuple(done[r].value(rule, metric) if r in done else None for r in range(self.study.replicates))
+        return tuple(done[r].value(rule, metric) if r in done else None for r in self.study.replicates.indices)
 
     def states(self) -> dict[str, int]:
         """How many of the study's runs are in each state; `missing` where the workspace has no row for them."""
         counts = Counter[str](run.state for run in self.runs)
-        missing = len(self.study.arms) * self.study.replicates - len(self.runs)
+        missing = self.planned - len(self.runs)
         return {**counts, **({"missing": missing} if missing > 0 else {})}
-
-    def load(self, tensors: str) -> Tensors:
-        """Tensors by the name that a record gives them."""
-        return self.tensors.get(tensors)
-
-    def artifact(self, run: Run, rule: str, name: str) -> Tensors | None:
-        """The named arrays that a run keeps for the report, or None where it keeps none of that name."""
-        tensors = run.artifacts.get((rule, name))
-        return None if tensors is None else self.load(tensors)
 
 
 def load(workspace: Workspace, name_or_id: str) -> Results:
@@ -164,36 +114,17 @@ def load(workspace: Workspace, name_or_id: str) -> Results:
     with workspace.reading():
         record = workspace.study(name_or_id)
         study = parse(record.document, place=f"study {record.name} in {workspace.path}")
-        runs = [_run(workspace, arm, replicate, found) for arm, replicate, found in workspace.runs_of(record.id)]
+        runs = [run_of(workspace, found, arm, replicate) for arm, replicate, found in workspace.runs_of(record.id)]
         order = {arm.name: place for place, arm in enumerate(study.arms)}
         ids = [run.id for run in runs]
+        namesakes = [known.id for known in workspace.studies() if known.name == record.name]
         return Results(
             study=study,
             study_id=record.id,
             runs=tuple(sorted(runs, key=lambda run: (order[run.arm], run.replicate))),
             test_reads=tuple(workspace.test_reads(ids)),
-            spans=tuple(workspace.spans(ids)),
+            usage=tuple(workspace.usage(ids)),
             forecasts=tuple(workspace.forecasts(record.id)),
-            tensors=workspace.tensors,
+            namesakes=len(namesakes),
+            latest=namesakes[-1] == record.id,
         )
-
-
-def _run(workspace: Workspace, arm: str, replicate: int, found: RunRecord) -> Run:
-    return Run(
-        arm=arm,
-        replicate=replicate,
-        id=found.id,
-        state=found.state,
-        epochs_done=found.epochs_done,
-        curves=workspace.curves(found.id),
-        selections={chosen.rule: chosen for chosen in workspace.selections(found.id)},
-        snapshots=tuple(sorted(workspace.snapshots(found.id), key=lambda s: (s.part, s.epoch))),
-        measurements={(m.rule, m.name): m.value for m in workspace.measurements(found.id)},
-        findings=tuple(workspace.findings(found.id)),
-        artifacts={(a.rule, a.name): a.tensors for a in workspace.artifacts(found.id)},
-        environment=found.environment,
-    )
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -9,11 +9,13 @@ from typing import Literal
 import numpy as np
 
 from paribus.analysis.estimates import Estimate, estimate
-from paribus.analysis.results import Results, Run
+from paribus.analysis.findings import overfitting
+from paribus.analysis.results import Results
+from paribus.analysis.run import Run
 from paribus.analysis.tables import Row, metrics_at, row, shown_rules
-from paribus.spec.recipe import Settle
+from paribus.spec.metrics import METRICS
 from paribus.spec.rules import settled_epoch
-from paribus.store.records import Finding
+from paribus.spec.schedules import Settle
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Settling:
 
 @dataclass(frozen=True)
 class Gap:
-    """The generalisation gap of an arm at a rule: `gap` is + where held-out images fare worse than training images."""
+    """The generalisation gap of an arm at a rule: `gap` is + where held-out examples do worse than training ones."""
 
     arm: str
     rule: str
@@ -57,9 +59,9 @@ class Gap:
 
 @dataclass(frozen=True)
 class Onset:
-    """Overfitting of one run, as found when it ended: after `epoch` the validation loss rose from `lowest` to `last`.
+    """Overfitting of one run: after `epoch` the validation loss rose from `lowest` to `last`.
 
-    Both are smoothed over a few epochs (the finding `overfit-onset`); `last_epoch` is where training ended.
+    Both are smoothed over a few epochs (`paribus.analysis.findings.overfitting`); `last_epoch` is where training ended.
     """
 
     arm: str
@@ -80,9 +82,8 @@ def rule_table(results: Results) -> tuple[RuleLine, ...]:
 
 
 def columns(lines: tuple[RuleLine, ...]) -> tuple[str, ...]:
-    """The metrics that at least one line has a value or a published figure of, in the order of their first line."""
-    names = dict.fromkeys(name for line in lines for name in line.cells)
-    return tuple(name for name in names if any(_known(line.cells.get(name)) for line in lines))
+    """The metrics that at least one line has a value or a published figure of, in the registry's order."""
+    return tuple(name for name in METRICS if any(_known(line.cells.get(name)) for line in lines))
 
 
 def settling(results: Results) -> tuple[Settling, ...]:
@@ -119,13 +120,12 @@ def gaps(results: Results) -> tuple[Gap, ...]:
 
 
 def onsets(results: Results) -> tuple[Onset, ...]:
-    """Finished runs whose validation loss had risen for good when they ended."""
+    """Finished runs whose validation loss had risen when they ended."""
     return tuple(
-        _onset(run, finding)
+        Onset(arm, run.replicate, found.epoch, found.lowest, found.last, run.epochs_done)
         for arm in results.arms
         for run in results.finished(arm)
-        for finding in run.findings
-        if finding.kind == "overfit-onset" and finding.epoch is not None
+        if (found := overfitting(run)) is not None
     )
 
 
@@ -157,8 +157,3 @@ def _gap(
 ) -> Gap:
     apart = [None if t is None or h is None else sign * (h - t) for t, h in zip(train, held_out, strict=True)]
     return Gap(arm, rule, metric, split, estimate(train), estimate(held_out), estimate(apart))
-
-
-def _onset(run: Run, finding: Finding) -> Onset:
-    lowest, last = float(finding.detail["lowest"]), float(finding.detail["last"])
-    return Onset(run.arm, run.replicate, finding.epoch or 0, lowest, last, run.epochs_done)

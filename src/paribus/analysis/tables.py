@@ -7,14 +7,10 @@ from dataclasses import dataclass
 from paribus.analysis.estimates import Estimate, estimate
 from paribus.analysis.results import Results
 from paribus.spec.claims import Published
+from paribus.spec.metrics import METRICS
 
 PEAK = "max-test-accuracy"
 """Where a study monitors test data, its peak is shown even if no arm selects by it: a figure, not a way to deploy."""
-_RUN_WIDE = ("parameters", "weights")
-_AT_SNAPSHOT = (
-    "test_loss", "test_accuracy", "mse", "pca_mse", "mean_mse", "output_variation", "collapsed", "dead_units",
-    "hidden_units", "unmoved_units", "train_accuracy", "memorised", "mislabelled",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -43,7 +39,7 @@ def rows(results: Results) -> tuple[Row, ...]:
     """Every row of a study, arm by arm and rule by rule: what was measured, and what others published."""
     table: list[Row] = []
     for arm in results.arms:
-        found = [row(results, arm, "", metric) for metric in _RUN_WIDE]
+        found = [row(results, arm, "", metric.name) for metric in METRICS.values() if metric.scope == "run"]
         for rule in shown_rules(results, arm):
             found += [row(results, arm, rule, metric) for metric in metrics_at(results, arm, rule)]
         table += [entry for entry in found if entry.n or entry.published is not None or entry.metric == "epoch"]
@@ -59,18 +55,22 @@ def row(results: Results, arm: str, rule: str, metric: str) -> Row:
 def shown_rules(results: Results, arm: str) -> tuple[str, ...]:
     """The arm's selection rules, the peak of its monitored test curve, and any rule that only a publication uses."""
     rules = list(results.rules(arm))
-    if results.monitored(arm) and results.recipe(arm).has_labels:
+    if results.monitored(arm) and results.recipe(arm).loss.has_classes:
         rules += [PEAK, "last"]
     rules += [entry.rule for entry in results.study.published if entry.arm == arm]
     return tuple(dict.fromkeys(rules))
 
 
 def metrics_at(results: Results, arm: str, rule: str) -> tuple[str, ...]:
-    """The metrics shown at a rule: its epoch, the curves there, the snapshot's measurements, the published ones."""
-    curves = [name for name in results.recipe(arm).curves if name != "lr" and not name.startswith("test_")]
-    told = [name for entry in _publications(results, arm) if entry.rule == rule for name in entry.values]
-    names = dict.fromkeys(["epoch", *curves, *_AT_SNAPSHOT, *told])
-    return tuple(name for name in names if name not in _RUN_WIDE)
+    """The metrics that a run of an arm may have at a rule, settings left out, and those that were published there."""
+    task = results.recipe(arm).task
+    measured = [
+        metric.name
+        for metric in METRICS.values()
+        if task in metric.tasks and metric.scope != "run" and not (metric.per_epoch and not metric.direction)
+    ]
+    published = [name for entry in _publications(results, arm) if entry.rule == rule for name in entry.values]
+    return tuple(dict.fromkeys([*measured, *(name for name in published if METRICS[name].scope != "run")]))
 
 
 def published(results: Results, arm: str, rule: str, metric: str) -> float | None:

@@ -1,56 +1,48 @@
-"""Hidden units that do nothing: dead, still at their random start, or all of them together in a collapsed network."""
+"""Hidden units as recorded with a selected snapshot: which are dead, which close to their initialisation."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from paribus.analysis.results import Results
-from paribus.store.records import State
+import numpy as np
+import numpy.typing as npt
+
+from paribus.analysis.thresholds import DEAD_VARIANCE, UNMOVED_COSINE
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class UnitCount:
-    """The hidden units of one run at a rule's epoch; None for what was not measured (a diverged run, another rule).
+@dataclass(frozen=True, eq=False)
+class HiddenLayer:
+    """The units of one hidden layer, arrays (unit,).
 
-    `dead` of `hidden` units never fire on the training images, `unmoved` of the first layer's stayed at their random
-    start. `output_variation` is the outputs' variance over images as a share of the inputs'; below
-    `paribus.spec.metrics.COLLAPSE_VARIATION` the network has `collapsed`: it prints the same image for every input.
+    `mean` and `variance` are those of the activation over the training examples, `active` is the share of them at which
+    it is above 0, and `cosine` that between a unit's incoming weights and its initial ones.
     """
 
-    arm: str
-    replicate: int
-    rule: str
-    state: State
-    hidden: int
-    dead: int | None
-    unmoved: int | None
-    output_variation: float | None
-    collapsed: bool | None
+    mean: Floats
+    variance: Floats
+    active: Floats
+    cosine: Floats
+
+    @property
+    def dead(self) -> Flags:
+        """Units whose activation is the same on every training example."""
+        return self.variance <= DEAD_VARIANCE
+
+    @property
+    def unmoved(self) -> Flags:
+        """Units whose incoming weights are still close to the initial ones."""
+        return self.cosine > UNMOVED_COSINE
 
 
-def unit_counts(results: Results) -> tuple[UnitCount, ...]:
-    """Every run that has ended, at every rule of its arm at which units were counted; diverged runs at their first."""
-    found: list[UnitCount] = []
-    for arm in results.arms:
-        layers = results.recipe(arm).network.layers
-        for run in results.of(arm):
-            counted = [rule for rule in results.rules(arm) if run.value(rule, "dead_units") is not None]
-            if not counted and run.state == "diverged":
-                counted = [results.rules(arm)[0]]
-            for rule in counted:
-                dead, unmoved = run.value(rule, "dead_units"), run.value(rule, "unmoved_units")
-                collapsed = run.value(rule, "collapsed")
-                found.append(
-                    UnitCount(
-                        arm=arm,
-                        replicate=run.replicate,
-                        rule=rule,
-                        state=run.state,
-                        hidden=sum(layers[1:-1]),
-                        dead=None if dead is None else int(dead),
-                        unmoved=None if unmoved is None else int(unmoved),
-                        output_variation=run.value(rule, "output_variation"),
-                        collapsed=None if collapsed is None else collapsed > 0,
-                    )
-                )
-    return tuple(found)
+def hidden_layers(arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, HiddenLayer]:
+    """The layers of a `units` artifact by name. It has arrays `fc1.mean`, `fc1.variance`, and so on."""
+    names = [key.removesuffix(".variance") for key in arrays if key.endswith(".variance")]
+    return {name: HiddenLayer(*(np.asarray(arrays[f"{name}.{part}"], np.float64) for part in _PARTS)) for name in names}
+
+
+_PARTS = ("mean", "variance", "active", "cosine")

@@ -1,9 +1,9 @@
-"""Claims judged: a statement declared before running, against the interval of its paired difference.
+"""Verdicts on claims: a statement declared before running, against the interval of its paired difference.
 
 With the margin `by`, the smallest effect that matters, and the interval signed so that + favours the claim:
 wholly above +by SUPPORTED; wholly within [-by, +by] EQUIVALENT; else wholly below +by REFUTED; else INCONCLUSIVE.
 This is inference by interval against a margin, as in equivalence and superiority trials (Schuirmann 1987; Lakens 2017,
-"Equivalence tests"): a difference that is real but too small to matter is told from one that is not known.
+"Equivalence tests"): a difference that is real but too small to matter is distinguished from one that is not known.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from paribus.analysis import wording
-from paribus.analysis.contrasts import Contrast, Side, contrast
+from paribus.analysis.contrasts import ArmAtRule, Contrast, contrast
 from paribus.analysis.estimates import Interval
 from paribus.analysis.results import Results
 from paribus.spec.claims import Claim
@@ -22,7 +22,7 @@ Verdict = Literal["SUPPORTED", "REFUTED", "EQUIVALENT", "INCONCLUSIVE"]
 
 
 @dataclass(frozen=True)
-class Judged:
+class ClaimOutcome:
     """A claim's outcome. `effect` and `interval` are signed so that + favours the claim, whatever the metric."""
 
     claim: Claim
@@ -33,23 +33,23 @@ class Judged:
     reason: str
 
 
-def judge(results: Results, claim: Claim) -> Judged:
-    """The verdict on one claim, from the replicates that both of its sides have."""
-    sides = [Side(side.arm, side.rule or results.study.deploy) for side in (claim.better, claim.than)]
-    found = contrast(results, claim.metric, *sides)
+def claim_outcome(results: Results, claim: Claim) -> ClaimOutcome:
+    """The verdict on one claim, from the replicates that both of its arms have."""
+    better, than = (ArmAtRule(end.arm, end.rule or results.study.deploy) for end in (claim.better, claim.than))
+    found = contrast(results, claim.metric, better, than)
     favourable = METRICS[claim.metric].direction > 0
     effect = found.mean if favourable or found.mean is None else -found.mean
     signed = found.interval if favourable or found.interval is None else -found.interval
     if signed is None:
         reason = "one replicate" if found.n == 1 else "no replicate has both sides finished"
-        return Judged(claim, found, effect, None, "INCONCLUSIVE", reason)
+        return ClaimOutcome(claim, found, effect, None, "INCONCLUSIVE", reason)
     verdict = decide(signed, claim.by)
-    return Judged(claim, found, effect, signed, verdict, _reason(claim, signed, verdict))
+    return ClaimOutcome(claim, found, effect, signed, verdict, _reason(claim, signed, verdict))
 
 
-def judged(results: Results) -> tuple[Judged, ...]:
+def claim_outcomes(results: Results) -> tuple[ClaimOutcome, ...]:
     """The verdicts on all claims of a study, in its order."""
-    return tuple(judge(results, claim) for claim in results.study.claims)
+    return tuple(claim_outcome(results, claim) for claim in results.study.claims)
 
 
 def decide(interval: Interval, by: float) -> Verdict:

@@ -6,21 +6,14 @@ import math
 from collections.abc import Iterable
 
 from paribus.analysis.contrasts import Contrast
-from paribus.analysis.estimates import Estimate, Interval
+from paribus.analysis.estimates import LEVEL_TEXT, Estimate, Interval
 from paribus.spec.metrics import METRICS
-
-_SHARES = ("train_accuracy", "mislabelled", "memorised")
-_COUNTS = ("epoch", "parameters", "weights", "dead_units", "hidden_units", "unmoved_units", "collapsed")
-
-
-def is_share(metric: str) -> bool:
-    """Whether a metric is a fraction that people read in per cent."""
-    known = METRICS.get(metric)
-    return metric in _SHARES or (known is not None and known.unit == "fraction")
 
 
 def number(value: float) -> str:
-    """A plain number with four significant digits: `0.4715`, `12.5`, `25,450`."""
+    """A plain number with four significant digits: `0.4715`, `12.5`, `25,450`. What is not finite is `inf` or `nan`."""
+    if not math.isfinite(value):
+        return str(value)
     if value == int(value) and abs(value) < 1e15:
         return f"{int(value):,}"
     if abs(value) >= 1000:
@@ -34,16 +27,20 @@ def quantity(metric: str, value: float | None) -> str:
     """A metric's value: `85.13 %` for a share, `0.4715` for a loss, `1,490` for an epoch, `unknown` for None."""
     if value is None:
         return "unknown"
-    if is_share(metric):
-        return f"{100 * value:.2f} %"
-    return f"{value:,.1f}".removesuffix(".0") if metric in _COUNTS else number(value)
+    match METRICS[metric].form:
+        case "share":
+            return f"{100 * value:.2f} %"
+        case "count":
+            return f"{value:,.1f}".removesuffix(".0")
+        case _:
+            return number(value)
 
 
 def difference(metric: str, value: float | None) -> str:
     """A difference with its sign: `+1.30 points` for shares, `-0.0123` otherwise."""
     if value is None:
         return "unknown"
-    if is_share(metric):
+    if METRICS[metric].is_share:
         return f"{100 * value:+.2f} points"
     return f"{'-' if value < 0 else '+'}{quantity(metric, abs(value))}"
 
@@ -52,30 +49,30 @@ def interval(metric: str, between: Interval | None) -> str:
     """An interval of differences: `[-0.20, +1.40] points`; `no interval` for None."""
     if between is None:
         return "no interval"
-    return f"{_bounds(metric, between)}{' points' if is_share(metric) else ''}"
+    return f"{_bounds(metric, between)}{' points' if METRICS[metric].is_share else ''}"
 
 
 def effect(metric: str, mean: float | None, between: Interval | None) -> str:
     """A mean difference with its interval: `+0.30 points, 95 % interval [-0.20, +0.80]`; without one, by itself."""
-    told = difference(metric, mean)
-    return told if between is None else f"{told}, 95 % interval {_bounds(metric, between)}"
+    text = difference(metric, mean)
+    return text if between is None else f"{text}, {LEVEL_TEXT} interval {_bounds(metric, between)}"
 
 
 def _bounds(metric: str, between: Interval) -> str:
-    if is_share(metric):
+    if METRICS[metric].is_share:
         return f"[{100 * between.low:+.2f}, {100 * between.high:+.2f}]"
     return f"[{difference(metric, between.low)}, {difference(metric, between.high)}]"
 
 
-def spread(metric: str, estimate: Estimate) -> str:
+def mean_and_sd(metric: str, estimate: Estimate) -> str:
     """Mean and sample standard deviation: `85.13 % (sd 0.21, n = 3)`; a single run is called that."""
     if not estimate.n:
         return "not measured"
     mean = quantity(metric, estimate.mean)
     if estimate.sd is None:
         return f"{mean} (one run)"
-    shown = f"{100 * estimate.sd:.2f}" if is_share(metric) else quantity(metric, estimate.sd)
-    return f"{mean} (sd {shown}, n = {estimate.n})"
+    sd = f"{100 * estimate.sd:.2f}" if METRICS[metric].is_share else quantity(metric, estimate.sd)
+    return f"{mean} (sd {sd}, n = {estimate.n})"
 
 
 def plural(count: int, noun: str) -> str:
@@ -90,9 +87,8 @@ def listed(words: Iterable[object]) -> str:
 
 
 def label(metric: str) -> str:
-    """A metric's name for people: its label up to the first bracket."""
-    known = METRICS.get(metric)
-    return known.label.split(" (")[0] if known else metric.replace("_", " ")
+    """A metric's name for people."""
+    return METRICS[metric].label
 
 
 def at(rule: str) -> str:
@@ -114,5 +110,5 @@ def compared(contrast: Contrast) -> str:
         return "not known, for no replicate has both sides"
     if contrast.interval is None:
         return f"{difference(contrast.metric, contrast.mean)} in one replicate, without an interval"
-    told = effect(contrast.metric, contrast.mean, contrast.interval)
-    return f"{told}, n = {contrast.n}{'' if contrast.separated else ': no clear difference'}"
+    text = effect(contrast.metric, contrast.mean, contrast.interval)
+    return f"{text}, n = {contrast.n}{'' if contrast.separated else ': no clear difference'}"

@@ -8,20 +8,24 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from paribus.cli.speech import number, plural, talk
-from paribus.execution.progress import CohortDone, CohortStarted, EpochDone, Event
+from paribus.cli.columns import MAX_ARMS_LENGTH, shortened
+from paribus.cli.formatting import format_number, format_share, plural
+from paribus.cli.output import print_message
+from paribus.cli.study_progress import StudyProgress
+from paribus.execution.events import CohortDone, CohortStarted, EpochDone, Event
 from paribus.units import count, duration
 
-QUIET_S = 10.0
-"""Between two lines about the same cohort at least so much time passes."""
+LINE_EVERY_S = 10.0
+"""Seconds between two lines about epochs."""
 
 
 class LineDisplay:
-    """A listener that says when a cohort begins and ends, and at most every few seconds where it is."""
+    """A listener that prints when a cohort begins and ends, and its progress at most every few seconds."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, study: StudyProgress, clock: Callable[[], float] = time.monotonic) -> None:
+        self._study = study
         self._clock = clock
-        self._said_at = clock()
+        self._printed_at = clock()
         self._cohorts: dict[int, CohortStarted] = {}
 
     def __enter__(self) -> Self:
@@ -30,49 +34,50 @@ class LineDisplay:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Nothing to clear away."""
+        """Nothing to close."""
 
     def __call__(self, event: Event) -> None:
-        now = self._clock()
-        if isinstance(event, EpochDone) and now - self._said_at < QUIET_S:
-            return
-        self._said_at = now
+        self._study.update(event)
         if isinstance(event, CohortStarted):
             self._cohorts[event.index] = event
-        talk(self._line(event))
+        now = self._clock()
+        if isinstance(event, EpochDone) and now - self._printed_at < LINE_EVERY_S:
+            return
+        self._printed_at = now
+        print_message(self._line(event))
+        if isinstance(event, CohortDone):
+            print_message(str(self._study))
 
     def _line(self, event: Event) -> str:
-        started = self._cohorts.get(event.index)
-        of = f"cohort {event.index + 1}/{started.total}" if started else f"cohort {event.index + 1}"
+        started = self._cohorts[event.index]
+        cohort = f"cohort {event.index + 1}/{started.total}"
         if isinstance(event, CohortStarted):
-            return f"{of}: {describe(event)}"
+            return f"{cohort}: {describe(event)}"
         if isinstance(event, CohortDone):
             failed = f", {event.diverged} diverged" if event.diverged else ""
-            return f"{of}: {plural(event.runs, 'run')} done in {duration(event.wall_s)}{failed}"
-        epochs = f"/{started.epochs}" if started else ""
+            return f"{cohort}: {plural(event.runs, 'run')} done in {duration(event.wall_s)}{failed}"
         speed = f"{count(event.model_epochs_per_s)} model-epochs/s, {time_left(event)} left"
-        return f"{of}: epoch {event.epoch}{epochs}, {losses(event)}, {speed}"
+        return f"{cohort}: epoch {event.epoch}/{started.epochs}, {losses(event)}, {speed}"
 
 
 def describe(event: CohortStarted) -> str:
-    """What a cohort is: its runs, arms, size and length."""
-    arms = ", ".join(dict.fromkeys(event.arms))
-    arms = arms if len(arms) <= 60 else f"{arms[:57]}..."
-    resumed = f", goes on after epoch {event.first_epoch}" if event.first_epoch else ""
+    """A cohort in words: its runs, arms, size and length."""
+    arms = shortened(", ".join(dict.fromkeys(event.arms)), MAX_ARMS_LENGTH)
+    resumed = f", resumes after epoch {event.first_epoch}" if event.first_epoch else ""
     size = f"{count(event.parameters)} parameters in all, {plural(event.epochs, 'epoch')}"
     return f"{plural(event.runs, 'run')} ({arms}), {size}{resumed}"
 
 
 def losses(event: EpochDone) -> str:
-    """The losses of an epoch, those that were measured."""
-    parts = [f"train loss {number(event.train_loss, 4)}"]
+    """The measured losses of an epoch."""
+    parts = [f"train loss {format_number(event.train_loss, 4)}"]
     if math.isfinite(event.val_loss):
-        parts.append(f"val loss {number(event.val_loss, 4)}")
+        parts.append(f"val loss {format_number(event.val_loss, 4)}")
     if math.isfinite(event.val_accuracy):
-        parts.append(f"val accuracy {event.val_accuracy:.1%}")
+        parts.append(f"val accuracy {format_share(event.val_accuracy)}")
     return ", ".join(parts)
 
 
 def time_left(event: EpochDone) -> str:
-    """How long a cohort still takes, or that nobody knows."""
+    """The time that a cohort still takes, if it is known."""
     return duration(event.remaining_s) if math.isfinite(event.remaining_s) else "unknown time"

@@ -1,26 +1,43 @@
-"""Progress on a terminal: one row a cohort, redrawn a few times a second."""
+"""Progress on a terminal: a line for the study and a row for each cohort, redrawn a few times a second.
+
+A table that is squeezed cannot be read. So the columns for the terminal's width are chosen here, and each is as wide as
+its heading and its cells: first the arms are shortened, then columns are left out, those that matter least first.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import IO, Self, cast
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from paribus.cli.lines import time_left
-from paribus.cli.speech import number
-from paribus.execution.progress import CohortDone, CohortStarted, EpochDone, Event
+from paribus.cli.columns import GAP, shortened
+from paribus.cli.formatting import format_number, format_share
+from paribus.cli.output import escape_controls
+from paribus.cli.study_progress import StudyProgress
+from paribus.cli.terminal import MESSAGES
+from paribus.execution.events import CohortDone, CohortStarted, EpochDone, Event
 from paribus.units import count, duration
 
 REDRAWS_PER_S = 4
-SHOWN_COHORTS = 12
-"""Older cohorts scroll out of a table that must fit the terminal."""
+MAX_COHORTS = 12
+"""Rows of the table. Of more cohorts those in training and the latest of the others are shown."""
+WIDE = 110
+"""Characters from which on a terminal gets every column."""
+BAR_WIDTHS = (16, 8)
+"""Of the progress bar, in wide and in narrow terminals."""
+MIN_ARMS_WIDTH = 8
+_DETAILS = ("runs", "train loss", "model-epochs/s")
+"""Columns for wide terminals only."""
+_DROPPED_FIRST = ("bar", "cohort", "val acc", "train loss", "val loss", "time left")
+"""Columns that are left out after the arms, in this order, until the others fit."""
 
 
 @dataclass
@@ -30,14 +47,25 @@ class _Cohort:
     done: CohortDone | None = None
 
 
+@dataclass(frozen=True)
+class _Column:
+    """`heading` names it in code; a bar's cells are drawn, and its heading is not."""
+
+    heading: str
+    cells: Sequence[str]
+    width: int
+
+
 class LiveDisplay:
     """A listener that keeps the latest event of every cohort; a thread of rich's draws them."""
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, study: StudyProgress, console: Console | None = None) -> None:
+        self._study = study
         self._cohorts: dict[int, _Cohort] = {}
+        self._console = console or Console(file=cast("IO[str]", MESSAGES))
         self._live = Live(
-            console=console or Console(stderr=True),
-            get_renderable=self._table,
+            console=self._console,
+            get_renderable=self._drawn,
             refresh_per_second=REDRAWS_PER_S,
             redirect_stdout=False,
             redirect_stderr=False,
@@ -54,6 +82,7 @@ class LiveDisplay:
             self._live.stop()
 
     def __call__(self, event: Event) -> None:
+        self._study.update(event)
         if isinstance(event, CohortStarted):
             self._cohorts[event.index] = _Cohort(event)
         elif isinstance(event, EpochDone):
@@ -64,36 +93,100 @@ class LiveDisplay:
             self._running = True
             self._live.start()
 
-    def _table(self) -> RenderableType:
-        table = Table(box=None, padding=(0, 1), expand=False)
-        for heading in ("cohort", "runs", "epoch", "", "train loss", "val loss", "val acc", "model-epochs/s", "left"):
-            table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
-        table.add_column("arms", overflow="ellipsis", no_wrap=True)
-        for cohort in list(self._cohorts.values())[-SHOWN_COHORTS:]:
-            table.add_row(*_cells(cohort))
-        return table
+    def _drawn(self) -> RenderableType:
+        width, height = self._console.size
+        line = Text(shortened(str(self._study), width), no_wrap=True)
+        return Group(line, _table(self._shown(max(1, min(MAX_COHORTS, height - 3))), width))
+
+    def _shown(self, limit: int) -> list[_Cohort]:
+        cohorts = list(self._cohorts.values())  # the thread that trains may add one meanwhile
+        latest = sorted(cohorts, key=lambda cohort: (cohort.done is None, cohort.started.index))[-limit:]
+        return sorted(latest, key=lambda cohort: cohort.started.index)
 
 
-def _cells(cohort: _Cohort) -> list[RenderableType]:
-    start, now = cohort.started, cohort.latest
-    epoch = now.epoch if now else start.first_epoch
-    accuracy = f"{now.val_accuracy:.1%}" if now and math.isfinite(now.val_accuracy) else "-"
+def _table(cohorts: Sequence[_Cohort], width: int) -> Table:
+    columns = _fitted(_columns(cohorts, wide=width >= WIDE), width)
+    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, expand=False)
+    for column in columns:
+        table.add_column(
+            Text("" if column.heading == "bar" else column.heading),
+            justify="left" if column.heading in ("bar", "arms") else "right",
+            width=column.width,
+            no_wrap=True,
+        )
+    for place, cohort in enumerate(cohorts):
+        table.add_row(
+            *(
+                _bar(cohort, column.width)
+                if column.heading == "bar"
+                else Text(shortened(column.cells[place], column.width))
+                for column in columns
+            )
+        )
+    return table
+
+
+def _fitted(columns: list[_Column], width: int) -> list[_Column]:
+    """The columns that fit `width`, in their order; arms take the space that the others leave."""
+
+    def used(chosen: Sequence[_Column]) -> int:
+        return sum(column.width for column in chosen) + GAP * (len(chosen) - 1)
+
+    *others, arms = columns
+    space = width - used(others) - GAP
+    if space >= MIN_ARMS_WIDTH:
+        return [*others, _Column(arms.heading, arms.cells, min(arms.width, space))]
+    for dropped in _DROPPED_FIRST:
+        if used(others) <= width:
+            break
+        others = [column for column in others if column.heading != dropped]
+    return others
+
+
+def _columns(cohorts: Sequence[_Cohort], *, wide: bool) -> list[_Column]:
+    """All columns for a wide terminal, or the main ones: the arms come last, and nothing is shortened yet."""
+    latest = [cohort.latest for cohort in cohorts]
+    cells = {
+        "cohort": [f"{cohort.started.index + 1}/{cohort.started.total}" for cohort in cohorts],
+        "runs": [str(cohort.latest.runs if cohort.latest else cohort.started.runs) for cohort in cohorts],
+        "epoch": [f"{_epoch(cohort)}/{cohort.started.epochs}" for cohort in cohorts],
+        "bar": [""] * len(cohorts),
+        "train loss": [format_number(event.train_loss if event else None, 4) for event in latest],
+        "val loss": [format_number(event.val_loss if event else None, 4) for event in latest],
+        "val acc": [format_share(event.val_accuracy if event else None) for event in latest],
+        "model-epochs/s": [count(event.model_epochs_per_s) if event else "-" for event in latest],
+        "time left": [_time_left(cohort, wide=wide) for cohort in cohorts],
+        "arms": [escape_controls(", ".join(dict.fromkeys(cohort.started.arms))) for cohort in cohorts],
+    }
+    hidden: set[str] = set() if wide else {*_DETAILS}
+    if not any(event and math.isfinite(event.val_accuracy) for event in latest):
+        hidden |= {"val acc"}
+    if not any(event and math.isfinite(event.val_loss) for event in latest):
+        hidden = (hidden | {"val loss"}) - {"train loss"}
+    bar = BAR_WIDTHS[0] if wide else BAR_WIDTHS[1]
     return [
-        f"{start.index + 1}/{start.total}",
-        str(now.runs if now else start.runs),
-        f"{epoch}/{start.epochs}",
-        ProgressBar(total=start.epochs, completed=start.epochs if cohort.done else epoch, width=16),
-        number(now.train_loss if now else None, 4),
-        number(now.val_loss if now else None, 4),
-        accuracy,
-        count(now.model_epochs_per_s) if now else "-",
-        _left(cohort),
-        Text(", ".join(dict.fromkeys(start.arms))),
+        _Column(heading, column, bar if heading == "bar" else max(map(len, [heading, *column])))
+        for heading, column in cells.items()
+        if heading not in hidden
     ]
 
 
-def _left(cohort: _Cohort) -> str:
+def _bar(cohort: _Cohort, width: int) -> ProgressBar:
+    """Full where the cohort is done, also if all its runs stopped early."""
+    total = cohort.started.epochs
+    return ProgressBar(total=total, completed=total if cohort.done else _epoch(cohort), width=width)
+
+
+def _epoch(cohort: _Cohort) -> int:
+    return cohort.latest.epoch if cohort.latest else cohort.started.first_epoch
+
+
+def _time_left(cohort: _Cohort, *, wide: bool) -> str:
     if cohort.done:
-        failed = f", {cohort.done.diverged} diverged" if cohort.done.diverged else ""
-        return f"done in {duration(cohort.done.wall_s)}{failed}"
-    return time_left(cohort.latest) if cohort.latest else "-"
+        failed = f"{cohort.done.diverged} diverged" if cohort.done.diverged else ""
+        if wide:
+            return f"done in {duration(cohort.done.wall_s)}{', ' if failed else ''}{failed}"
+        return failed or "done"
+    if cohort.latest is None:
+        return "-"
+    return duration(cohort.latest.remaining_s) if math.isfinite(cohort.latest.remaining_s) else "unknown"

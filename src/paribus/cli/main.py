@@ -1,38 +1,36 @@
-"""`paribus VERB ...`: reads the command line, calls the verb, and turns what goes wrong into one line.
+"""`paribus COMMAND ...`: reads the command line, calls the command, and reports errors in one line.
 
-Nothing heavy is imported here: each verb imports what it needs when it is called.
+Nothing heavy is imported here: each command imports what it needs when it is called.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import signal
 import sys
 import traceback
-import warnings
 from collections.abc import Sequence
-from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn
 
 from paribus import __version__
-from paribus.cli import new, plan, report, run, status, studies, table, verify, view, weigh
-from paribus.cli.speech import talk
+from paribus.cli import evaluate, new, plan, report, run, status, studies, table, verify, view
+from paribus.cli.arguments import default_workspace, parse_path
+from paribus.cli.output import print_log, print_message
+from paribus.cli.process import hide_warnings, ignore_signals, interrupt_on_signals, report_errors_in_one_line
+from paribus.cli.terminal import discard_if_broken, prepare_streams
 from paribus.errors import Exit, UserError, printable
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
 
-_VERBS = (new, plan, run, status, report, view, table, weigh, verify, studies)
-_CODES = "exit codes: 0 done, 1 failure, 2 user mistake, 3 finished with failed runs, 130 interrupted"
+_COMMANDS = (new, plan, run, status, report, view, table, evaluate, verify, studies)
+_CODES = "exit codes: 0 done, 1 failure, 2 mistake in the command or the study, 3 some runs diverged, 130 interrupted"
 
 
 class _Parser(argparse.ArgumentParser):
-    """An argument parser that complains in one line, as the rest of paribus does."""
+    """An argument parser that reports errors in one line, as the rest of paribus does."""
 
     def error(self, message: str) -> NoReturn:
-        talk(printable(f"command line: {message}; see `{self.prog} --help`"))
+        print_message(printable(f"command line: {message}; see `{self.prog} --help`"))
         raise SystemExit(Exit.USER_MISTAKE)
 
     def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
@@ -41,7 +39,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parser() -> argparse.ArgumentParser:
-    """The whole command line. `--workspace` and `--debug` may stand before the verb or after it."""
+    """The whole command line. `--workspace` and `--debug` may come before or after the command."""
     top = _Parser(
         prog="paribus",
         description="Controlled training studies of small neural networks, all else equal.",
@@ -50,85 +48,83 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"paribus {__version__}")
     _add_global_options(top, default=None)
-    verbs = top.add_subparsers(title="verbs", metavar="VERB", required=True, parser_class=_Parser)
-    for verb in _VERBS:
-        name = verb.__name__.rpartition(".")[2]
-        about = (verb.__doc__ or "").partition(": ")[2].strip()
-        own = verbs.add_parser(
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_Parser)
+    for command in _COMMANDS:
+        name = command.__name__.rpartition(".")[2]
+        about = (command.__doc__ or "").partition(": ")[2].strip()
+        own = commands.add_parser(
             name, help=about.partition("\n")[0].rstrip("."), description=about, epilog=_CODES, allow_abbrev=False
         )
-        verb.add_arguments(own)
+        command.add_arguments(own)
         _add_global_options(own, default=argparse.SUPPRESS)
-        own.set_defaults(verb=verb.call)
+        own.set_defaults(execute=command.execute)
     return top
 
 
 def _add_global_options(to: argparse.ArgumentParser, default: str | None) -> None:
-    group = to.add_argument_group("everywhere")
+    group = to.add_argument_group("global options")
     group.add_argument(
         "--workspace",
         metavar="FOLDER",
         default=default,
-        help="where results are kept (default: $PARIBUS_WORKSPACE, else ./paribus-workspace)",
+        help="where results are kept (default: $PARIBUS_WORKSPACE, else paribus-workspace in this folder)",
     )
     group.add_argument(
-        "--debug", action="store_true", default=default or False, help="show a traceback when something goes wrong"
+        "--debug", action="store_true", default=default or False, help="show warnings, and a traceback for an error"
     )
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code. Errors that are defects of paribus pass through."""
-    debug = False
+def run_command(argv: Sequence[str]) -> int:
+    """Run one command and return its exit code. Only errors that are defects of paribus pass through."""
+    debug = "--debug" in argv
+    print_log()
     try:
         arguments = parser().parse_args(argv)
-        debug = arguments.debug
-        arguments.workspace = _workspace(arguments.workspace)
-        code: Exit = arguments.verb(arguments)
+        given = arguments.workspace
+        arguments.workspace = default_workspace() if given is None else parse_path(given, "--workspace")
+        code: Exit = arguments.execute(arguments)
         sys.stdout.flush()
+    except SystemExit as end:  # of argparse: help, version, or a mistake that has been reported
+        return int(end.code or 0)
     except UserError as error:
         if debug:
             traceback.print_exc()
-        talk(str(error))
+        print_message(str(error))
         return error.exit_code
-    except BrokenPipeError:  # whoever read our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader of our output has ended
+        discard_if_broken(sys.stdout)
         return Exit.FAILURE
-    except OSError as error:
+    except (OSError, MemoryError) as error:
         if debug:
             traceback.print_exc()
-        place = f"{error.filename}: " if error.filename else ""
-        talk(printable(f"{place}the system refused: {error.strerror or error}"))
+        print_message(printable(_system_error(error)))
+        discard_if_broken(sys.stdout)
         return Exit.FAILURE
     except KeyboardInterrupt:
-        talk("interrupted; the same command goes on where this one stopped")
+        print_message("interrupted; run the same command again to resume")
         return Exit.INTERRUPTED
     return code
 
 
-def _workspace(given: str | None) -> Path:
-    folder = os.environ.get("PARIBUS_WORKSPACE") or "paribus-workspace" if given is None else given
-    if not folder:
-        raise UserError("must name a folder", given="", place="--workspace", remedy="name one, or leave the option out")
-    return Path(folder)
+def _system_error(error: OSError | MemoryError) -> str:
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}the system reports: {error.strerror or error}"
+    detail = f" ({error})" if str(error) else ""
+    return f"not enough memory{detail}; close other programs, or use less data or fewer runs"
 
 
-def entry() -> NoReturn:
-    """What the `paribus` command starts: `main`, and one line even for what nobody foresaw."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    signal.signal(signal.SIGTERM, _interrupt)
+def main() -> int:
+    """The `paribus` command, and `python -m paribus`: set up the process, run the command, return its exit code."""
+    prepare_streams()
+    interrupt_on_signals()
     if "--debug" not in sys.argv:
-        sys.excepthook = _one_line
+        report_errors_in_one_line()
         if not sys.warnoptions:
-            warnings.simplefilter("ignore")  # they speak to programmers
-    sys.exit(main())
-
-
-def _interrupt(_number: int, _frame: object) -> NoReturn:
-    """A polite request to end is an interruption, too: what was trained so far is saved first."""
-    raise KeyboardInterrupt
-
-
-def _one_line(kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
-    talk(printable(f"{kind.__name__}: {error}; this is a defect of paribus: run again with --debug and report it"))
+            hide_warnings()
+    try:
+        return run_command(sys.argv[1:])
+    except KeyboardInterrupt:  # a signal after the one that is being reported
+        return Exit.INTERRUPTED
+    finally:
+        ignore_signals()

@@ -1,11 +1,12 @@
-"""paribus new: copy a built-in study into a file, to change and run as your own."""
+"""paribus new: copy a built-in study into a file, for you to change and run."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from paribus.cli.speech import talk, tell
+from paribus.cli.arguments import parse_path
+from paribus.cli.output import print_line, print_message
 from paribus.errors import Exit, Shown, UserError
 
 
@@ -15,15 +16,15 @@ def add_arguments(to: argparse.ArgumentParser) -> None:
     to.add_argument("--to", metavar="FILE", help="the file to write (default: ./STUDY.toml); never overwritten")
 
 
-def call(arguments: argparse.Namespace) -> Exit:
+def execute(arguments: argparse.Namespace) -> Exit:
     """Write the copy and print its path."""
     from paribus.spec import builtin
 
     text = builtin.text(arguments.study)
-    target = Path(f"{arguments.study}.toml" if arguments.to is None else arguments.to)
+    target = Path(f"{arguments.study}.toml") if arguments.to is None else parse_path(arguments.to, "--to")
     _write(target, text)
-    tell(str(target))
-    talk(f"change it, then see what it would do: paribus plan {target}")
+    print_line(str(target))
+    print_message(f"edit it, then see what it would do: paribus plan {target}")
     return Exit.DONE
 
 

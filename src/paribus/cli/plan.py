@@ -1,6 +1,6 @@
-"""paribus plan: show what running a study would do, before anything runs.
+"""paribus plan: show what running a study would do.
 
-Runs, cohorts, parameters, operations, expected time, and what is recorded already. Nothing is written.
+Shows runs, cohorts, parameters, operations, the expected time, and how much is recorded already. Nothing is written.
 """
 
 from __future__ import annotations
@@ -8,14 +8,18 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from paribus.cli.naming import add_changes, add_device, changes_of, open_to_read, study_to_run
-from paribus.cli.speech import plural, relay_log, talk, tell, tell_columns, tell_json
+from paribus.cli.arguments import add_change_options, add_device_option, load_study, open_workspace, parse_changes
+from paribus.cli.columns import MAX_ARMS_LENGTH, shortened
+from paribus.cli.formatting import format_expected, plural
+from paribus.cli.output import print_columns, print_json, print_line, print_message, print_paragraph
+from paribus.cli.reuse import note_unused_runs
 from paribus.errors import Exit
-from paribus.units import count, duration, size
+from paribus.units import count, size
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from paribus.execution.runner import PreparedStudy
     from paribus.spec.study import Study
     from paribus.training.plan import CohortPlan, Plan
 
@@ -23,63 +27,79 @@ if TYPE_CHECKING:
 def add_arguments(to: argparse.ArgumentParser) -> None:
     """`paribus plan STUDY [--set KEY=VALUE]... [--replicates N] [--device NAME] [--json]`."""
     to.add_argument("study", metavar="STUDY", help="a built-in study or the path of a study file")
-    add_changes(to)
-    add_device(to)
+    add_change_options(to)
+    add_device_option(to)
     to.add_argument("--json", action="store_true", help="print a JSON object for programs")
 
 
-def call(arguments: argparse.Namespace) -> Exit:
+def execute(arguments: argparse.Namespace) -> Exit:
     """Print the plan."""
-    relay_log()
-    changes = changes_of(arguments)
-    study = study_to_run(arguments.study, changes)
-    note_idle_changes(arguments.study, study, changes)
-    plan = _planned(study, arguments.workspace, arguments.device)
+    from paribus.execution.runner import prepare
+
+    changes = parse_changes(arguments)
+    study = load_study(arguments.study, changes)
+    print_notes(arguments.study, study, changes)
+    prepared = prepare(study, device=arguments.device)
+    plan, note = _planned(prepared, arguments.workspace)
+    if note:
+        print_message(note)
     if arguments.json:
-        tell_json(_as_json(study, plan))
+        print_json(_as_json(prepared.id, plan))
     else:
-        _tell(study, plan)
+        _print(plan)
     return Exit.DONE
 
 
-def note_idle_changes(name: str, study: Study, changes: dict[str, str]) -> None:
-    """Say so where `--set` changes nothing: an arm's own keys stand above the study's."""
-    if changes and study_to_run(name, {}).id == study.id:
+def print_notes(name: str, study: Study, changes: dict[str, str]) -> None:
+    """Say what the study surely does not mean, and whether `--set` changes nothing: an arm's own keys override the
+    study's."""
+    from paribus.spec.notices import notices
+
+    for notice in notices(study):
+        print_message(f"note: {notice}")
+    if changes and load_study(name, {}).digest == study.digest:
         keys = ", ".join(changes)
-        talk(f"note: {keys} changes nothing: the study says so already, or its arms say otherwise (arms.NAME.KEY)")
+        print_message(
+            f"note: {keys} changes nothing: the study says so already, or its arms say otherwise (arms.NAME.KEY)"
+        )
 
 
-def _planned(study: Study, workspace: Path, device: str) -> Plan:
-    """The plan over what the workspace holds, if there is one: planning makes none."""
+def _planned(prepared: PreparedStudy, workspace: Path) -> tuple[Plan, str | None]:
+    """The plan with what the workspace holds, and a note on recorded runs that it does not reuse.
+
+    Planning makes no workspace.
+    """
     from paribus.execution.runner import plan_in
-    from paribus.training.plan import plan_study
+    from paribus.training.plan import plan_cohorts
 
     if not workspace.exists():
-        return plan_study(study, {}, device=device)
-    with open_to_read(workspace) as known:
-        return plan_in(study, known, device=device)
+        return plan_cohorts(prepared.study, prepared.runs, {}, prepared.device), None
+    with open_workspace(workspace) as known:
+        plan = plan_in(prepared, known)
+        return plan, note_unused_runs(known, prepared.study.name, plan.runs)
 
 
-def _tell(study: Study, plan: Plan) -> None:
-    arms, replicates = plural(len(study.arms), "arm"), plural(study.replicates, "replicate")
-    tell(f"{study.name}: {study.title}")
-    tell(f"{arms} x {replicates} = {plural(len(plan.runs), 'run')}, {_recorded(plan)} recorded already")
+def _print(plan: Plan) -> None:
+    study = plan.study
+    arms, replicates = plural(len(study.arms), "arm"), plural(study.replicates.count, "replicate")
+    print_paragraph(study.name if study.title == study.name else f"{study.name}: {study.title}")
+    print_line(f"{arms} x {replicates} = {plural(len(plan.runs), 'run')}, {_recorded(plan)} recorded already")
     if not plan.cohorts:
-        tell("nothing to train")
+        print_line("nothing to train")
         return
-    tell()
+    print_line()
     rows = [("cohort", "runs", "epochs", "parameters", "memory", "operations", "expected", "arms")]
     rows += [_row(place, cohort) for place, cohort in enumerate(plan.cohorts, start=1)]
-    tell_columns(rows, right=range(7))
-    tell()
+    print_columns(rows, right=range(7), flexible=(7,))
+    print_line()
     operations = count(sum(cohort.operations for cohort in plan.cohorts))
     early = plan.may_stop_early
     most, why = ("at most ", f"; {plural(early, 'run')} may stop early") if early else ("", "")
-    tell(f"expected in all: {most}{_time(plan.expected_s)} on {_place(plan)}, {operations} operations{why}")
+    expected = format_expected(plan.expected_s)
+    print_paragraph(f"expected in all: {most}{expected} on {_place(plan)}, {operations} operations{why}")
 
 
 def _row(place: int, cohort: CohortPlan) -> tuple[str, ...]:
-    arms = ", ".join(cohort.arms)
     return (
         str(place),
         str(len(cohort.runs)),
@@ -87,8 +107,8 @@ def _row(place: int, cohort: CohortPlan) -> tuple[str, ...]:
         count(cohort.parameters),
         size(cohort.memory_bytes),
         count(cohort.operations),
-        _time(cohort.expected_s),
-        arms if len(arms) <= 60 else f"{arms[:57]}...",
+        format_expected(cohort.expected_s),
+        shortened(", ".join(cohort.arms), MAX_ARMS_LENGTH),
     )
 
 
@@ -96,19 +116,17 @@ def _place(plan: Plan) -> str:
     return plural(plan.device.workers, "core") if plan.device.model == "cpu" else plan.device.model
 
 
-def _time(seconds: float | None) -> str:
-    return "unknown" if seconds is None else duration(seconds)
-
-
 def _recorded(plan: Plan) -> int:
-    return len(plan.runs) - len(plan.left())
+    return len(plan.runs) - len(plan.unfinished)
 
 
-def _as_json(study: Study, plan: Plan) -> dict[str, Any]:
+def _as_json(study_id: str, plan: Plan) -> dict[str, Any]:
+    from paribus.spec.network import parameter_count
+
     return {
-        "study": study.name,
-        "id": study.id,
-        "replicates": study.replicates,
+        "study": plan.study.name,
+        "id": study_id,
+        "replicates": plan.study.replicates.count,
         "recorded": _recorded(plan),
         "device": plan.device.model,
         "workers": plan.device.workers,
@@ -116,19 +134,18 @@ def _as_json(study: Study, plan: Plan) -> dict[str, Any]:
         "may_stop_early": plan.may_stop_early,
         "runs": [
             {
-                "run": run.run_id,
-                "arms": run.arms,
-                "replicate": run.replicate,
+                "run": run.id,
+                "members": [{"arm": arm, "replicate": replicate} for arm, replicate in run.members],
                 "state": run.state,
                 "epochs_left": run.epochs_left,
-                "parameters": parameters,
+                "parameters": parameter_count(run.widths),
                 "operations": run.operations,
             }
-            for run, parameters in zip(plan.runs, _sizes(plan), strict=True)
+            for run in plan.runs
         ],
         "cohorts": [
             {
-                "runs": [run.run_id for run in cohort.runs],
+                "runs": [run.id for run in cohort.runs],
                 "arms": cohort.arms,
                 "epochs_left": cohort.epochs_left,
                 "model_epochs": cohort.model_epochs,
@@ -140,10 +157,3 @@ def _as_json(study: Study, plan: Plan) -> dict[str, Any]:
             for cohort in plan.cohorts
         ],
     }
-
-
-def _sizes(plan: Plan) -> list[int]:
-    """Parameters of each run."""
-    from paribus.training.networks import parameter_count
-
-    return [parameter_count(run.recipe.network.layers) for run in plan.runs]

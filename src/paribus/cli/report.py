@@ -1,16 +1,22 @@
-"""paribus report: write the report of recorded studies, and print its path.
+"""paribus report: write the report on recorded studies and print its path.
 
-The report is rebuilt from the workspace alone: nothing is trained, and no data set is needed.
+The report is made from the workspace alone: nothing is trained, and no data set is needed.
 """
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+from collections import Counter
+from typing import TYPE_CHECKING
 
-from paribus.cli.naming import all_recorded, open_to_read
-from paribus.cli.speech import tell
+from paribus.cli.arguments import open_workspace, parse_path, recorded_studies
+from paribus.cli.output import print_line, print_message
 from paribus.errors import Exit, Shown, UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from paribus.store.records import StudyRecord
 
 
 def add_arguments(to: argparse.ArgumentParser) -> None:
@@ -19,11 +25,13 @@ def add_arguments(to: argparse.ArgumentParser) -> None:
     to.add_argument("--to", metavar="FOLDER", help="where to write it (default: the workspace's folder `report`)")
 
 
-def call(arguments: argparse.Namespace) -> Exit:
-    """Write the report and print where it lies."""
-    folder = arguments.workspace / "report" if arguments.to is None else Path(arguments.to)
-    with open_to_read(arguments.workspace) as workspace:
-        records = all_recorded(workspace, arguments.studies)
+def execute(arguments: argparse.Namespace) -> Exit:
+    """Write the report and print its path."""
+    folder = arguments.workspace / "report" if arguments.to is None else parse_path(arguments.to, "--to")
+    with open_workspace(arguments.workspace) as workspace:
+        records = recorded_studies(workspace, arguments.studies)
+        if not arguments.studies:
+            _note_older(workspace.studies())
         if not records:
             raise UserError(
                 "must hold a study to report on",
@@ -34,5 +42,13 @@ def call(arguments: argparse.Namespace) -> Exit:
         from paribus.report.page import write_report
 
         path = write_report(workspace, [record.id for record in records], folder)
-    tell(str(path))
+    print_line(str(path))
     return Exit.DONE
+
+
+def _note_older(records: Sequence[StudyRecord]) -> None:
+    """Say so where several studies have one name, of which only the latest is reported."""
+    for name, number in Counter(record.name for record in records).items():
+        if number > 1:
+            others = "name the others by their ids (see `paribus status`)"
+            print_message(f"note: the latest of {number} studies named {name} is reported; {others}")

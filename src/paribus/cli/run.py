@@ -1,90 +1,123 @@
-"""paribus run: train what is not recorded yet, and record it.
+"""paribus run: train the runs of a study that are not recorded yet, and record them.
 
-Interrupted or killed, the same command goes on where it was. A study that is recorded already trains nothing.
+After an interruption or a crash, run the same command again to resume. A study that is recorded trains nothing.
 """
 
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from paribus.cli.naming import add_changes, add_device, changes_of, study_to_run
-from paribus.cli.plan import note_idle_changes
-from paribus.cli.speech import plural, relay_log, talk, tell_json
+from paribus.cli.arguments import add_change_options, add_device_option, default_workspace, load_study, parse_changes
+from paribus.cli.formatting import plural
+from paribus.cli.output import print_json, print_message
+from paribus.cli.plan import print_notes
+from paribus.cli.reuse import note_unused_runs
 from paribus.errors import Exit
 from paribus.units import duration
 
 if TYPE_CHECKING:
-    from paribus.execution.runner import Summary
+    from paribus.cli.study_progress import StudyProgress
+    from paribus.execution.runner import PreparedStudy, StudyOutcome
     from paribus.spec.study import Study
+    from paribus.store.workspace import Workspace
 
 
 def add_arguments(to: argparse.ArgumentParser) -> None:
     """`paribus run STUDY... [--set KEY=VALUE]... [--replicates N] [--device NAME] [--json]`."""
     to.add_argument("studies", metavar="STUDY", nargs="+", help="a built-in study or the path of a study file")
-    add_changes(to)
-    add_device(to)
+    add_change_options(to)
+    add_device_option(to)
     to.add_argument("--json", action="store_true", help="print a JSON list of what was done, for programs")
 
 
-def call(arguments: argparse.Namespace) -> Exit:
+def execute(arguments: argparse.Namespace) -> Exit:
     """Check every study first, then train them one after the other."""
-    relay_log()
-    studies = _checked(arguments)
+    studies = _prepared(arguments)
     from paribus.execution.runner import run_study
     from paribus.store.workspace import Workspace
 
     done: list[dict[str, Any]] = []
     diverged = 0
     with Workspace.open(arguments.workspace, create=True, write=True) as workspace:
-        for study in studies:
-            with _display() as listener:
-                summary = run_study(study, workspace, listener, device=arguments.device)
-            _tell(study, summary)
-            done.append({"study": study.name, "id": study.id, **asdict(summary)})
-            diverged += summary.diverged
+        for prepared in studies:
+            study, progress = prepared.study, _progress(prepared, workspace)
+            note = note_unused_runs(workspace, study.name, prepared.runs)
+            if note:
+                print_message(note)
+            if progress.runs_done < len(prepared.runs):
+                print_message(f"{progress}; first a few steps are timed, which can take a minute")
+            with _display(progress) as listener:
+                outcome = run_study(prepared, workspace, listener)
+            _print(study, outcome)
+            done.append({"study": study.name, "id": prepared.id, **asdict(outcome)})
+            diverged += outcome.diverged
     if arguments.json:
-        tell_json(done)
+        print_json(done)
+    names = list(dict.fromkeys(prepared.study.name for prepared in studies))
+    where = [] if arguments.workspace == default_workspace() else ["--workspace", str(arguments.workspace)]
+    print_message(f"next: {shlex.join(['paribus', 'report', *names, *where])}")
     return Exit.FAILED_RUNS if diverged else Exit.DONE
 
 
-def _checked(arguments: argparse.Namespace) -> list[Study]:
-    """The studies of the command line, each valid and with its data's identity known: nothing is written before."""
-    changes = changes_of(arguments)
+def _prepared(arguments: argparse.Namespace) -> list[PreparedStudy]:
+    """The studies of the command line, all checked, data included, before anything is written."""
+    changes = parse_changes(arguments)
     studies: dict[str, Study] = {}
     for name in arguments.studies:
-        study = study_to_run(name, changes)
-        note_idle_changes(name, study, changes)
-        studies[study.id] = study
-    from paribus.training.plan import plan_study
+        study = load_study(name, changes)
+        print_notes(name, study, changes)
+        studies[study.digest] = study
+    from paribus.execution.runner import prepare
 
-    for study in studies.values():
-        plan_study(study, {}, rehearse=False, device=arguments.device)
-    return list(studies.values())
+    return [prepare(study, device=arguments.device) for study in studies.values()]
 
 
-def _display() -> Any:
+def _progress(prepared: PreparedStudy, workspace: Workspace) -> StudyProgress:
+    """The study's progress before it trains: how many of its runs are recorded, and how much work is left."""
+    from paribus.cli.study_progress import StudyProgress
+    from paribus.spec.network import parameter_count
+
+    recorded = work = 0
+    for run in prepared.runs:
+        record = workspace.run(run.id)
+        if record is not None and record.state in ("done", "diverged"):
+            recorded += 1
+        else:
+            epochs_left = run.recipe.training.epochs - (record.epochs_done if record else 0)
+            work += parameter_count(run.widths) * epochs_left
+    return StudyProgress(prepared.study.name, runs=len(prepared.runs), recorded=recorded, work=work)
+
+
+def _display(progress: StudyProgress) -> Any:
     if sys.stderr.isatty():
         from paribus.cli.live import LiveDisplay
 
-        return LiveDisplay()
+        return LiveDisplay(progress)
     from paribus.cli.lines import LineDisplay
 
-    return LineDisplay()
+    return LineDisplay(progress)
 
 
-def _tell(study: Study, summary: Summary) -> None:
-    recorded = f"{plural(summary.reused, 'run')} {'is' if summary.reused == 1 else 'are'} recorded"
-    if not summary.trained:
-        talk(f"{study.name}: nothing to train: {recorded}")
+def _print(study: Study, outcome: StudyOutcome) -> None:
+    recorded = f"{plural(outcome.reused, 'run')} {'is' if outcome.reused == 1 else 'are'} recorded"
+    if not outcome.trained:
+        print_message(f"{study.name}: nothing to train: {recorded}")
     else:
-        parts = [f"trained {plural(summary.trained, 'run')} in {duration(summary.wall_s)}"]
-        if summary.resumed:
-            parts.append(f"{summary.resumed} of them resumed")
-        if summary.reused:
+        parts = [f"trained {plural(outcome.trained, 'run')} in {duration(outcome.wall_s)}"]
+        if outcome.resumed:
+            parts.append(f"{outcome.resumed} of them resumed")
+        if outcome.reused:
             parts.append(f"{recorded} already")
-        talk(f"{study.name}: {', '.join(parts)}")
-    if summary.diverged:
-        talk(f"{study.name}: {plural(summary.diverged, 'run')} diverged (see `paribus status {study.name}`)")
+        print_message(f"{study.name}: {', '.join(parts)}")
+    if outcome.diverged:
+        print_message(f"{study.name}: {plural(outcome.diverged, 'run')} diverged (see `paribus status {study.name}`)")
+    if outcome.measured:
+        print_message(f"{study.name}: measured what {plural(outcome.measured, 'recorded run')} lacked")
+    for name, runs in outcome.not_kept.items():
+        print_message(
+            f"{study.name}: note: {plural(runs, 'recorded run')} trained without {name}, which only training can give"
+        )

@@ -1,6 +1,6 @@
-"""paribus status: show what the workspace holds, and how far it has come.
+"""paribus status: show what the workspace holds, and how far training has come.
 
-Without STUDY one line a study; with STUDY one line a run.
+Prints one line for each study, or with STUDY one line for each of its runs. Times are local.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ import argparse
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from paribus.cli.naming import open_to_read, recorded
-from paribus.cli.speech import talk, tell_columns, tell_json
+from paribus.cli.arguments import open_workspace, recorded_study
+from paribus.cli.formatting import local_time
+from paribus.cli.output import print_columns, print_json, print_message
 from paribus.errors import Exit
 
 if TYPE_CHECKING:
@@ -19,51 +20,59 @@ if TYPE_CHECKING:
     from paribus.store.records import StudyRecord
     from paribus.store.workspace import Workspace
 
-_STATES = ("done", "running", "planned", "diverged")
+ID_DIGITS = 12
+"""Digits of an id that are printed; they name a study wherever a command asks for STUDY."""
+_STATES = ("done", "running", "paused", "planned", "diverged")
 
 
 def add_arguments(to: argparse.ArgumentParser) -> None:
     """`paribus status [STUDY] [--json]`."""
-    to.add_argument("study", metavar="STUDY", nargs="?", help="a study of the workspace, to see its runs")
+    to.add_argument("study", metavar="STUDY", nargs="?", help="a study of the workspace, to show its runs")
     to.add_argument("--json", action="store_true", help="print JSON for programs")
 
 
-def call(arguments: argparse.Namespace) -> Exit:
+def execute(arguments: argparse.Namespace) -> Exit:
     """Print the state of all studies, or of the runs of one."""
-    with open_to_read(arguments.workspace) as workspace:
+    with open_workspace(arguments.workspace) as workspace:
         if arguments.study is not None:
-            runs = _runs(workspace, recorded(workspace, arguments.study))
+            runs = _runs(workspace, recorded_study(workspace, arguments.study))
         else:
             studies = [_study(workspace, record) for record in workspace.studies()]
-            _tell_studies(studies, as_json=arguments.json)
+            _print_studies(studies, as_json=arguments.json)
             return Exit.DONE
     if arguments.json:
-        tell_json(runs)
+        print_json(runs)
     else:
         rows = [("arm", "replicate", "state", "epochs", "run", "findings")]
         rows += [
-            (r["arm"], str(r["replicate"]), r["state"], f"{r['epochs_done']}/{r['epochs']}", r["run"][:12],
+            (r["arm"], str(r["replicate"]), r["state"], f"{r['epochs_done']}/{r['epochs']}", r["run"][:ID_DIGITS],
              _counted(r["findings"]))
             for r in runs
         ]  # fmt: skip
-        tell_columns(rows, right=(1, 3))
+        print_columns(rows, right=(1, 3), flexible=(0, 5))
     return Exit.DONE
 
 
-def _tell_studies(studies: list[dict[str, Any]], *, as_json: bool) -> None:
+def _print_studies(studies: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
-        tell_json(studies)
+        print_json(studies)
         return
     if not studies:
-        talk("no study is recorded yet: start one with `paribus run selection`")
+        print_message("no study is recorded yet: start one with `paribus run selection`")
         return
-    rows = [("study", "id", "runs", *_STATES, "epochs", "findings", "registered")]
+    rows = [("study", "id", "runs", "epochs", "registered", "findings")]
     rows += [
-        (s["study"], s["id"][:12], str(s["runs"]), *(str(s[state]) for state in _STATES),
-         f"{s['epochs_done']}/{s['epochs']}", _counted(s["findings"]), s["registered_at"])
+        (s["study"], s["id"][:ID_DIGITS], _states(s), f"{s['epochs_done']}/{s['epochs']}",
+         local_time(s["registered_at"]), _counted(s["findings"]))
         for s in studies
     ]  # fmt: skip
-    tell_columns(rows, right=range(2, 8))
+    print_columns(rows, flexible=(0, 2, 5))
+
+
+def _states(study: dict[str, Any]) -> str:
+    """`12/12 done`, and what the others are: `9/12 done, 3 running`."""
+    others = [f"{study[state]} {state}" for state in _STATES[1:] if study[state]]
+    return ", ".join([f"{study['done']}/{study['runs']} done", *others])
 
 
 def _study(workspace: Workspace, record: StudyRecord) -> dict[str, Any]:
@@ -82,6 +91,8 @@ def _study(workspace: Workspace, record: StudyRecord) -> dict[str, Any]:
 
 
 def _runs(workspace: Workspace, record: StudyRecord) -> list[dict[str, Any]]:
+    from paribus.analysis.findings import kinds
+
     return [
         {
             "arm": arm,
@@ -90,13 +101,13 @@ def _runs(workspace: Workspace, record: StudyRecord) -> list[dict[str, Any]]:
             "state": run.state,
             "epochs_done": run.epochs_done,
             "epochs": run.recipe["training"]["epochs"],
-            "findings": list(dict.fromkeys(finding.kind for finding in workspace.findings(run.id))),
+            "findings": list(kinds(workspace, run)),
         }
         for arm, replicate, run in workspace.runs_of(record.id)
     ]
 
 
 def _counted(kinds: Sequence[str]) -> str:
-    """`2 collapse, dead-units`: each kind of finding with the number of runs that have it, where more than one."""
+    """`2 collapse, dead-units`: each kind of finding, with the number of runs that have it if that is more than one."""
     counts = Counter(kinds)
     return ", ".join(kind if n == 1 else f"{n} {kind}" for kind, n in counts.items()) or "-"

@@ -6,20 +6,23 @@ import argparse
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
-from paribus.cli.speech import plural, tell_columns, tell_json
+from paribus.cli.formatting import plural
+from paribus.cli.output import print_columns, print_json
 from paribus.errors import Exit
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from paribus.spec.study import Study
+    from paribus.store.records import StudyRecord
 
 
 @dataclass(frozen=True)
 class _Listed:
     name: str
     kind: Literal["built-in", "recorded"]
-    id: str
+    id: str | None
     arms: int
     replicates: int
     title: str
@@ -32,43 +35,54 @@ def add_arguments(to: argparse.ArgumentParser) -> None:
     to.add_argument("--json", action="store_true", help="print a JSON list for programs")
 
 
-def call(arguments: argparse.Namespace) -> Exit:
-    """List the studies, built-in ones first."""
+def execute(arguments: argparse.Namespace) -> Exit:
+    """List the studies, built-in ones first: for people by name, in JSON by identity."""
     from paribus.spec import builtin
     from paribus.spec.study import parse
 
-    listed = [
-        _listed(parse(builtin.text(name), place=f"built-in study {name}"), "built-in", None) for name in builtin.NAMES
-    ]
+    listed = [_listed(parse(builtin.text(name), place=f"built-in study {name}"), None) for name in builtin.NAMES]
     listed += _recorded(arguments.workspace)
     if arguments.json:
-        tell_json([asdict(study) for study in listed])
+        print_json([asdict(study) for study in listed])
         return Exit.DONE
-    rows = [("study", "where", "size", "title")]
-    rows += [(s.name, s.kind, f"{plural(s.arms, 'arm')} x {s.replicates}", s.title) for s in listed]
-    tell_columns(rows)
+    by_name: dict[str, list[_Listed]] = {}
+    for study in listed:
+        by_name.setdefault(study.name, []).append(study)
+    rows = [("study", "where", "size", "title"), *map(_row, by_name.values())]
+    print_columns(rows, flexible=(0, 1, 3))
     return Exit.DONE
+
+
+def _row(namesakes: Sequence[_Listed]) -> tuple[str, ...]:
+    """One row for all studies of a name, a built-in one and those recorded; size and title are those of the last."""
+    last = namesakes[-1]
+    recorded = sum(study.kind == "recorded" for study in namesakes)
+    where = ["built-in"] if namesakes[0].kind == "built-in" else []
+    if recorded:
+        where.append("recorded" if recorded == 1 else f"recorded in {recorded} forms")
+    size = f"{plural(last.arms, 'arm')} x {plural(last.replicates, 'replicate')}"
+    return (last.name, ", ".join(where), size, last.title)
 
 
 def _recorded(path: Path) -> list[_Listed]:
     if not path.exists():
         return []
-    from paribus.cli.naming import open_to_read
+    from paribus.cli.arguments import open_workspace
     from paribus.spec.study import parse
 
-    with open_to_read(path) as workspace:
+    with open_workspace(path) as workspace:
         records = workspace.studies()
-    return [_listed(parse(r.document, place=f"recorded study {r.name}"), "recorded", r.registered_at) for r in records]
+    return [_listed(parse(record.document, place=f"recorded study {record.name}"), record) for record in records]
 
 
-def _listed(study: Study, kind: Literal["built-in", "recorded"], registered_at: str | None) -> _Listed:
+def _listed(study: Study, record: StudyRecord | None) -> _Listed:
     return _Listed(
         name=study.name,
-        kind=kind,
-        id=study.id,
+        kind="recorded" if record else "built-in",
+        id=record.id if record else None,
         arms=len(study.arms),
-        replicates=study.replicates,
+        replicates=study.replicates.count,
         title=study.title,
         question=study.question,
-        registered_at=registered_at,
+        registered_at=record.registered_at if record else None,
     )

@@ -1,16 +1,20 @@
-"""paribus table: print a study's results with their spread and the published figures beside them.
+"""paribus table: print a study's results: mean and standard deviation over replicates, beside published figures.
 
-Every metric of every arm at every selection rule, over replicates. Accuracies are fractions.
+Prints one block for each arm, with a row for each metric and a column for each selection rule. `--json` and `--csv`
+give the value of every replicate, accuracies as fractions.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from paribus.cli.naming import open_to_read, recorded
-from paribus.cli.speech import number, talk, tell, tell_columns, tell_csv, tell_json
+from paribus.cli.arguments import open_workspace, recorded_study
+from paribus.cli.columns import GAP
+from paribus.cli.formatting import format_mean
+from paribus.cli.output import data_width, print_columns, print_csv, print_json, print_line, print_message
 from paribus.errors import Exit
 
 if TYPE_CHECKING:
@@ -26,24 +30,26 @@ def add_arguments(to: argparse.ArgumentParser) -> None:
     to.add_argument("study", metavar="STUDY", help="a study of the workspace")
     form = to.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print a JSON object with `study` and `rows`")
-    form.add_argument("--csv", action="store_true", help="print one line a row, `values` separated by spaces")
+    form.add_argument("--csv", action="store_true", help="print one line for each row, `values` separated by spaces")
 
 
-def call(arguments: argparse.Namespace) -> Exit:
+def execute(arguments: argparse.Namespace) -> Exit:
     """Print the table."""
     from paribus.analysis.results import load
     from paribus.analysis.tables import rows
 
-    with open_to_read(arguments.workspace) as workspace:
-        record = recorded(workspace, arguments.study)
+    with open_workspace(arguments.workspace) as workspace:
+        record = recorded_study(workspace, arguments.study)
         found = rows(load(workspace, record.id))
     if arguments.json:
-        tell_json({"study": record.name, "rows": [_as_json(row) for row in found]})
+        print_json({"study": record.name, "rows": [_as_json(row) for row in found]})
     elif arguments.csv:
-        tell_csv([_FIELDS, *map(_as_line, found)])
+        print_csv([_FIELDS, *map(_as_line, found)])
     else:
-        _tell(found)
-        talk("mean ± standard deviation over replicates (n of them), published figure where there is one")
+        for arm in dict.fromkeys(row.arm for row in found):
+            _print_arm(arm, [row for row in found if row.arm == arm])
+        below = "; published figures below ours" if any(row.published is not None for row in found) else ""
+        print_message(f"mean ± standard deviation over n replicates{below}")
     return Exit.DONE
 
 
@@ -53,22 +59,77 @@ def _as_json(row: Row) -> dict[str, object]:
 
 
 def _as_line(row: Row) -> tuple[object, ...]:
-    values = " ".join("" if value is None else repr(value) for value in row.values)
+    values = " ".join("" if value is None else repr(value + 0.0) for value in row.values)  # -0.0 + 0.0 is 0.0
     return (row.arm, row.rule, row.metric, row.mean, row.sd, row.n, values, row.published)
 
 
-def _tell(found: Sequence[Row]) -> None:
-    """One block an arm: a heading, then its rows."""
-    lines = [("rule", "metric", "mean", "± sd", "n", "published")]
-    arms: list[str] = []
-    for row in found:
-        rule = row.rule or "(the run)"
-        lines.append((rule, row.metric, number(row.mean), number(row.sd, 2), str(row.n), number(row.published)))
-        arms.append(row.arm)
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    padded = [tuple(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
-    for arm in dict.fromkeys(arms):
-        tell(arm)
-        block = [padded[0], *(line for line, owner in zip(padded[1:], arms, strict=True) if owner == arm)]
-        tell_columns(block)
-        tell()
+def _print_arm(arm: str, rows: Sequence[Row]) -> None:
+    """A heading, the numbers of the run as a whole, then one table or several where the rules do not fit one."""
+    replicates = max((row.n for row in rows), default=0)
+    print_line(f"{arm} (n = {replicates})")
+    whole = [f"{row.metric} {_ours(row, replicates)}" for row in rows if not row.rule]
+    if whole:
+        print_line(f"  {', '.join(whole)}")
+    at_rule = {(row.rule, row.metric): row for row in rows if row.rule}
+    columns = [_column(rule, at_rule, replicates) for rule in dict.fromkeys(rule for rule, _ in at_rule)]
+    metrics = ["metric", *_lines(at_rule)]
+    for block in _blocks(metrics, columns):
+        lines = [line for line in zip(metrics, *block, strict=True) if any(line[1:])]
+        print_columns([("  " + line[0], *line[1:]) for line in lines], right=range(1, len(block) + 1))
+    print_line()
+
+
+def _lines(at_rule: dict[tuple[str, str], Row]) -> Iterator[str]:
+    """The heading of each line of an arm's table: each metric, and `published` below those that have such a figure."""
+    for metric in dict.fromkeys(metric for _, metric in at_rule):
+        yield metric
+        if any(row.published is not None for (_, name), row in at_rule.items() if name == metric):
+            yield "  published"
+
+
+def _column(rule: str, at_rule: dict[tuple[str, str], Row], replicates: int) -> list[str]:
+    """A rule's cells, line by line as in `_lines`: empty where a metric is not known at this rule."""
+    cells, metric = [rule], ""
+    for line in _lines(at_rule):
+        metric = metric if line.startswith(" ") else line
+        row = at_rule.get((rule, metric))
+        if row is None:
+            cells.append("")
+        elif line != metric:
+            cells.append(_published(row))
+        else:
+            cells.append(_ours(row, replicates))
+    return cells
+
+
+def _blocks(metrics: Sequence[str], columns: Sequence[list[str]]) -> Iterator[list[list[str]]]:
+    """The columns in groups that fit the terminal beside the metrics, each with at least one."""
+    limit = data_width()
+    first = 2 + max(map(len, metrics))
+    block: list[list[str]] = []
+    used = first
+    for column in columns:
+        width = GAP + max(map(len, column))
+        if block and limit is not None and used + width > limit:
+            yield block
+            block, used = [], first
+        block.append(column)
+        used += width
+    if block:
+        yield block
+
+
+def _ours(row: Row, replicates: int) -> str:
+    """Mean and standard deviation, and the number of replicates where it differs from that of the arm."""
+    from paribus.spec.metrics import METRICS
+
+    if not row.n:
+        return "-"
+    value = format_mean(row.mean, row.sd, share=METRICS[row.metric].is_share)
+    return value if row.n == replicates else f"{value} (n = {row.n})"
+
+
+def _published(row: Row) -> str:
+    from paribus.spec.metrics import METRICS
+
+    return "" if row.published is None else format_mean(row.published, None, share=METRICS[row.metric].is_share)

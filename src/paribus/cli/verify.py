@@ -1,6 +1,6 @@
 """paribus verify: check every hash and every reference of the workspace.
 
-Nothing is changed. Problems are printed one a line, and make the exit code 1.
+Changes nothing. Prints one line for each problem; with problems the exit code is 1.
 """
 
 from __future__ import annotations
@@ -8,7 +8,8 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from paribus.cli.speech import plural, talk, tell, tell_json
+from paribus.cli.formatting import plural
+from paribus.cli.output import print_json, print_line, print_message
 from paribus.errors import Exit
 
 
@@ -17,19 +18,19 @@ def add_arguments(to: argparse.ArgumentParser) -> None:
     to.add_argument("--json", action="store_true", help="print a JSON object with `checked`, `problems` and `notes`")
 
 
-def call(arguments: argparse.Namespace) -> Exit:
+def execute(arguments: argparse.Namespace) -> Exit:
     """Check the workspace and print what is wrong with it."""
     from paribus.store.verify import verify
 
     found = verify(arguments.workspace)
     if arguments.json:
-        tell_json(asdict(found))
+        print_json(asdict(found))
     else:
         for line in found.problems:
-            tell(line)
+            print_line(line)
         for line in found.notes:
-            talk(f"note: {line}")
+            print_message(f"note: {line}")
     checked = ", ".join(f"{number} {kind}" for kind, number in found.checked.items())
-    verdict = plural(len(found.problems), "problem") if found.problems else "all is as it was written"
-    talk(f"checked {checked}: {verdict}")
+    verdict = plural(len(found.problems), "problem") if found.problems else "no problems"
+    print_message(f"checked {checked}: {verdict}")
     return Exit.FAILURE if found.problems else Exit.DONE

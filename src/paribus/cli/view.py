@@ -1,7 +1,8 @@
-"""paribus view: show the report in a browser on this machine, live.
+"""paribus view: serve the report to a browser on this machine, live.
 
-Pages are made from the workspace as it is at that moment, and that of a study which still runs renews itself. The
-viewer listens on this machine's loopback address only, and writes nothing. Ctrl-C ends it, with exit code 0.
+Prints the address to open. Pages show the workspace at the moment of the request, and the page of a study that is still
+training refreshes itself. The server listens on this machine's loopback address only and writes nothing. Ctrl-C ends
+it, with exit code 0.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from paribus.cli.naming import open_to_read, recorded
-from paribus.cli.speech import relay_log, talk, tell
+from paribus.cli.arguments import open_workspace, recorded_study
+from paribus.cli.output import print_line, print_message
 from paribus.errors import Exit, UserError
 
 
@@ -20,23 +21,22 @@ def add_arguments(to: argparse.ArgumentParser) -> None:
     to.add_argument("--port", metavar="N", default="0", help="the port to listen on (default: a free one)")
 
 
-def call(arguments: argparse.Namespace) -> Exit:
-    """Print the address, and serve until interrupted."""
+def execute(arguments: argparse.Namespace) -> Exit:
+    """Print the address and serve until interrupted."""
     port = _port(str(arguments.port))
-    with open_to_read(arguments.workspace) as workspace:
-        studies = list(dict.fromkeys(recorded(workspace, name).id for name in arguments.studies))
+    with open_workspace(arguments.workspace) as workspace:
+        studies = list(dict.fromkeys(recorded_study(workspace, name).id for name in arguments.studies))
     from paribus.web.library import Library
     from paribus.web.server import Viewer
 
-    relay_log()
     try:
         with Viewer(Library(arguments.workspace, studies), port) as viewer:
-            tell(f"{viewer.url}study/{studies[0]}" if len(studies) == 1 else viewer.url)
+            print_line(f"{viewer.url}study/{studies[0]}" if len(studies) == 1 else viewer.url)
             sys.stdout.flush()
-            talk("only this machine can see it; Ctrl-C ends it")
+            print_message("open this address in a browser on this machine; Ctrl-C ends the viewer")
             viewer.serve_forever()
     except KeyboardInterrupt:
-        talk("the viewer has ended")
+        print_message("the viewer has ended")
     return Exit.DONE
 
 

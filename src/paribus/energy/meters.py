@@ -1,4 +1,4 @@
-"""Meters of energy. Every figure says whether it was measured, modelled, or is unknown, and how."""
+"""Energy meters. Every figure says whether it was measured, modelled, or is unknown, and how."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Meter(ABC):
         """What was used since `start`."""
 
     def stop(self) -> None:
-        """Let go of what `start` took."""
+        """Release what `start` acquired."""
         return
 
 
@@ -58,8 +58,8 @@ class Meter(ABC):
 class RaplMeter(Meter):
     """The processor's own energy counters (RAPL, as Linux shows them in `/sys/class/powercap`).
 
-    They count everything that the machine does, other processes too. A counter turns over at `max_energy_range_uj`
-    (within an hour, on a busy server), so a thread looks at it every `every_s` seconds.
+    They count everything that the machine does, other processes too. A counter overflows at `max_energy_range_uj`
+    (within an hour, on a busy server), so a thread reads it every `every_s` seconds.
     """
 
     def __init__(self, counters: tuple[RaplCounter, ...], *, every_s: float = 60.0) -> None:
@@ -70,36 +70,36 @@ class RaplMeter(Meter):
         self._used_uj = 0
         self._broken = False
         self._halt = threading.Event()
-        self._watch: threading.Thread | None = None
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Note where the counters stand, and begin to watch them."""
+        """Read the counters, and begin to follow them."""
         self._broken = False
-        self._look()
+        self._update()
         self._used_uj = 0
         self._halt.clear()
-        self._watch = threading.Thread(target=self._keep_looking, name="paribus-rapl", daemon=True)
-        self._watch.start()
+        self._thread = threading.Thread(target=self._follow, name="paribus-rapl", daemon=True)
+        self._thread.start()
 
     def read(self) -> Reading:
         """Joules of all counters since `start`; unknown if one could no longer be read."""
-        self._look()
+        self._update()
         method = {"meter": "rapl", "zones": [counter.name for counter in self._counters], "scope": "the whole machine"}
         if self._broken:
             return Reading(None, "unknown", {**method, "reason": "a counter could no longer be read"})
         return Reading(self._used_uj / 1e6, "measured", method)
 
     def stop(self) -> None:
-        """End the watch."""
+        """Stop following the counters."""
         self._halt.set()
-        if self._watch is not None:
-            self._watch.join()
+        if self._thread is not None:
+            self._thread.join()
 
-    def _keep_looking(self) -> None:
+    def _follow(self) -> None:
         while not self._halt.wait(self._every_s):
-            self._look()
+            self._update()
 
-    def _look(self) -> None:
+    def _update(self) -> None:
         with self._lock:
             try:
                 now = [counter.read_uj() for counter in self._counters]
@@ -120,7 +120,7 @@ class RaplCounter:
     range_uj: int
 
     def read_uj(self) -> int:
-        """Where the counter stands. Raises OSError or ValueError where it cannot be read."""
+        """The counter's value. Raises OSError or ValueError where it cannot be read."""
         return int((self.path / "energy_uj").read_text())
 
 
@@ -144,7 +144,7 @@ def rapl_counters(root: Path = POWERCAP) -> tuple[RaplCounter, ...]:
 
 @final
 class ModelledMeter(Meter):
-    """No counter at hand: this process's processor time and memory, times stated constants."""
+    """A model for machines without a counter: this process's processor time and memory, times stated constants."""
 
     def __init__(self, watts_per_core: float = WATTS_PER_CORE, watts_per_gib: float = WATTS_PER_GIB) -> None:
         self._watts_per_core = watts_per_core
@@ -176,7 +176,7 @@ class ModelledMeter(Meter):
 
 @final
 class UnknownMeter(Meter):
-    """Where energy is used that nothing here can see: no figure, and the reason."""
+    """For energy that nothing here can measure or model: no figure, and the reason."""
 
     def __init__(self, reason: str) -> None:
         self._reason = reason
@@ -226,14 +226,14 @@ def peak_memory_gib() -> float:
 
 
 def best_meter(powercap: Path = POWERCAP) -> Meter:
-    """The best meter at hand for processor and memory."""
+    """The best meter of this machine for processor and memory."""
     counters = rapl_counters(powercap)
     return RaplMeter(counters) if counters else ModelledMeter(watts_per_core())
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What a stretch of work took. `cpu_s` is the processor time of this process, all threads together."""
+    """Time and energy of some work. `cpu_s` is the processor time of this process, all threads together."""
 
     started_at: str
     wall_s: float

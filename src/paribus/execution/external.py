@@ -33,6 +33,7 @@ from paribus.training.evaluation import evaluate_weights
 from paribus.training.plan import PlannedRun
 from paribus.units import size
 
+_CHILD = Path(__file__).with_name("unpickling.py")
 WALL_S = 120.0
 """For the child as a whole, most of which goes into starting PyTorch on a busy machine."""
 _TO_EXIT_S = 30.0
@@ -109,15 +110,14 @@ def _check(file: IO[bytes], path: Path, max_bytes: int) -> bool:
 
 
 def _converted(file: IO[bytes], path: Path, max_bytes: int) -> bytes:
-    """The tensors of a pickle, as the child process writes them. It is killed when it takes too long or writes too much.
-    """
+    """The tensors of a pickle, as the child process writes them. It is killed if it is too slow or writes too much."""
     if importlib.util.find_spec("torch") is None:
         rule, remedy = "needs PyTorch to be read", "install paribus[torch], or save the weights as safetensors"
         raise UserError(rule, given=Shown("a PyTorch file"), place=str(path), remedy=remedy)
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("TORCH", "PYTORCH"))}
     output = bytearray()
     with subprocess.Popen(
-        [sys.executable, "-P", "-W", "ignore", unpickling.__file__, str(max_bytes)],
+        [sys.executable, "-P", "-W", "ignore", str(_CHILD), str(max_bytes)],
         stdin=file,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

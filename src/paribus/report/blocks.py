@@ -1,4 +1,4 @@
-"""What a report is made of: sections of prose, tables, charts and pictures, free of any mark-up."""
+"""What a report is made of: sections of prose, tables, charts and images, free of any mark-up."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Strip:
-    """One row of a montage: a PNG data URI of `count` pictures, and its description for those who cannot see it."""
+    """One row of a montage: a PNG data URI of `count` images, and its description for those who cannot see it."""
 
     label: str
     uri: str
@@ -89,9 +89,9 @@ class Strip:
 
 @dataclass(frozen=True)
 class Montage:
-    """Rows of pictures under shared column titles. A picture takes `width` x `height` CSS pixels, its gap included.
+    """Rows of images under shared column titles. A image takes `width` x `height` CSS pixels, its gap included.
 
-    The row is `rows` pictures high (more than one where a strip is a grid of `across` pictures a row).
+    The row is `rows` images high (more than one where a strip is a grid of `across` images a row).
     """
 
     name: str
@@ -144,7 +144,7 @@ class Notes:
 
 
 @dataclass(frozen=True)
-class Side:
+class SideBySide:
     """Blocks beside each other where the page is wide enough."""
 
     blocks: tuple[Block, ...]
@@ -160,7 +160,7 @@ class Fold:
     kind: str = "fold"
 
 
-Block = Prose | Table | Chart | Montage | Topics | Verdict | Notes | Side | Fold
+Block = Prose | Table | Chart | Montage | Topics | Verdict | Notes | SideBySide | Fold
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ def within(blocks: Iterable[Block]) -> Iterator[Block]:
     """Every block, those inside others too."""
     for block in blocks:
         yield block
-        if isinstance(block, Side | Fold):
+        if isinstance(block, SideBySide | Fold):
             yield from within(block.blocks)
         elif isinstance(block, Verdict) and block.chart is not None:
             yield block.chart

@@ -38,11 +38,6 @@ def figure(
     return Chart(name, title, spec, data, alt_text, note=note, height=height, legend=tuple(legend))
 
 
-def standalone(chart: Chart, config: Mapping[str, Any]) -> dict[str, Any]:
-    """The whole Vega-Lite specification, data and theme included: what a notebook or vl-convert draws."""
-    return {**chart.spec, "datasets": {name: list(rows) for name, rows in chart.data.items()}, "config": dict(config)}
-
-
 def theme(colours: Sequence[str], *, ink: str, faint: str, line: str) -> dict[str, Any]:
     """Vega's configuration for one ground: text, rules and the arms' colours."""
     return {
@@ -189,12 +184,12 @@ def contrast(*, x: Sequence[str], by: float, low: float, high: float) -> alt.Lay
 
 
 def dots(
-    arms: Sequence[str], order: Sequence[str], *, x: str, percent: bool = False, log: bool = False, beside: str = ""
+    arms: Sequence[str], order: Sequence[str], *, x: str, percent: bool = False, log: bool = False, reference: str = ""
 ) -> alt.LayerChart:
-    """One quantity by line of a list: every replicate, their mean, and a figure to hold beside it where there is one.
+    """One quantity by line of a list: every replicate, their mean, and a figure to compare with where there is one.
 
-    Data set `dots` has line, arm, replicate, value; `means` has line, arm, mean, beside (or None). `beside` names what
-    that figure is; empty where no line has any.
+    Data set `dots` has line, arm, replicate, value; `means` has line, arm, mean, reference (or None).
+    `reference` says what that figure is; empty where no line has any.
     """
     axis = alt.Axis(format="~%" if percent else "~g", tickCount=7)
     across: dict[str, Any] = {"scale": _scale(log, padding=14), "title": x, "axis": axis}
@@ -216,19 +211,19 @@ def dots(
     means = alt.Chart(alt.NamedData("means"), height=height)
     tip = ["line:N", alt.Tooltip("mean:Q", format=value)]
     mean = means.mark_tick(thickness=3, size=22).encode(x=alt.X("mean:Q", **across), y=down, color=colour, tooltip=tip)
-    if not beside:
+    if not reference:
         return _laid(each, mean)
-    told = means.transform_filter("isValid(datum.beside)").mark_point(
+    other = means.transform_filter("isValid(datum.reference)").mark_point(
         style="ink", shape="diamond", size=90, strokeWidth=1.75
     )
-    tip = [*tip, alt.Tooltip("beside:Q", format=value, title=beside)]
-    return _laid(each, mean, told.encode(x=alt.X("beside:Q", **across), y=down, tooltip=tip))
+    tip = [*tip, alt.Tooltip("reference:Q", format=value, title=reference)]
+    return _laid(each, mean, other.encode(x=alt.X("reference:Q", **across), y=down, tooltip=tip))
 
 
-def floor(arms: Sequence[str]) -> alt.LayerChart:
-    """The error that PCA leaves at each rank, which no autoencoder with a linear decoder can go below; arms beside it.
+def pca_error(arms: Sequence[str]) -> alt.LayerChart:
+    """The error that PCA leaves at each rank, a lower bound for autoencoders with a linear decoder; arms beside it.
 
-    Data set `floor` has rank, mse; `arms` has arm, key, rank, replicate, mse.
+    Data set `pca` has rank, mse; `arms` has arm, key, rank, replicate, mse.
     """
     across = alt.X("rank:Q", title="rank, or hidden units n", scale=alt.Scale(nice=False, padding=8))
     up: dict[str, Any] = {
@@ -236,7 +231,7 @@ def floor(arms: Sequence[str]) -> alt.LayerChart:
         "axis": alt.Axis(format="~g", tickCount=6),
         "title": "mean squared error per pixel (log scale)",
     }
-    base = alt.Chart(alt.NamedData("floor"), height=300).encode(x=across, y=alt.Y("mse:Q", **up))
+    base = alt.Chart(alt.NamedData("pca"), height=300).encode(x=across, y=alt.Y("mse:Q", **up))
     tip = ["rank:Q", alt.Tooltip("mse:Q", format=".5f")]
     line = base.mark_line(style="ink", strokeWidth=2).add_params(alt.param(name="only", value=""))
     each = base.mark_point(style="ink", filled=True, size=14, opacity=0.8).encode(tooltip=tip)
@@ -255,7 +250,7 @@ def floor(arms: Sequence[str]) -> alt.LayerChart:
 
 
 def confusion(classes: Sequence[str]) -> alt.LayerChart:
-    """How images of each true class are classified, in per cent of that class.
+    """How examples of each true class are classified, in per cent of that class.
 
     Data set `confusion` has true, predicted, share (fraction), count, label (what the cell shows).
     """

@@ -5,41 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from paribus.analysis.contrasts import Contrast, against_control, between_arms, between_rules
+from paribus.analysis.estimates import LEVEL_TEXT
 from paribus.analysis.labels import peaks, ranking
 from paribus.analysis.pairs import Pair
 from paribus.analysis.results import Results
 from paribus.analysis.selection import RuleLine, columns, gaps, onsets, rule_table, settling
-from paribus.analysis.wording import is_share, label
+from paribus.analysis.thresholds import OVERFIT_RISE
+from paribus.analysis.wording import label
 from paribus.report.blocks import Block, Cell, Record, Section, Table
 from paribus.report.dotplots import Line, plot
 from paribus.report.tabulate import (
     NONE,
-    SHORT,
     Column,
     arm,
     estimated,
-    number,
+    mean_and_sd,
     shown,
     signed,
-    spread,
     table,
     text,
+    value,
 )
+from paribus.spec.metrics import METRICS, Form, by_priority
 
-SPLITS = {"val": "validation", "test": "test"}
-SELECTED = (
-    "epoch",
-    "train_loss",
-    "train_loss_end",
-    "val_loss",
-    "val_accuracy",
-    "test_accuracy",
-    "mse",
-    "pca_mse",
-    "dead_units",
-    "memorised",
-)
-"""The columns of the selection table on the page; its CSV file has every metric."""
+_SPLITS = {"val": "validation", "test": "test"}
 
 
 def selection_section(results: Results) -> Section | None:
@@ -48,7 +37,7 @@ def selection_section(results: Results) -> Section | None:
     if not lines:
         return None
     blocks: list[Block] = [rules(results, lines)]
-    metric = _headline(results)
+    metric = _compared(results)
     if metric is not None:
         blocks += _contrasts(
             "rules-compared",
@@ -77,14 +66,14 @@ def rules(results: Results, lines: Sequence[RuleLine]) -> Table:
     shown_columns = [
         arm(results.arms),
         text("selection rule", "rule"),
-        *(_with_published(m) for m in SELECTED if m in metrics),
+        *(_with_published(metric) for metric in metrics if METRICS[metric].column),
     ]
     return table("selection", "Selected epochs", shown_columns, records)
 
 
 def comparison_section(results: Results) -> Section | None:
     """Arms against the control and against their nearest neighbours."""
-    metric = _headline(results) or ("mse" if _any_value(results, "mse") else None)
+    metric = _compared(results)
     if metric is None or len(results.arms) < 2:
         return None
     blocks: list[Block] = [*_ranking(results, metric)]
@@ -105,7 +94,7 @@ def comparison_section(results: Results) -> Section | None:
 
 
 def labels_section(results: Results) -> Section | None:
-    """Where test accuracy peaks and where it ends, and how many wrong labels were learnt by heart."""
+    """Where test accuracy peaks and where it ends, and how many wrong labels were memorised."""
     found = [peak for peak in peaks(results) if peak.peak.n]
     if not found:
         return None
@@ -119,19 +108,19 @@ def labels_section(results: Results) -> Section | None:
             **estimated("drop", p.drop),
             **estimated("memorised", p.memorised),
             **estimated("mislabelled", p.mislabelled),
-            "monitored_images": p.monitored_images,
+            "monitored_examples": p.monitored_examples,
         }
         for p in found
     ]
     shown_columns = [
         arm(results.arms),
-        spread("peak", "peak", "test_accuracy"),
-        spread("at epoch", "peak_epoch", "peak_epoch"),
-        spread("end", "last", "test_accuracy"),
-        spread("at epoch", "last_epoch", "last_epoch"),
-        spread("lost", "drop", "test_accuracy"),
-        spread("wrong labels", "mislabelled", "mislabelled"),
-        spread("of these memorised", "memorised", "memorised"),
+        mean_and_sd("peak", "peak", "share"),
+        mean_and_sd("at epoch", "peak_epoch", "count"),
+        mean_and_sd("end", "last", "share"),
+        mean_and_sd("at epoch", "last_epoch", "count"),
+        mean_and_sd("lost", "drop", "share"),
+        mean_and_sd("wrong labels", "mislabelled", "share"),
+        mean_and_sd("of these memorised", "memorised", "share"),
     ]
     note = (
         "The peak is read off the monitored test curve: it shows what happened, and is no way to choose an epoch, "
@@ -203,31 +192,35 @@ def _contrast_record(c: Contrast) -> Record:
 
 def _difference_columns() -> list[Column]:
     def between(r: Record) -> Cell:
-        return Cell(
-            f"{signed(r['metric'], r['low'])} to {signed(r['metric'], r['high'])}" if r["low"] is not None else NONE
-        )
+        return Cell(f"{_signed(r, 'low')} to {_signed(r, 'high')}" if r["low"] is not None else NONE)
 
-    told = {True: "interval leaves zero out", False: "interval holds zero", None: "no interval"}
+    words = {True: "interval leaves zero out", False: "interval holds zero", None: "no interval"}
     return [
         Column(
             "mean",
-            lambda r: Cell(signed(r["metric"], r["mean"]), faint="points" if is_share(r["metric"]) else ""),
+            lambda r: Cell(_signed(r, "mean"), faint="points" if METRICS[r["metric"]].is_share else ""),
             numeric=True,
         ),
-        Column("95 % interval", between, numeric=True),
+        Column(f"{LEVEL_TEXT} interval", between, numeric=True),
         Column("n", lambda r: Cell(str(r["n"])), numeric=True),
-        Column("", lambda r: Cell(told[r["excludes_zero"]], strong=bool(r["excludes_zero"]))),
+        Column("", lambda r: Cell(words[r["excludes_zero"]], strong=bool(r["excludes_zero"]))),
     ]
 
 
+def _signed(record: Record, key: str) -> str:
+    return signed(METRICS[record["metric"]].form, record[key])
+
+
 def _with_published(metric: str) -> Column:
+    form = METRICS[metric].form
+
     def show(record: Record) -> Cell:
         mean, sd = record[f"{metric}_mean"], record[f"{metric}_sd"]
-        told = record[f"{metric}_published"]
-        ours = shown(metric, mean) + (f" ± {shown(metric, sd, unit=False)}" if sd is not None else "")
-        return Cell(ours, faint=f"published {shown(metric, told)}" if told is not None else "", below=True)
+        published = record[f"{metric}_published"]
+        ours = shown(form, mean) + (f" ± {shown(form, sd, unit=False)}" if sd is not None else "")
+        return Cell(ours, faint=f"published {shown(form, published)}" if published is not None else "", below=True)
 
-    return Column(SHORT.get(metric, metric.replace("_", " ")), show, numeric=True)
+    return Column(METRICS[metric].short, show, numeric=True)
 
 
 def _gaps(results: Results) -> list[Block]:
@@ -246,20 +239,22 @@ def _gaps(results: Results) -> list[Block]:
         }
         for g in found
     ]
-    names = {"loss": "val_loss", "accuracy": "val_accuracy"}
+    forms: dict[str, Form] = {"loss": "loss", "accuracy": "share"}
 
     def of(key: str) -> Callable[[Record], Cell]:
-        return lambda r: spread("", key, names[r["metric"]]).show(r)
+        return lambda r: mean_and_sd("", key, forms[r["metric"]]).show(r)
 
     shown_columns = [
         arm(results.arms),
         text("rule", "rule"),
-        Column("of", lambda r: Cell(f"{r['metric']}, training and {SPLITS[r['split']]}")),
+        Column("of", lambda r: Cell(f"{r['metric']}, training and {_SPLITS[r['split']]}")),
         Column("training", of("train"), numeric=True),
         Column("held out", of("held_out"), numeric=True),
         Column("gap", of("gap"), numeric=True),
     ]
-    note = "How much worse held-out images fare than training images at the selected epoch; accuracies apart in points."
+    note = (
+        "How much worse held-out examples do than training examples at the selected epoch; accuracies apart in points."
+    )
     return [table("gaps", "Generalisation gap", shown_columns, records, note=note, fold=True)]
 
 
@@ -278,14 +273,14 @@ def _onsets(results: Results) -> list[Block]:
     shown_columns = [
         arm(results.arms),
         text("replicate", "replicate"),
-        number("lowest at epoch", "epoch", "epoch"),
-        number("lowest validation loss", "lowest", "val_loss"),
-        number("at the end", "last", "val_loss"),
-        number("which is epoch", "last_epoch", "epoch"),
+        value("lowest at epoch", "epoch", "count"),
+        value("lowest validation loss", "lowest", "loss"),
+        value("at the end", "last", "loss"),
+        value("which is epoch", "last_epoch", "count"),
     ]
-    note = "Runs whose validation loss has risen for good."
+    note = f"Runs whose validation loss ends more than {100 * OVERFIT_RISE:g} % above its smoothed minimum."
     return (
-        [table("overfit-onset", "Where overfitting set in", shown_columns, records, note=note, fold=True)]
+        [table("overfitting", "Where overfitting set in", shown_columns, records, note=note, fold=True)]
         if records
         else []
     )
@@ -309,8 +304,8 @@ def _settling(results: Results) -> list[Block]:
     shown_columns = [
         arm(results.arms),
         text("replicate", "replicate"),
-        number("loss settled at epoch", "settled_epoch", "epoch"),
-        number("learning rate dropped at", "lr_dropped_at", "epoch"),
+        value("loss settled at epoch", "settled_epoch", "count"),
+        value("learning rate dropped at", "lr_dropped_at", "count"),
     ]
     note = (
         f"The rule: a loss has settled when the mean of its last {found[0].window} epochs lies less than "
@@ -328,9 +323,9 @@ def _settling(results: Results) -> list[Block]:
     ]
 
 
-def _headline(results: Results) -> str | None:
-    """The metric that arms are compared in: test accuracy where the drawer was read, else validation accuracy."""
-    return next((metric for metric in ("test_accuracy", "val_accuracy") if _any_value(results, metric)), None)
+def _compared(results: Results) -> str | None:
+    """The metric that arms are compared in: the first choice of the registry that some arm has."""
+    return next((metric.name for metric in by_priority() if _any_value(results, metric.name)), None)
 
 
 def _any_value(results: Results, metric: str) -> bool:

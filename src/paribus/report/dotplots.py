@@ -1,4 +1,4 @@
-"""One quantity by arm, or by arm and rule: every replicate, the mean, and a figure to hold beside it."""
+"""One quantity by arm, or by arm and rule: every replicate, the mean, and a figure to compare it with."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from paribus.analysis.estimates import Estimate
 from paribus.analysis.results import Results
-from paribus.analysis.wording import is_share, label
+from paribus.analysis.wording import label
 from paribus.report import charts
-from paribus.report.blocks import Block, Chart, Side
+from paribus.report.blocks import Block, Chart, SideBySide
+from paribus.spec.metrics import METRICS
 
 LOG_FROM = 12.0
 SHORT_LINE = 30
@@ -18,33 +19,39 @@ SHORT_LINE = 30
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the plot. `beside` is the figure to hold against it, in the same unit."""
+    """A line of the plot. `reference` is the figure to compare it with, in the same unit."""
 
     name: str
     arm: str
     estimate: Estimate
-    beside: float | None = None
+    reference: float | None = None
 
 
 def plot(
-    results: Results, name: str, title: str, lines: Sequence[Line], metric: str, *, axis: str = "", beside: str = ""
+    results: Results, name: str, title: str, lines: Sequence[Line], metric: str, *, axis: str = "", reference: str = ""
 ) -> Chart:
-    """A dot plot of `metric`, on a logarithmic axis where its values span orders. `beside` names the figures beside."""
+    """A dot plot of `metric`, on a logarithmic axis where its values span orders. `reference` names the lines' figures.
+
+    At least one line has a value.
+    """
     each = [
-        {"line": line.name, "arm": line.arm, "replicate": i, "value": value}
+        {"line": line.name, "arm": line.arm, "replicate": replicate, "value": value}
         for line in lines
-        for i, value in enumerate(line.estimate.values)
+        for replicate, value in zip(results.study.replicates.indices, line.estimate.values, strict=True)
         if value is not None
     ]
-    means = [{"line": line.name, "arm": line.arm, "mean": line.estimate.mean, "beside": line.beside} for line in lines]
-    values = [float(row["value"]) for row in each] + [line.beside for line in lines if line.beside is not None]
-    log = not is_share(metric) and min(values) > 0 and max(values) > LOG_FROM * min(values)
-    beside = beside if any(line.beside is not None for line in lines) else ""
+    means = [
+        {"line": line.name, "arm": line.arm, "mean": line.estimate.mean, "reference": line.reference} for line in lines
+    ]
+    values = [float(row["value"]) for row in each] + [line.reference for line in lines if line.reference is not None]
+    percent = METRICS[metric].is_share
+    log = not percent and min(values) > 0 and max(values) > LOG_FROM * min(values)
+    reference = reference if any(line.reference is not None for line in lines) else ""
     words = (axis or label(metric)) + (" (log scale)" if log else "")
     drawing = charts.dots(
-        results.arms, [line.name for line in lines], x=words, percent=is_share(metric), log=log, beside=beside
+        results.arms, [line.name for line in lines], x=words, percent=percent, log=log, reference=reference
     )
-    note = "Circles are replicates, the stroke their mean" + (f", the diamond {beside}." if beside else ".")
+    note = "Circles are replicates, the stroke their mean" + (f", the diamond {reference}." if reference else ".")
     alt = f"{title}: {len(lines)} lines, from {lines[0].name} to {lines[-1].name}."
     return charts.figure(
         name,
@@ -60,4 +67,4 @@ def plot(
 def arranged(plots: Sequence[Chart]) -> list[Block]:
     """Plots beside each other if the names of their lines are short enough, else one below the other."""
     longest = max((len(str(row["line"])) for chart in plots for row in chart.data["means"]), default=0)
-    return [Side(tuple(plots))] if len(plots) > 1 and longest <= SHORT_LINE else list(plots)
+    return [SideBySide(tuple(plots))] if len(plots) > 1 and longest <= SHORT_LINE else list(plots)

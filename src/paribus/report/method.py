@@ -1,4 +1,4 @@
-"""How it was done: what the study cost, who read the test data, and all that is needed to do it again."""
+"""Methods: what the study cost, who read the test data, and all that is needed to repeat it."""
 
 from __future__ import annotations
 
@@ -7,40 +7,27 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from paribus import seeding
-from paribus.analysis.drawer import test_access
-from paribus.analysis.footprint import arm_costs, beside, methods, scored, tag_sentence, total, tracker_sentence
+from paribus.analysis.cost import (
+    arm_costs,
+    energy_sentence,
+    methods,
+    scored_forecasts,
+    total,
+    tracker_for,
+    tracker_sentence,
+)
+from paribus.analysis.estimates import LEVEL_TEXT
 from paribus.analysis.results import Results
-from paribus.analysis.wording import plural
+from paribus.analysis.test_access import has_test_data, test_access
+from paribus.analysis.wording import listed, plural
 from paribus.energy.carbon import Grid
 from paribus.report.blocks import Block, Cell, Prose, Record, Section
 from paribus.report.tabulate import NONE, Column, arm, plain, table, text
 from paribus.units import count, duration
 
-DATA = {
-    "fashion-mnist/scarce": (
-        "Fashion-MNIST: 8,000 training and 2,000 validation images drawn for each replicate from the 10,000-image "
-        "file; the test data are the 60,000-image file."
-    ),
-    "fashion-mnist/noisy-labels": (
-        "Fashion-MNIST: the 10,000-image file is the training set, a stated share of its labels replaced by a "
-        "uniformly drawn class for each replicate; the test data are the clean 60,000-image file."
-    ),
-    "fashion-mnist/standard": (
-        "Fashion-MNIST: 50,000 training and 10,000 validation images drawn for each replicate from the 60,000-image "
-        "file; the test data are the 10,000-image file."
-    ),
-    "faces/all": (
-        "400 photographs of 40 people (AT&T/ORL), 64 × 64 grey pixels in [0, 1]; all of them train, and there is "
-        "neither a validation nor a test set."
-    ),
-    "file/faces": "Faces from the user's own file; all of them train.",
-    "file/train-val-test": "Training, validation and test images from the user's own file.",
-    "file/train-test": "Training and test images from the user's own file.",
-}
-
 
 def cost_section(results: Results, grid: Grid | None = None) -> Section | None:
-    """Time and energy by arm, each with its tag; the forecast held against what was used."""
+    """Time and energy by arm, each with its tag; the forecast beside what was used."""
     costs = arm_costs(results, grid)
     if not costs:
         return None
@@ -77,14 +64,14 @@ def cost_section(results: Results, grid: Grid | None = None) -> Section | None:
     blocks: list[Block] = [table("costs", "Time and energy by arm", columns, records, note=note)]
     blocks += _forecasts(results)
     ways = [", ".join(f"{key}: {plain(value)}" for key, value in way.items()) for way in methods(results) if way]
-    tracker = beside(results)
+    tracker = tracker_for(results)
     words = [
         *([tracker_sentence(tracker)] if tracker is not None else []),
         *(f"How it was measured: {way}." for way in ways),
     ]
     if words:
         blocks.append(Prose(tuple(words)))
-    return Section("cost", "Time, energy, carbon", tuple(blocks), lead=(tag_sentence(whole),))
+    return Section("cost", "Time, energy, carbon", tuple(blocks), lead=(energy_sentence(whole, grid),))
 
 
 def _joules(energy_j: float | None) -> str:
@@ -105,10 +92,10 @@ def _forecasts(results: Results) -> list[Block]:
             "used_energy_j": s.used_energy_j,
             "energy_ratio": s.energy_ratio,
         }
-        for s in scored(results)
+        for s in scored_forecasts(results)
     ]
     columns = [
-        Column("foretold at", lambda r: Cell(str(r["made_at"])[:19].replace("T", " "))),
+        Column("forecast at", lambda r: Cell(str(r["made_at"])[:19].replace("T", " "))),
         text("from", "basis"),
         Column(
             "model-epochs",
@@ -121,7 +108,7 @@ def _forecasts(results: Results) -> list[Block]:
             numeric=True,
         ),
         Column(
-            "used / foretold",
+            "used / forecast",
             lambda r: Cell(NONE if r["wall_ratio"] is None else f"{r['wall_ratio']:.2f}"),
             numeric=True,
         ),
@@ -131,13 +118,13 @@ def _forecasts(results: Results) -> list[Block]:
             numeric=True,
         ),
     ]
-    return [table("forecasts", "Foretold and used", columns, records, fold=True)] if records else []
+    return [table("forecasts", "Forecast and actual", columns, records, fold=True)] if records else []
 
 
-def drawer_section(results: Results) -> Section | None:
+def test_access_section(results: Results) -> Section | None:
     """The log of test reads."""
     access = test_access(results)
-    if not results.test_reads and not any(results.recipe(a).has_test for a in results.arms):
+    if not results.test_reads and not has_test_data(results):
         return None
     names = {run.id: (run.arm, run.replicate) for run in results.runs}
     records: list[Record] = [
@@ -146,7 +133,7 @@ def drawer_section(results: Results) -> Section | None:
             "replicate": names[read.run_id][1],
             "rule": read.rule,
             "epoch": read.epoch,
-            "images": read.images,
+            "examples": read.examples,
             "purpose": read.purpose,
             "read_at": read.read_at,
         }
@@ -159,11 +146,11 @@ def drawer_section(results: Results) -> Section | None:
         text("purpose", "purpose"),
         Column("rule", lambda r: Cell(r["rule"] or NONE)),
         Column("epoch", lambda r: Cell(NONE if r["epoch"] is None else f"{r['epoch']:,}"), numeric=True),
-        Column("images", lambda r: Cell(f"{r['images']:,}"), numeric=True),
+        Column("examples", lambda r: Cell(f"{r['examples']:,}"), numeric=True),
         Column("read at", lambda r: Cell(str(r["read_at"])[:19].replace("T", " "))),
     ]
-    blocks = (table("test-reads", f"All {len(records)} readings", columns, records, fold=True),) if records else ()
-    return Section("drawer", "Who looked at the test data", blocks, lead=(access.sentence,))
+    blocks = (table("test-reads", f"All {len(records)} reads", columns, records, fold=True),) if records else ()
+    return Section("test-data", "Access to the test data", blocks, lead=(access.sentence,))
 
 
 def method_section(results: Results) -> Section:
@@ -171,35 +158,57 @@ def method_section(results: Results) -> Section:
     blocks: list[Block] = [
         _recipes(results),
         _shared(results),
-        _seeds(results),
+        _streams(results),
         _environments(results),
         _runs(results),
     ]
-    return Section("method", "How it was done", tuple(blocks), lead=tuple(_words(results)))
+    return Section("method", "Methods", tuple(blocks), lead=tuple(_words(results)))
 
 
 def _words(results: Results) -> Iterator[str]:
-    for protocol in dict.fromkeys(results.recipe(a).data.protocol for a in results.arms):
-        yield f"Data: {DATA.get(protocol, protocol)}"
-    study = results.study
+    yield from dict.fromkeys(_data_sentence(results, arm) for arm in results.arms)
+    inits = dict.fromkeys(results.recipe(arm).network.init for arm in results.arms)
     yield (
-        f"Every arm was planned with {plural(study.replicates, 'replicate')}. The arms of one replicate share their "
-        "split, their noise, their order of images and, where shapes agree, their initial weights, so that differences "
-        "between arms can be paired. Weights start as PyTorch's default initialisation draws them. Training loss is "
-        "the mean over the epoch's batches; a selection rule keeps the exact epoch, not the nearest saved one. "
-        "Intervals are 95 % t intervals over replicates."
+        f"Every arm was planned with {plural(results.study.replicates.count, 'replicate')}. The arms of one replicate "
+        "share their split, their noise, their order of examples and, where shapes agree, their initial weights, so "
+        "that differences between arms can be paired. Initial weights: "
+        f"{listed(f'{init.kind} ({init.formula})' for init in inits)}. Training loss is the mean over the epoch's "
+        "batches; a selection rule keeps the exact epoch, not the nearest saved one. "
+        f"Intervals are {LEVEL_TEXT} t intervals over replicates."
     )
     states = results.states()
     yield "Runs: " + ", ".join(f"{number} {state}" for state, number in states.items()) + "."
 
 
+def _data_sentence(results: Results, arm: str) -> str:
+    """Where an arm's examples come from, and how many there are, as far as a run is recorded."""
+    data, dataset = results.recipe(arm).data, results.dataset(arm)
+    parts = [f"Data: {data.source}, split {data.split.by}"]
+    if dataset is not None:
+        counts = (("training", dataset.train), ("validation", dataset.validation), ("test", dataset.test))
+        features = " × ".join(map(str, dataset.shape))
+        parts.append(listed(f"{count:,} {split}" for split, count in counts if count) + f" examples of {features}")
+        if dataset.classes:
+            parts.append("1 class" if len(dataset.classes) == 1 else f"{len(dataset.classes)} classes")
+    if data.label_noise is not None:
+        parts.append(f"{100 * data.label_noise.share:g} % of the training labels replaced by a uniformly drawn class")
+    return f"{'; '.join(parts)}."
+
+
+def _settings(results: Results) -> dict[str, dict[str, Any]]:
+    """Every arm's settings by dotted key."""
+    return {
+        arm.name: {"seed": arm.seed, **dict(_flat(arm.recipe.model_dump(mode="json")))} for arm in results.study.arms
+    }
+
+
 def _recipes(results: Results) -> Block:
     """What differs between the arms, and nothing else."""
-    flat = {name: dict(_flat(results.recipe(name).model_dump(mode="json"))) for name in results.arms}
+    flat = _settings(results)
     keys = [key for key in _all_keys(flat) if len({json.dumps(f.get(key)) for f in flat.values()}) > 1]
     notes = {entry.name: entry.note for entry in results.study.arms}
     records: list[Record] = [
-        {"arm": name, **{key: _said(flat[name].get(key)) for key in keys}, "note": notes[name]} for name in results.arms
+        {"arm": name, **{key: _text(flat[name].get(key)) for key in keys}, "note": notes[name]} for name in results.arms
     ]
     columns = [arm(results.arms), *(text(_key_words(key), key) for key in keys)]
     if any(notes.values()):
@@ -209,28 +218,36 @@ def _recipes(results: Results) -> Block:
 
 def _shared(results: Results) -> Block:
     """What all arms have in common."""
-    flat = {name: dict(_flat(results.recipe(name).model_dump(mode="json"))) for name in results.arms}
+    flat = _settings(results)
     first = next(iter(flat.values()))
     keys = [key for key in _all_keys(flat) if len({json.dumps(f.get(key)) for f in flat.values()}) == 1]
-    records: list[Record] = [{"key": key, "value": _said(first.get(key))} for key in keys]
+    records: list[Record] = [{"key": key, "value": _text(first.get(key))} for key in keys]
     columns = [Column("setting", lambda r: Cell(_key_words(str(r["key"])))), text("all arms", "value")]
     return table("recipe", "What all arms have in common", columns, records, fold=True)
 
 
-def _seeds(results: Results) -> Block:
-    """The seeds, which follow from the study's own, the replicate and the purpose."""
-    purposes = (seeding.SPLIT, seeding.LABEL_NOISE, seeding.PIXEL_NOISE, seeding.INIT, seeding.ORDER, seeding.DROPOUT)
-    seed = results.study.seed
+def _streams(results: Results) -> Block:
+    """The random streams of every replicate; arms of one seed share them."""
+    seeds: dict[int, list[str]] = {}
+    for entry in results.study.arms:
+        seeds.setdefault(entry.seed, []).append(entry.name)
     records: list[Record] = [
-        {"replicate": r, **{purpose: seeding.derive(seed, r, purpose) for purpose in purposes}}
-        for r in range(results.study.replicates)
+        {
+            "arms": "all" if len(seeds) == 1 else ", ".join(arms),
+            "replicate": replicate,
+            **{purpose: f"{stream.seed}/{stream.index}" for purpose, stream in vars(streams).items()},
+        }
+        for arms in seeds.values()
+        for replicate in results.study.replicates.indices
+        for streams in (results.study.streams(results.study.arm(arms[0]), replicate),)
     ]
-    columns = [
-        text("replicate", "replicate"),
-        *(Column(p, lambda r, p=p: Cell(str(r[p])), numeric=True) for p in purposes),
-    ]
-    note = "Streams for single epochs and layers are derived from these by counting."
-    return table("seeds", f"Seeds, from the study's seed {seed}", columns, records, note=note, fold=True)
+    columns = [text("arms", "arms"), text("replicate", "replicate")]
+    columns += [text(purpose.replace("_", " "), purpose) for purpose in seeding.PURPOSES]
+    note = (
+        "A stream is named by a seed and an index. Epoch e of a purpose draws its numbers from the SHA-256 of "
+        "seed/index/purpose/e."
+    )
+    return table("streams", "Random streams", columns, records, note=note, fold=True)
 
 
 def _environments(results: Results) -> Block:
@@ -241,7 +258,7 @@ def _environments(results: Results) -> Block:
             key = json.dumps(dict(run.environment), sort_keys=True, default=str)
             found.setdefault(key, (run.environment, []))[1].append(f"{run.arm}/{run.replicate}")
     records: list[Record] = [
-        {"environment": i, "runs": len(runs), "key": key, "value": _said(value)}
+        {"environment": i, "runs": len(runs), "key": key, "value": _text(value)}
         for i, (environment, runs) in enumerate(found.values(), start=1)
         for key, value in _flat(environment)
     ]
@@ -291,7 +308,7 @@ def _key_words(key: str) -> str:
     return key.replace("_", " ").replace(".kind", "").replace(".", " · ")
 
 
-def _said(value: Any) -> str:
+def _text(value: Any) -> str:
     if isinstance(value, list):
         parts = cast("list[Any]", value)
         return ", ".join(map(plain, parts)) if parts else "none"

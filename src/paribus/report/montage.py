@@ -1,6 +1,6 @@
-"""Rows of small pictures as PNG data URIs: faces, garments, weights, eigenfaces.
+"""Rows of small images as PNG data URIs: faces, garments, weights, eigenfaces.
 
-A picture is stored pixel for pixel with a palette (signed values diverge from zero), and the page enlarges it by a
+A image is stored pixel for pixel with a palette (signed values diverge from zero), and the page enlarges it by a
 whole factor without smoothing.
 """
 
@@ -19,13 +19,13 @@ from paribus.report.palette import diverging, grey
 GAP = 2
 GREYS = 255
 SIGNED_LEVELS = 63
-"""Levels of a signed picture: as many as the eye tells apart in noise, and a third fewer bytes than 255."""
+"""Levels of a signed image: as many as the eye can distinguish in noise, and a third fewer bytes than 255."""
 
-Pictures = npt.NDArray[np.floating]
+Images = npt.NDArray[np.floating]
 
 
 def strip(
-    pictures: Pictures,
+    images: Images,
     shape: tuple[int, int],
     *,
     signed: bool = False,
@@ -33,34 +33,35 @@ def strip(
     per_row: int | None = None,
     gap: int = GAP,
 ) -> str:
-    """Pictures (picture, pixel) side by side as one PNG data URI, `per_row` to a row (all in one row by default).
+    """Images (image, pixel) side by side as one PNG data URI, `per_row` to a row (all in one row by default).
 
-    Unsigned pictures show [0, 1] as black to white. Signed ones show [-limit, limit] from blue to orange; `limit` is
-    the largest magnitude at hand where it is not given. Each picture has half a `gap` of clear pixels around it.
+    At least one image. Unsigned images show [0, 1] as black to white. Signed ones show [-limit, limit] from blue to
+    orange; `limit` is the largest magnitude in `images` where it is not given. Each image has half a `gap` of clear
+    pixels around it.
     """
     colours = diverging(SIGNED_LEVELS) if signed else grey(GREYS)
-    indices = _indices(np.asarray(pictures, dtype=np.float64), len(colours), signed, limit)
+    indices = _indices(np.asarray(images, dtype=np.float64), len(colours), signed, limit)
     height, width = shape
     count = len(indices)
     columns = per_row or count
     rows = math.ceil(count / columns)
     before = gap // 2
     canvas = np.full((rows * (height + gap), columns * (width + gap)), len(colours), dtype=np.uint8)
-    for i, picture in enumerate(indices):
+    for i, image in enumerate(indices):
         top, left = (i // columns) * (height + gap) + before, (i % columns) * (width + gap) + before
-        canvas[top : top + height, left : left + width] = picture.reshape(height, width)
+        canvas[top : top + height, left : left + width] = image.reshape(height, width)
     return data_uri(canvas, colours)
 
 
-def largest(pictures: Pictures) -> float:
+def largest(images: Images) -> float:
     """The largest finite magnitude, at least a tiny one: the limit that a group of signed strips shares."""
-    finite = np.abs(pictures[np.isfinite(pictures)])
+    finite = np.abs(images[np.isfinite(images)])
     return max(float(finite.max()), 1e-12) if finite.size else 1.0
 
 
-def robust_limit(pictures: Pictures, share: float = 0.995) -> float:
+def robust_limit(images: Images, share: float = 0.995) -> float:
     """The magnitude below which `share` of the pixels lie, so that a few extremes do not grey the rest."""
-    finite = np.abs(pictures[np.isfinite(pictures)])
+    finite = np.abs(images[np.isfinite(images)])
     return max(float(np.quantile(finite, share)), 1e-12) if finite.size else 1.0
 
 

@@ -1,4 +1,4 @@
-"""The networks themselves: how many parameters, which units do nothing, and what the deployed one confuses."""
+"""The networks themselves: how many parameters, which units are dead, which classes the deployed one confuses."""
 
 from __future__ import annotations
 
@@ -6,22 +6,24 @@ import numpy as np
 
 from paribus.analysis.capacity import sizes
 from paribus.analysis.results import Results
-from paribus.analysis.units import unit_counts
+from paribus.analysis.thresholds import COLLAPSE_VARIATION, UNMOVED_COSINE
+from paribus.analysis.unit_counts import unit_counts
 from paribus.report import charts
-from paribus.report.blocks import Block, Cell, Chart, Record, Section, Side
-from paribus.report.tabulate import NONE, Column, arm, number, plain, shown, table, text
+from paribus.report.blocks import Block, Cell, Chart, Record, Section, SideBySide
+from paribus.report.tabulate import NONE, Column, arm, plain, shown, table, text, value
 
-GARMENTS = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 CONFUSIONS_SHOWN = 6
 
 
 def size_section(results: Results) -> Section | None:
-    """Parameters with biases and without, by hand, layer by layer."""
+    """Parameters with biases and without, counted from the widths, layer by layer."""
     found = sizes(results)
+    if not found:
+        return None
     records = [
         {
             "arm": s.arm,
-            "layers": "-".join(map(str, s.layers)),
+            "widths": "-".join(map(str, s.widths)),
             "parameters": s.parameters,
             "weights": s.weights,
             "biases": s.parameters - s.weights,
@@ -31,11 +33,11 @@ def size_section(results: Results) -> Section | None:
     ]
     columns = [
         arm(results.arms),
-        text("layers", "layers"),
-        number("parameters", "parameters", "parameters"),
-        number("weights alone", "weights", "weights"),
-        number("biases", "biases", "weights"),
-        number("counted on the trained network", "counted_on_the_network", "parameters"),
+        text("widths", "widths"),
+        value("parameters", "parameters", "count"),
+        value("weights alone", "weights", "count"),
+        value("biases", "biases", "count"),
+        value("counted on the trained network", "counted_on_the_network", "count"),
     ]
     layers = [
         {
@@ -58,11 +60,11 @@ def size_section(results: Results) -> Section | None:
             lambda r: Cell(f"{r['inputs']:,} × {r['outputs']:,} + {r['biases']:,}"),
             numeric=True,
         ),
-        number("parameters", "parameters", "parameters"),
+        value("parameters", "parameters", "count"),
     ]
     blocks: tuple[Block, ...] = (
         table("sizes", "Parameters", columns, records),
-        table("layers", "Counted by hand, layer by layer", by_layer, layers, fold=True),
+        table("layers", "Computed from the layer widths", by_layer, layers, fold=True),
     )
     return Section("sizes", "How large the networks are", blocks)
 
@@ -95,38 +97,38 @@ def unit_section(results: Results) -> Section | None:
         text("replicate", "replicate"),
         text("rule", "rule"),
         Column("dead units", dead, numeric=True),
-        Column("still at their random start", lambda r: Cell(plain(r["unmoved"])), numeric=True),
-        Column("output variation", lambda r: Cell(shown("memorised", r["output_variation"])), numeric=True),
+        Column("close to their initial weights", lambda r: Cell(plain(r["unmoved"])), numeric=True),
+        Column("output variation", lambda r: Cell(shown("share", r["output_variation"])), numeric=True),
         Column("collapsed", lambda r: Cell(plain(r["collapsed"]), strong=bool(r["collapsed"]))),
     ]
     note = (
-        "Dead: never fires on a training image, and so cannot learn. Output variation: the variance of the outputs "
-        "across pictures over that of the inputs; near zero, the network prints the same picture whatever it is shown."
+        "Dead: the activation is the same on every training example. Close to their initial weights: the cosine "
+        f"between a unit's incoming weights and its initial ones is above {UNMOVED_COSINE:g}; such a unit may still be "
+        "used. Output variation: the variance of the outputs over the training examples as a share of the inputs'; "
+        f"below {100 * COLLAPSE_VARIATION:g} % the network has collapsed, and gives nearly the same output for every "
+        "input."
     )
     return Section(
         "units",
-        "Units that do nothing",
-        (table("units", "Dead units, run by run", columns, records, note=note, fold=len(records) > 24),),
+        "Dead and unmoved units",
+        (table("units", "Hidden units, run by run", columns, records, note=note, fold=len(records) > 24),),
     )
 
 
 def confusion_section(results: Results) -> Section | None:
-    """Test images by true and predicted class at each arm's deploy rule, over its replicates."""
-    drawn: list[Chart] = []
-    for name in results.arms:
-        counts = _counts(results, name)
-        if counts is not None and len(drawn) < CONFUSIONS_SHOWN:
-            drawn.append(_matrix(results, name, counts))
-    if not drawn:
+    """Test examples by true and predicted class at each arm's deploy rule, over its replicates."""
+    counted = [(name, counts) for name in results.arms if (counts := _counts(results, name)) is not None]
+    if not counted:
         return None
-    lead = "Test images by class at each arm's deploy rule, all replicates together; a row adds up to 100 %."
-    return Section("confusion", "What is taken for what", (Side(tuple(drawn)),), lead=(lead,))
+    matrices = tuple(_matrix(results, name, counts) for name, counts in counted[:CONFUSIONS_SHOWN])
+    lead = "Test examples by class at each arm's deploy rule, all replicates together; a row adds up to 100 %."
+    return Section("confusion", "Confusion matrices", (SideBySide(matrices),), lead=(lead,))
 
 
 def _counts(results: Results, name: str) -> np.ndarray | None:
     total = None
     for run in results.finished(name):
-        found = results.artifact(run, results.deploy(name), "confusion")
+        found = run.artifact(results.deploy(name), "confusion")
         if found is not None:
             counts = np.asarray(found["counts"], dtype=np.int64)
             total = counts if total is None else total + counts
@@ -134,8 +136,8 @@ def _counts(results: Results, name: str) -> np.ndarray | None:
 
 
 def _matrix(results: Results, name: str, counts: np.ndarray) -> Chart:
-    built_in = results.recipe(name).data.protocol.startswith("fashion-mnist")
-    classes = list(GARMENTS) if built_in and len(counts) == len(GARMENTS) else [str(i) for i in range(len(counts))]
+    dataset = results.dataset(name)
+    classes = list(dataset.classes) if dataset is not None else [str(i) for i in range(len(counts))]
     totals = np.maximum(counts.sum(axis=1), 1)
     rows = [
         {
@@ -148,10 +150,12 @@ def _matrix(results: Results, name: str, counts: np.ndarray) -> Chart:
         for t in range(len(counts))
         for p in range(len(counts))
     ]
-    off = counts - np.diag(np.diag(counts))
-    worst = np.unravel_index(int(off.argmax()), off.shape)
-    share = 100 * off[worst] / totals[worst[0]]
-    words = f"Most often confused: {classes[worst[0]]}, taken for {classes[worst[1]]} ({share:.1f} % of them)."
+    wrong = counts - np.diag(np.diag(counts))
+    true, predicted = np.unravel_index(int(wrong.argmax()), wrong.shape)
+    words = "No test example is misclassified."
+    if wrong[true, predicted]:
+        share = 100 * wrong[true, predicted] / totals[true]
+        words = f"Most often confused: {classes[true]}, classified as {classes[predicted]} ({share:.1f} % of them)."
     return charts.figure(
         f"confusion-{results.arms.index(name)}",
         name,

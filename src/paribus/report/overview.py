@@ -5,47 +5,50 @@ from __future__ import annotations
 import math
 
 from paribus.analysis.answers import Answer
-from paribus.analysis.drawer import test_access
-from paribus.analysis.findings import Summary, summary
+from paribus.analysis.estimates import LEVEL_TEXT
+from paribus.analysis.finding_summaries import FindingSummary, findings
+from paribus.analysis.findings import FindingKind
 from paribus.analysis.results import Results
-from paribus.analysis.verdicts import Judged, judged
-from paribus.analysis.wording import difference, is_share, label
+from paribus.analysis.test_access import test_access
+from paribus.analysis.verdicts import ClaimOutcome, claim_outcomes
+from paribus.analysis.wording import difference, label
 from paribus.report import charts
 from paribus.report.blocks import Chart, Note, Notes, Section, Topics, Verdict
-from paribus.report.tabulate import capital
+from paribus.report.tabulate import capital, difference_unit
+from paribus.spec.metrics import METRICS
 
-GRAVE = ("diverged", "collapse")
-"""Findings that spoil what an arm's figures mean come first."""
+GRAVE: tuple[FindingKind, ...] = ("diverged", "constant-data", "never-learned", "collapse")
+"""Findings that change what an arm's figures mean come first."""
 SHOWN_FINDINGS = 8
-TOLD_ELSEWHERE = ("Claims", "Findings", "Published figures", "Test data", "Cost")
+_SHOWN_ELSEWHERE = ("Claims", "Findings", "Published figures", "Test data", "Cost")
 """Topics of the answer that have a section of their own, where each sentence stands beside its table."""
 
 
 def answer_section(found: Answer) -> Section | None:
     """What the answer rests on, topic by topic; its short form stands in the page's head."""
-    topics = tuple((part.topic, part.sentences) for part in found.paragraphs if part.topic not in TOLD_ELSEWHERE)
+    topics = tuple((part.topic, part.sentences) for part in found.paragraphs if part.topic not in _SHOWN_ELSEWHERE)
     return Section("answer", "The answer, with its numbers", (Topics(topics),)) if topics else None
 
 
 def verdict_section(results: Results) -> Section | None:
     """Every claim with its verdict and interval."""
-    found = judged(results)
+    found = claim_outcomes(results)
     if not found:
         return None
-    blocks = tuple(_verdict(case, i) for i, case in enumerate(found))
+    blocks = tuple(_verdict(results, case, place) for place, case in enumerate(found))
     lead = (
         "Each claim was declared with the smallest difference that would matter (the grey band around zero). The dot "
-        "is the mean paired difference, the bar its 95 % interval, and the small strokes below are the replicates; to "
-        "the right favours the claim."
+        f"is the mean paired difference, the bar its {LEVEL_TEXT} interval, and the small strokes below are the "
+        "replicates; to the right favours the claim."
     )
     return Section("claims", "Claims and verdicts", blocks, lead=(lead,))
 
 
 def finding_section(results: Results) -> Section | None:
-    """What a person should know about the runs, and whether test data were looked at during training."""
-    items = summary(results)
-    told = [item for item in items if _at_deploy(results, item)]
-    notes = sorted((_note(results, item) for item in told), key=lambda note: not note.grave)
+    """What a person should know about the runs, and whether test data were evaluated during training."""
+    items = findings(results)
+    first = [item for item in items if _at_deploy(results, item)]
+    notes = sorted((_note(results, item) for item in first), key=lambda note: not note.grave)
     rest = [_note(results, item) for item in items if not _at_deploy(results, item)]
     access = test_access(results)
     if access.monitors:
@@ -56,32 +59,32 @@ def finding_section(results: Results) -> Section | None:
     return Section("findings", "Findings", (Notes(tuple(shown), tuple(rest)),))
 
 
-def _at_deploy(results: Results, item: Summary) -> bool:
+def _at_deploy(results: Results, item: FindingSummary) -> bool:
     """Whether a finding is about the run as a whole or about the weights that would be deployed."""
     return not item.rule or item.arm not in results.arms or item.rule == results.deploy(item.arm)
 
 
-def _note(results: Results, item: Summary) -> Note:
+def _note(results: Results, item: FindingSummary) -> Note:
     arm = results.arms.index(item.arm) if item.arm in results.arms else None
     return Note(item.kind.replace("-", " "), item.sentence, grave=item.kind in GRAVE, arm=arm)
 
 
-def _verdict(case: Judged, place: int) -> Verdict:
-    told = f"{difference(case.claim.metric, case.effect)} on average: " if case.effect is not None else ""
-    reason = case.reason if told else capital(case.reason)
-    sentence = f"{told}{reason}."
-    return Verdict(case.claim.statement, case.verdict, sentence, _drawn(case, place))
+def _verdict(results: Results, case: ClaimOutcome, place: int) -> Verdict:
+    effect = f"{difference(case.claim.metric, case.effect)} on average: " if case.effect is not None else ""
+    reason = case.reason if effect else capital(case.reason)
+    return Verdict(case.claim.statement, case.verdict, f"{effect}{reason}.", _chart(results, case, place))
 
 
-def _drawn(case: Judged, place: int) -> Chart | None:
+def _chart(results: Results, case: ClaimOutcome, place: int) -> Chart | None:
     """The claim's difference, + favouring it; None where there is nothing to draw."""
     if case.effect is None:
         return None
-    factor, unit = (100.0, " (percentage points)") if is_share(case.claim.metric) else (1.0, "")
+    unit = difference_unit(case.claim.metric)
+    factor = 100.0 if METRICS[case.claim.metric].is_share else 1.0
     sign = 1.0 if case.contrast.mean is None or case.contrast.mean * case.effect >= 0 else -1.0
     each = [
-        {"replicate": i, "difference": factor * sign * value}
-        for i, value in enumerate(case.contrast.differences)
+        {"replicate": replicate, "difference": factor * sign * value}
+        for replicate, value in zip(results.study.replicates.indices, case.contrast.differences, strict=True)
         if value is not None and math.isfinite(value)
     ]
     mean, by = factor * case.effect, factor * case.claim.by
@@ -90,7 +93,7 @@ def _drawn(case: Judged, place: int) -> Chart | None:
     ends = [low, high, -1.35 * by, 1.35 * by, 0.0, *(row["difference"] for row in each)]
     pad = 0.06 * (max(ends) - min(ends) or 1.0)
     drawing = charts.contrast(
-        x=[f"difference in {label(case.claim.metric)}{unit}", "+ favours the claim"],
+        x=[f"difference in {label(case.claim.metric)}{f' ({unit})' if unit else ''}", "+ favours the claim"],
         by=by,
         low=min(ends) - pad,
         high=max(ends) + pad,

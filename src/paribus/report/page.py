@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import logging
 import re
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from importlib import resources
 from pathlib import Path
@@ -21,19 +23,20 @@ from paribus import __version__
 from paribus.analysis.answers import answer
 from paribus.analysis.results import Results, load
 from paribus.analysis.tables import rows
-from paribus.analysis.verdicts import judged
-from paribus.energy.carbon import Grid
+from paribus.analysis.verdicts import claim_outcomes
+from paribus.energy.carbon import Grid, grid_of_user
+from paribus.errors import printable
 from paribus.report import (
     comparison,
-    eigenface_pictures,
+    denoising,
+    eigenfaces,
     method,
     networks,
-    noise_pictures,
     overview,
-    pictures,
     published,
+    reconstructions,
     training_curves,
-    weight_pictures,
+    weight_images,
 )
 from paribus.report.blocks import Block, Chart, Record, Section, tables, within
 from paribus.report.charts import theme
@@ -42,10 +45,14 @@ from paribus.report.writing import csv_text, put
 from paribus.store.workspace import Workspace
 
 INDEX = "index.html"
+ID_DIGITS = 8
+"""Digits of a study's id behind its name, where several studies have that name."""
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Drawn:
+class ChartData:
     """A chart's specification and data as the page carries them."""
 
     name: str
@@ -54,9 +61,13 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Page:
-    """A study's report before it becomes HTML."""
+    """A study's report before it becomes HTML.
+
+    `file_name` is the beginning of the names of its files, `name` the study's name as the page shows it.
+    """
 
     name: str
+    file_name: str
     title: str
     question: str
     answer: tuple[str, ...]
@@ -64,6 +75,7 @@ class Page:
     identity: str
     version: str
     sections: tuple[Section, ...]
+    charts: tuple[ChartData, ...]
     outcomes: tuple[str, ...]
     arms: int
     table: tuple[Record, ...]
@@ -71,38 +83,34 @@ class Page:
 
     @property
     def file(self) -> str:
-        return f"{self.name}.html"
-
-    @property
-    def charts(self) -> list[Drawn]:
-        return [
-            Drawn(chart.name, _inert_json({"spec": chart.spec, "datasets": chart.data}))
-            for section in self.sections
-            for chart in within(section.blocks)
-            if isinstance(chart, Chart)
-        ]
+        return f"{self.file_name}.html"
 
     def tables(self) -> dict[str, Sequence[Record]]:
         """Every table by its file's name: the study's whole table, those shown, those that charts are drawn from."""
-        found: dict[str, Sequence[Record]] = {_csv_name(self.name, "table"): self.table}
+        found: dict[str, Sequence[Record]] = {_csv_name(self.file_name, "table"): self.table}
         for section in self.sections:
             for name, records in tables(section.blocks):
-                found[_csv_name(self.name, name)] = records
+                found[_csv_name(self.file_name, name)] = records
         return found
 
 
-def write_report(workspace: Workspace, studies: Sequence[str], folder: Path, grid: Grid | None = None) -> Path:
+def write_report(workspace: Workspace, studies: Sequence[str], folder: Path) -> Path:
     """Write the report on `studies` (names or ids) into `folder`, and return the path of the page to open first.
 
-    Nothing but the workspace is read. `grid` is where the electricity came from, if the user says so. Raises UserError
-    for a study that the workspace does not know and for a folder that cannot be written to.
+    Nothing but the workspace is read, and of the environment PARIBUS_GRID_G_PER_KWH, for CO2. Raises UserError for a
+    study that the workspace does not know, for a senseless grid, and for a folder that cannot be written to.
     """
+    grid = grid_of_user()
     return write_pages([load(workspace, study) for study in studies], folder, grid)
 
 
 def write_pages(results: Sequence[Results], folder: Path, grid: Grid | None = None) -> Path:
-    """`write_report` from results at hand: `<study>.html` for each, `index.html` over them, `tables/*.csv`."""
-    pages = [compose(one, grid=grid, up=INDEX) for one in results]
+    """`write_report` from results at hand: `<study>.html` for each, `index.html` over them, `tables/*.csv`.
+
+    Studies of one name are named with their ids. `grid` is where the electricity came from, if the user says so.
+    """
+    names = Counter(one.study.name for one in results)
+    pages = [page_of(one, grid=grid, up=INDEX, with_id=names[one.study.name] > 1) for one in results]
     for page in pages:
         for name, records in page.tables().items():
             put(folder / name, csv_text(records))
@@ -116,10 +124,47 @@ def write_pages(results: Sequence[Results], folder: Path, grid: Grid | None = No
     return folder / (INDEX if len(pages) != 1 else pages[0].file)
 
 
-def compose(results: Results, grid: Grid | None = None, up: str = "") -> Page:
+def page_of(results: Results, *, grid: Grid | None = None, up: str = "", with_id: bool = False) -> Page:
+    """A study's page; where its numbers defeat the report, a page that says so, so that other pages are written.
+
+    `up` is the address of the page over all studies. `with_id` names the page and its files with the study's id.
+    """
+    try:
+        page = compose(results, grid)
+    except (ArithmeticError, LookupError, ValueError) as error:
+        _LOG.warning("study %s: its page could not be made (%s: %s)", results.study.name, type(error).__name__, error)
+        page = _broken(results, error)
+    if with_id:
+        short = results.study_id[:ID_DIGITS]
+        page = replace(page, name=f"{page.name} ({short})", file_name=f"{page.file_name}-{short}")
+    return replace(page, up=up)
+
+
+def _broken(results: Results, error: Exception) -> Page:
+    """A page that says only that it could not be made."""
+    study = results.study
+    sentence = f"This page could not be made from what is recorded ({type(error).__name__}: {printable(str(error))})."
+    return Page(
+        name=study.name,
+        file_name=study.name,
+        title=study.title,
+        question=study.question,
+        answer=(sentence,),
+        state=progress(results),
+        identity=results.study_id,
+        version=__version__,
+        sections=(),
+        charts=(),
+        outcomes=(),
+        arms=len(results.arms),
+        table=(),
+    )
+
+
+def compose(results: Results, grid: Grid | None = None) -> Page:
     """Everything that a study's page says, without mark-up."""
     found = answer(results, grid)
-    sections = (
+    parts = (
         overview.verdict_section(results),
         overview.finding_section(results),
         overview.answer_section(found),
@@ -129,17 +174,17 @@ def compose(results: Results, grid: Grid | None = None, up: str = "") -> Page:
         comparison.comparison_section(results),
         published.section(results),
         networks.unit_section(results),
-        pictures.section(results),
-        weight_pictures.section(results),
-        eigenface_pictures.section(results),
-        noise_pictures.section(results),
+        reconstructions.section(results),
+        weight_images.section(results),
+        eigenfaces.section(results),
+        denoising.section(results),
         networks.size_section(results),
         networks.confusion_section(results),
-        method.drawer_section(results),
+        method.test_access_section(results),
         method.cost_section(results, grid),
         method.method_section(results),
     )
-    study = results.study
+    study, sections = results.study, tuple(part for part in parts if part is not None)
     whole = tuple(
         {
             "arm": r.arm,
@@ -155,24 +200,30 @@ def compose(results: Results, grid: Grid | None = None, up: str = "") -> Page:
     )
     return Page(
         name=study.name,
+        file_name=study.name,
         title=study.title,
         question=study.question,
         answer=_sentences(found.short),
-        state=standing(results),
+        state=progress(results),
         identity=results.study_id,
         version=__version__,
-        sections=tuple(s for s in sections if s is not None),
-        outcomes=tuple(case.verdict for case in judged(results)),
+        sections=sections,
+        charts=tuple(
+            ChartData(chart.name, _inert_json({"spec": chart.spec, "datasets": chart.data}))
+            for section in sections
+            for chart in within(section.blocks)
+            if isinstance(chart, Chart)
+        ),
+        outcomes=tuple(case.verdict for case in claim_outcomes(results)),
         arms=len(results.arms),
         table=whole,
-        up=up,
     )
 
 
 def html(page: Page, folder: str = "") -> str:
     """A page as HTML that stands alone. `folder` goes before the links to its tables, where they lie elsewhere."""
     environment = _environment()
-    environment.filters["file_names"] = partial(_file_names, page.name, folder)
+    environment.filters["file_names"] = partial(_file_names, page.file_name, folder)
     vega, script = scripts()
     return environment.get_template("study.html").render(
         page=page,
@@ -251,16 +302,20 @@ def _csv_name(study: str, table: str) -> str:
     return f"tables/{study}-{table}.csv"
 
 
-def standing(results: Results) -> str:
-    """How large a study is and how many of its runs have ended, in words."""
-    states = results.states()
-    planned = len(results.arms) * results.study.replicates
+def progress(results: Results) -> str:
+    """How large a study is, how many of its runs have ended, and which study of its name it is, in words."""
+    states, planned = results.states(), results.planned
     ended = states.get("done", 0) + states.get("diverged", 0)
-    words = f"{len(results.arms)} arms × {results.study.replicates} replicates"
+    words = f"{len(results.arms)} arms × {results.study.replicates.count} replicates"
     if ended < planned:
-        return f"{words}, {ended} of {planned} runs ended so far"
-    diverged = f", {states['diverged']} of them diverged" if states.get("diverged") else ""
-    return f"{words}, all {planned} runs ended{diverged}"
+        words += f", {ended} of {planned} runs ended so far"
+    else:
+        words += f", all {planned} runs ended"
+        words += f", {states['diverged']} of them diverged" if states.get("diverged") else ""
+    if results.namesakes > 1:
+        which = "the latest" if results.latest else "one"
+        words += f" · {which} of {results.namesakes} studies of this name ({results.study_id[:ID_DIGITS]})"
+    return words
 
 
 def _arm_style(arms: int) -> str:
@@ -272,7 +327,7 @@ def _arm_style(arms: int) -> str:
 
 
 def _inert_json(value: Any) -> Markup:
-    """JSON that cannot end the script element that it stands in, nor be taken for mark-up."""
+    """JSON that cannot end the script element that it stands in, nor be read as mark-up. Raises ValueError for NaN."""
     text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
 

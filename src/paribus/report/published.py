@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from paribus.analysis.agreement import Agreement, agreements
+from paribus.analysis.estimates import LEVEL_TEXT
 from paribus.analysis.results import Results
 from paribus.analysis.wording import label
 from paribus.report.blocks import Cell, Chart, Record, Section, Table
 from paribus.report.dotplots import Line, arranged, plot
-from paribus.report.tabulate import SHORT, Column, arm, capital, estimated, plain, shown, signed, table
-
-_DRAWN = ("test_accuracy", "val_accuracy", "val_loss", "train_loss", "mse")
+from paribus.report.tabulate import Column, arm, capital, estimated, plain, shown, signed, table
+from paribus.spec.metrics import METRICS
 
 
 def section(results: Results) -> Section | None:
@@ -23,7 +23,7 @@ def section(results: Results) -> Section | None:
     rest = [a for a in found if not a.beyond]
     blocks = arranged(_plots(results, found))
     note = (
-        "Beyond the spread: outside the interval in which one further run of ours would lie with 95 %, for a "
+        f"Beyond the spread: outside the interval in which one further run of ours would lie with {LEVEL_TEXT}, for a "
         "published figure is one run."
     )
     sources = list(dict.fromkeys(a.source for a in found if a.source))
@@ -33,22 +33,23 @@ def section(results: Results) -> Section | None:
     if rest:
         title = "Within the spread, or not to be judged"
         blocks.append(_table(results, "published-within", title, rest, note="" if apart else note, fold=True))
-    judged = sum(1 for a in found if a.beyond is not None)
+    known = sum(1 for a in found if a.beyond is not None)
     lead = (
-        f"{len(found)} published figures have a counterpart here. {judged} of them can be judged against the spread of "
+        f"{len(found)} published figures have a counterpart here. {known} of them can be judged against the spread of "
         f"our replicates, and {len(apart)} lie beyond it."
     )
     return Section("published", "Beside the published figures", tuple(blocks), lead=(lead,))
 
 
 def _plots(results: Results, found: Sequence[Agreement]) -> list[Chart]:
+    """One plot for each metric that has a better and a worse, the one that arms are compared in first."""
     drawn: list[Chart] = []
-    for metric in _DRAWN:
+    for metric in [m.name for m in sorted(METRICS.values(), key=lambda m: -m.priority) if m.direction]:
         rows = [a.row for a in found if a.row.metric == metric and a.row.mean is not None]
         lines = [Line(f"{row.arm} · {row.rule or 'whole run'}", row.arm, row.estimate, row.published) for row in rows]
         if lines:
             name = f"published-{metric.replace('_', '-')}"
-            drawn.append(plot(results, name, capital(label(metric)), lines, metric, beside="the published figure"))
+            drawn.append(plot(results, name, capital(label(metric)), lines, metric, reference="the published figure"))
     return drawn
 
 
@@ -73,19 +74,16 @@ def _table(
     ]
 
     def ours(r: Record) -> Cell:
-        sd = r["ours_sd"]
-        return Cell(
-            shown(r["metric"], r["ours_mean"]),
-            faint=f"± {shown(r['metric'], sd, unit=False)}" if sd is not None else "",
-        )
+        sd, form = r["ours_sd"], METRICS[r["metric"]].form
+        return Cell(shown(form, r["ours_mean"]), faint=f"± {shown(form, sd, unit=False)}" if sd is not None else "")
 
     columns = [
         arm(results.arms),
         Column("rule", lambda r: Cell(plain(r["rule"] or "whole run"))),
-        Column("metric", lambda r: Cell(SHORT.get(str(r["metric"]), str(r["metric"])))),
+        Column("metric", lambda r: Cell(METRICS[r["metric"]].short)),
         Column("ours", ours, numeric=True),
-        Column("published", lambda r: Cell(shown(r["metric"], r["published"])), numeric=True),
-        Column("difference", lambda r: Cell(signed(r["metric"], r["difference"])), numeric=True),
+        Column("published", lambda r: Cell(shown(METRICS[r["metric"]].form, r["published"])), numeric=True),
+        Column("difference", lambda r: Cell(signed(METRICS[r["metric"]].form, r["difference"])), numeric=True),
         Column("why" if not fold else "judgement", lambda r: Cell(_why(r))),
     ]
     return table(name, title, columns, records, note=note, fold=fold)

@@ -7,31 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from paribus.analysis.estimates import Estimate
-from paribus.analysis.wording import is_share
 from paribus.report.blocks import Cell, Heading, Record, Table
-from paribus.spec.metrics import METRICS
+from paribus.spec.metrics import METRICS, Form
 
 NONE = "–"
-_DECIMALS = {"mse": 5, "pca_mse": 5, "mean_mse": 5, "output_variation": 4, "ratio": 3}
-_WHOLE = ("parameters", "weights", "epoch", "dead_units", "unmoved_units", "hidden_units", "last_epoch", "peak_epoch")
-
-SHORT = {
-    "epoch": "epoch",
-    "train_loss": "train loss",
-    "train_loss_end": "train loss at epoch end",
-    "val_loss": "val. loss",
-    "val_accuracy": "val. accuracy",
-    "test_loss": "test loss",
-    "test_accuracy": "test accuracy",
-    "parameters": "parameters",
-    "weights": "weights alone",
-    "mse": "error",
-    "pca_mse": "PCA error",
-    "dead_units": "dead units",
-    "collapsed": "collapsed",
-    "memorised": "memorised",
-    "lr": "learning rate",
-}
+_DECIMALS: Mapping[Form, int] = {"loss": 4, "error": 5, "ratio": 3}
 
 
 @dataclass(frozen=True)
@@ -70,19 +50,19 @@ def arm(arms: Sequence[str], key: str = "arm", title: str = "arm") -> Column:
     return Column(title, lambda record: Cell(str(record[key]), arm=place.get(str(record[key]))))
 
 
-def number(title: str, key: str, metric: str) -> Column:
-    """A column of single values of `metric`."""
-    return Column(title, lambda record: Cell(shown(metric, record[key])), numeric=True)
+def value(title: str, key: str, form: Form) -> Column:
+    """A column of single numbers."""
+    return Column(title, lambda record: Cell(shown(form, record[key])), numeric=True)
 
 
-def spread(title: str, key: str, metric: str) -> Column:
+def mean_and_sd(title: str, key: str, form: Form) -> Column:
     """A column of means with the standard deviation behind them, from the fields that `estimated` writes."""
 
     def show(record: Record) -> Cell:
         mean, sd, n = record.get(f"{key}_mean"), record.get(f"{key}_sd"), record.get(f"{key}_n")
         if mean is None:
             return Cell(NONE)
-        return Cell(shown(metric, mean), faint=f"± {shown(metric, sd, unit=False)}" if sd is not None else f"n = {n}")
+        return Cell(shown(form, mean), faint=f"± {shown(form, sd, unit=False)}" if sd is not None else f"n = {n}")
 
     return Column(title, show, numeric=True)
 
@@ -92,33 +72,32 @@ def estimated(key: str, estimate: Estimate) -> dict[str, Any]:
     return {f"{key}_mean": estimate.mean, f"{key}_sd": estimate.sd, f"{key}_n": estimate.n}
 
 
-def shown(metric: str, value: float | None, *, unit: bool = True) -> str:
-    """A value of `metric` as a table shows it: 85.13 %, 0.4738, 1,240, 0.00742."""
+def shown(form: Form, value: float | None, *, unit: bool = True) -> str:
+    """A number as a table shows it: 85.13 %, 0.4738, 1,240, 0.00742."""
     if value is None:
         return NONE
-    if is_share(metric):
-        return f"{100 * value:.2f}" + (" %" if unit else "")
-    if metric in _WHOLE:
-        return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
-    if metric == "lr":
-        return f"{value:g}"
-    digits = next((n for ending, n in _DECIMALS.items() if metric.endswith(ending)), 4)
-    if value and abs(value) < 10**-digits:
-        return f"{value:.2e}"
-    return f"{value:.{digits}f}"
+    match form:
+        case "share":
+            return f"{100 * value:.2f}" + (" %" if unit else "")
+        case "count":
+            return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+        case "rate":
+            return f"{value:g}"
+        case _:
+            digits = _DECIMALS[form]
+            return f"{value:.2e}" if value and abs(value) < 10**-digits else f"{value:.{digits}f}"
 
 
-def signed(metric: str, value: float | None) -> str:
-    """A difference of two values of `metric`: accuracies in percentage points."""
+def signed(form: Form, value: float | None) -> str:
+    """A difference of two numbers: shares in percentage points."""
     if value is None:
         return NONE
-    text_ = shown(metric, abs(value), unit=False)
-    return ("+" if value > 0 else "−" if value < 0 else "±") + text_
+    return ("+" if value > 0 else "−" if value < 0 else "±") + shown(form, abs(value), unit=False)
 
 
 def difference_unit(metric: str) -> str:
-    """The unit of a difference: percentage points for fractions, else nothing."""
-    return "percentage points" if is_share(metric) else METRICS[metric].unit if metric in METRICS else ""
+    """The unit of a difference in a metric: percentage points for shares."""
+    return "percentage points" if METRICS[metric].is_share else METRICS[metric].unit
 
 
 def capital(words: str) -> str:

@@ -2,51 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import numpy.typing as npt
 
 from paribus.analysis.curves import Band, band
 from paribus.analysis.results import Results
 from paribus.analysis.tables import shown_rules
-from paribus.analysis.wording import label
 from paribus.report import charts
-from paribus.report.blocks import Block, Chart, Record, Section, Side
+from paribus.report.blocks import Block, Chart, Record, Section, SideBySide
 from paribus.report.tabulate import capital
-from paribus.spec.metrics import METRICS
+from paribus.spec.metrics import METRICS, Metric
 
 POINTS = 360
 """About how many epochs of a curve are drawn; selected epochs come on top."""
 LOG_FROM = 3.0
 """A loss whose highest mean is this many times its lowest gets a logarithmic axis."""
 
-_LOSSES = ("train_loss", "train_loss_end", "val_loss", "test_loss")
-_ACCURACIES = ("val_accuracy", "test_accuracy")
-
 
 def section(results: Results) -> Section | None:
     """A chart for every metric that some arm has a curve of."""
-    found = {metric: _bands(results, metric) for metric in (*_LOSSES, *_ACCURACIES, "lr")}
+    found = {metric: _bands(results, metric) for metric in METRICS.values() if metric.chart}
     drawn = {metric: chart(results, metric, bands) for metric, bands in found.items() if bands}
-    losses = tuple(drawn[metric] for metric in _LOSSES if metric in drawn)
     if not drawn:
         return None
-    blocks: list[Block] = [Side(losses)] if len(losses) > 1 else list(losses)
-    blocks += [drawn[metric] for metric in (*_ACCURACIES, "lr") if metric in drawn]
-    return Section("curves", "Loss and accuracy over the epochs", tuple(blocks), lead=tuple(_lead(found)))
+    losses = tuple(block for metric, block in drawn.items() if metric.form == "loss")
+    blocks: list[Block] = [SideBySide(losses)] if len(losses) > 1 else list(losses)
+    blocks += [block for metric, block in drawn.items() if metric.form != "loss"]
+    return Section("curves", "Loss and accuracy over the epochs", tuple(blocks), lead=tuple(_lead(found.values())))
 
 
-def chart(results: Results, metric: str, bands: list[Band]) -> Chart:
+def chart(results: Results, metric: Metric, bands: list[Band]) -> Chart:
     """One metric's chart: data sets `curves` (thinned) and `marks` (every selected epoch)."""
-    marks = selected_epochs(results, metric)
-    wanted = [int(mark["epoch"]) for mark in marks] + (_steps(bands) if metric == "lr" else [])
+    marks = [] if _is_setting(metric) else selected_epochs(results, metric.name)
+    wanted = [int(mark["epoch"]) for mark in marks] + (_steps(bands) if _is_setting(metric) else [])
     keep = drawn_epochs(max(int(b.epoch[-1]) for b in bands), wanted)
     rows = [row for b in bands for row in _rows(results, b, keep)]
     rules = list(dict.fromkeys(rule for arm in results.arms for rule in shown_rules(results, arm)))
     marked = {str(mark["rule"]) for mark in marks}
-    name, percent = label(metric), METRICS[metric].unit == "fraction"
-    log = metric == "lr" or (metric in _LOSSES and _spans_orders(bands))
-    domain = None if log else first_sight(bands, METRICS[metric].direction, [float(mark["value"]) for mark in marks])
-    height = 360 if percent else 160 if metric == "lr" else 280
+    name, percent = metric.label, metric.is_share
+    log = _positive(bands) and (_is_setting(metric) or (metric.form == "loss" and _spans_orders(bands)))
+    domain = None if log else first_sight(bands, metric.direction, [float(mark["value"]) for mark in marks])
+    height = 360 if percent else 160 if _is_setting(metric) else 280
     shown = [b.arm for b in bands]
     drawing = charts.curves(
         results.arms,
@@ -65,7 +63,7 @@ def chart(results: Results, metric: str, bands: list[Band]) -> Chart:
     data = {"curves": rows, "marks": marks} if marks else {"curves": rows}
     words = f"{name} over epochs, a line and a band for each of {len(shown)} arms: {', '.join(shown)}."
     return charts.figure(
-        f"curve-{metric.replace('_', '-')}",
+        f"curve-{metric.name.replace('_', '-')}",
         capital(name),
         drawing,
         data,
@@ -79,7 +77,7 @@ def chart(results: Results, metric: str, bands: list[Band]) -> Chart:
 def selected_epochs(results: Results, metric: str) -> list[Record]:
     """Where each finished run's selection rules point on a metric's curve: arm, key, rule, replicate, epoch, value."""
     marks: list[Record] = []
-    for run in results.runs if metric != "lr" else ():
+    for run in results.runs:
         curve = run.curves.get(metric)
         rules = shown_rules(results, run.arm) if metric == "test_accuracy" else results.rules(run.arm)
         for rule in rules if run.state == "done" else ():
@@ -152,22 +150,30 @@ def _short(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-def _bands(results: Results, metric: str) -> list[Band]:
-    found = [band(results, arm, metric) for arm in results.arms]
+def _is_setting(metric: Metric) -> bool:
+    """Whether a curve is one that the recipe sets, the learning rate."""
+    return not metric.direction
+
+
+def _bands(results: Results, metric: Metric) -> list[Band]:
+    found = [band(results, arm, metric.name) for arm in results.arms]
     bands = [b for b in found if b is not None and np.isfinite(b.mean).any()]
-    if metric == "lr" and all(np.ptp(b.mean[np.isfinite(b.mean)]) == 0 for b in bands):
+    if _is_setting(metric) and all(np.ptp(b.mean[np.isfinite(b.mean)]) == 0 for b in bands):
         return []  # a constant says nothing that the method's table does not
     return bands
 
 
+def _positive(bands: list[Band]) -> bool:
+    return all(bool((b.low > 0).all()) for b in bands)
+
+
 def _spans_orders(bands: list[Band]) -> bool:
-    means = np.concatenate([b.mean[np.isfinite(b.mean)] for b in bands])
-    lows = np.concatenate([b.low[np.isfinite(b.low)] for b in bands])
-    return bool(lows.min() > 0 and means.max() / means.min() > LOG_FROM)
+    means = np.concatenate([b.mean for b in bands])
+    return bool(means.max() > LOG_FROM * means.min())
 
 
-def _lead(found: dict[str, list[Band]]) -> list[str]:
-    last = max(int(b.epoch[-1]) for bands in found.values() for b in bands)
+def _lead(found: Iterable[list[Band]]) -> list[str]:
+    last = max(int(b.epoch[-1]) for bands in found for b in bands)
     words = (
         "A line is the mean over replicates, its band runs from the lowest to the highest, and a mark stands at every "
         "epoch that a selection rule chose, one a replicate."

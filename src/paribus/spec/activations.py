@@ -1,5 +1,8 @@
 """Activation functions. Each is declared here once; its arithmetic is in `activations.py` of each engine."""
 
+# Tables are frozen, which pyright cannot see: so each kind may narrow the type of its base's `kind`.
+# pyright: reportIncompatibleVariableOverride=false
+
 from __future__ import annotations
 
 import math
@@ -8,7 +11,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from paribus.spec.fields import Frozen, named, Positive
+from paribus.spec.fields import Frozen, Positive, named
 
 
 class ActivationBase(Frozen):

@@ -7,14 +7,14 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, ConfigDict, Strict, model_validator
 
-from paribus.spec.fields import Frozen, Label, Note, NotNegative, Prose
+from paribus.spec.fields import Frozen, Label, Note, NotNegative, Prose, unknown_name
 from paribus.spec.metrics import METRICS
 from paribus.spec.rules import RuleName
 
 
 def _known_metric(name: str) -> str:
     if name not in METRICS:
-        raise ValueError(f"must be one of {', '.join(METRICS)}")
+        raise unknown_name("must be a metric", name, METRICS)
     return name
 
 
@@ -69,7 +69,7 @@ class Published(Frozen):
         extra: dict[str, Any] = self.model_extra or {}
         for name, value in extra.items():
             if name not in METRICS:
-                raise ValueError(f"{name} is not a metric; known are {', '.join(METRICS)}")
+                raise unknown_name("keys beside arm, rule and source must be metrics", name, METRICS)
             if isinstance(value, bool) or not isinstance(value, int | float) or not _finite(value):
                 raise ValueError(f"{name} must be a finite number")
         return self

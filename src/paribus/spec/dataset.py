@@ -36,4 +36,5 @@ class Dataset:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Dataset:
-        return cls(**{**content, "shape": tuple(content["shape"]), "classes": tuple(content["classes"])})
+        plain: dict[str, Any] = {**content, "shape": tuple(content["shape"]), "classes": tuple(content["classes"])}
+        return cls(**plain)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Iterable
+from typing import Annotated, Any, LiteralString, cast
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import AfterValidator, AllowInfNan, BaseModel, BeforeValidator, ConfigDict, Strict, StringConstraints
+from pydantic_core import PydanticCustomError
 
 
 class Frozen(BaseModel):
@@ -23,14 +25,21 @@ def named(default: str | None = None) -> BeforeValidator:
     def written_out(value: Any) -> Any:
         if isinstance(value, str):
             return {"kind": value}
-        return {"kind": default, **value} if default and isinstance(value, dict) else value
+        if default and isinstance(value, dict):
+            return {"kind": default, **cast("dict[str, Any]", value)}
+        return value
 
     return BeforeValidator(written_out)
 
 
+def unknown_name(rule: LiteralString, name: str, known: Iterable[str]) -> PydanticCustomError:
+    """The complaint of a validator about a name that is none of the known ones; a message offers the nearest."""
+    return PydanticCustomError("unknown_name", rule, {"name": name, "known": list(known)})
+
+
 def _printable(text: str) -> str:
     if not text.isprintable():
-        raise ValueError("must hold printable characters only")
+        raise ValueError("must have printable characters only")
     if text != text.strip():
         raise ValueError("must not begin or end with a space")
     return text
@@ -38,7 +47,7 @@ def _printable(text: str) -> str:
 
 def _readable(text: str) -> str:
     if not all(character.isprintable() or character in "\n\t" for character in text):
-        raise ValueError("must hold printable characters and line breaks only")
+        raise ValueError("must have printable characters and line breaks only")
     return text
 
 

@@ -1,8 +1,7 @@
 """Identities: the hash of all that can change a run's result, and of nothing else.
 
-The text that is hashed is canonical: two recipes have the same text exactly if they train alike. Fields at their
-default are left out, so a field that is added with a default that changes nothing changes no identity. `kind` is always
-written: SGD and Adam with equal rates are two recipes.
+The text that is hashed is canonical (`spec.canonical`): recipes that train differently have different texts, and
+recipes that differ in spelling, or only in what is measured or kept, have the same text.
 """
 
 from __future__ import annotations
@@ -12,11 +11,12 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
 from paribus.seeding import Streams
+from paribus.spec.canonical import canonical
 from paribus.spec.dataset import Dataset
 from paribus.spec.recipe import Recipe
 from paribus.spec.rules import parse_rule
@@ -28,7 +28,7 @@ NUMERICS = 5
 EngineFamily = Literal["cpu", "cuda", "module"]
 """Engines of one family give the same bits: the compiled engine, stacked tensors on a GPU, or a user's own module."""
 
-_NOT_TRAINED = ("snapshots", "test", "denoising", "metrics")
+NOT_TRAINED = ("snapshots", "test", "denoising", "metrics")
 """Fields of a recipe that say what is kept or measured, and change nothing that is trained."""
 
 
@@ -53,15 +53,11 @@ class RunSpec:
     @cached_property
     def text(self) -> str:
         """The canonical text that `id` is the hash of, as JSON."""
-        recipe = {name: part for name, part in canonical(self.recipe).items() if name not in _NOT_TRAINED}
-        recipe["data"] = {name: part for name, part in recipe["data"].items() if name not in ("source", "task")}
-        if any(parse_rule(rule).split == "test" for rule in self.recipe.selection.rules):
-            recipe["monitored"] = canonical(self.recipe.test.model_copy(update={"read_at": ()}))
         content = {
             "numerics": NUMERICS,
             "engine": self.family,
             "task": self.recipe.task,
-            "recipe": recipe,
+            "recipe": trained(self.recipe),
             "data": self.data_fingerprint,
             "streams": {name: _as_list(self.streams, name) for name in self._used_streams()},
         }
@@ -76,22 +72,19 @@ class RunSpec:
             yield "dropout"
 
 
-def canonical(model: BaseModel) -> dict[str, Any]:
-    """A table as plain values: `kind` always, and every other field that is not at its default."""
-    found: dict[str, Any] = {}
-    for name, field in type(model).model_fields.items():
-        value: object = getattr(model, name)
-        if name == "kind" or field.is_required() or value != field.get_default(call_default_factory=True):
-            found[name] = _plain(value)
+def trained(recipe: Recipe) -> dict[str, Any]:
+    """The part of a recipe's canonical form that can change what is trained, or which epochs are selected.
+
+    The source and the task are not in it: `RunSpec.text` has the source's fingerprint, and the task in its full form.
+    How the test set is monitored is in it only where a selection rule looks at test metrics.
+    """
+    found = {name: part for name, part in canonical(recipe).items() if name not in NOT_TRAINED}
+    found["data"] = {name: part for name, part in found["data"].items() if name not in ("source", "task")}
+    if "selection" in found:
+        found["selection"] |= {"rules": sorted(recipe.selection.rules)}
+    if any(parse_rule(rule).split == "test" for rule in recipe.selection.rules):
+        found["monitored"] = canonical(recipe.test.model_copy(update={"read_at": ()}))
     return found
-
-
-def _plain(value: object) -> Any:
-    if isinstance(value, BaseModel):
-        return canonical(value)
-    if isinstance(value, tuple):
-        return [_plain(entry) for entry in cast("tuple[object, ...]", value)]
-    return value
 
 
 def _as_list(streams: Streams, purpose: str) -> list[int]:

@@ -1,5 +1,8 @@
 """Initialisations of weights. Each is declared here once; its arithmetic is in `training/initialisation.py`."""
 
+# Tables are frozen, which pyright cannot see: so each kind may narrow the type of its base's `kind`.
+# pyright: reportIncompatibleVariableOverride=false
+
 from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal

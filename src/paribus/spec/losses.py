@@ -1,5 +1,8 @@
 """Losses. Each is declared here once; its arithmetic is in `losses.py` of each engine."""
 
+# Tables are frozen, which pyright cannot see: so each kind may narrow the type of its base's `kind`.
+# pyright: reportIncompatibleVariableOverride=false
+
 from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
@@ -7,7 +10,7 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Len
 from pydantic import Field
 
-from paribus.spec.fields import Fraction, Frozen, named, Positive
+from paribus.spec.fields import Fraction, Frozen, Positive, named
 
 Task = Literal["classification", "regression", "reconstruction"]
 

@@ -1,44 +1,137 @@
-"""The metrics that paribus knows: each a measured quantity with a split, a direction and a unit."""
+"""The metrics that paribus knows, and all that is known of each: the one place that analysis, report and CLI read."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from paribus.spec.losses import Task
+
+Form = Literal["share", "count", "loss", "error", "ratio", "rate"]
+"""How numbers of a kind are written.
+
+share: a fraction, read in per cent; differences are percentage points. count: a whole number. loss: four decimals.
+error: five decimals, for mean squares of values in [0, 1]. ratio: three decimals. rate: as few digits as it has.
+"""
+
+Scope = Literal["epoch", "snapshot", "run"]
+"""What one value belongs to: an epoch (the values of a run are a curve), a selected snapshot, or the run."""
+
+EVERY_TASK: Final[tuple[Task, ...]] = ("classification", "regression", "reconstruction")
+CLASSES: Final[tuple[Task, ...]] = ("classification",)
+RECONSTRUCTION: Final[tuple[Task, ...]] = ("reconstruction",)
+
 
 @dataclass(frozen=True)
 class Metric:
     """A measured quantity.
 
-    `direction` is +1 where more is better, -1 where less is better and 0 where neither is.
-    `per_epoch` metrics have one value an epoch (a curve); the others one value a selected snapshot or a run.
+    `label` is its name in a sentence, `short` its title above a column, `unit` what stands behind a number of it.
+    `direction` is +1 where more is better, -1 where less is better and 0 where neither is. A metric with a value an
+    epoch and direction 0 is a setting (the learning rate), no result.
+
+    `tasks` are those that measure it. `column` says whether the report's table of selected epochs shows it (the CSV
+    file has every metric), `chart` whether the report draws its curve. Arms are compared in the metric of the highest
+    `priority` that was measured; 0 never.
     """
 
     name: str
     label: str
-    split: Literal["train", "val", "test", "none"]
-    direction: Literal[-1, 0, 1]
-    unit: str
-    per_epoch: bool
+    short: str
+    form: Form
+    scope: Scope = "snapshot"
+    split: Literal["train", "val", "test", "none"] = "train"
+    direction: Literal[-1, 0, 1] = 0
+    tasks: tuple[Task, ...] = EVERY_TASK
+    unit: str = ""
+    column: bool = False
+    chart: bool = False
+    priority: int = 0
+
+    @property
+    def per_epoch(self) -> bool:
+        """Whether a run has a curve of it."""
+        return self.scope == "epoch"
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it is a fraction that people read in per cent."""
+        return self.form == "share"
 
 
-_ALL = (
-    Metric("train_loss", "training loss (mean over the epoch's batches)", "train", -1, "", True),
-    Metric("train_loss_examples", "training loss (mean over the epoch's examples)", "train", -1, "", True),
-    Metric("train_loss_end", "training loss at the epoch's end", "train", -1, "", True),
-    Metric("val_loss", "validation loss", "val", -1, "", True),
-    Metric("val_accuracy", "validation accuracy", "val", 1, "fraction", True),
-    Metric("test_loss", "test loss", "test", -1, "", True),
-    Metric("test_accuracy", "test accuracy", "test", 1, "fraction", True),
-    Metric("lr", "learning rate", "none", 0, "", True),
-    Metric("epoch", "epoch", "none", 0, "epochs", False),
-    Metric("parameters", "parameters", "none", 0, "", False),
-    Metric("weights", "weights, without biases", "none", 0, "", False),
-    Metric("mse", "reconstruction error", "train", -1, "per pixel", False),
-    Metric("pca_mse", "error of PCA of the same rank on the same images", "train", -1, "per pixel", False),
-    Metric("dead_units", "dead hidden units", "train", -1, "", False),
-    Metric("collapsed", "1 if the network has collapsed: nearly the same output for every input", "train", -1, "", False),
-    Metric("memorised", "share of the wrong training labels that the network predicts", "train", -1, "fraction", False),
+_LOSSES = (
+    Metric("train_loss", "training loss", "train loss", "loss", "epoch", direction=-1, column=True, chart=True),
+    Metric(
+        "train_loss_examples", "training loss as the mean over examples", "train loss over examples", "loss", "epoch",
+        direction=-1,
+    ),
+    Metric(
+        "train_loss_end", "training loss at the epoch's end", "train loss at epoch end", "loss", "epoch",
+        direction=-1, column=True, chart=True,
+    ),
+    Metric("val_loss", "validation loss", "val. loss", "loss", "epoch", "val", -1, column=True, chart=True),
+    Metric("test_loss", "test loss", "test loss", "loss", "epoch", "test", -1, chart=True),
+)  # fmt: skip
+_ACCURACIES = (
+    Metric(
+        "val_accuracy", "validation accuracy", "val. accuracy", "share", "epoch", "val", 1, CLASSES,
+        column=True, chart=True, priority=2,
+    ),
+    Metric(
+        "test_accuracy", "test accuracy", "test accuracy", "share", "epoch", "test", 1, CLASSES,
+        column=True, chart=True, priority=3,
+    ),
+)  # fmt: skip
+_ERRORS = (
+    Metric(
+        "mse", "reconstruction error", "error", "error",
+        direction=-1, tasks=RECONSTRUCTION, unit="per pixel", column=True, priority=1,
+    ),
+    Metric(
+        "pca_mse", "error of PCA of the same rank on the same images", "PCA error", "error",
+        tasks=RECONSTRUCTION, unit="per pixel", column=True,
+    ),
+    Metric(
+        "mean_mse", "error of the mean image", "error of the mean image", "error",
+        tasks=RECONSTRUCTION, unit="per pixel",
+    ),
+    Metric(
+        "output_variation", "variance of the outputs as a share of the inputs'", "output variation", "share",
+        tasks=RECONSTRUCTION,
+    ),
+    Metric("collapsed", "collapsed networks", "collapsed", "count", direction=-1, tasks=RECONSTRUCTION),
+)  # fmt: skip
+_UNITS = (
+    Metric("dead_units", "dead hidden units", "dead units", "count", direction=-1, column=True),
+    Metric("hidden_units", "hidden units", "hidden units", "count", split="none"),
+    Metric("unmoved_units", "hidden units close to their initial weights", "unmoved units", "count", split="none"),
 )
+_LABELS = (
+    Metric("train_accuracy", "training accuracy", "train accuracy", "share", direction=1, tasks=CLASSES),
+    Metric(
+        "memorised", "share of the wrong training labels that the network predicts", "memorised", "share",
+        direction=-1, tasks=CLASSES, column=True,
+    ),
+    Metric("mislabelled", "share of the training labels that are wrong", "wrong labels", "share", tasks=CLASSES),
+)  # fmt: skip
 
-METRICS: Final[dict[str, Metric]] = {metric.name: metric for metric in _ALL}
+METRICS: Final[dict[str, Metric]] = {
+    metric.name: metric
+    for metric in (
+        Metric("epoch", "epoch", "epoch", "count", split="none", column=True),
+        *_LOSSES,
+        *_ACCURACIES,
+        *_ERRORS,
+        *_UNITS,
+        *_LABELS,
+        Metric("lr", "learning rate", "learning rate", "rate", "epoch", "none", chart=True),
+        Metric("parameters", "parameters", "parameters", "count", "run", "none"),
+        Metric("weights", "weights without biases", "weights alone", "count", "run", "none"),
+    )
+}
+"""By name, in the order in which tables and figures show them."""
+
+
+def by_priority() -> tuple[Metric, ...]:
+    """The metrics in which arms are compared, the first choice first."""
+    return tuple(sorted((m for m in METRICS.values() if m.priority), key=lambda metric: -metric.priority))

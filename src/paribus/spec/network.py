@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
 from annotated_types import Len
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -14,10 +14,11 @@ from paribus.spec.fields import Fraction, Frozen, Width, named
 from paribus.spec.initialisations import Initialisation, Linear
 
 MAX_LAYERS = 20
+DEFAULT_NETWORK = "mlp"
 
 
 def _listed(value: Any) -> Any:
-    return value if isinstance(value, list | tuple) else (value,)
+    return cast("Sequence[Any]", value) if isinstance(value, list | tuple) else (value,)
 
 
 def _shortest(activations: tuple[ActivationBase, ...]) -> tuple[ActivationBase, ...]:
@@ -25,9 +26,7 @@ def _shortest(activations: tuple[ActivationBase, ...]) -> tuple[ActivationBase, 
     return activations[:1] if all(one == activations[0] for one in activations) else activations
 
 
-Activations = Annotated[
-    tuple[Activation, ...], Len(1, MAX_LAYERS), BeforeValidator(_listed), AfterValidator(_shortest)
-]
+Activations = Annotated[tuple[Activation, ...], Len(1, MAX_LAYERS), BeforeValidator(_listed), AfterValidator(_shortest)]
 """One activation for all hidden layers, or one for each."""
 
 
@@ -51,7 +50,9 @@ class FullyConnected(Frozen):
     @model_validator(mode="after")
     def _one_activation_or_one_for_each_layer(self) -> Self:
         if len(self.activation) not in (1, len(self.hidden)):
-            raise ValueError(f"activation must list 1 or {len(self.hidden)} activations, one for each hidden layer")
+            layers = f"{len(self.hidden)} hidden layer{'' if len(self.hidden) == 1 else 's'}"
+            given = f"activation lists {len(self.activation)} activations for {layers}"
+            raise ValueError(f"{given}: give one for all of them, or one for each")
         return self
 
 
@@ -76,7 +77,7 @@ class Autoencoder(FullyConnected):
         return (features, *self.hidden, features)
 
 
-Network = Annotated[Mlp | Autoencoder, Field(discriminator="kind"), named("mlp")]
+Network = Annotated[Mlp | Autoencoder, Field(discriminator="kind"), named(DEFAULT_NETWORK)]
 
 
 FIRST_LAYER = "fc1.weight"

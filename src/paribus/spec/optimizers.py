@@ -1,5 +1,8 @@
 """Optimizers, with PyTorch's names and defaults. Their arithmetic is in `optimizers.py` of each engine."""
 
+# Tables are frozen, which pyright cannot see: so each kind may narrow the type of its base's `kind`.
+# pyright: reportIncompatibleVariableOverride=false
+
 from __future__ import annotations
 
 from abc import abstractmethod

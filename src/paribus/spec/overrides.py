@@ -1,13 +1,50 @@
-"""Tables laid over tables: an arm over the study's base, `--set` over the file."""
+"""Tables merged into tables: an arm into the study's base, `--set` into the file."""
 
 from __future__ import annotations
 
 import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 from paribus.errors import Shown, UserError
+from paribus.spec.data import LabelNoise
+from paribus.spec.losses import CrossEntropy
+from paribus.spec.network import DEFAULT_NETWORK
+
+SHORT_FOR = {
+    "replicates": "count",
+    "split": "by",
+    "label_noise": "share",
+    "network": "kind",
+    "activation": "kind",
+    "init": "kind",
+    "loss": "kind",
+    "schedule": "kind",
+}
+"""Tables for which one value can be given, and the key that the value is for: `loss = "mse"` is short for
+`loss = { kind = "mse" }`."""
+
+_DEFAULT_KINDS: dict[str, object] = {
+    "network": DEFAULT_NETWORK,
+    "loss": CrossEntropy.model_fields["kind"].default,
+    "label_noise": LabelNoise.model_fields["kind"].default,
+}
+"""Tables that need not name their kind."""
+
+
+@dataclass(frozen=True)
+class Override:
+    """A value that `--set` gave.
+
+    `written` is the key as it was written. `where` is what it reaches into: "arms[1]", "factors", or "" for the file's
+    own tables; `words` is the key within that, word by word.
+    """
+
+    written: str
+    where: str
+    words: tuple[str, ...]
 
 
 def as_table(value: object) -> dict[str, Any] | None:
@@ -16,65 +53,68 @@ def as_table(value: object) -> dict[str, Any] | None:
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`over` laid on `base`, table by table. A table that names another `kind` replaces the one below it whole."""
-    result = dict(base)
-    for key, value in over.items():
-        below, above = as_table(base.get(key)), as_table(value)
-        if below is not None and above is not None and above.get("kind", below.get("kind")) == below.get("kind"):
-            result[key] = merged(below, above)
-        else:
-            result[key] = value
-    return result
+    """`over` merged into `base`, table by table. A table that names another `kind` replaces the one below it whole."""
+    return {**base, **{key: _merged_value(key, base.get(key), value) for key, value in over.items()}}
 
 
-def apply_override(document: dict[str, Any], key: str, value: str) -> None:
+def _merged_value(key: str, below: object, above: object) -> Any:
+    if as_table(below) is None and as_table(above) is None:
+        return above
+    low, high = as_table(_written_out(key, below)), as_table(_written_out(key, above))
+    if low is None or high is None:
+        return above
+    kind = low.get("kind", _DEFAULT_KINDS.get(key))
+    return merged(low, high) if high.get("kind", kind) == kind else above
+
+
+def _written_out(key: str, value: object) -> object:
+    """The table that a single value is short for: `replicates = 5` is `replicates = { count = 5 }`."""
+    return {SHORT_FOR[key]: value} if key in SHORT_FOR and isinstance(value, int | float | str) else value
+
+
+def apply_override(document: dict[str, Any], key: str, value: str) -> Override:
     """Set dotted `key` of a study document, in place, to `value` in TOML notation (bare words are text).
 
     `arms.NAME.optimizer.lr` reaches into the arm of that name, `factors.optimizer.lr` gives that factor's levels; any
-    other key reaches into the file's own tables.
+    other key reaches into the file's own tables. A table replaces the one that the file has.
     """
     place = f"--set {key}"
     words = key.split(".")
     if not all(words):
         raise UserError("must be a dotted key", given=key, place="--set", remedy="write --set optimizer.lr=0.01")
-    table = document
+    table, where = document, ""
     if words[0] == "arms" and len(words) > 2:
-        table, words = _arm_table(document, words[1:], place)
+        table, where, words = _arm_table(document, words[1:], place)
     elif words[0] == "factors" and len(words) > 1:
-        words = ["factors", ".".join(words[1:])]
+        table, where, words = _inner(document, "factors", key, place), "factors", [".".join(words[1:])]
     *path, last = words
     for word in path:
-        inner = as_table(_written_out(word, table.setdefault(word, {})))
-        if inner is None:
-            raise UserError("must lead into a table", given=key, place=place, remedy=f"{word} holds a value")
-        table[word] = inner
-        table = inner
-    found, below = _toml_value(value), as_table(table.get(last))
-    if below is not None and last in _SHORT_FOR and as_table(found) is None:
-        below[_SHORT_FOR[last]] = found
-    else:
-        table[last] = found
+        table = _inner(table, word, key, place)
+    found = _toml_value(value)
+    table[last] = found if as_table(found) is not None else _merged_value(last, table.get(last), found)
+    return Override(key, where, tuple(word for part in words for word in part.split(".")))
 
 
-_SHORT_FOR = {"replicates": "count", "split": "by", "label_noise": "share"}
-"""Tables for which one value may stand, and the key that the value is then given to; for others that is `kind`."""
+def _inner(table: dict[str, Any], word: str, key: str, place: str) -> dict[str, Any]:
+    """The table at `word` of a table, made or written out where it is not there as a table."""
+    inner = as_table(_written_out(word, table.get(word, {})))
+    if inner is None:
+        rule, remedy = "must lead into a table", f"{word} is not one"
+        raise UserError(rule, given=key, place=place, remedy=remedy)
+    table[word] = inner
+    return inner
 
 
-def _written_out(word: str, value: object) -> object:
-    """The table that a short form stands for: `replicates = 5` is `replicates = { count = 5 }`."""
-    if word in _SHORT_FOR and isinstance(value, int | float | str):
-        return {_SHORT_FOR[word]: value}
-    return {"kind": value} if isinstance(value, str) else value
-
-
-def _arm_table(document: dict[str, Any], words: list[str], place: str) -> tuple[dict[str, Any], list[str]]:
+def _arm_table(document: dict[str, Any], words: list[str], place: str) -> tuple[dict[str, Any], str, list[str]]:
+    """The arm's own table, where it is, and the words behind the arm's name."""
     arms: object = document.get("arms")
     tables = [as_table(entry) for entry in cast("list[object]", arms)] if isinstance(arms, list) else []
-    by_name = {str(table.get("name")): table for table in tables if table is not None}
-    for split in range(len(words) - 1, 0, -1):  # an arm's name may itself hold dots
+    by_name = {str(table.get("name")): (i, table) for i, table in enumerate(tables) if table is not None}
+    for split in range(len(words) - 1, 0, -1):  # an arm's name may itself contain dots
         name = ".".join(words[:split])
         if name in by_name:
-            return by_name[name], words[split:]
+            i, table = by_name[name]
+            return table, f"arms[{i}]", words[split:]
     raise UserError("must name an arm of the study", given=words[0], place=place, remedy=nearest(words[0], by_name))
 
 

@@ -42,8 +42,10 @@ class Clip(Frozen):
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        if (self.norm is None) == (self.value is None):
-            raise ValueError("clip needs either norm or value")
+        if self.norm is None and self.value is None:
+            raise ValueError("clip needs norm or value")
+        if self.norm is not None and self.value is not None:
+            raise ValueError("clip takes norm or value, and not both")
         return self
 
 
@@ -167,8 +169,8 @@ def _about_task(recipe: Recipe) -> Iterator[str]:
         yield "data.task = 'reconstruction' goes with network.kind = 'autoencoder', and with no other"
     if task not in loss.tasks:
         yield f"loss.kind = '{loss.kind}' does not serve {task}: choose a loss for it, such as {_loss_for(task)}"
-    if task == "reconstruction" and recipe.data.label_noise is not None:
-        yield "data.label_noise changes labels, and an autoencoder has none"
+    if task != "classification" and recipe.data.label_noise is not None:
+        yield f"data.label_noise changes classes, and {task} has none"
 
 
 def _loss_for(task: Task) -> str:
@@ -187,15 +189,15 @@ def _about_rules(recipe: Recipe) -> Iterator[str]:
     if training.early_stop is not None:
         stop = parse_rule(training.early_stop.rule)
         if stop.kind != "best" or METRICS[stop.metric].split == "test":
-            yield "training.early_stop.rule must be a min- or max- rule, and never of test data"
+            yield "training.early_stop.rule must be a min- or max- rule, and not of test data"
 
 
 def _about_schedule(recipe: Recipe) -> Iterator[str]:
     schedule, lr, epochs = recipe.schedule, recipe.optimizer.lr, recipe.training.epochs
     if isinstance(schedule, Cosine) and schedule.warmup_epochs >= epochs:
-        yield "schedule.warmup_epochs must be below training.epochs"
+        yield f"schedule.warmup_epochs is {schedule.warmup_epochs}, and must be below training.epochs, {epochs}"
     if isinstance(schedule, Cosine | CosineRestarts | ReduceOnPlateau) and schedule.min_lr > lr:
-        yield f"schedule.min_lr is {schedule.min_lr:g}, above optimizer.lr, {lr:g}: the rate would rise, or never fall"
+        yield f"schedule.min_lr is {schedule.min_lr}, above optimizer.lr, {lr}: the rate would rise, or never fall"
     if isinstance(schedule, OneCycle) and schedule.cycle_momentum and not _has_momentum(recipe.optimizer):
         yield "schedule.cycle_momentum needs an optimizer with momentum: set it to false, or optimizer.momentum above 0"
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from annotated_types import Len
 from pydantic import Field, Strict, model_validator
 
-from paribus.spec.fields import ClosedFraction, Count, CountOrZero, Flag, Fraction, Frozen, named, NotNegative, Positive
+from paribus.spec.fields import ClosedFraction, Count, CountOrZero, Flag, Fraction, Frozen, NotNegative, Positive, named
 
 
 class Constant(Frozen):
@@ -103,15 +103,7 @@ class Settle(Frozen):
 
 
 Schedule = Annotated[
-    Constant
-    | Step
-    | MultiStep
-    | Exponential
-    | Cosine
-    | CosineRestarts
-    | OneCycle
-    | ReduceOnPlateau
-    | Settle,
+    Constant | Step | MultiStep | Exponential | Cosine | CosineRestarts | OneCycle | ReduceOnPlateau | Settle,
     Field(discriminator="kind"),
     named(),
 ]

@@ -6,7 +6,8 @@ import hashlib
 import itertools
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -15,11 +16,13 @@ from annotated_types import Len
 from pydantic import AfterValidator, BeforeValidator, Strict, ValidationError
 
 from paribus.errors import Shown, UserError
-from paribus.spec.arms import MAX_ARMS, arm_entries
 from paribus.seeding import Streams, Varied
+from paribus.spec.arms import MAX_ARMS, arm_entries
+from paribus.spec.canonical import canonical
 from paribus.spec.claims import Claim, Published
 from paribus.spec.fields import CountOrZero, Frozen, Label, Note, Prose, ReplicateCount, Seed, Slug
 from paribus.spec.overrides import apply_override, merged, nearest
+from paribus.spec.places import Place
 from paribus.spec.problems import explained
 from paribus.spec.recipe import Recipe
 from paribus.spec.rules import RuleName
@@ -51,6 +54,12 @@ class Arm(Frozen):
     recipe: Recipe
 
 
+def _each_once(varied: tuple[Varied, ...]) -> tuple[Varied, ...]:
+    if len(set(varied)) < len(varied):
+        raise ValueError("must name each once")
+    return varied
+
+
 class Replicates(Frozen):
     """How often each arm is repeated: `count` times, with the indices from `first` on.
 
@@ -60,7 +69,7 @@ class Replicates(Frozen):
 
     count: ReplicateCount
     first: CountOrZero = 0
-    vary: Annotated[tuple[Varied, ...], Len(1, 3)] = ("split", "init", "order")
+    vary: Annotated[tuple[Varied, ...], Len(1, 3), AfterValidator(_each_once)] = ("split", "init", "order")
 
     @property
     def indices(self) -> range:
@@ -94,8 +103,8 @@ class Study(Frozen):
     @property
     def digest(self) -> str:
         """The hash of everything that the study says."""
-        content = self.model_dump(mode="json", exclude={"document", "folder"})
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        content = {name: part for name, part in canonical(self).items() if name not in ("document", "folder")}
+        return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
     def arm(self, name: str) -> Arm:
         return next(arm for arm in self.arms if arm.name == name)
@@ -128,6 +137,9 @@ def load(path: Path, overrides: Mapping[str, str] | None = None) -> Study:
             rule = f"a study file has at most {MAX_FILE_BYTES} bytes"
             raise UserError(rule, given=Shown("more"), place=place, remedy="name a study file")
         text = content.decode("utf-8-sig")
+    except FileNotFoundError:
+        remedy = "check the path, or copy a built-in study with `paribus new`"
+        raise UserError("file not found", given=Shown(""), place=place, remedy=remedy) from None
     except OSError as error:
         raise UserError(
             "must be a study file that can be read",
@@ -142,22 +154,20 @@ def load(path: Path, overrides: Mapping[str, str] | None = None) -> Study:
     return parse(text, place=place, overrides=overrides, folder=path.parent)
 
 
-def parse(
-    text: str, *, place: str, overrides: Mapping[str, str] | None = None, folder: Path = Path()
-) -> Study:
+def parse(text: str, *, place: str, overrides: Mapping[str, str] | None = None, folder: Path = Path()) -> Study:
     """Validate the text of a study file; `place` names it in messages, and `folder` is where it lies."""
     try:
         document = tomllib.loads(text.replace("\r\n", "\n"))
     except (ValueError, RecursionError) as error:
-        raise UserError("must be TOML", given=Shown(error), place=place, remedy="mend the syntax there") from None
-    for key, value in (overrides or {}).items():
-        apply_override(document, key, value)
-    _refuse_depth(document, place)
-    _refuse_unknown_keys(document, place)
-    return _validated(document, place, folder)
+        raise UserError("must be TOML", given=Shown(error), place=place, remedy="correct the syntax there") from None
+    given = tuple(apply_override(document, key, value) for key, value in (overrides or {}).items())
+    where = Place(place, given)
+    _refuse_depth(document, where)
+    _refuse_unknown_keys(document, where)
+    return _validated(document, where, folder)
 
 
-def _refuse_depth(document: Mapping[str, Any], place: str) -> None:
+def _refuse_depth(document: Mapping[str, Any], place: Place) -> None:
     """Nothing in a study nests deeply, and what reads it afterwards may recurse."""
     level: list[Any] = [document]
     for _ in range(MAX_DEPTH):
@@ -169,71 +179,72 @@ def _refuse_depth(document: Mapping[str, Any], place: str) -> None:
                 inner += cast("list[Any]", value)
         level = inner
     if level:
-        raise UserError(
-            f"tables and lists must nest at most {MAX_DEPTH} deep",
-            given=Shown("more"),
-            place=place,
-            remedy="flatten them",
-        )
+        rule = f"tables and lists must nest at most {MAX_DEPTH} deep"
+        raise place.refused(rule, given=Shown("more"), remedy="flatten them")
 
 
-def _refuse_unknown_keys(document: Mapping[str, Any], place: str) -> None:
+def _refuse_unknown_keys(document: Mapping[str, Any], place: Place) -> None:
     known = (*_STUDY_KEYS, *Recipe.model_fields)
     for key in document:
         if key not in known:
-            raise UserError("must be a known key", given=key, place=f"{place}, key {key}", remedy=nearest(key, known))
+            raise place.refused("must be a known key", given=key, key=key, remedy=nearest(key, known))
 
 
-def _validated(document: dict[str, Any], place: str, folder: Path) -> Study:
-    base = {key: value for key, value in document.items() if key in Recipe.model_fields}
+def _validated(document: dict[str, Any], place: Place, folder: Path) -> Study:
     content = {key: value for key, value in document.items() if key in Study.model_fields and key != "arms"}
-    seed = document.get("seed", 0)
-    arms = tuple(_arm(base, seed, entry, f"{place}, {where}") for where, entry in arm_entries(document, place))
+    places = [
+        replace(place, where=where, arm=str(own.get("name", "no name")), own=own, base=document)
+        for where, own in arm_entries(document, place)
+    ]
+    arms = tuple(map(_arm, places))
     content.setdefault("title", content.get("name", ""))
     content.setdefault("control", arms[0].name)
-    content.setdefault("deploy", arms[0].recipe.selection.rules[0])
+    control = next((arm for arm in arms if arm.name == content["control"]), arms[0])
+    content.setdefault("deploy", control.recipe.selection.rules[0])
     try:
         study = Study(**content, arms=arms, document="", folder=folder)
     except ValidationError as error:
-        raise explained(error, Study, place) from None
-    _refuse_disagreement(study, place)
+        raise explained(error, Study, place, content) from None
+    _refuse_disagreement(study, place, places)
     return study.model_copy(update={"document": tomli_w.dumps(document)})
 
 
-def _arm(base: Mapping[str, Any], seed: object, entry: Mapping[str, Any], place: str) -> Arm:
+def _arm(place: Place) -> Arm:
     known = (*_ARM_KEYS, *Recipe.model_fields)
-    place = f"{place} ({entry.get('name', 'no name')})"
-    for key in entry:
+    for key in place.own:
         if key not in known:
-            raise UserError("must be a known key of an arm", given=key, place=place, remedy=nearest(key, known))
-    own = {key: value for key, value in entry.items() if key not in _ARM_KEYS}
+            raise place.refused("must be a known key of an arm", given=key, key=key, remedy=nearest(key, known))
+    base = {key: value for key, value in place.base.items() if key in Recipe.model_fields}
+    content = merged(base, {key: value for key, value in place.own.items() if key not in _ARM_KEYS})
     try:
-        recipe = Recipe.model_validate(merged(base, own))
-        own_keys = {k: entry[k] for k in _ARM_KEYS if k in entry}
-        return Arm.model_validate({"seed": seed, **own_keys, "recipe": recipe})
+        recipe = Recipe.model_validate(content)
     except ValidationError as error:
-        model = Recipe if error.title == "Recipe" else Arm
-        raise explained(error, model, place) from None
+        raise explained(error, Recipe, place, content) from None
+    keys = {"seed": place.base.get("seed", 0), **{key: place.own[key] for key in _ARM_KEYS if key in place.own}}
+    try:
+        return Arm.model_validate({**keys, "recipe": recipe})
+    except ValidationError as error:
+        raise explained(error, Arm, place, keys) from None
 
 
-def _refuse_disagreement(study: Study, place: str) -> None:
+def _refuse_disagreement(study: Study, place: Place, places: Sequence[Place]) -> None:
     """What no single table can see: names that must be unique, and references that must lead somewhere."""
     arms: dict[str, Arm] = {}
-    for arm in study.arms:
+    for arm, of_arm in zip(study.arms, places, strict=True):
         if arm.name in arms:
-            raise UserError("arm names must differ", given=arm.name, place=f"{place}, key arms", remedy="rename one")
+            remedy = "remove a level that is there twice" if of_arm.where == "factors" else "rename one"
+            raise of_arm.refused("arm names must differ", given=arm.name, key="name", remedy=remedy)
         arms[arm.name] = arm
     references = [("control", study.control)]
-    references += [(f"claims[{i}]", end.arm) for i, c in enumerate(study.claims) for end in (c.better, c.than)]
-    references += [(f"published[{i}]", row.arm) for i, row in enumerate(study.published)]
+    references += [
+        (f"claims[{i}].{key}.arm", end.arm)
+        for i, claim in enumerate(study.claims)
+        for key, end in (("better", claim.better), ("than", claim.than))
+    ]
+    references += [(f"published[{i}].arm", row.arm) for i, row in enumerate(study.published)]
     for key, name in references:
         if name not in arms:
-            where = f"{place}, key {key}"
-            raise UserError("must name an arm of the study", given=name, place=where, remedy=nearest(name, arms))
+            raise place.refused("must name an arm of the study", given=name, key=key, remedy=nearest(name, arms))
     if study.deploy not in arms[study.control].recipe.selection.rules:
-        raise UserError(
-            "must be one of the control's selection rules",
-            given=study.deploy,
-            place=f"{place}, key deploy",
-            remedy="add it to selection.rules",
-        )
+        rule = "must be one of the control's selection rules"
+        raise place.refused(rule, given=study.deploy, key="deploy", remedy="add it to selection.rules")

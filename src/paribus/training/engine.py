@@ -91,12 +91,13 @@ class Epoch:
 
     `order` (stream, example) has rows of the session's inputs. `targets` are in the order of `order`; None where the
     target of each example is the example itself, as the network sees it. `weights` (stream, example) weigh examples in
-    the loss, which is then a weighted mean; None for equal weights, and cross-entropy only. `learning_rates` (batch, run) hold for one step
-    each; `momenta` (batch, run) replace the optimizer's momentum (Adam's first beta) where it is cycled, else None.
-    `dropout_keys` (stream,) uint64 are the keys of the epoch's dropout, None without dropout: unit `u` of row `r` in
-    layer `l` (from 0) of batch `b` is dropped if `uniform(key, b * layers + l, r * padded + u)` is below the run's
-    share, with `layers` the number of layers of weights and `padded` the layer's width rounded up to 16. That function
-    is SplitMix64, see `training/cpu/dropout.py`; both engines drop the same units.
+    the loss, which is then a weighted mean; None for equal weights, and for cross-entropy only. `learning_rates`
+    (batch, run) hold for one step each; `momenta` (batch, run) replace the optimizer's momentum (Adam's first beta)
+    where it is cycled, else None. `dropout_keys` (stream,) uint64 are the keys of the epoch's dropout, None without
+    dropout: unit `u` of row `r` in layer `l` (from 0) of batch `b` is dropped if
+    `uniform(key, b * layers + l, r * padded + u)` is below the run's share, with `layers` the number of layers of
+    weights and `padded` the layer's width rounded up to 16. That function is SplitMix64, see
+    `training/cpu/dropout.py`; all engines drop the same units.
     """
 
     order: Integers

@@ -211,8 +211,9 @@ class _SnapshotMeasuring:
             logits = np.clip(outputs, -MAX_FLOAT16, MAX_FLOAT16).astype(np.float16)
             self.measured.arrays(self._rule, f"outputs/{name}", outputs=logits)
         elif self._spec.recipe.task == "reconstruction":
-            errors = np.mean(np.square(self._unscaled(outputs) - split.inputs), axis=1, dtype=np.float64)
-            self.measured.arrays(self._rule, f"outputs/{name}", error=errors.astype(np.float32))
+            squares = np.square(self._unscaled(outputs) - split.inputs)
+            error = (squares.sum(axis=1, dtype=np.float64) / squares.shape[1]).astype(np.float32)
+            self.measured.arrays(self._rule, f"outputs/{name}", error=error)
         else:
             self.measured.arrays(self._rule, f"outputs/{name}", outputs=outputs)
 
@@ -220,7 +221,7 @@ class _SnapshotMeasuring:
         """Outputs of an autoencoder on the scale of its images."""
         scaling = self._splits.scaling
         found = outputs if scaling.factor is None else outputs / scaling.factor
-        return found if scaling.centre is None else found + scaling.centre
+        return np.asarray(found if scaling.centre is None else found + scaling.centre)
 
     def _reconstructed(self, images: Floats) -> Floats:
         """An autoencoder's output for images (example, feature), on their own scale."""

@@ -27,16 +27,19 @@ from paribus.spec.initialisations import (
 )
 from paribus.spec.network import Autoencoder, Mlp, layer_names
 
+Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 _OUTPUT = Identity(kind="identity")
 """No activation follows the last layer."""
 _WEIGHT, _BIAS = 0, 1
 
 
-def initial_state(network: Mlp | Autoencoder, widths: Sequence[int], stream: Stream) -> dict[str, npt.NDArray[np.float32]]:
+def initial_state(
+    network: Mlp | Autoencoder, widths: Sequence[int], stream: Stream
+) -> dict[str, npt.NDArray[np.float32]]:
     """A fresh state dict: `fc1.weight` (out, in), `fc1.bias` (out,), ..., each number rounded once to float32."""
     activations = (*network.activations, _OUTPUT)
-    state: dict[str, npt.NDArray[np.float32]] = {}
+    state: dict[str, Floats] = {}
     for i, (name, (width_in, width_out)) in enumerate(zip(layer_names(widths), pairwise(widths), strict=True)):
         weight = _weight(network.init, (width_out, width_in), activations[i], draws(stream, "init", i, _WEIGHT))
         state[f"{name}.weight"] = weight.astype(np.float32)
@@ -44,7 +47,7 @@ def initial_state(network: Mlp | Autoencoder, widths: Sequence[int], stream: Str
     return state
 
 
-def _bias(init: Initialisation, width_out: int, width_in: int, numbers: Draws) -> npt.NDArray[np.float32]:
+def _bias(init: Initialisation, width_out: int, width_in: int, numbers: Draws) -> Floats:
     if init.bias is not None:
         return np.full(width_out, init.bias, np.float32)
     return _uniform(numbers, (width_out,), width_in**-0.5).astype(np.float32)
@@ -82,11 +85,10 @@ def orthonormal(matrix: Doubles) -> Doubles:
     """
     wide = matrix.shape[0] < matrix.shape[1]
     vectors = np.array(matrix if wide else matrix.T, order="C")
-    for i, vector in enumerate(vectors):
-        for _ in range(2):
-            for earlier in vectors[:i]:
-                vector -= _dot(vector, earlier) * earlier
-        vector /= math.sqrt(_dot(vector, vector))
+    for i in range(len(vectors)):
+        for earlier in (*vectors[:i], *vectors[:i]):
+            vectors[i] -= _dot(vectors[i], earlier) * earlier
+        vectors[i] /= math.sqrt(_dot(vectors[i], vectors[i]))
     return vectors if wide else np.ascontiguousarray(vectors.T)
 
 

@@ -82,7 +82,7 @@ class PlannedRun:
 
 @dataclass(frozen=True, eq=False)
 class CohortPlan:
-    """Runs that will train together. `expected_s` comes from a timing run on this machine, None where there was none."""
+    """Runs that will train together. `expected_s` comes from a timing run on this machine; None without one."""
 
     runs: tuple[PlannedRun, ...]
     expected_s: float | None

@@ -1,8 +1,8 @@
 """Learning rates of one run, epoch by epoch, with the values of `torch.optim.lr_scheduler`.
 
 PyTorch's schedulers are recurrences: each rate is made from the one before, so a rounding error stays in all later
-rates. They are repeated here operation by operation in float64, so that the rates are PyTorch's to the last bit. What is
-a power of gamma on paper is a product of so many factors here.
+rates. They are repeated here operation by operation in float64, so that the rates are PyTorch's to the last bit: a
+power of gamma is a product of so many factors here.
 """
 
 from __future__ import annotations

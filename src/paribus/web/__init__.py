@@ -1,1 +1,1 @@
-"""The report, live: read-only pages of a workspace for browsers on this machine, and for nobody else."""
+"""The live report: read-only pages of a workspace for browsers on this machine."""

@@ -15,30 +15,30 @@ from threading import BoundedSemaphore
 from typing import Any, cast, final
 
 from paribus.errors import Shown, UserError, printable
-from paribus.web.guard import HEAD_BYTES, HEAD_S, HEADERS, LOOPBACK, METHODS, check_address, refusal
+from paribus.web.guard import HEADERS, LOOPBACK, MAX_HEAD_BYTES, MAX_HEAD_S, METHODS, check_address, refusal
 from paribus.web.library import Document, Library
 
-SEND_S = 60.0
-MOST_CONNECTIONS = 32
-"""At once; a further one is closed unheard."""
+MAX_SEND_S = 60.0
+MAX_CONNECTIONS = 32
+"""Connections at a time; a further one is closed at once."""
 
 _LOG = logging.getLogger("paribus.web")
 
 
 @final
 class Viewer(ThreadingHTTPServer):
-    """Serves `library` at `http://127.0.0.1:port/`; port 0 takes a free one. Each request has a thread of its own.
+    """Serves `library` at `http://127.0.0.1:port/`; port 0 takes a free one. Each request has its own thread.
 
-    Raises UserError for an address that is not a loopback one, and for a port that cannot be had.
+    Raises UserError for an address that is not a loopback one, and for a port that is not available.
     """
 
-    request_queue_size = MOST_CONNECTIONS
+    request_queue_size = MAX_CONNECTIONS
 
     def __init__(self, library: Library, port: int = 0, host: str = LOOPBACK) -> None:
         check_address(host)
         self.library = library
         self.host = host
-        self._free = BoundedSemaphore(MOST_CONNECTIONS)
+        self._free = BoundedSemaphore(MAX_CONNECTIONS)
         try:
             super().__init__((host, port), _Request)
         except OSError as error:
@@ -56,7 +56,7 @@ class Viewer(ThreadingHTTPServer):
         return f"http://{self.host}:{self.server_port}/"
 
     def server_bind(self) -> None:
-        """Bind without asking the name service who this machine is, which `HTTPServer` does."""
+        """Bind without looking up this machine's name in the name service, as `HTTPServer` does."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = self.host, self.socket.getsockname()[1]
 
@@ -73,19 +73,19 @@ class Viewer(ThreadingHTTPServer):
             self._free.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base class's signature
-        """One line for a defect; a browser that went away before it had its answer is none."""
+        """Log one line for a defect; a browser that closes the connection early is none."""
         error = sys.exception()
         if not isinstance(error, ConnectionError | TimeoutError):
             _LOG.error("%s", printable(f"viewer: {type(error).__name__}: {error}; this is a defect of paribus"))
 
 
 class _Head(io.RawIOBase):
-    """The bytes of a request, of which there are few and which arrive soon."""
+    """The bytes of a request's head, limited in number and in the time in which they may arrive."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
-        self._until = time.monotonic() + HEAD_S
-        self._left = HEAD_BYTES
+        self._deadline = time.monotonic() + MAX_HEAD_S
+        self._left = MAX_HEAD_BYTES
 
     @property
     def full(self) -> bool:
@@ -95,8 +95,8 @@ class _Head(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any, /) -> int:
-        """At most what is left of the bytes allowed, none of them after the time allowed (TimeoutError)."""
-        wait = self._until - time.monotonic()
+        """Read at most the bytes that are left of the limit; raise TimeoutError after the deadline."""
+        wait = self._deadline - time.monotonic()
         if wait <= 0:
             raise TimeoutError("the request took too long")
         if self.full:
@@ -108,9 +108,9 @@ class _Head(io.RawIOBase):
 
 
 class _Request(BaseHTTPRequestHandler):
-    """One request, one answer, and the connection ends."""
+    """One request and its response; then the connection ends."""
 
-    default_request_version = "HTTP/1.0"  # a request that names none gets a proper refusal, headers and all
+    default_request_version = "HTTP/1.0"  # so that a request without a version gets a response with headers
 
     @property
     def _viewer(self) -> Viewer:
@@ -123,14 +123,14 @@ class _Request(BaseHTTPRequestHandler):
         self.rfile = io.BufferedReader(self._head)
 
     def parse_request(self) -> bool:
-        """Whether the request is one to answer; if not, it has been refused."""
+        """Whether the request is allowed; if not, it has been refused."""
         if not super().parse_request():
             return False
-        self.connection.settimeout(SEND_S)
+        self.connection.settimeout(MAX_SEND_S)
         if self._head.full:
             self.send_error(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
             return False
-        if len(self.requestline.split(" ")) != 3:  # the base class takes any white space
+        if len(self.requestline.split(" ")) != 3:  # the base class accepts any white space
             self.send_error(HTTPStatus.BAD_REQUEST)
             return False
         refused = refusal(self.command, self.headers, self._viewer.host, self._viewer.server_port)
@@ -139,7 +139,7 @@ class _Request(BaseHTTPRequestHandler):
         return refused is None
 
     def do_GET(self) -> None:
-        """Look the target up and send what there is."""
+        """Look the target up and send the response."""
         try:
             found = self._viewer.library.find(self.requestline.split(" ")[1])
         except UserError as error:
@@ -153,10 +153,10 @@ class _Request(BaseHTTPRequestHandler):
     do_HEAD = do_GET  # noqa: N815 - `_send` leaves the content out
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
-        """One line of plain text, which repeats nothing of the request."""
+        """Send one line of plain text, which repeats nothing of the request."""
         status = HTTPStatus(code)
-        told = message if message and status in (HTTPStatus.FORBIDDEN, HTTPStatus.INTERNAL_SERVER_ERROR) else ""
-        line = f"{status.value} {status.phrase}{': ' if told else ''}{told}\n"
+        reason = message if message and status in (HTTPStatus.FORBIDDEN, HTTPStatus.INTERNAL_SERVER_ERROR) else ""
+        line = f"{status.value} {status.phrase}{': ' if reason else ''}{reason}\n"
         self._send(status, Document("text/plain; charset=utf-8", line.encode()))
 
     def _send(self, status: HTTPStatus, document: Document) -> None:
@@ -178,4 +178,4 @@ class _Request(BaseHTTPRequestHandler):
         return "paribus"
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's signature
-        """Requests are nobody's business."""
+        """Log no requests."""

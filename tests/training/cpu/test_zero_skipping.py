@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-
 from paribus.data.protocols import load_splits
+
 from paribus.training import streams
 from paribus.training.cpu import zero_skipping
 from paribus.training.cpu.matmul import INNER_BLOCK, matmul

@@ -46,10 +46,7 @@ def _write(builder: Any, value: Any) -> None:
     _call(builder, "llvm.x86.sse.ldmxcsr", ir.VoidType(), builder.bitcast(at, _BYTE.as_pointer()))
 
 
-@intrinsic
-def flush_denormals(_context: Any) -> Any:
-    """For compiled code: switch flush-to-zero on; returns the setting before, for `restore_denormals`."""
-
+def _flush(_context: Any) -> Any:
     def generate(_generating: Any, builder: Any, _signature: Any, _arguments: Any) -> Any:
         before = _read(builder)
         _write(builder, builder.or_(before, ir.Constant(_LONG, _FLUSH)))
@@ -58,12 +55,15 @@ def flush_denormals(_context: Any) -> Any:
     return types.int64(), generate
 
 
-@intrinsic
-def restore_denormals(_context: Any, _before: Any) -> Any:
-    """For compiled code: put the setting back."""
-
+def _restore(_context: Any, _before: Any) -> Any:
     def generate(_generating: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         _write(builder, arguments[0])
         return ir.Constant(_LONG, 0)
 
     return types.int64(types.int64), generate
+
+
+flush_denormals: Any = intrinsic(_flush)
+"""For compiled code: switch flush-to-zero on; returns the setting before, for `restore_denormals`."""
+restore_denormals: Any = intrinsic(_restore)
+"""For compiled code: put the setting back."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Sequence
 from threading import Lock
-from typing import Any, Final, final
+from typing import Any, ClassVar, Final, final
 
 import numpy as np
 import numpy.typing as npt
@@ -199,7 +199,7 @@ class CompiledSession(Session):
 class CompiledEngine(Engine):
     """Trains on the processor, one core for each session."""
 
-    family: EngineFamily = "cpu"
+    family: ClassVar[EngineFamily] = "cpu"
 
     def networks(self, architecture: Architecture, states: Sequence[State]) -> CompiledNetworks:
         layout = Layout(architecture)
@@ -220,9 +220,10 @@ class CompiledEngine(Engine):
 
 
 def _part_weights(loss: LossBase, labels: Integers) -> Doubles:
-    """How much each part of a set counts in its mean (part, stream): its examples, or the sum of their class weights."""
-    of_class = loss.class_weights if isinstance(loss, CrossEntropy) else None
-    by_example = np.ones(labels.shape) if of_class is None else np.float32(of_class)[labels].astype(np.float64)
+    """How much each part of a set counts in its mean, (part, stream): its examples, or their class weights."""
+    by_example = np.ones(labels.shape)
+    if isinstance(loss, CrossEntropy) and loss.class_weights is not None:
+        by_example *= np.array(loss.class_weights, dtype=np.float32)[labels]
     starts = np.arange(0, labels.shape[1], EVALUATION_ROWS)
     return np.add.reduceat(by_example, starts, axis=1).T
 

@@ -11,7 +11,16 @@ from paribus.training.cpu.compiling import compiled
 from paribus.training.cpu.denormals import flush_denormals, restore_denormals
 from paribus.training.cpu.inputs import gather, multiply
 from paribus.training.cpu.parameters import padded
-from paribus.training.cpu.passes import LOSS_CODES, Targets, bias_of, hidden, layer_values, linear, loss_and_gradient, output_block
+from paribus.training.cpu.passes import (
+    LOSS_CODES,
+    Targets,
+    bias_of,
+    hidden,
+    layer_values,
+    linear,
+    loss_and_gradient,
+    output_block,
+)
 from paribus.training.cpu.zero_skipping import (
     NonzeroSteps,
     find_nonzero_features,

@@ -1,8 +1,8 @@
 """One run's way through its network and back, for one batch: what training, evaluation and inference are made of.
 
 Activations, their derivatives and their gradients lie one layer after the other in `Buffers.values`, `derivatives` and
-`gradients`; those of layer l (from 1) begin at rows * (widths of layers 1 to l - 1). A run's step stays in the core's cache: buffers hold one
-run at a time, and a weight's gradient is made some rows at a time and used up before the next.
+`gradients`; those of layer l (from 1) begin at rows * (widths of layers 1 to l - 1). A run's step stays in the core's
+cache: buffers hold one run at a time, and a weight's gradient is made some rows at a time and used up before the next.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from paribus.training.cpu.sparse_matmul import skipping_buffers, zero_skipping_m
 from paribus.training.cpu.transpose import transpose
 
 OUTPUT_BLOCK: Final = 128
-"""Outputs of a wide last layer, such as an autoencoder's, that are computed and trained at a time: they stay in cache."""
+"""Outputs of a wide last layer, as an autoencoder's, that are computed and trained at a time: they stay in cache."""
 GRADIENT_ROWS: Final = 48
 """Rows of a weight's gradient that are made and used up at a time: whole tiles of `SKIP_ROWS`."""
 
@@ -74,9 +74,16 @@ class Buffers(NamedTuple):
 def buffers(layers: Layers, rows: int) -> Buffers:
     """Workspace for batches of up to `rows` examples."""
     count, widest = rows * int(layers.widths[1:].sum()), int(layers.widths.max())
-    sizes = count, count, count, int(layers.sizes.max()), GRADIENT_ROWS * widest, widest, widest
-    skipping = skipping_buffers(max(rows, GRADIENT_ROWS), rows, int(layers.widths[1]))
-    return Buffers(*(np.zeros(size, np.float32) for size in sizes), skipping)
+    return Buffers(
+        values=np.zeros(count, np.float32),
+        derivatives=np.zeros(count, np.float32),
+        gradients=np.zeros(count, np.float32),
+        transposed=np.zeros(int(layers.sizes.max()), np.float32),
+        weight_gradient=np.zeros(GRADIENT_ROWS * widest, np.float32),
+        bias_gradient=np.zeros(widest, np.float32),
+        column_sums=np.zeros(widest, np.float32),
+        skipping=skipping_buffers(max(rows, GRADIENT_ROWS), rows, int(layers.widths[1])),
+    )
 
 
 @compiled
@@ -156,8 +163,10 @@ def hidden(layers: Any, parameters: Any, work: Any, layer: int, inputs: Any, ste
 def loss_and_gradient(
     layers: Any, parameters: Any, work: Any, loss: Any, run: int, output: Any, first: int, targets: Any
 ) -> tuple[float, int]:
-    """These outputs' share of the mean loss, and the hits, for the last layer's outputs (row, output) without bias, from
-    output `first` on. `output` becomes its own gradient, and `work.bias_gradient` the bias' gradient."""
+    """The share in the mean loss, and the hits, of the last layer's outputs (row, output) from output `first` on.
+
+    `output` comes without bias and becomes its own gradient; `work.bias_gradient` becomes the bias' gradient.
+    """
     columns, outputs = output.shape[1], layers.outputs
     bias = bias_of(layers, parameters, len(layers.widths) - 2)[first : first + columns]
     bias_gradient, sums = work.bias_gradient[:columns], work.column_sums

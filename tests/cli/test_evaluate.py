@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.numpy import save
 
-from paribus.execution import unpickling
+from paribus.execution import external
 from paribus.store.workspace import Workspace
 
 Paribus = Callable[..., Any]
@@ -27,10 +27,10 @@ def weights(paribus: Paribus, course: Path, monkeypatch: pytest.MonkeyPatch) -> 
         tensors = workspace.tensors.get(chosen.tensors)
     torch.save({name: torch.tensor(value) for name, value in tensors.items()}, "fast_0003.pt")
     # the child, which tests of its own try, takes seconds to start
-    Path("told").write_bytes(save(tensors))
+    Path("weights").write_bytes(save(tensors))
     child = Path("child.py")
-    child.write_text(f"import sys; sys.stdout.buffer.write(open({str(Path('told').resolve())!r}, 'rb').read())")
-    monkeypatch.setattr(unpickling, "__file__", str(child.resolve()))
+    child.write_text(f"import sys; sys.stdout.buffer.write(open({str(Path('weights').resolve())!r}, 'rb').read())")
+    monkeypatch.setattr(external, "_CHILD", child.resolve())
     return Path("fast_0003.pt")
 
 
@@ -38,49 +38,49 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_network_stands_beside_the_recorded_run(paribus: Paribus, weights: Path) -> None:
+def test_a_network_is_compared_with_the_recorded_run(paribus: Paribus, weights: Path) -> None:
     before = contents(Path("paribus-workspace"))
-    said = paribus("weigh", weights, "course", "fast", "--replicate", "1", "--json")
-    assert (said.code, said.err) == (0, "")
-    told = json.loads(said.out)
-    keys = "file sha256 study arm replicate run layers measured recorded test notes"
-    assert list(told) == keys.split()
-    assert told["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
-    assert told["layers"] == [784, 4, 10]
-    recorded = told["recorded"]["max-val-accuracy"]
-    for metric in ("parameters", "weights", "val_accuracy", "train_accuracy", "dead_units", "hidden_units"):
-        assert told["measured"][metric] == recorded[metric], metric
-    assert told["measured"]["val_loss"] == pytest.approx(recorded["val_loss"], rel=1e-5)
-    assert told["recorded"].keys() == {"last", "max-val-accuracy"}
+    result = paribus("evaluate", weights, "course", "fast", "--replicate", "1", "--json")
+    assert (result.code, result.err) == (0, "")
+    found = json.loads(result.out)
+    keys = "file sha256 study arm replicate run widths measured recorded test notes"
+    assert list(found) == keys.split()
+    assert found["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert found["widths"] == [784, 4, 10]
+    recorded = found["recorded"]["max-val-accuracy"]
+    for metric in ("parameters", "weights", "val_accuracy", "train_accuracy"):
+        assert found["measured"][metric] == recorded[metric], metric
+    assert found["measured"]["val_loss"] == pytest.approx(recorded["val_loss"], rel=1e-5)
+    assert found["recorded"].keys() == {"last", "max-val-accuracy"}
     assert contents(Path("paribus-workspace")) == before
 
 
-def test_the_locked_drawer_stays_shut(paribus: Paribus, weights: Path) -> None:
-    said = paribus("weigh", weights, "course", "fast", "--json")
-    told = json.loads(said.out)
-    assert told["test"] is None
-    assert not any(metric.startswith("test") for metric in told["measured"])
-    assert any("the locked drawer stays shut" in note for note in told["notes"])
+def test_the_test_set_stays_locked(paribus: Paribus, weights: Path) -> None:
+    result = paribus("evaluate", weights, "course", "fast", "--json")
+    found = json.loads(result.out)
+    assert found["test"] is None
+    assert not any(metric.startswith("test") for metric in found["measured"])
+    assert any("the test set stays locked" in note for note in found["notes"])
 
 
 def test_people_get_a_table(paribus: Paribus, weights: Path) -> None:
-    said = paribus("weigh", weights, "course.toml", "fast", "--replicate", 1)
-    assert said.code == 0
-    lines = [line.split() for line in said.out.splitlines()]
+    result = paribus("evaluate", weights, "course.toml", "fast", "--replicate", 1)
+    assert result.code == 0
+    lines = [line.split() for line in result.out.splitlines()]
     assert lines[0] == ["fast_0003.pt:", "784-4-10"]
-    heading = next(line for line in said.out.splitlines() if line.startswith("metric"))
+    heading = next(line for line in result.out.splitlines() if line.startswith("metric"))
     assert [word in heading for word in ("the file", "recorded at last", "recorded at max-val-accuracy")] == [True] * 3
     (accuracy,) = (line for line in lines if line[:1] == ["val_accuracy"])
     assert accuracy[1] == accuracy[3]
-    assert "the locked drawer stays shut" in said.err
+    assert "the test set stays locked" in result.err
 
 
-def test_without_a_recorded_run_the_file_stands_alone(paribus: Paribus, weights: Path, tmp_path: Path) -> None:
-    said = paribus("weigh", weights, "course.toml", "slow", "--workspace", tmp_path / "none", "--json")
-    assert said.code == 0
-    told = json.loads(said.out)
-    assert told["recorded"] is None
-    assert any("not recorded" in note for note in told["notes"])
+def test_without_a_recorded_run_only_the_file_is_shown(paribus: Paribus, weights: Path, tmp_path: Path) -> None:
+    result = paribus("evaluate", weights, "course.toml", "slow", "--workspace", tmp_path / "none", "--json")
+    assert result.code == 0
+    found = json.loads(result.out)
+    assert found["recorded"] is None
+    assert any("not recorded" in note for note in found["notes"])
     assert not (tmp_path / "none").exists()
 
 
@@ -100,8 +100,8 @@ def test_without_a_recorded_run_the_file_stands_alone(paribus: Paribus, weights:
 )
 def test_mistakes_are_one_line(paribus: Paribus, weights: Path, argv: tuple[str, ...], says: str) -> None:
     before = contents(Path())
-    said = paribus("weigh", *argv[:3], *(f"{a}={b}" for a, b in zip(argv[3::2], argv[4::2], strict=True)))
-    assert (said.code, said.out) == (2, "")
-    assert len(said.lines) == 1
-    assert says in said.err
+    result = paribus("evaluate", *argv[:3], *(f"{a}={b}" for a, b in zip(argv[3::2], argv[4::2], strict=True)))
+    assert (result.code, result.out) == (2, "")
+    assert len(result.lines) == 1
+    assert says in result.err
     assert contents(Path()) == before

@@ -1,8 +1,8 @@
-"""What a study cost: model-epochs, time and energy by run and arm; forecasts scored; the reference's figures beside.
+"""What a study cost: model-epochs, time and energy by run and arm, beside forecasts and the reference's figures.
 
 Runs train together in cohorts, so a run's time and energy are its share of its cohort's work. Energy without a meter
-or a model is unknown, and one unknown part makes a sum unknown. No place is guessed: CO2 is told only for a grid
-intensity that the user gives. A run that several studies share was paid for once, and counts in each of them.
+or a model is unknown, and one unknown part makes a sum unknown. No place is guessed: CO2 is given only for a grid
+intensity that the user names. A run that several studies share was trained once, and counts in each of them.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
-from paribus.analysis.results import Results, Run
+from paribus.analysis.results import Results
+from paribus.analysis.run import Run
 from paribus.analysis.wording import listed, number
 from paribus.energy.carbon import CARBONTRACKER, Grid, carbon_g
-from paribus.store.records import Forecast, Span
+from paribus.energy.meters import Tag
+from paribus.store.records import Forecast, UsageRecord
 from paribus.units import JOULES_PER_KWH, duration, kwh
 
-Tag = Literal["measured", "modelled", "unknown"]
 _WORST: tuple[Tag, ...] = ("unknown", "modelled", "measured")
 
 
@@ -54,7 +54,7 @@ class ArmCost:
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredForecast:
     """A forecast made before training beside what was then used; a ratio is used over expected, None if not known."""
 
     made_at: str
@@ -94,8 +94,8 @@ TRACKER = Tracker("an RTX 3070", 1500, 11 * 60 + 39, 0.000010, 0.015426, 4.53846
 
 def run_costs(results: Results) -> tuple[RunCost, ...]:
     """The cost of every run that has trained, in the study's order."""
-    trained = {run.id for span in results.spans for run in results.runs if run.id in span.shares}
-    return tuple(_run_cost(run, results.spans) for run in results.runs if run.id in trained)
+    trained = {run_id for record in results.usage for run_id in record.shares}
+    return tuple(_run_cost(run, results.usage) for run in results.runs if run.id in trained)
 
 
 def arm_costs(results: Results, grid: Grid | None = None) -> tuple[ArmCost, ...]:
@@ -115,30 +115,30 @@ def total(results: Results, grid: Grid | None = None) -> ArmCost:
 
 def methods(results: Results) -> tuple[Mapping[str, object], ...]:
     """The ways in which the study's energy was measured or modelled, constants included, each once."""
-    found = {json.dumps(dict(span.method), sort_keys=True, default=str): dict(span.method) for span in results.spans}
-    return tuple(found.values())
+    ways = (dict(record.method) for record in results.usage)
+    return tuple({json.dumps(way, sort_keys=True, default=str): way for way in ways}.values())
 
 
-def scored(results: Results) -> tuple[Scored, ...]:
-    """Every forecast beside the spans that began after it and before the next one; those with none are left out."""
+def scored_forecasts(results: Results) -> tuple[ScoredForecast, ...]:
+    """Every forecast beside the usage that began after it and before the next one; those with none are left out."""
     forecasts = sorted(results.forecasts, key=lambda forecast: _seconds(forecast.made_at))
     ends = [*(_seconds(forecast.made_at) for forecast in forecasts[1:]), math.inf]
-    found: list[Scored] = []
+    found: list[ScoredForecast] = []
     for forecast, end in zip(forecasts, ends, strict=False):
         begin = _seconds(forecast.made_at)
-        spans = [span for span in results.spans if begin <= _seconds(span.started_at) < end]
-        if spans:
-            found.append(_scored(forecast, spans))
+        used = [record for record in results.usage if begin <= _seconds(record.started_at) < end]
+        if used:
+            found.append(_scored(forecast, used))
     return tuple(found)
 
 
-def beside(results: Results) -> Tracker | None:
+def tracker_for(results: Results) -> Tracker | None:
     """The reference's tracker figures, where a study compares networks of several sizes, trained as long as those.
 
-    They stand beside studies with published figures only: others have nothing to do with the reference.
+    Only for studies with published figures: others have nothing to do with the reference.
     """
     recipes = [results.recipe(arm) for arm in dict.fromkeys(entry.arm for entry in results.study.published)]
-    sizes = {recipe.network.layers for recipe in recipes if recipe.training.epochs == TRACKER.epochs}
+    sizes = {recipe.network.hidden for recipe in recipes if recipe.training.epochs == TRACKER.epochs}
     return TRACKER if len(sizes) > 1 else None
 
 
@@ -154,17 +154,17 @@ def tracker_sentence(tracker: Tracker) -> str:
     )
 
 
-def _run_cost(run: Run, spans: Iterable[Span]) -> RunCost:
-    own = [span for span in spans if run.id in span.shares]
-    known = [span.energy_j * span.shares[run.id] for span in own if span.energy_j is not None]
+def _run_cost(run: Run, usage: Iterable[UsageRecord]) -> RunCost:
+    own = [record for record in usage if run.id in record.shares]
+    known = [record.energy_j * record.shares[run.id] for record in own if record.energy_j is not None]
     return RunCost(
         arm=run.arm,
         replicate=run.replicate,
         model_epochs=run.epochs_done,
-        wall_s=math.fsum(span.wall_s * span.shares[run.id] for span in own),
-        cpu_s=math.fsum(span.cpu_s * span.shares[run.id] for span in own),
+        wall_s=math.fsum(record.wall_s * record.shares[run.id] for record in own),
+        cpu_s=math.fsum(record.cpu_s * record.shares[run.id] for record in own),
         energy_j=math.fsum(known) if len(known) == len(own) else None,
-        tag=_worst(span.tag if span.energy_j is not None else "unknown" for span in own),
+        tag=_worst(record.tag if record.energy_j is not None else "unknown" for record in own),
     )
 
 
@@ -186,16 +186,16 @@ def _summed(arm: str, costs: Iterable[RunCost], grid: Grid | None) -> ArmCost:
     )
 
 
-def _scored(forecast: Forecast, spans: list[Span]) -> Scored:
-    wall = _elapsed(spans)
-    known = [span.energy_j for span in spans if span.energy_j is not None]
-    energy = math.fsum(known) if len(known) == len(spans) else None
+def _scored(forecast: Forecast, used: list[UsageRecord]) -> ScoredForecast:
+    wall = _elapsed(used)
+    known = [record.energy_j for record in used if record.energy_j is not None]
+    energy = math.fsum(known) if len(known) == len(used) else None
     expected = forecast.energy_j
-    return Scored(
+    return ScoredForecast(
         made_at=forecast.made_at,
         basis=forecast.basis,
         expected_model_epochs=forecast.model_epochs,
-        used_model_epochs=sum(span.model_epochs for span in spans),
+        used_model_epochs=sum(record.model_epochs for record in used),
         expected_wall_s=forecast.wall_s,
         used_wall_s=wall,
         wall_ratio=wall / forecast.wall_s if forecast.wall_s > 0 else None,
@@ -205,10 +205,11 @@ def _scored(forecast: Forecast, spans: list[Span]) -> Scored:
     )
 
 
-def _elapsed(spans: Iterable[Span]) -> float:
-    """Seconds during which at least one span was going on: cohorts may train side by side."""
+def _elapsed(usage: Iterable[UsageRecord]) -> float:
+    """Seconds during which at least one session trained: cohorts may train side by side."""
     elapsed, covered = 0.0, -math.inf
-    for begin, end in sorted((_seconds(span.started_at), _seconds(span.started_at) + span.wall_s) for span in spans):
+    sessions = ((_seconds(record.started_at), record.wall_s) for record in usage)
+    for begin, end in sorted((begin, begin + wall_s) for begin, wall_s in sessions):
         elapsed += max(0.0, end - max(begin, covered))
         covered = max(covered, end)
     return elapsed
@@ -226,12 +227,13 @@ def _seconds(moment: str) -> float:
     return datetime.fromisoformat(moment).timestamp()
 
 
-def tag_sentence(cost: ArmCost) -> str:
-    """Energy with its tag and CO2 as far as they are known: never a number without saying where it comes from."""
+def energy_sentence(cost: ArmCost, grid: Grid | None = None) -> str:
+    """Energy with its tag, and CO2 with the grid that it rests on, as far as they are known."""
     if cost.energy_j is None:
         return "The energy is unknown: nothing here could measure or model it."
     parts = [f"{number(cost.energy_j)} J ({kwh(cost.energy_j):.6f} kWh, {cost.tag})"]
     if cost.energy_per_model_epoch_j is not None:
         parts.append(f"{number(cost.energy_per_model_epoch_j)} J a model-epoch")
-    carbon = "no grid intensity was given, so no CO2 is told" if cost.co2_g is None else f"{number(cost.co2_g)} g CO2eq"
-    return f"Training took {listed(parts)}; {carbon}."
+    if cost.co2_g is None or grid is None:
+        return f"Training took {listed(parts)}; no CO2 estimate, as no grid intensity was given."
+    return f"Training took {listed(parts)}; {number(cost.co2_g)} g CO2eq at {grid.g_per_kwh:g} g/kWh ({grid.source})."

@@ -1,15 +1,17 @@
-"""First-layer weights as pictures: units as rows, epochs as columns."""
+"""First-layer weights as images: units as rows, epochs as columns."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-from paribus.analysis.results import Results, Run
+from paribus.analysis.results import Results
+from paribus.analysis.run import Run
+from paribus.analysis.units import HiddenLayer
 from paribus.analysis.weights import History, history
-from paribus.report.blocks import Block, Fold, Montage, Section, Side, Strip
+from paribus.report.blocks import Block, Fold, Montage, Section, SideBySide, Strip
 from paribus.report.montage import robust_limit, strip
-from paribus.report.pictures import firsts, montage
+from paribus.report.reconstructions import montage, runs_of_images
 
 UNITS_SHOWN = 16
 EPOCHS_SHOWN = 6
@@ -20,46 +22,45 @@ def section(results: Results) -> Section | None:
     """The first arm of each width in full sight, the others folded."""
     blocks: list[Block] = []
     widths: set[int] = set()
-    for run in firsts(results):
+    runs, shape = runs_of_images(results)
+    for run in runs:
         found = history(results, run)
-        if found is None or found.shape is None or len(found.epoch) < 2:
+        if found is None or len(found.epoch) < 2:
             continue
         width = found.weights.shape[1]
-        side = _side(results, run, found, found.shape)
+        side = _side(results, run, found, shape)
         blocks.append(Fold(f"{run.arm}: first-layer weights over the epochs", (side,)) if width in widths else side)
-        if results.artifact(run, "", "pca") is None and width > UNITS_SHOWN:
-            blocks.append(
-                Fold(f"{run.arm}: all {width} units at the end", (_all_units(results, run, found, found.shape),))
-            )
+        if run.artifact("", "pca") is None and width > UNITS_SHOWN:
+            blocks.append(Fold(f"{run.arm}: all {width} units at the end", (_all_units(results, run, found, shape),)))
         widths.add(width)
     if not blocks:
         return None
     lead = (
-        "Each row is one unit of the first layer, its weights laid out as a picture; columns are epochs, closer "
-        "together early on, the first of them the random start. Blue is negative, orange positive, on one scale for "
-        "each epoch of an arm. Beside each unit: on how many of the training pictures it fires at the deployed epoch."
+        "Each row is one unit of the first layer, its weights laid out as a image; columns are epochs, closer "
+        "together early on, the first of them the initial weights. Blue is negative, orange positive, on one scale for "
+        "each epoch of an arm. Beside each unit: on how many of the training images it is active at the deployed epoch."
     )
     return Section("weights", "First-layer weights over the epochs", tuple(blocks), lead=(lead,))
 
 
-def _side(results: Results, run: Run, found: History, shape: tuple[int, int]) -> Side:
+def _side(results: Results, run: Run, found: History, shape: tuple[int, int]) -> SideBySide:
     """An arm's units over the epochs, in two halves beside each other."""
     total = found.weights.shape[1]
     epochs = drawn_snapshots(found.epoch)
-    rates = _firing(results, run, total)
-    units = shown_units(total, rates)
+    layer = run.hidden_layers(results.deploy(run.arm)).get(results.layers(run.arm)[0])
+    units = shown_units(total, None if layer is None else layer.active)
     limits = [robust_limit(found.weights[e]) for e in epochs]
     half = -(-len(units) // 2)
     title = f"{run.arm}, replicate {run.replicate}"
-    note = f"{len(units)} of {total} units, spread evenly over how often they fire." if len(units) < total else ""
+    note = f"{len(units)} of {total} units, chosen evenly by how often they are active." if len(units) < total else ""
     halves: list[Montage] = []
     for i, part in enumerate(half_ for half_ in (units[:half], units[half:]) if half_):
-        strips = [_unit(run, found, unit, epochs, limits, shape, rates) for unit in part]
+        strips = [_unit(run, found, unit, epochs, limits, shape, layer) for unit in part]
         words = f"{title}: units {part[0] + 1} to {part[-1] + 1}"
         name = f"weights-{results.arms.index(run.arm)}-{i + 1}"
         columns = [f"{int(found.epoch[e]):,}" for e in epochs]
         halves.append(montage(name, words, columns, strips, shape, note=note if i == 0 else ""))
-    return Side(tuple(halves))
+    return SideBySide(tuple(halves))
 
 
 def _unit(
@@ -69,16 +70,16 @@ def _unit(
     epochs: list[int],
     limits: list[float],
     shape: tuple[int, int],
-    rates: npt.NDArray[np.floating] | None,
+    layer: HiddenLayer | None,
 ) -> Strip:
     scaled = np.stack([found.weights[e, unit] / limit for e, limit in zip(epochs, limits, strict=True)])
     uri = strip(scaled, shape, signed=True, limit=1.0)
     at = ", ".join(str(found.epoch[e]) for e in epochs)
     words = f"{run.arm}: weights of unit {unit + 1} at epochs {at}"
-    fires = ""
-    if rates is not None:
-        fires = "never fires" if rates[unit] == 0 else f"fires on {100 * rates[unit]:.0f} %"
-    return Strip(f"unit {unit + 1}", uri, words, len(epochs), faint=fires)
+    active = ""
+    if layer is not None:
+        active = "dead" if layer.dead[unit] else f"active on {100 * layer.active[unit]:.0f} %"
+    return Strip(f"unit {unit + 1}", uri, words, len(epochs), faint=active)
 
 
 def _all_units(results: Results, run: Run, found: History, shape: tuple[int, int]) -> Montage:
@@ -98,17 +99,9 @@ def drawn_snapshots(epochs: npt.NDArray[np.int64]) -> list[int]:
 
 
 def shown_units(total: int, rates: npt.NDArray[np.floating] | None) -> list[int]:
-    """All units of a narrow layer; of a wide one evenly many of those that fire often and of those that seldom do."""
+    """All units of a narrow layer; of a wide one a choice that is even in how often units are active."""
     if total <= UNITS_SHOWN:
         return list(range(total))
     places = np.linspace(0, total - 1, UNITS_SHOWN).round().astype(int)
     order = np.arange(total) if rates is None else np.argsort(-rates, kind="stable")
     return sorted(int(order[i]) for i in places)
-
-
-def _firing(results: Results, run: Run, total: int) -> npt.NDArray[np.floating] | None:
-    """On what share of the training images each first-layer unit fires, where that was kept."""
-    found = results.artifact(run, results.deploy(run.arm), "activity")
-    if found is None or "fc1" not in found or len(found["fc1"]) != total:
-        return None
-    return np.asarray(found["fc1"], np.float64)

@@ -1,4 +1,4 @@
-"""Corrupted pictures through the networks: what comes out, and how far that is from the clean picture."""
+"""Corrupted images through the networks: what comes out, and how far that is from the clean image."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from paribus.analysis.denoising import Denoised, conditions, denoised
-from paribus.analysis.eigenfaces import bottleneck
+from paribus.analysis.denoising import Denoised, denoised, measured_conditions
+from paribus.analysis.eigenfaces import pca_rank
 from paribus.analysis.results import Results
-from paribus.report.blocks import Block, Cell, Montage, Record, Section, Side, Strip, Table
+from paribus.analysis.run import Run
+from paribus.report.blocks import Block, Cell, Montage, Record, Section, SideBySide, Strip, Table
 from paribus.report.dotplots import Line, plot
 from paribus.report.montage import strip
-from paribus.report.pictures import firsts, montage, shape_of
-from paribus.report.tabulate import Column, arm, capital, estimated, spread, table
+from paribus.report.reconstructions import montage, runs_of_images
+from paribus.report.tabulate import Column, arm, capital, estimated, mean_and_sd, table
+from paribus.store.records import Tensors
 
 SHOWN = 6
 
@@ -23,15 +25,15 @@ def section(results: Results) -> Section | None:
     found = [case for case in denoised(results) if case.network.n]
     if not found:
         return None
-    pictures = _pictures(results)
-    blocks: list[Block] = [Side(tuple(pictures))] if len(pictures) > 1 else list(pictures)
+    images = _images(results)
+    blocks: list[Block] = [SideBySide(tuple(images))] if len(images) > 1 else list(images)
     blocks += [_errors(results, found), _table(results, found)]
     made = "; ".join(dict.fromkeys(case.made for case in found))
     lead = (
-        f"How the noise was made: {made}. The networks were trained on clean pictures only; noisy ones go through them "
-        "as they are. PCA of the same rank, fitted to the same clean pictures, stands beside them."
+        f"How the noise was made: {made}. The networks were trained on clean images only; noisy ones go through them "
+        "as they are. PCA of the same rank, fitted to the same clean images, stands beside them."
     )
-    return Section("denoising", "Noisy pictures through the networks", tuple(blocks), lead=(lead,))
+    return Section("denoising", "Noisy images through the networks", tuple(blocks), lead=(lead,))
 
 
 def condition_words(condition: str) -> str:
@@ -44,38 +46,36 @@ def condition_words(condition: str) -> str:
     return condition
 
 
-def _pictures(results: Results) -> list[Montage]:
-    shown = [
-        (run, found)
-        for run in firsts(results)
-        if (found := results.artifact(run, results.deploy(run.arm), "denoising"))
-    ]
-    asked = list(dict.fromkeys(name for run, _ in shown for name in conditions(results, run.arm)))
-    return [_condition(results, condition, shown) for condition in asked]
+def _images(results: Results) -> list[Montage]:
+    runs, shape = runs_of_images(results)
+    shown = [(run, found) for run in runs if (found := run.artifact(results.deploy(run.arm), "denoising"))]
+    names = list(dict.fromkeys(name for run, _ in shown for name in measured_conditions(results, run.arm)))
+    return [_condition(results, condition, shown, shape) for condition in names]
 
 
-def _condition(results: Results, condition: str, shown: Sequence) -> Montage:
-    """One condition's rows: the clean pictures, the noisy ones, every arm that was shown them, PCA by rank."""
-    arms = [(run, arrays, list(conditions(results, run.arm))) for run, arrays in shown]
+def _condition(
+    results: Results, condition: str, shown: Sequence[tuple[Run, Tensors]], shape: tuple[int, int]
+) -> Montage:
+    """One condition's rows: the clean images, the noisy ones, every arm that was shown them, PCA by rank."""
+    arms = [(run, arrays, list(measured_conditions(results, run.arm))) for run, arrays in shown]
     arms = [(run, arrays, names.index(condition)) for run, arrays, names in arms if condition in names]
-    run, arrays, at = arms[0]
+    _, arrays, at = arms[0]
     clean = np.asarray(arrays["clean"])[:SHOWN]
-    shape = shape_of(results, run, clean.shape[1])
     words = condition_words(condition)
 
-    def row(label: str, pictures: np.ndarray, alt: str, place: int | None = None) -> Strip:
-        return Strip(label, strip(pictures[:SHOWN], shape), f"{capital(words)}: {alt}", len(clean), place)
+    def row(label: str, images: np.ndarray, alt: str, place: int | None = None) -> Strip:
+        return Strip(label, strip(images[:SHOWN], shape), f"{capital(words)}: {alt}", len(clean), place)
 
     strips = [
-        row("clean", clean, "the clean pictures"),
-        row("noisy", np.asarray(arrays["inputs"])[at], "the noisy pictures"),
+        row("clean", clean, "the clean images"),
+        row("noisy", np.asarray(arrays["inputs"])[at], "the noisy images"),
     ]
     ranks: dict[int, Strip] = {}
     for run, arrays, at in arms:
         place = results.arms.index(run.arm)
         strips.append(row(run.arm, np.asarray(arrays["outputs"])[at], f"what {run.arm} makes of them", place))
         if "pca" in arrays:
-            rank = bottleneck(results, run.arm)
+            rank = pca_rank(results, run.arm)
             pca = np.asarray(arrays["pca"])[at]
             ranks.setdefault(rank, row(f"PCA, rank {rank}", pca, f"what PCA of rank {rank} makes of them"))
     return montage(f"noisy-{condition}", capital(words), (), [*strips, *ranks.values()], shape)
@@ -91,11 +91,11 @@ def _errors(results: Results, found: Sequence[Denoised]) -> Block:
     return plot(
         results,
         "denoising-errors",
-        "How far from the clean picture",
+        "How far from the clean image",
         lines,
         "mse",
-        axis="mean squared error to the clean picture, per pixel",
-        beside="PCA of the same rank",
+        axis="mean squared error to the clean image, per pixel",
+        reference="PCA of the same rank",
     )
 
 
@@ -117,9 +117,9 @@ def _table(results: Results, found: Sequence[Denoised]) -> Table:
         Column("noise", lambda r: Cell(condition_words(r["condition"]))),
         arm(results.arms),
         Column("rule", lambda r: Cell(r["rule"])),
-        spread("noisy picture", "noisy_mse", "mse"),
-        spread("network's output", "network_mse", "mse"),
-        spread("PCA, same rank", "pca_mse", "mse"),
+        mean_and_sd("noisy image", "noisy_mse", "error"),
+        mean_and_sd("network's output", "network_mse", "error"),
+        mean_and_sd("PCA, same rank", "pca_mse", "error"),
     ]
-    title = "Mean squared error to the clean picture, per pixel"
+    title = "Mean squared error to the clean image, per pixel"
     return table("denoising", title, columns, records, fold=len(records) > 16)

@@ -1,4 +1,4 @@
-"""Eigenfaces with the mean removed, the weights beside them, and the floor that they set for every autoencoder."""
+"""Eigenfaces with the mean removed, the weights beside them, and the error that PCA of the same rank leaves."""
 
 from __future__ import annotations
 
@@ -7,61 +7,67 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from paribus.analysis.eigenfaces import Pca, bottleneck, floors, overlaps, pca
-from paribus.analysis.results import Results, Run
-from paribus.analysis.weights import first_layer
+from paribus.analysis.eigenfaces import Pca, overlaps, pca, pca_comparisons, pca_rank
+from paribus.analysis.results import Results
+from paribus.analysis.run import Run
+from paribus.analysis.thresholds import EQUAL_VARIANCE
+from paribus.analysis.weights import layer_weights
 from paribus.report import charts
-from paribus.report.blocks import Block, Cell, Chart, Montage, Section, Side, Strip, Table
+from paribus.report.blocks import Block, Cell, Chart, Montage, Section, SideBySide, Strip, Table
 from paribus.report.montage import robust_limit, strip
-from paribus.report.pictures import montage
-from paribus.report.tabulate import Column, arm, estimated, number, shown, spread, table, text
+from paribus.report.reconstructions import montage
+from paribus.report.tabulate import Column, arm, estimated, mean_and_sd, shown, table, text, value
 
 ACROSS = 8
 Faces = Sequence[tuple[Run, Pca]]
 
 
 def section(results: Results) -> Section | None:
-    """Mean face, eigenfaces with the weights beside them, the error floor, and how far the subspaces meet."""
-    found = [(run, p) for name in results.arms if (run := results.first(name)) and (p := pca(results, run)) is not None]
+    """Mean face, eigenfaces with the weights beside them, the errors, and how far the subspaces overlap."""
+    firsts = [run for arm in results.arms if (run := results.first(arm)) is not None]
+    found = [(run, faces) for run in firsts if (faces := pca(run)) is not None and _varies(faces)]
     if not found:
         return None
     _, first = found[0]
-    blocks: list[Block] = [Side((*_mean(first), _floor_chart(results, first)))]
-    ranks = dict.fromkeys(bottleneck(results, run.arm) for run, _ in found)
-    blocks += [Side((*_eigenfaces(first, rank), *_weights(results, found, rank))) for rank in ranks]
-    blocks += _floor_table(results) + _overlap_table(results)
+    blocks: list[Block] = [SideBySide((*_mean(first), _error_chart(results, first)))]
+    ranks = dict.fromkeys(pca_rank(results, run.arm) for run, _ in found)
+    blocks += [SideBySide((*_eigenfaces(first, rank), *_weights(results, found, rank))) for rank in ranks if rank]
+    blocks += _error_table(results) + _overlap_table(results)
     lead = (
-        "Eigenfaces are the principal components of the training pictures with their mean removed, found by singular "
+        "Eigenfaces are the principal components of the training images with their mean removed, found by singular "
         "value decomposition, strongest first; blue is darker than the mean face, orange lighter (or the other way: "
-        "their sign is free). A network with n hidden units and a linear last layer can only add up n pictures, so on "
-        "these pictures it cannot come below the error that the first n eigenfaces leave (Eckart and Young, 1936)."
+        "their sign is free). A network with n hidden units and a linear last layer can only add up n images, so on "
+        "these images it cannot come below the error that the first n eigenfaces leave (Eckart and Young, 1936)."
     )
     return Section("eigenfaces", "Eigenfaces beside the weights", tuple(blocks), lead=(lead, *_explained(first)))
 
 
+def _varies(faces: Pca) -> bool:
+    """Whether the training images have eigenfaces: one image, or equal ones, have none."""
+    return len(faces.components) > 0 and faces.mse_by_rank[0] > EQUAL_VARIANCE
+
+
 def _explained(faces: Pca) -> list[str]:
     errors = faces.mse_by_rank
-    if not errors.size or errors[0] <= 0:
-        return []
     parts = [f"{100 * (1 - errors[n] / errors[0]):.0f} % at {n}" for n in (16, 64) if n < len(errors)]
     if not parts:
         return []
     explain = " and ".join(parts)
-    return [f"The pictures vary by {errors[0]:.4f} per pixel about their mean; the first eigenfaces explain {explain}."]
+    return [f"The images vary by {errors[0]:.4f} per pixel about their mean; the first eigenfaces explain {explain}."]
 
 
 def _mean(faces: Pca) -> list[Montage]:
     if faces.shape is None:
         return []
     shape = faces.shape
-    strips = [Strip("mean face", strip(np.clip(faces.mean[None], 0, 1), shape), "the mean of the training pictures", 1)]
+    strips = [Strip("mean face", strip(np.clip(faces.mean[None], 0, 1), shape), "the mean of the training images", 1)]
     columns: tuple[str, ...] = ()
     kept = min(4, len(faces.components))
     swings = np.sqrt(np.maximum(faces.variance[:kept], 0))[:, None] * _unit_length(faces.components[:kept])
     for sign, words in ((2.0, "plus"), (-2.0, "minus")):
-        pictures = np.clip(faces.mean[None] + sign * swings, 0, 1)
+        images = np.clip(faces.mean[None] + sign * swings, 0, 1)
         alt = f"the mean face {words} two standard deviations along each of the first {kept} eigenfaces"
-        strips.append(Strip(f"{words} 2 sd", strip(pictures, shape), alt, kept, faint="eigenfaces 1 to 4"))
+        strips.append(Strip(f"{words} 2 sd", strip(images, shape), alt, kept, faint="eigenfaces 1 to 4"))
     return [montage("mean-face", "The mean face, and the first eigenfaces added to it", columns, strips, shape)]
 
 
@@ -87,14 +93,15 @@ def _weights(results: Results, found: Faces, rank: int) -> list[Montage]:
     """First-layer weights at the deploy rule of every arm that is `rank` wide, on one scale an arm."""
     blocks: list[Montage] = []
     for run, faces in found:
-        weights = first_layer(results, run, results.deploy(run.arm))
-        if weights is None or len(weights) != rank or faces.shape is None:
+        layers = layer_weights(results, run, results.deploy(run.arm))
+        if layers is None or len(layers[0]) != rank or faces.shape is None:
             continue
+        weights = layers[0]
         uri = strip(weights, faces.shape, signed=True, limit=robust_limit(weights), per_row=ACROSS)
         words = f"first-layer weights of the {rank} units of {run.arm}, replicate {run.replicate}"
         blocks.append(
             _grid(
-                f"beside-{results.arms.index(run.arm)}",
+                f"first-layer-{results.arms.index(run.arm)}",
                 f"{run.arm}: first-layer weights",
                 uri,
                 words,
@@ -109,30 +116,30 @@ def _grid(name: str, title: str, uri: str, words: str, shape: tuple[int, int], c
     return montage(name, title, (), [Strip("", uri, words, count)], shape, across=ACROSS)
 
 
-def _floor_chart(results: Results, faces: Pca) -> Chart:
+def _error_chart(results: Results, faces: Pca) -> Chart:
     line = [{"rank": n, "mse": float(mse)} for n, mse in enumerate(faces.mse_by_rank) if mse > 0]
     points = [
         {
-            "arm": floor.arm,
-            "key": f"a{results.arms.index(floor.arm)}",
-            "rule": floor.rule,
-            "rank": floor.rank,
-            "replicate": i,
+            "arm": found.arm,
+            "key": f"a{results.arms.index(found.arm)}",
+            "rule": found.rule,
+            "rank": found.rank,
+            "replicate": replicate,
             "mse": value,
         }
-        for floor in floors(results)
-        if floor.rule == results.deploy(floor.arm)
-        for i, value in enumerate(floor.mse.values)
-        if value is not None
+        for found in pca_comparisons(results)
+        if found.rule == results.deploy(found.arm)
+        for replicate, value in zip(results.study.replicates.indices, found.mse.values, strict=True)
+        if value is not None and value > 0
     ]
     names = list(dict.fromkeys(str(point["arm"]) for point in points))
     words = "Error that PCA leaves against its rank, falling; every network's error lies on or above the line."
-    note = "Line: PCA of that rank, the floor. Circles: the networks, one a replicate."
+    note = "Line: PCA of that rank. Circles: the networks, one a replicate."
     return charts.figure(
-        "floor",
-        "Reconstruction error against the floor",
-        charts.floor(results.arms),
-        {"floor": line, "arms": points},
+        "pca-error",
+        "Reconstruction error against PCA",
+        charts.pca_error(results.arms),
+        {"pca": line, "arms": points},
         words,
         note=note,
         height=300,
@@ -140,8 +147,8 @@ def _floor_chart(results: Results, faces: Pca) -> Chart:
     )
 
 
-def _floor_table(results: Results) -> list[Table]:
-    found = [floor for floor in floors(results) if floor.mse.n]
+def _error_table(results: Results) -> list[Table]:
+    found = [comparison for comparison in pca_comparisons(results) if comparison.mse.n]
     records = [
         {
             "arm": f.arm,
@@ -160,14 +167,14 @@ def _floor_table(results: Results) -> list[Table]:
         arm(results.arms),
         text("rule", "rule"),
         text("n", "rank"),
-        spread("network", "mse", "mse"),
-        spread("PCA of rank n", "pca_mse", "mse"),
-        spread("mean face alone", "mean_mse", "mse"),
-        spread("network / PCA", "ratio", "ratio"),
-        spread("explained, of what PCA explains", "explained", "memorised"),
+        mean_and_sd("network", "mse", "error"),
+        mean_and_sd("PCA of rank n", "pca_mse", "error"),
+        mean_and_sd("mean face alone", "mean_mse", "error"),
+        mean_and_sd("network / PCA", "ratio", "ratio"),
+        mean_and_sd("explained, of what PCA explains", "explained", "share"),
     ]
-    note = "Mean squared errors per pixel on the training pictures. A ratio of 1 would be the floor itself."
-    return [table("floor-table", "Error and floor", columns, records, note=note)] if records else []
+    note = "Mean squared errors per pixel on the training images. A ratio of 1 would be PCA's own error."
+    return [table("pca-comparison", "Error beside PCA's", columns, records, note=note)] if records else []
 
 
 def _overlap_table(results: Results) -> list[Table]:
@@ -189,10 +196,10 @@ def _overlap_table(results: Results) -> list[Table]:
         arm(results.arms),
         text("replicate", "replicate"),
         text("weights of", "where"),
-        Column("overlap", lambda r: Cell(shown("memorised", r["share"])), numeric=True),
-        Column("by chance", lambda r: Cell(shown("memorised", r["chance"])), numeric=True),
-        number("largest cosine", "largest_cosine", "ratio"),
-        number("smallest cosine", "smallest_cosine", "ratio"),
+        Column("overlap", lambda r: Cell(shown("share", r["share"])), numeric=True),
+        Column("by chance", lambda r: Cell(shown("share", r["chance"])), numeric=True),
+        value("largest cosine", "largest_cosine", "ratio"),
+        value("smallest cosine", "smallest_cosine", "ratio"),
     ]
     note = (
         "Overlap: how much of the space of the first n eigenfaces lies in the space that the layer's weights span, "

@@ -1,4 +1,4 @@
-"""The locked drawer: how often a study read its test data, and for what."""
+"""The locked test set: how often a study read its test data, and for what."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from paribus.analysis.wording import listed, plural
 
 @dataclass(frozen=True)
 class TestAccess:
-    """Logged readings of a study's test data. Monitoring counts as one reading a run, whatever its number of epochs.
+    """Logged reads of a study's test data. Monitoring counts as one read a run, whatever its number of epochs.
 
-    `images` is the largest number of test images that one reading saw.
+    `examples` is the largest number of test examples of one read.
     """
 
     __test__: ClassVar[bool] = False  # to pytest the name reads like a class of tests
     reads: int
     runs: int
-    images: int
+    examples: int
     by_purpose: Mapping[str, int]
     monitored_arms: tuple[str, ...]
     sentence: str
 
     @property
     def monitors(self) -> bool:
-        """Whether test data were looked at during training: an upper bound drawn so is no estimate of performance."""
+        """Whether test data were evaluated during training: the best epoch found so is no estimate of performance."""
         return bool(self.monitored_arms)
 
 
@@ -37,20 +37,31 @@ def test_access(results: Results) -> TestAccess:
     reads = results.test_reads
     purposes = Counter[str](read.purpose for read in reads)
     monitored = tuple(arm for arm in results.arms if results.monitored(arm))
-    runs, images = len({read.run_id for read in reads}), max((read.images for read in reads), default=0)
+    examples = max((read.examples for read in reads), default=0)
     return TestAccess(
-        len(reads), runs, images, dict(purposes), monitored, _sentence(results, purposes, monitored, images)
+        reads=len(reads),
+        runs=len({read.run_id for read in reads}),
+        examples=examples,
+        by_purpose=dict(purposes),
+        monitored_arms=monitored,
+        sentence=_sentence(results, purposes, monitored, examples),
     )
 
 
-def _sentence(results: Results, purposes: Counter[str], monitored: tuple[str, ...], images: int) -> str:
-    if not any(results.recipe(arm).has_test for arm in results.arms):
+def has_test_data(results: Results) -> bool:
+    """Whether an arm's data have a test split, as far as runs are recorded."""
+    datasets = (results.dataset(arm) for arm in results.arms)
+    return any(dataset is not None and dataset.test > 0 for dataset in datasets)
+
+
+def _sentence(results: Results, purposes: Counter[str], monitored: tuple[str, ...], examples: int) -> str:
+    if results.runs and not has_test_data(results):
         return "This study has no test data."
     if not purposes:
         return "The test data have not been read."
     text = (
-        f"The test data ({plural(images, 'image')}) were read {plural(purposes['selected snapshot'], 'time')} at "
-        "selected snapshots, each reading logged."
+        f"The test data ({plural(examples, 'example')}) were read {plural(purposes['selected snapshot'], 'time')} at "
+        "selected snapshots, each read logged."
     )
     if not monitored:
         return f"{text} No arm was monitored on test data during training."

@@ -1,0 +1,105 @@
+"""The findings of a study by kind, arm and rule, each as a sentence with the numbers it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from paribus.analysis.findings import GRAVEST_FIRST, FindingKind, findings_of, overfitting
+from paribus.analysis.results import Results
+from paribus.analysis.run import Run
+from paribus.analysis.thresholds import COLLAPSE_VARIATION
+from paribus.analysis.wording import at, listed, quantity
+
+
+@dataclass(frozen=True)
+class FindingSummary:
+    """One kind of finding in one arm at one rule (empty: the run as a whole): the replicates that show it, of `of`."""
+
+    kind: FindingKind
+    arm: str
+    rule: str
+    replicates: tuple[int, ...]
+    of: int
+    sentence: str
+
+
+def findings(results: Results) -> tuple[FindingSummary, ...]:
+    """All findings of a study, the gravest kinds first, then by arm."""
+    grouped: dict[tuple[FindingKind, str, str], list[Run]] = {}
+    for arm in results.arms:
+        for run in results.of(arm):
+            for finding in findings_of(run):
+                grouped.setdefault((finding.kind, arm, finding.rule), []).append(run)
+    found = [
+        FindingSummary(
+            kind=kind,
+            arm=arm,
+            rule=rule,
+            replicates=tuple(run.replicate for run in runs),
+            of=len(results.of(arm)),
+            sentence=_sentence(kind, arm, rule, runs, len(results.of(arm))),
+        )
+        for (kind, arm, rule), runs in grouped.items()
+    ]
+    return tuple(sorted(found, key=lambda entry: GRAVEST_FIRST.index(entry.kind)))
+
+
+def _sentence(kind: FindingKind, arm: str, rule: str, runs: Sequence[Run], of: int) -> str:
+    where = f" {at(rule)}" if rule else ""
+    return f"{arm}: {len(runs)} of {of} {'run' if of == 1 else 'runs'} {_SENTENCES[kind](rule, runs, where)}."
+
+
+def _diverged(_rule: str, runs: Sequence[Run], _where: str) -> str:
+    return f"diverged (epoch {listed(run.epochs_done for run in runs)}); left out of every mean"
+
+
+def _constant_data(_rule: str, _runs: Sequence[Run], _where: str) -> str:
+    return "with constant training data: all examples are equal, or all have one label"
+
+
+def _never_learned(_rule: str, runs: Sequence[Run], _where: str) -> str:
+    best = [max(run.value(rule, "train_accuracy") or 0.0 for rule in run.selections) for run in runs]
+    shares = dict.fromkeys(quantity("train_accuracy", run.largest_class_share) for run in runs)
+    accuracies = listed(quantity("train_accuracy", value) for value in best)
+    return f"never learned: training accuracy {accuracies}, and the largest class alone has {listed(shares)}"
+
+
+def _collapse(rule: str, runs: Sequence[Run], where: str) -> str:
+    shares = listed(f"{100 * (run.value(rule, 'output_variation') or 0.0):.2g} %" for run in runs)
+    limit = f"below {100 * COLLAPSE_VARIATION:g} % is called collapse"
+    return f"collapsed{where}: the same output for every input (outputs vary {shares} as much as inputs); {limit}"
+
+
+def _dead(rule: str, runs: Sequence[Run], where: str) -> str:
+    return f"with dead hidden units{where}, whose activation is constant ({_of_hidden(rule, runs, 'dead_units')})"
+
+
+def _unmoved(rule: str, runs: Sequence[Run], where: str) -> str:
+    return f"with hidden units close to their initial weights{where} ({_of_hidden(rule, runs, 'unmoved_units')})"
+
+
+def _overfitting(_rule: str, runs: Sequence[Run], _where: str) -> str:
+    epochs = [found.epoch for run in runs if (found := overfitting(run)) is not None]
+    return f"overfitting: the validation loss rose after epoch {listed(epochs)}"
+
+
+def _memorised(rule: str, runs: Sequence[Run], where: str) -> str:
+    shares = listed(quantity("memorised", run.value(rule, "memorised")) for run in runs)
+    return f"reproducing wrong training labels{where} ({shares} of them)"
+
+
+_SENTENCES: dict[FindingKind, Callable[[str, Sequence[Run], str], str]] = {
+    "diverged": _diverged,
+    "constant-data": _constant_data,
+    "never-learned": _never_learned,
+    "collapse": _collapse,
+    "dead-units": _dead,
+    "unmoved-units": _unmoved,
+    "overfitting": _overfitting,
+    "memorisation": _memorised,
+}
+
+
+def _of_hidden(rule: str, runs: Sequence[Run], metric: str) -> str:
+    return listed(f"{run.value(rule, metric):.0f} of {run.value(rule, 'hidden_units'):.0f}" for run in runs)

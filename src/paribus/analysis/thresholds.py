@@ -1,0 +1,53 @@
+"""From which number on a thing has a name. Each threshold stands here once, with its reason."""
+
+from __future__ import annotations
+
+DEAD_VARIANCE = 1e-12
+"""A hidden unit is dead if the variance of its activation over the training examples is at most this.
+
+Dead means constant: then no example moves its incoming weights differently from another, and the layers above see a
+bias. A ReLU that is 0 everywhere has variance 0. A saturated tanh or sigmoid is 1 within the spacing of float32 there,
+1.2e-7, which is a variance of about 1e-14; the limit leaves room for some such steps.
+"""
+
+UNMOVED_COSINE = 0.9
+"""A hidden unit is unmoved if the cosine between its incoming weights and its initial ones is above this.
+
+0.9 is an angle of 26 degrees. Independent random weights of 784 inputs have a cosine of 0 with standard deviation
+1/28, so a cosine above 0.9 is no chance: training has changed the unit's weights little. It may still be used.
+"""
+
+COLLAPSE_VARIATION = 0.01
+"""A network has collapsed if its outputs vary over the training examples by less than this share of the inputs.
+
+Variance summed over features, outputs over inputs. One principal component of natural images explains more than 1 %,
+so a network below it gives nearly the same output for every input.
+"""
+
+EQUAL_VARIANCE = 1e-12
+"""Training examples are equal if their mean variance per feature is at most this: rounding of a mean leaves less."""
+
+MEMORISED_SHARE = 0.5
+"""A network has memorised wrong labels from this share of them on.
+
+With K classes, one that learned nothing of the wrong labels predicts them at most as often as chance, 1 / (K - 1):
+below one half for 3 classes and more.
+"""
+
+OVERFIT_RISE = 0.02
+"""A run overfits if its smoothed validation loss ends this share above its minimum: more than smoothing leaves of the
+noise from epoch to epoch."""
+
+OVERFIT_WINDOW = 5
+"""Epochs that the validation loss is averaged over before its minimum is looked for."""
+
+OVERFIT_EPOCHS = 20
+"""Runs with fewer epochs are not judged: four windows are the least that show a fall and a rise."""
+
+UNLEARNED_GAIN = 0.05
+"""A classifier has not learned if its training accuracy is above the largest class's share by less than this part of
+what is left, that is below p + 0.05 (1 - p).
+
+A constant output is right for the share p. The part above it allows for the chance accuracy of a network that depends
+on its input at random.
+"""

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from paribus.errors import UserError
+from paribus.spec.dataset import Dataset
+from paribus.spec.fit import refuse_misfit, refuse_unmeasured_claims
+from paribus.spec.study import Study, parse
+
+CLASSES = tuple("abcdefghij")
+IMAGES = Dataset("fashion-mnist", 784, (28, 28), CLASSES, train=8000, validation=2000, test=60_000, held_out_of=10_000)
+
+
+def study(text: str, **overrides: str) -> Study:
+    return parse(text, place="mini", overrides={key.replace("__", "."): value for key, value in overrides.items()})
+
+
+def test_a_recipe_that_fits_its_data_is_accepted(mini: str) -> None:
+    for arm in study(mini).arms:
+        refuse_misfit(arm, IMAGES)
+
+
+def test_facts_of_a_data_set_are_restored_from_json() -> None:
+    assert Dataset.from_json(IMAGES.to_json()) == IMAGES
+
+
+@pytest.mark.parametrize(
+    ("changes", "facts", "words"),
+    [
+        ({}, {"classes": ()}, "key data.source: must have labels"),
+        ({"loss": "binary-cross-entropy"}, {}, "key loss.kind: binary-cross-entropy needs 2 classes"),
+        (
+            {"loss": "{ kind = 'cross-entropy', class_weights = [1, 2] }"},
+            {},
+            "key loss.class_weights: .* each of the 10 classes",
+        ),
+        ({"training__batch_size": "8001"}, {}, r"key training.batch_size: must be at most .*\(8000\), got 8001"),
+        ({"data__limit__validation": "5"}, {"validation": 0}, "key data.limit.validation: needs a validation split"),
+        ({"data__limit__test": "5"}, {"test": 0}, "key data.limit.test: needs a test split"),
+        ({"test__read_at": '["last"]'}, {"test": 0}, "key test: needs a test split"),
+        ({"test__monitor_every": "1"}, {"test": 0}, "key test: needs a test split"),
+        ({}, {"validation": 0}, "key selection.rules: must choose by a metric .* got 'max-val-accuracy'"),
+        ({"selection__rules": '["max-test-accuracy"]'}, {}, "key selection.rules: must choose by a metric"),
+        ({"selection__rules": '["min-train-loss-end"]'}, {}, "key selection.rules: must choose by a metric"),
+        (
+            {"selection__rules": '["last"]', "training__early_stop": '{ rule = "min-val-loss", patience = 1 }'},
+            {"validation": 0},
+            "key training.early_stop.rule: must choose by a metric",
+        ),
+        (
+            {"selection__rules": '["last"]', "schedule": "reduce-on-plateau"},
+            {"validation": 0},
+            "key schedule.metric: must be a metric .* got 'val_loss'",
+        ),
+    ],
+)
+def test_a_recipe_that_does_not_fit_its_data_is_refused(
+    mini: str, changes: dict[str, str], facts: dict[str, object], words: str
+) -> None:
+    with pytest.raises(UserError, match=f"arm fixed, {words}"):
+        refuse_misfit(study(mini, **changes).arms[0], replace(IMAGES, **facts))
+
+
+def test_two_classes_can_have_one_output(mini: str) -> None:
+    refuse_misfit(study(mini, loss="binary-cross-entropy").arms[0], replace(IMAGES, classes=("no", "yes")))
+
+
+CLAIM = (
+    '[[claims]]\nstatement = "x"\nmetric = "{metric}"\nby = 0.01\n'
+    'better = {{ arm = "steps", rule = "{rule}" }}\nthan = {{ arm = "fixed" }}'
+)
+
+
+def test_a_claim_is_about_what_both_arms_measure(mini: str) -> None:
+    def check(metric: str, rule: str = "last", **overrides: str) -> None:
+        claimed = study(mini + CLAIM.format(metric=metric, rule=rule), **overrides)
+        refuse_unmeasured_claims(claimed, {arm.name: IMAGES for arm in claimed.arms})
+
+    check("val_accuracy")
+    check("train_loss")
+    with pytest.raises(UserError, match=r"must be measured in arm steps at rule last, .*test\.read_at"):
+        check("test_accuracy")
+    with pytest.raises(UserError, match=r"must be measured in arm fixed at rule last, .*test\.read_at"):
+        check("test_accuracy", arms__steps__test__read_at='["last"]')
+    check("test_accuracy", test__read_at='["last"]')
+    with pytest.raises(UserError, match="must be a selection rule of arm steps, got 'min-val-loss'"):
+        check("val_accuracy", rule="min-val-loss")
