@@ -13,7 +13,7 @@ STUDIES := faces selection capacity noisy-labels
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
 	$$p -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 
-.PHONY: help study test lint bench whole gpu torture agreement lock setup clean
+.PHONY: help study test lint bench whole compare gpu torture agreement lock setup clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -32,11 +32,14 @@ lint: $(DEV)/.installed ## check style, types and imports only
 	$(DEV)/bin/pyright --pythonpath $(DEV)/bin/python
 	$(DEV)/bin/lint-imports --no-cache
 
-bench: $(DEV)/.peers ## compare speed with other tools on this machine (BENCH=--quick takes two minutes)
+bench: $(DEV)/.peers ## compare the speed of other tools on this machine (BENCH=--quick takes two minutes)
 	$(DEV)/bin/python -m benchmarks.run $(BENCH)
 
-whole: $(DEV)/.installed ## time the four built-in studies, and plain PyTorch loops beside them
+whole: $(DEV)/.installed ## time the four built-in studies and plain PyTorch loops
 	$(DEV)/bin/python -m benchmarks.whole
+
+compare: $(DEV)/.installed ## compare the speed of another checkout's engine (OLD=FOLDER)
+	$(DEV)/bin/python -m benchmarks.ab "$(OLD)" $(COMPARE)
 
 gpu: $(DEV)/.installed ## measure an NVIDIA GPU: many runs at once, and the built-in studies with ten replicates
 	$(DEV)/bin/python -m benchmarks.gpu $(GPU)

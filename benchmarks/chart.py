@@ -1,4 +1,4 @@
-"""Cost and memory from one run to many, drawn."""
+"""A chart of cost and memory by the number of runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import altair as alt
 
 
 def by_runs(points: Sequence[Mapping[str, Any]]) -> alt.HConcatChart:
-    """Milliseconds for a model-epoch, and megabytes, by the number of runs; one line a network."""
+    """Milliseconds for a model-epoch, and megabytes, by the number of runs; one line for each network."""
     rows = [{**point, "megabytes": point["bytes"] / 1e6} for point in points]
     return alt.hconcat(
         _panel(rows, "ms_per_model_epoch", "milliseconds for a model-epoch", alt.Scale(zero=True)),
@@ -18,7 +18,7 @@ def by_runs(points: Sequence[Mapping[str, Any]]) -> alt.HConcatChart:
     ).configure(background="white", font="sans-serif")
 
 
-def _panel(rows: Sequence[Mapping[str, Any]], field: str, title: str, scale: alt.Scale) -> alt.LayerChart:
+def _panel(rows: Sequence[Mapping[str, Any]], field: str, title: str, scale: alt.Scale) -> Any:
     runs = sorted({row["runs"] for row in rows})
     base = alt.Chart(alt.Data(values=[row for row in rows if row[field] > 0])).encode(
         x=alt.X("runs:Q", title="runs", scale=alt.Scale(type="log", base=2), axis=alt.Axis(values=runs, format="d")),

@@ -1,4 +1,4 @@
-"""Where the time of a training step goes, and what ever more runs cost in time and memory.
+"""Where the time of a training step goes, and what more and more runs cost in time and memory.
 
     python -m benchmarks.details profile NETWORK
     python -m benchmarks.details runs NETWORK RUNS
@@ -18,7 +18,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,32 +25,44 @@ import numpy as np
 import torch
 
 from benchmarks.machine import ROOT
-from benchmarks.peers.paribus_training import ParibusTraining, cohort_of, trained_s
+from benchmarks.peers.paribus_training import CohortInTraining, ParibusTraining, trained_s
 from benchmarks.tasks import Task, task
+from paribus.training.cohort import architecture
 from paribus.training.cpu.compiling import compiled
+from paribus.training.cpu.engine import MIN_SKIPPING_OUTPUTS
 from paribus.training.cpu.inputs import gather
 from paribus.training.cpu.matmul import matmul
 from paribus.training.cpu.optimizers import adam, adam_coefficients, sgd, sgd_coefficients
-from paribus.training.cpu.sparse_matmul import skipping_buffers, zero_skipping_matmul
+from paribus.training.cpu.parameters import Layout, padded
+from paribus.training.cpu.passes import (
+    GRADIENT_ROWS,
+    LOSS_CODES,
+    buffers,
+    layer_inputs,
+    layer_values,
+    linear,
+    output_block,
+    weight_of,
+)
+from paribus.training.cpu.sparse_matmul import zero_skipping_matmul
 from paribus.training.cpu.transpose import transpose
+from paribus.training.cpu.vectors import LANES
 from paribus.training.cpu.zero_skipping import find_nonzero_steps, nonzero_steps, zero_pattern
-from paribus.training.devices import settle_thread
-from paribus.training.engine_compiled import BLOCK, PANEL, UNITS
-from paribus.training.networks import TILE, parameter_count, tiled
+from paribus.training.plan import PlannedRun
 
 PROFILED_RUNS = 32
-"""Of so many runs the planner makes cohorts; the first is profiled."""
+"""The number of runs that are planned; the first cohort of the plan is profiled."""
 EPOCHS, STEPS = 10, 200
 CURVES = ("ShallowMLP", "AE_n16")
-MOST_RUNS = 256
+MAX_RUNS = 256
 CURVE_REPEATS = 3
 SQUARE = 1024
-"""The side of the product that a profile's rates are a share of."""
+"""Rows and columns of the matmul to whose rate a profile's rates are compared."""
 
 
 def measure(networks: Sequence[str]) -> dict[str, Any]:
     """Profiles of `networks`, and curves of those in `CURVES`."""
-    counts = [2**i for i in range(MOST_RUNS.bit_length())]
+    counts = [2**i for i in range(MAX_RUNS.bit_length())]
     curves = [name for name in CURVES if name in networks]
     return {
         "profiles": [_child("profile", network) for network in networks],
@@ -68,101 +79,109 @@ def _child(*words: str) -> dict[str, Any]:
 
 
 def profile(work: Task) -> dict[str, Any]:
-    """Microseconds of one run's training step on one core, whole, and of its parts by themselves."""
-    settle_thread()
-    planned = ParibusTraining(work).plan(PROFILED_RUNS).cohorts[0]
-    cohort = cohort_of(planned)
-    rates = [member.recipe.optimizer.lr for member in cohort.members]
-    steps = len(planned.runs) * cohort.images / work.batch_size
-    with torch.no_grad():
-        whole = 1e6 * _fastest(lambda: cohort.train_epoch(rates), EPOCHS) / steps
-    us = {kind: 1e6 * _fastest(act, STEPS) for kind, act in _parts(work).items()}
-    operations = work.operations * work.batch_size / work.images
+    """Microseconds of one run's training step on one core, and of its parts by themselves."""
+    plan = ParibusTraining(work).plan(PROFILED_RUNS)
+    runs = plan.cohorts[0].runs
+    cohort = CohortInTraining(runs, plan.device.engine())
+    steps = len(runs) * work.examples / work.batch_size
+    step_us = 1e6 * _fastest_s(lambda: cohort.train(1), EPOCHS) / steps
+    us = {kind: 1e6 * _fastest_s(act, STEPS) for kind, act in _parts(runs[0]).items()}
+    operations = work.operations * work.batch_size / work.examples
     return {
         "network": work.network,
-        "cohort": len(planned.runs),
-        "us": {**us, "the rest": whole - sum(us.values())},
-        "whole_us": whole,
-        "product_gflops": operations / us["products"] / 1e3,
-        "square_gflops": 2 * SQUARE**3 / _fastest(_square(), EPOCHS) / 1e9,
+        "cohort": len(runs),
+        "us": {**us, "other": step_us - sum(us.values())},
+        "step_us": step_us,
+        "matmul_gflops": operations / us["matmuls"] / 1e3,
+        "square_gflops": _square_gflops(),
     }
 
 
-def _parts(work: Task) -> dict[str, Callable[[], object]]:
-    """A step's parts: its matrix products, reading a batch of images, and the optimizer."""
-    rows, widths = work.batch_size, [tiled(width) for width in work.layers]
-    # as wide as the engine's: see its `training`
-    values = [np.zeros((rows, width), np.float32) for width in (widths[0] + TILE, *widths[1:])]
-    weights = [np.zeros((max(pair), min(pair)), np.float32) for pair in pairwise(widths)]
-    scratch = [np.zeros(size, np.float32) for size in (max(w.size for w in weights), rows * PANEL, BLOCK * max(widths))]
-    pool = (work.pool * 255).astype(np.uint8)
-    center, order = np.zeros(widths[0], np.float32), np.random.default_rng(0).permutation(len(pool))[:rows]
-    known = zero_pattern(pool) if widths[1] >= UNITS else None
-    choosing = nonzero_steps(known, rows, widths[0])
-    held = (
-        tuple(values),
-        tuple(weights),
-        np.array(widths),
-        tuple(scratch),
-        choosing,
-        skipping_buffers(rows, rows, widths[1]),
-    )
-    flat = [np.zeros(parameter_count(widths), np.float32) for _ in range(4)]
+def _parts(run: PlannedRun) -> dict[str, Callable[[], object]]:
+    """The parts of a run's training step: its matmuls, gathering a batch of inputs, and the optimizer."""
+    recipe, pool = run.recipe, run.splits.train.pool
+    rows, features = recipe.training.batch_size, pool.values.shape[1]
+    layout = Layout(architecture(run.spec))
+    layers, work = layout.layers, buffers(layout.layers, rows)
+    # As in CompiledSession: which networks skip zeros, and how long a row of the batch is.
+    pattern = zero_pattern(pool.values) if layers.widths[1] >= MIN_SKIPPING_OUTPUTS else None
+    steps = nonzero_steps(pattern, rows, padded(features))
+    batch = np.zeros((rows, padded(features) + LANES), np.float32)
+    divisor, centre = np.float32(pool.divisor), np.zeros(features, np.float32)
+    order = np.random.default_rng(0).permutation(len(pool))[:rows]
+    parameters = np.zeros(layout.size, np.float32)
+    gradient, first, second = (np.zeros(layout.size, np.float32) for _ in range(3))
     for_sgd = sgd_coefficients(np.array([1e-3, 0.9, 0.0, 0.0]))
     for_adam = adam_coefficients(np.array([1e-3, 0.9, 0.999, 1e-8, 0.0]), 1, False)
+    loss_kind = LOSS_CODES[recipe.loss.kind]
 
-    def read() -> None:
-        gather(pool, np.float32(255), center, order, values[0])
-        if known is not None:
-            find_nonzero_steps(known, order, choosing)
+    def gather_inputs() -> None:
+        gather(pool.values, divisor, centre, order, batch)
+        if pattern is not None:
+            find_nonzero_steps(pattern, order, steps)
 
-    read()  # products depend on where the images are zero
+    gather_inputs()  # the time of matmuls depends on where the inputs are zero
     return {
-        "products": lambda: _products(*held),
-        "images": read,
-        "optimizer": (lambda: sgd(*flat[:3], for_sgd))
-        if work.recipe.optimizer.kind == "sgd"
-        else (lambda: adam(*flat, for_adam)),
+        "matmuls": lambda: _matmuls(layers, parameters, work, batch, steps, loss_kind),
+        "inputs": gather_inputs,
+        "optimizer": (lambda: sgd(parameters, gradient, first, for_sgd))
+        if recipe.optimizer.kind == "sgd"
+        else (lambda: adam(parameters, gradient, first, second, for_adam)),
     }
 
 
 @compiled
-def _products(values: Any, weights: Any, widths: Any, scratch: Any, choosing: Any, used: Any) -> None:
-    """The products of a training step, in the engine's shapes and order: see `engine_compiled`."""
-    rows, last = len(values[0]), len(weights) - 1
-    for i in range(last + 1):
-        weight = weights[i]
-        if i == 0 and choosing.enabled and widths[i] >= widths[i + 1]:
-            zero_skipping_matmul(values[i], weight, values[i + 1], False, 0, choosing, used)
-        elif widths[i] >= widths[i + 1]:
-            matmul(values[i], weight, values[i + 1], False, 0, False)
-    for i in range(last, -1, -1):
-        weight, outputs_first = weights[i], widths[i] < widths[i + 1]
-        for begin in range(0, widths[i + 1], PANEL if outputs_first else widths[i + 1]):
-            gradient, factor = values[i + 1], weight
-            if outputs_first:
-                end = min(begin + PANEL, widths[i + 1])
-                gradient, factor = scratch[1][: rows * (end - begin)].reshape(rows, end - begin), weight[begin:end]
-                matmul(values[i], transpose(factor, scratch[0]), gradient, False, 0, False)
-            if i:
-                factor = factor if outputs_first else transpose(weight, scratch[0])
-                matmul(gradient, factor, values[i], False, 0, begin > 0)
-            left, right = (gradient, values[i]) if outputs_first else (values[i], gradient)
-            held, columns = gradient.shape[1] if outputs_first else widths[i], weight.shape[1]
-            for row in range(0, held, BLOCK):
-                made = scratch[2][: min(BLOCK, held - row) * columns].reshape(-1, columns)
-                if i == 0 and choosing.enabled and not outputs_first:
-                    zero_skipping_matmul(left, right, made, True, row, choosing, used)
-                else:
-                    matmul(left, right, made, True, row, False)
+def _matmuls(layers: Any, parameters: Any, work: Any, inputs: Any, steps: Any, loss_kind: int) -> None:
+    """The matmuls and transposes of a training step, in the shapes and the order of `cpu.epoch`."""
+    rows, widths = len(inputs), layers.widths
+    last = len(widths) - 2
+    for layer in range(last):
+        linear(layers, parameters, work, layer, 0, widths[layer + 1], inputs, steps, rows)
+    block = output_block(widths, loss_kind)
+    for first in range(0, widths[last + 1], block):
+        end = min(first + block, widths[last + 1])
+        output = linear(layers, parameters, work, last, first, end, inputs, steps, rows)
+        _backward(layers, parameters, work, last, first, inputs, steps, output)
+    for layer in range(last - 1, -1, -1):
+        gradient = layer_values(work.gradients, widths, layer + 1, rows)
+        _backward(layers, parameters, work, layer, 0, inputs, steps, gradient)
 
 
-def _square() -> Callable[[], object]:
-    a, b, out = (torch.rand(SQUARE, SQUARE) for _ in range(3))
-    return lambda: torch.mm(a, b, out=out)
+@compiled
+def _backward(
+    layers: Any, parameters: Any, work: Any, layer: int, first: int, inputs: Any, steps: Any, gradient: Any
+) -> None:
+    """The matmuls of `cpu.epoch._backward`, without a step of the parameters."""
+    weight, widths = weight_of(layers, parameters, layer), layers.widths
+    outputs_first = widths[layer] < widths[layer + 1]
+    rows, outputs = gradient.shape
+    below = layer_inputs(work.values, widths, layer, inputs, rows)
+    if layer:
+        factor = weight[first : first + outputs] if outputs_first else transpose(weight, work.transposed)
+        matmul(gradient, factor, layer_values(work.gradients, widths, layer, rows), False, 0, first > 0)
+    left, right = (gradient, below) if outputs_first else (below, gradient)
+    stored_rows, columns = outputs if outputs_first else widths[layer], weight.shape[1]
+    for row in range(0, stored_rows, GRADIENT_ROWS):
+        flat = work.weight_gradient[: min(GRADIENT_ROWS, stored_rows - row) * columns]
+        some_rows = flat.reshape(len(flat) // columns, columns)
+        if layer == 0 and steps.enabled and not outputs_first:
+            zero_skipping_matmul(left, right, some_rows, True, row, steps, work.skipping)
+        else:
+            matmul(left, right, some_rows, True, row, False)
 
 
-def _fastest(act: Callable[[], object], repeats: int) -> float:
+def _square_gflops() -> float:
+    """The rate of PyTorch's matmul of square matrices on one core."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        a, b, out = (torch.rand(SQUARE, SQUARE) for _ in range(3))
+        return 2 * SQUARE**3 / _fastest_s(lambda: torch.mm(a, b, out=out), EPOCHS) / 1e9
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _fastest_s(act: Callable[[], object], repeats: int) -> float:
     act()
     times: list[float] = []
     for _ in range(repeats):
@@ -173,10 +192,11 @@ def _fastest(act: Callable[[], object], repeats: int) -> float:
 
 
 def runs(work: Task, count: int) -> dict[str, Any]:
-    """Milliseconds for a model-epoch of `count` runs, and the memory that all of them take at once."""
+    """Milliseconds for a model-epoch of `count` runs, and the memory of all of them together."""
     plan = ParibusTraining(work).plan(count)
     before = _resident_bytes()
-    cohorts = list(map(cohort_of, plan.cohorts))
+    engine = plan.device.engine()
+    cohorts = [CohortInTraining(cohort.runs, engine) for cohort in plan.cohorts]
     seconds = [trained_s(cohorts, plan.device.workers, 1) for _ in range(CURVE_REPEATS)]
     return {
         "network": work.network,
@@ -187,7 +207,7 @@ def runs(work: Task, count: int) -> dict[str, Any]:
 
 
 def _resident_bytes() -> int:
-    """What this process holds now, of which nothing is left over from before."""
+    """The memory of this process, after everything unused has been given back to the system."""
     gc.collect()
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(None).malloc_trim(0)

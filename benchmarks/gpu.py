@@ -1,8 +1,8 @@
-"""What an NVIDIA GPU does of it: many runs at once beside other tools, and the four built-in studies whole.
+"""The benchmark on an NVIDIA GPU: many runs at once with paribus and other tools, and the four built-in studies.
 
     python -m benchmarks.gpu [--networks ...] [--curves] [--output FOLDER]
 
-Writes `docs/gpu.md`. `--curves` leaves the whole studies out.
+Writes `docs/gpu.md`. With `--curves`, the studies are left out.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -26,9 +27,8 @@ from benchmarks import machine, whole
 from benchmarks.peers import peer_class
 from benchmarks.tasks import NAMES, Task, task
 from paribus.errors import UserError
-from paribus.spec.recipe import Sgd
+from paribus.spec.network import parameter_count
 from paribus.training.devices import device_named
-from paribus.training.networks import parameter_count
 from paribus.units import duration
 
 TOOLS: Final = {"paribus-training": "paribus", "vmap": "vmap", "vmap-compiled": "vmap, compiled", "jax": "JAX"}
@@ -36,7 +36,7 @@ COUNTS = (1, 4, 16, 64, 256, 1024)
 EPOCHS, REPEATS = 10, 3
 REPLICATES, TARGET_S = 10, 90.0
 PUBLISHED_S = 0.47
-"""An epoch of one run on an RTX 3070, as the reference report tells it: 1,500 of them in 11 min 39 s."""
+"""An epoch of one run on an RTX 3070, from the reference report: 1,500 of them in 11 min 39 s."""
 SIDE, COPIED_BYTES, NODES = 8192, 2**32, 2000
 
 
@@ -44,8 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, and write the page; or, as a child, measure one tool."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__)
     parser.add_argument("--networks", nargs="+", choices=NAMES, default=["ShallowMLP", "CustomMLP", "AE_n16"])
-    parser.add_argument("--curves", action="store_true", help="not the whole studies")
-    parser.add_argument("--output", type=Path, default=machine.ROOT, metavar="FOLDER", help="where docs/ lies")
+    parser.add_argument("--curves", action="store_true", help="leave the studies out")
+    parser.add_argument("--output", type=Path, default=machine.ROOT, metavar="FOLDER", help="where docs/ is")
     parser.add_argument("--child", nargs=2, metavar=("TOOL", "NETWORK"), help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.child:
@@ -57,9 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         device_named("cuda")
     except UserError as error:
         raise SystemExit(f"make gpu: {error}") from None
-    limits = ceilings()
+    limits = device_limits()
     points = [point for network in options.networks for tool in TOOLS for point in _child(tool, network)]
-    studies = [] if options.curves else list(_whole())
+    studies = [] if options.curves else list(_studies())
     text = page(points, limits, studies)
     (options.output / "docs").mkdir(parents=True, exist_ok=True)
     (options.output / "docs/gpu.md").write_text(text, encoding="utf-8")
@@ -67,17 +67,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _child(tool: str, network: str) -> Iterator[dict[str, Any]]:
-    """What a tool measures in a process of its own; what it could not, it has told on standard error."""
+    """The measurements of a tool, made in a process of its own. Where it fails, the reason is on standard error."""
     print(f"{tool}: {network}", file=sys.stderr, flush=True)
     words = [sys.executable, "-m", "benchmarks.gpu", "--child", tool, network]
-    # JAX would take most of the memory at once, and on its own choice of device
+    # without these, JAX chooses its device itself and takes most of its memory at once
     env = {**os.environ, "JAX_PLATFORMS": "cuda", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
     done = subprocess.run(words, cwd=machine.ROOT, stdout=subprocess.PIPE, text=True, env=env, check=False)
     yield from map(json.loads, filter(lambda line: line.startswith("{"), done.stdout.splitlines()))
 
 
 def measured(tool: str, work: Task, counts: Sequence[int], epochs: int, device: str) -> Iterator[dict[str, Any]]:
-    """Milliseconds of a model-epoch of ever more runs that train together, compiled and captured beforehand."""
+    """Milliseconds for a model-epoch by the number of runs that train together, compiled and captured before."""
     peer = peer_class(tool)(work, device)
     for runs in counts:
         peer.warm_up(runs)
@@ -86,8 +86,17 @@ def measured(tool: str, work: Task, counts: Sequence[int], epochs: int, device: 
         yield {"network": work.network, "tool": tool, "runs": runs, "ms_per_model_epoch": ms}
 
 
-def ceilings() -> dict[str, float]:
-    """What the GPU does at most: float32 operations and bytes a second, and seconds from launch to launch."""
+@dataclass(frozen=True)
+class DeviceLimits:
+    """The highest rates of a GPU: float32 operations and bytes a second, and seconds from launch to launch."""
+
+    operations: float
+    bytes: float
+    launch_s: float
+
+
+def device_limits() -> DeviceLimits:
+    """Measure a large matmul, a large copy, and many small kernels in one graph."""
     a, b = (torch.rand(SIDE, SIDE, device="cuda") for _ in range(2))
     source = torch.empty(COPIED_BYTES // 4, device="cuda").normal_()
     target, small = torch.empty_like(source), torch.ones(16, device="cuda")
@@ -95,11 +104,11 @@ def ceilings() -> dict[str, float]:
     with torch.cuda.graph(graph):
         for _ in range(NODES):
             small.mul_(1.0)
-    return {
-        "operations": 2 * SIDE**3 / _seconds_on_gpu(lambda: torch.mm(a, b)),
-        "bytes": 2 * COPIED_BYTES / _seconds_on_gpu(lambda: target.copy_(source)),
-        "launch_s": _seconds_on_gpu(graph.replay) / NODES,
-    }
+    return DeviceLimits(
+        operations=2 * SIDE**3 / _seconds_on_gpu(lambda: torch.mm(a, b)),
+        bytes=2 * COPIED_BYTES / _seconds_on_gpu(lambda: target.copy_(source)),
+        launch_s=_seconds_on_gpu(graph.replay) / NODES,
+    )
 
 
 def _seconds_on_gpu(act: Callable[[], object], repeats: int = 10) -> float:
@@ -115,47 +124,55 @@ def _seconds_on_gpu(act: Callable[[], object], repeats: int = 10) -> float:
     return statistics.median(seconds)
 
 
-def floor_s(work: Task, limits: dict[str, float]) -> float:
-    """The seconds below which no model-epoch can be where many runs train: by arithmetic, or by memory.
+def lower_bound_s(work: Task, limits: DeviceLimits) -> float:
+    """The least seconds for a model-epoch where many runs train: by arithmetic, or by memory, whichever is longer.
 
-    Each step reads a run's parameters and what its optimizer holds, writes both, and reads a batch of images as bytes.
+    Each step reads a run's parameters and its optimizer state, writes both, and reads a batch of images as bytes.
     """
-    slots = 1 if isinstance(work.recipe.optimizer, Sgd) else 2
-    steps = -(-work.images // work.batch_size)
-    moved = steps * 2 * (1 + slots) * 4 * parameter_count(work.layers) + work.images * work.layers[0]
-    return max(work.operations / limits["operations"], moved / limits["bytes"])
+    tensors = 1 + len(work.recipe.optimizer.buffers)
+    steps = -(-work.examples // work.batch_size)
+    moved = steps * 2 * tensors * 4 * parameter_count(work.widths) + work.examples * work.widths[0]
+    return max(work.operations / limits.operations, moved / limits.bytes)
 
 
-def _whole() -> Iterator[tuple[str, float]]:
-    """Each built-in study with ten replicates: its name, and the wall seconds of `paribus run`."""
+@dataclass(frozen=True)
+class StudySeconds:
+    """A built-in study, and the wall seconds of its `paribus run`."""
+
+    name: str
+    seconds: float
+
+
+def _studies() -> Iterator[StudySeconds]:
+    """Each built-in study with ten replicates."""
     with tempfile.TemporaryDirectory(prefix="paribus-gpu-") as folder:
         for name in whole.STUDIES:
             words = ["run", name, "--replicates", str(REPLICATES), "--device", "cuda", "--workspace", f"{folder}/w"]
-            seconds = whole.seconds_of(*words)
+            seconds = whole.command_s(*words)
             print(f"{name}: {seconds:.0f} s", file=sys.stderr, flush=True)
-            yield name, seconds
+            yield StudySeconds(name, seconds)
 
 
-def page(points: Sequence[dict[str, Any]], limits: dict[str, float], studies: Sequence[tuple[str, float]]) -> str:
+def page(points: Sequence[dict[str, Any]], limits: DeviceLimits, studies: Sequence[StudySeconds]) -> str:
     """`docs/gpu.md`."""
     curves = [_curve(task(network), list(of), limits) for network, of in groupby(points, lambda p: p["network"])]
-    whole_s = sum(seconds for _, seconds in studies)
-    rows = [f"| {name} | {duration(seconds)} |" for name, seconds in studies]
-    met = "" if whole_s < TARGET_S else f" ✗ {duration(TARGET_S)}"
+    total_s = sum(one.seconds for one in studies)
+    rows = [f"| {one.name} | {duration(one.seconds)} |" for one in studies]
+    missed = "" if total_s < TARGET_S else f" ✗ {duration(TARGET_S)}"
     heads = [f"## The built-in studies, {REPLICATES} replicates", "", "| study | `paribus run` |", "|---|---|"]
-    built_in = [*heads, *rows, f"| **all** | {duration(whole_s)}{met} |", ""] if studies else []
+    built_in = [*heads, *rows, f"| **all** | {duration(total_s)}{missed} |", ""] if studies else []
     here = machine.environment()
-    operations, copied = f"{limits['operations'] / 1e12:.0f} TFLOP/s", f"{limits['bytes'] / 1e12:.2f} TB/s"
-    launch = f"{limits['launch_s'] * 1e6:.1f} microseconds"
+    operations, copied = f"{limits.operations / 1e12:.0f} TFLOP/s", f"{limits.bytes / 1e12:.2f} TB/s"
+    launch = f"{limits.launch_s * 1e6:.1f} microseconds"
     text = "\n".join([*(line for curve in curves for line in curve), *built_in])
     return f"""\
 # On a GPU
 
-Model-epochs a second, training only, of ever more runs that train together at the published settings; what is compiled
-or captured once a training is not counted. "At most" is what float32 arithmetic at the rate of a large matrix product
-({operations}, TF32 off), or memory at the rate of a large copy ({copied}), would allow, whichever is less; the share
-is paribus' part of it. A launch inside a graph takes {launch}. The reference report tells of {PUBLISHED_S} s an
-epoch on an RTX 3070: {1 / PUBLISHED_S:.1f} model-epochs a second.
+Model-epochs a second, training only, by the number of runs that train together at the published settings. The time to
+compile or to capture, once for each training, is not counted. "At most" is the rate that float32 arithmetic as fast as
+a large matmul ({operations}, TF32 off), or memory as fast as a large copy ({copied}), would allow, whichever is
+lower; the share is paribus's rate divided by it. A launch inside a graph takes {launch}. The reference report
+has {PUBLISHED_S} s an epoch on an RTX 3070: {1 / PUBLISHED_S:.1f} model-epochs a second.
 
 {text}
 Measured by `make gpu` on {datetime.now(UTC):%Y-%m-%d}, commit {machine.commit()}: {_gpu()},
@@ -163,15 +180,17 @@ Measured by `make gpu` on {datetime.now(UTC):%Y-%m-%d}, commit {machine.commit()
 """
 
 
-def _curve(work: Task, points: Sequence[dict[str, Any]], limits: dict[str, float]) -> list[str]:
+def _curve(work: Task, points: Sequence[dict[str, Any]], limits: DeviceLimits) -> list[str]:
     rate = {(p["tool"], p["runs"]): 1e3 / p["ms_per_model_epoch"] for p in points}
-    most = 1 / floor_s(work, limits)
+    highest = 1 / lower_bound_s(work, limits)
     lines = [f"## {work.network}", "", f"| runs | {' | '.join(TOOLS.values())} | at most | share |",
              "|---|" + "---|" * (len(TOOLS) + 2)]  # fmt: skip
     for runs in sorted({runs for _, runs in rate}):
         cells = [f"{rate[tool, runs]:,.1f}" if (tool, runs) in rate else "" for tool in TOOLS]
         own = rate.get(("paribus-training", runs))
-        lines.append(f"| {runs:,} | {' | '.join(cells)} | {most:,.0f} | {'' if own is None else f'{own / most:.0%}'} |")
+        lines.append(
+            f"| {runs:,} | {' | '.join(cells)} | {highest:,.0f} | {'' if own is None else f'{own / highest:.0%}'} |"
+        )
     return [*lines, ""]
 
 

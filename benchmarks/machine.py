@@ -1,4 +1,4 @@
-"""What a benchmark ran on: processor, versions, commit, and the peak measured meanwhile."""
+"""What a benchmark ran on: processor, versions, commit, and the peak rate measured at the same time."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,19 +17,27 @@ from paribus.execution.environment import environment
 ROOT = Path(__file__).parent.parent
 
 
-def stolen() -> tuple[int, int]:
-    """Clock ticks that other guests of the same machine have taken since it started, and ticks in all."""
+@dataclass(frozen=True)
+class Ticks:
+    """Clock ticks of all processors since the machine started: stolen by other guests of the same host, and in all."""
+
+    stolen: int
+    total: int
+
+
+def ticks() -> Ticks:
+    """As the kernel counts them; none where it does not."""
     try:
-        ticks = [int(word) for word in Path("/proc/stat").read_text(encoding="ascii").split("\n")[0].split()[1:9]]
+        counts = [int(word) for word in Path("/proc/stat").read_text(encoding="ascii").split("\n")[0].split()[1:9]]
     except (OSError, ValueError):
-        return 0, 1
-    return ticks[7], sum(ticks)
+        return Ticks(0, 0)
+    return Ticks(counts[7], sum(counts))
 
 
-def stolen_since(before: tuple[int, int]) -> float:
+def stolen_since(before: Ticks) -> float:
     """The share of the processors' time that other guests have taken since `before`."""
-    now = stolen()
-    return (now[0] - before[0]) / max(1, now[1] - before[1])
+    now = ticks()
+    return (now.stolen - before.stolen) / max(1, now.total - before.total)
 
 
 def about(
@@ -54,16 +63,16 @@ def about(
     }
 
 
-def commit() -> str:
-    """The commit, and whether the clone differs from it."""
-    commit = _git("rev-parse", "--short=12", "HEAD")
-    changed = _git("status", "--porcelain", "--untracked-files=no")
+def commit(checkout: Path = ROOT) -> str:
+    """The commit of a checkout, and whether its files differ from it."""
+    commit = _git(checkout, "rev-parse", "--short=12", "HEAD")
+    changed = _git(checkout, "status", "--porcelain", "--untracked-files=no")
     return (commit or "none") + (" with changes" if commit and changed else "")
 
 
-def _git(*words: str) -> str:
+def _git(checkout: Path, *words: str) -> str:
     try:
-        done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+        done = subprocess.run(["git", *words], cwd=checkout, capture_output=True, text=True, check=False)
     except OSError:
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,4 +1,4 @@
-"""One tool on one task in a process of its own, so that neither threads nor compilers of others get in.
+"""One tool on one task in a process of its own, so that no other tool's threads or compilers disturb it.
 
     python -m benchmarks.measure TOOL NETWORK
 
@@ -16,22 +16,22 @@ from typing import Any, TextIO
 
 from benchmarks.peak import peak
 from benchmarks.peers import peer_class
-from benchmarks.peers._base import SHORT_S, Peer, UnavailableError
+from benchmarks.peers._base import MIN_MEASURED_S, Peer, UnavailableError
 from benchmarks.tasks import task
 
 
 def main() -> None:
     tool, network = sys.argv[1:]
-    answers = _own_standard_output()
+    answers = _redirected_output()
     try:
         cls = peer_class(tool)
         peer = cls(task(network))
-        _say(answers, {"versions": cls.versions(), "least_runs": cls.least_runs(), "together": cls.together})
+        _send(answers, {"versions": cls.versions(), "min_runs": cls.min_runs(), "batched": cls.batched})
     except (UnavailableError, ImportError) as reason:
-        _say(answers, {"unavailable": str(reason)})
+        _send(answers, {"unavailable": str(reason)})
         return
     for request in _requests():
-        _say(answers, answer(peer, request))
+        _send(answers, answer(peer, request))
 
 
 def answer(peer: Peer, request: dict[str, Any]) -> dict[str, Any]:
@@ -43,14 +43,14 @@ def answer(peer: Peer, request: dict[str, Any]) -> dict[str, Any]:
         return {}
     trained = peer.train(runs, epochs)
     seconds = [trained.seconds]
-    while sum(seconds) < SHORT_S and not request.get("once") and not peer.long_enough:
+    while sum(seconds) < MIN_MEASURED_S and not request.get("once") and not peer.measures_long_enough:
         trained = peer.train(runs, epochs)
         seconds.append(trained.seconds)
     return {"seconds": statistics.median(seconds), "quality": trained.quality}
 
 
-def _own_standard_output() -> TextIO:
-    """Standard output for the answers alone: whatever else a tool prints goes to standard error."""
+def _redirected_output() -> TextIO:
+    """Standard output, for answers only: whatever a tool prints goes to standard error from now on."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     return answers
@@ -61,8 +61,8 @@ def _requests() -> Iterator[dict[str, Any]]:
         yield json.loads(line)
 
 
-def _say(answers: TextIO, what: dict[str, Any]) -> None:
-    print(json.dumps(what), file=answers, flush=True)
+def _send(answers: TextIO, message: dict[str, Any]) -> None:
+    print(json.dumps(message), file=answers, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One number of the benchmark with what belongs to it, and the file that holds them all."""
+"""One result of the benchmark with all that belongs to it, and the file of all results."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Row:
-    """A tool on a network, `cohort` runs at a time: medians over `repeats` measurements.
+    """A tool on a network with `cohort` runs: medians over `repeats` measurements.
 
-    A tool that trains one run after another is measured once, at `measured_at` runs, and has this number at every
-    cohort size from there on. `peak_share` counts the operations of the matrix products alone. `quality` is the mean
-    `metric` over the first runs after the measured epochs, `expected` that of the sequential loop for the same runs,
-    `agrees` whether they differ by noise only (`Expected.agrees`).
+    A tool that trains one run after another is measured once, at `measured_at` runs, and its time per model-epoch holds
+    for every larger number of runs. `peak_share` counts the operations of matmuls only. `quality` is the mean `metric`
+    over the first runs after the measured epochs, `expected` that of the sequential loop for the same runs, `agrees`
+    whether they differ by noise only (`Expected.agrees`).
     """
 
     network: str
@@ -37,7 +37,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Expected:
-    """What quality each run reaches by the sequential loop: twice, in two orders of the images."""
+    """The quality of each run trained by the sequential loop, with the examples in one order and in another."""
 
     first: Mapping[int, float]
     second: Mapping[int, float]
@@ -47,29 +47,29 @@ class Expected:
         return statistics.mean((self.first[run] + self.second[run]) / 2 for run in runs)
 
     def agrees(self, quality: Mapping[int, float]) -> bool:
-        """Whether the same runs, from the same starts, differ on average by no more than another order would make.
+        """Whether these runs differ on average by no more than another order of the examples makes.
 
-        The bound is four standard errors of the mean difference between a run and the mean of its two orders, or one
-        per cent, where two orders happened to end alike.
+        The bound is four standard errors of the mean difference between a run and the mean of its two orders. One per
+        cent is always accepted, because two orders may give nearly equal results by chance.
         """
         noise = math.sqrt(statistics.mean((self.first[run] - self.second[run]) ** 2 for run in self.first))
-        # one order has a variance of noise²/2, the mean of two orders half of that
+        # the variance is noise**2 / 2 for one order, and half of that for the mean of two
         bound = 4 * noise * math.sqrt(0.75 / len(quality))
         expected = self.of(quality)
         mean = statistics.mean(quality.values())
-        return abs(mean - expected) <= bound or alike(mean, expected)
+        return abs(mean - expected) <= bound or nearly_equal(mean, expected)
 
 
-def alike(quality: float, expected: float) -> bool:
+def nearly_equal(quality: float, expected: float) -> bool:
     """Whether the two differ by one per cent at most."""
     return abs(quality - expected) <= 0.01 * expected
 
 
-def written(rows: Sequence[Row]) -> str:
-    """`results.json`."""
+def to_json(rows: Sequence[Row]) -> str:
+    """The text of `results.json`."""
     return json.dumps([asdict(row) for row in rows], indent=1) + "\n"
 
 
 def read(path: Path) -> list[Row]:
-    """What `written` wrote."""
+    """The rows of a file that `to_json` made."""
     return [Row(**row) for row in json.loads(path.read_text(encoding="utf-8"))]

@@ -1,4 +1,4 @@
-"""The page that a benchmark ends in, made from its rows alone."""
+"""The page of the benchmark, made from its rows alone."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ TITLES: Final = {
 def page(rows: Sequence[Row], about: Mapping[str, Any]) -> str:
     """`docs/benchmarks.md`."""
     networks = list(dict.fromkeys(row.network for row in rows))
-    parts = ["# Speed", _introduction(about), "## In short", _summary(rows, networks)]
+    parts = ["# Speed", _introduction(about), "## Summary", _summary(rows, networks)]
     for network in networks:
         parts += [f"## {network}", _network(rows, network)]
     if "profiles" in about:
@@ -50,9 +50,9 @@ def page(rows: Sequence[Row], about: Mapping[str, Any]) -> str:
 
 
 def _introduction(about: Mapping[str, Any]) -> str:
-    kind = "" if about["whole"] else " Part of the benchmark only."
+    kind = "" if about["whole"] else " This is a part of the benchmark only."
     return (
-        f"Milliseconds for one epoch of one network, every tool in one run on one machine: {about['processor']}, "
+        f"Milliseconds for one epoch of one network, all tools measured in turn on one machine: {about['processor']}, "
         f"{about['cores']} cores, {about['memory_gib']} GiB, {about['system']}, no GPU used. "
         f"Written by `make bench` at commit {about['commit']}, {about['started']}, "
         f"in {about['minutes']:.0f} minutes.{kind}"
@@ -60,16 +60,16 @@ def _introduction(about: Mapping[str, Any]) -> str:
 
 
 def _summary(rows: Sequence[Row], networks: Sequence[str]) -> str:
-    """How paribus stands on each network, beside the targets."""
+    """paribus on each network, compared with the targets."""
     heads = (
         "network",
         "best, ms",
         "model-epochs a second",
-        "against the `DataLoader` loop",
-        "against the best other peer",
-        "alone, against the sequential loop",
-        f"share of the peak at {SHARE_RUNS} runs",
-        "recording, validation, selection",
+        "faster than the `DataLoader` loop",
+        "faster than the best other tool",
+        "one run, faster than the sequential loop",
+        f"share of the peak with {SHARE_RUNS} runs",
+        "cost of recording, validation and selection",
     )
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for network in networks:
@@ -93,15 +93,14 @@ def _summary(rows: Sequence[Row], networks: Sequence[str]) -> str:
 
 
 _NOTE: Final = (
-    "A target that is missed is marked ✗, with the target. Arms are runs of one replicate, which share their batches; "
-    '"at the peak" is the ratio that would be left if matrix products alone took time, in full at the peak\'s rate.'
+    "A missed target is marked ✗, with the target. Arms are runs of one replicate, which share their batches. "
+    '"At the peak" is the ratio if only matmuls took time, and all ran at the peak rate.'
 )
 
 
 def _against_loop(of: Sequence[Row], best: Row) -> str:
-    """With batches of each run's own, and for arms of a replicate, which share theirs; the better is what is judged.
-
-    The loop trains either in the same time.
+    """For runs with batches of their own, and for arms of one replicate, which share theirs. The better ratio is
+    compared with the target: the loop takes the same time for both.
     """
     loop, arms, target = _best(of, "dataloader"), _best(of, "paribus-arms"), LOOP_TARGETS.get(best.network)
     better, text = best, ""
@@ -132,17 +131,17 @@ def _share(of: Sequence[Row]) -> str:
     return (
         "–"
         if ours is None
-        else _judged(f"{ours.peak_share:.0%}", ours.peak_share >= SHARE_TARGET, f"{SHARE_TARGET:.0%}")
+        else _marked(f"{ours.peak_share:.0%}", ours.peak_share >= SHARE_TARGET, f"{SHARE_TARGET:.0%}")
     )
 
 
 def _overhead(of: Sequence[Row]) -> str:
-    """What everything else costs beside training, at the largest number of runs measured both ways up to 32."""
+    """The cost of everything but training, at the largest number of runs up to 32 that was measured both ways."""
     for cohort in sorted({row.cohort for row in of if row.cohort <= SHARE_RUNS}, reverse=True):
-        bare, whole = _at(of, "paribus-training", cohort), _at(of, "paribus", cohort)
-        if bare is not None and whole is not None:
-            share = whole.ms_per_model_epoch / bare.ms_per_model_epoch - 1
-            return _judged(f"{share:+.0%} ({cohort} runs)", share <= OVERHEAD_TARGET, f"{OVERHEAD_TARGET:.0%}")
+        training, everything = _at(of, "paribus-training", cohort), _at(of, "paribus", cohort)
+        if training is not None and everything is not None:
+            share = everything.ms_per_model_epoch / training.ms_per_model_epoch - 1
+            return _marked(f"{share:+.0%} ({cohort} runs)", share <= OVERHEAD_TARGET, f"{OVERHEAD_TARGET:.0%}")
     return "–"
 
 
@@ -152,20 +151,20 @@ def _ratio(slower: Row | None, ours: Row, target: float | None) -> str:
     ratio = slower.ms_per_model_epoch / ours.ms_per_model_epoch
     if target is None:
         return f"{ratio:.1f}x" if ratio < 20 else f"{ratio:.0f}x"
-    digits = 2 if ratio < target <= round(ratio, 1) else 1  # rounding shall not hide a miss
-    return _judged(f"{ratio:.{digits}f}x", ratio >= target, f"{target:g}x")
+    digits = 2 if ratio < target <= round(ratio, 1) else 1  # rounding must not hide a missed target
+    return _marked(f"{ratio:.{digits}f}x", ratio >= target, f"{target:g}x")
 
 
-def _judged(text: str, met: bool, target: str) -> str:
+def _marked(text: str, met: bool, target: str) -> str:
     return text if met else f"{text} ✗ {target}"
 
 
 def _network(rows: Sequence[Row], network: str) -> str:
-    """Every tool at every cohort size: the median, and in brackets the lowest and highest."""
+    """Every tool with every number of runs: the median, and in brackets the lowest and highest value."""
     of = [row for row in rows if row.network == network]
     cohorts = sorted({row.cohort for row in of})
     metric = of[0].metric
-    named = f"{'accuracy' if metric == 'accuracy' else 'error'} (the loop's)"
+    named = f"{'accuracy' if metric == 'accuracy' else 'mean squared error'} (the loop's)"
     heads = [f"{cohort} run{'s' * (cohort > 1)}" for cohort in cohorts]
     lines = [
         f"| tool | {' | '.join(heads)} | model-epochs a second | share of the peak | {named} |",
@@ -191,12 +190,12 @@ def _cell(row: Row | None) -> str:
 
 
 def _quality(of: Sequence[Row], tool: str) -> str:
-    """At the largest cohort, where most runs are averaged; a cohort size that does not agree is named."""
+    """With the largest number of runs, where most are averaged. Numbers of runs that do not agree are named."""
     measured = [row for row in of if row.tool == tool]
     largest = max(measured, key=lambda row: row.measured_at)
     apart = sorted({row.measured_at for row in measured if not row.agrees})
     text = f"{_number(largest.quality, largest.metric)} ({_number(largest.expected, largest.metric)})"
-    return text + (f" ✗ differs at {', '.join(map(str, apart))}" if apart else "")
+    return text + (f" ✗ differs with {', '.join(map(str, apart))} runs" if apart else "")
 
 
 def _number(quality: float, metric: str) -> str:
@@ -212,32 +211,32 @@ def _at(of: Sequence[Row], tool: str, cohort: int) -> Row | None:
 
 
 def _profiles(profiles: Sequence[Mapping[str, Any]]) -> str:
-    """A run's training step on one core, by kind of work."""
+    """A run's training step on one core, by its parts."""
     kinds = list(profiles[0]["us"])
-    heads = ("network", "runs", *kinds, "in all", "share of products", "their rate", "so, of a square product's")
+    heads = ("network", "runs", *kinds, "total", "share of matmuls", "their rate", "share of the square rate")
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for one in profiles:
         us = one["us"]
-        share, rate = us["products"] / one["whole_us"], one["product_gflops"] / one["square_gflops"]
+        share, rate = us["matmuls"] / one["step_us"], one["matmul_gflops"] / one["square_gflops"]
         cells = (
             one["network"],
             str(one["cohort"]),
             *(f"{us[kind]:.0f}" for kind in kinds),
-            f"{one['whole_us']:.0f}",
+            f"{one['step_us']:.0f}",
             f"{share:.0%}",
-            f"{one['product_gflops']:.0f} GFLOP/s, {rate:.0%}",
+            f"{one['matmul_gflops']:.0f} GFLOP/s, {rate:.0%}",
             f"{share * rate:.0%}",
         )
         lines.append(f"| {' | '.join(cells)} |")
     text = f"""\
-Microseconds of one run's training step on one core, in the cohort that the planner makes of many runs, and of its
-parts, each by itself in a warm cache, at their fastest. The last columns show what keeps the share of the peak down:
-what the matrix products take of a step, and how near products of these shapes come to PyTorch's of a square one
-({profiles[0]["square_gflops"]:.0f} GFLOP/s on one core here), or how far beyond: where images are zero, as a good half
-of Fashion-MNIST's pixels are, multiplications that change no bit are left out, and counted as if they were done. What
-is left is traffic that no training can do without: the batch's images are read, turned into numbers and searched for
-zeros, once for all runs that share them; every parameter and its optimizer's slots are read and written once a step;
-"the rest" is bias, ReLU and loss, an epoch's last, smaller batch, and what the cache does not hold.
+Microseconds of one run's training step on one core, in a cohort that paribus plans for many runs. The parts are
+measured one by one with their data in cache; the fastest of many repetitions counts. The last columns explain the share
+of the peak: which share of a step matmuls take, and their rate compared with PyTorch's matmul of square matrices
+({profiles[0]["square_gflops"]:.0f} GFLOP/s on one core here). It can be above 100 %: about half of Fashion-MNIST's
+pixels are zero, and multiplications by zero, which change no bit, are skipped but counted. "Inputs" gathers the images
+of a batch, scales them and finds their zeros, once for all runs that share the batch. "Optimizer" reads and writes
+every parameter and its optimizer state. "Other" is bias, ReLU and loss, the last, smaller batch of an epoch, and
+waiting for memory.
 
 """
     return text + "\n".join(lines)
@@ -254,11 +253,11 @@ def _curves(points: Sequence[Mapping[str, Any]]) -> str:
         sizes = [f"{of[n]['bytes'] / 1e6:.0f}" for n in networks]
         lines.append(f"| {' | '.join([str(count), *times, *sizes])} |")
     text = """\
-Runs of as many replicates, trained in the planner's cohorts on all cores, every one held in memory at once; the memory
-is what the process grew by, images apart. Each cohort has buffers of its own: where the planner found small cohorts a
-little faster, there are more of these.
+As many replicates as the first column says, trained on all cores in the cohorts that paribus plans, all in memory at
+the same time. The memory is what the process needs in addition to the images. Each cohort has buffers of its own, so
+memory is larger where paribus plans small cohorts.
 
-![Milliseconds for a model-epoch stay flat and memory grows in proportion from 1 to 256 runs](runs.svg)
+![Milliseconds for a model-epoch, and memory, by the number of runs from 1 to 256](runs.svg)
 
 """
     return text + "\n".join(lines)
@@ -267,27 +266,28 @@ little faster, there are more of these.
 def _method(about: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
     return f"""\
-- The work is the built-in studies': the published networks, images, batch sizes and optimizers. Every run is a
-  replicate with its own draw of the images, its own start and its own order; only the row "arms that share their
-  batches" has runs of one replicate, as arms train beside each other in a study.
-- Each tool is a process of its own, all are alive and one works at a time; they take turns within each of
+- The networks, images, batch sizes and optimizers are those of the built-in studies. Every run is a replicate with its
+  own sample of the images, its own initial weights and its own order. Only in the row "arms that share their batches"
+  all runs are of one replicate, as the arms of a study are.
+- Each tool is a process of its own. All are alive, and one works at a time: they take turns within each of
   {about["repeats"]} repeats (one fewer where a measurement takes seconds). Imports, compilation and a warm-up come
-  before. Numbers are medians, in brackets the lowest and highest. PyTorch's sequential loop and its stacks use one
-  thread or all cores, whichever their warm-up found quicker; the other tools are left as they come.
-- Tools that train one run after another are measured with one run (the processes with one each); a larger cohort takes
+  first. Numbers are medians, in brackets the lowest and highest value. PyTorch's sequential loop and its stacks use one
+  thread or all cores, whichever is faster in their warm-up; the other tools have their default settings.
+- Tools that train one run after another are measured with one run (the processes with one each); more runs take
   proportionally longer, so the number stays. The others are measured with as many runs as the column says.
-- The share of the peak counts the operations of the matrix products alone, all of them, also those that paribus leaves
-  out because they multiply with zero: it may be above 100 %. The peak is the fastest float32 product
-  found in the same run, kept up with all cores busy: {about["peak_gflops"]:.0f} GFLOP/s at the median. Other guests of
-  the same machine took {about["stolen"]:.0%} of the processors' time meanwhile.
-- Every tool begins at the same weights (PyTorch's default initialisation) and must reach the same accuracy, on 2,000
-  held-out images, or the same error on the training images, as the same runs of the sequential loop: within four
-  standard errors of what another order of the images makes, or one per cent. That is the last column, the loop's
-  figure in brackets.
-- "Everything on" is `run_study` into a workspace: 2,000 images measured after every epoch (test images for CustomMLP,
-  which has no validation split; none for the autoencoders), every selection rule's snapshot kept, checkpoints written.
-  What happens once, when a run ends, is not in it.
-- HFTA installs from its repository only and was written for PyTorch 1.6; its approach is written out for today's.
+- The share of the peak counts the operations of matmuls only, and all of them: also those that paribus skips because
+  they multiply by zero, so it can be above 100 %. The peak is the fastest float32 matmul found in the same run,
+  sustained with all cores busy: {about["peak_gflops"]:.0f} GFLOP/s (median). Other guests of the same host took
+  {about["stolen"]:.0%} of the processors' time.
+- Every tool begins with the same weights (PyTorch's default initialisation). It must reach the accuracy on 2,000
+  held-out images, or the mean squared error on the training images, of the same runs of the sequential loop: within
+  four standard errors of what another order of the images changes, or one per cent. That is the last column, with the
+  loop's value in brackets.
+- "Everything on" is `run_study` into a workspace: evaluation on 2,000 images after every epoch (test images for
+  CustomMLP, which has no validation split; none for the autoencoders), a snapshot of every selection rule, checkpoints.
+  It does not contain what happens once, at a run's end.
+- HFTA installs from its repository only and was written for PyTorch 1.6; its approach is written out for the present
+  version.
 - Python {about["python"]}, {about["vector_instructions"]}; {versions}."""
 
 

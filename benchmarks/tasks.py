@@ -1,51 +1,61 @@
 """The work: six networks at the published settings on real data, the same for every tool.
 
-Run `r` of a task is replicate `r` of a built-in study's arm: its own draw of the images, its own start. The settings
-are read from the built-in study files, so that they stand in one place.
+Run `r` of a task is replicate `r` of a built-in study's arm: it has its own split of the data and its own initial
+weights. The settings come from the built-in study files.
 """
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import tomli_w
 
+from paribus.data.loading import load_splits
 from paribus.data.pool import Split, Splits
-from paribus.data.protocols import load_splits
+from paribus.seeding import Streams
 from paribus.spec import builtin
+from paribus.spec.data import Data
+from paribus.spec.network import training_operations
 from paribus.spec.overrides import merged
-from paribus.spec.recipe import Data, Recipe
+from paribus.spec.recipe import Recipe
 from paribus.spec.study import Study, parse
-from paribus.training.cohort import fresh_state
-from paribus.training.networks import operations_per_image
+from paribus.training.initialisation import initial_state
 
-_ARMS: Final = {
-    "ShallowMLP": ("selection", "fixed", 2),
-    "DeepMLP": ("capacity", "deep", 2),
-    "DeepWideMLP": ("capacity", "deep-wide", 1),
-    "CustomMLP": ("noisy-labels", "plain", 1),
-    "AE_n16": ("faces", "n=16", 5),
-    "AE_n64": ("faces", "n=64", 5),
+
+class _Source(NamedTuple):
+    """A built-in study, its arm, and how many epochs one measurement has."""
+
+    study: str
+    arm: str
+    epochs: int
+
+
+_SOURCES: Final = {
+    "ShallowMLP": _Source("selection", "fixed", 2),
+    "DeepMLP": _Source("capacity", "deep", 2),
+    "DeepWideMLP": _Source("capacity", "deep-wide", 1),
+    "CustomMLP": _Source("noisy-labels", "plain", 1),
+    "AE_n16": _Source("faces", "n=16", 5),
+    "AE_n64": _Source("faces", "n=64", 5),
 }
-"""Network to built-in study, its arm, and the epochs of one measurement."""
 
-NAMES: Final = tuple(_ARMS)
-HELD_OUT = 2_000
-"""Images that are measured after every epoch: the validation split, or as many test images where there is none."""
+NAMES: Final = tuple(_SOURCES)
+HELD_OUT: Final = 2_000
+"""Examples that are evaluated after every epoch: the validation split, or as many test images where there is none."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """One network's training. `images` cuts the training split short, for warming up and for tests."""
+    """One network's training: a study of one arm, and the epochs of one measurement."""
 
     network: str
-    images: int
     epochs: int
     study: Study
 
@@ -53,70 +63,78 @@ class Task:
     def recipe(self) -> Recipe:
         return self.study.arms[0].recipe
 
-    @property
-    def layers(self) -> tuple[int, ...]:
-        return self.recipe.network.layers
+    @cached_property
+    def examples(self) -> int:
+        """Training examples of each run."""
+        return len(self._splits(0).train)
+
+    @cached_property
+    def widths(self) -> tuple[int, ...]:
+        """Units of each layer, the input first."""
+        return self.recipe.widths(self._splits(0).dataset)
 
     @property
     def batch_size(self) -> int:
         return self.recipe.training.batch_size
 
     @property
-    def has_labels(self) -> bool:
-        return self.recipe.has_labels
+    def has_classes(self) -> bool:
+        return self.recipe.loss.has_classes
 
     @property
     def metric(self) -> str:
         """What `quality` returns."""
-        return "accuracy" if self.has_labels else "mse"
+        return "accuracy" if self.has_classes else "mse"
 
     @property
     def operations(self) -> int:
-        """Floating-point operations of one epoch of one run, in its matrix products."""
-        return operations_per_image(self.layers) * self.images
+        """Floating-point operations of the matmuls of one epoch of one run."""
+        return training_operations(self.widths) * self.examples
 
-    def cut(self, images: int) -> Task:
-        return replace(self, images=min(images, self.images))
+    def limited(self, examples: int) -> Task:
+        """The same task with at most so many training examples."""
+        data = {"limit": {"train": min(examples, self.examples)}}
+        return Task(self.network, self.epochs, _changed(self.study, {"data": data}))
 
     def short(self) -> Task:
-        """The same work with two whole batches and the last, smaller one: every shape that training meets."""
-        return self.cut(2 * self.batch_size + self.images % self.batch_size)
+        """The same task with two whole batches and the last, smaller one: every batch size that training meets."""
+        return self.limited(2 * self.batch_size + self.examples % self.batch_size)
 
     @cached_property
     def pool(self) -> npt.NDArray[np.float32]:
         """(image, pixel): the images from which every run takes its own."""
-        return self._splits(0).train.pool.inputs
+        pool = self._splits(0).train.pool
+        return np.divide(pool.values, np.float32(pool.divisor), dtype=np.float32)
 
-    def indices(self, run: int) -> npt.NDArray[np.int64]:
-        """(image,) into `pool`: the training images of one run."""
-        return self._splits(run).train.indices[: self.images]
+    def rows(self, run: int) -> npt.NDArray[np.int64]:
+        """(example,): the rows of `pool` that one run trains on."""
+        return self._splits(run).train.rows
 
     def labels(self, run: int) -> npt.NDArray[np.int64]:
-        """(image,): the labels of `indices(run)`; classifiers only."""
+        """(example,): the labels of `rows(run)`; classifiers only."""
         labels = self._splits(run).train.labels
         assert labels is not None
-        return labels[: self.images]
+        return labels
 
     def inputs(self, run: int) -> npt.NDArray[np.float32]:
-        """(image, pixel): the training images of one run, a copy."""
-        return self.pool[self.indices(run)]
+        """(example, pixel): the training images of one run, a copy."""
+        return self._splits(run).train.inputs
 
-    def start(self, run: int) -> dict[str, npt.NDArray[np.float32]]:
-        """Where a run starts: PyTorch's default initialisation, `fc1.weight` (out, in), `fc1.bias` (out,), ..."""
-        state = fresh_state(self.recipe, self.study.seed, run).tensors
-        return {name: tensor.numpy() for name, tensor in state.items()}
+    def initial_weights(self, run: int) -> dict[str, npt.NDArray[np.float32]]:
+        """Initialised as `nn.Linear` is: `fc1.weight` (out, in), `fc1.bias` (out,), ..."""
+        return initial_state(self.recipe.network, self.widths, self._streams(run).init)
 
     def quality(self, run: int, weights: Mapping[str, npt.NDArray[np.float32]]) -> float:
-        """Accuracy on `HELD_OUT` images, or, of an autoencoder, the error per pixel on its training images."""
-        held_out = self._held_out(run) if self.has_labels else self._splits(run).train
-        values = inputs = held_out.inputs
-        depth = len(self.layers) - 1
-        for i in range(1, depth + 1):
+        """Accuracy on `HELD_OUT` examples, or, of an autoencoder, the mean squared error on its training examples."""
+        split = self._held_out(run) if self.has_classes else self._splits(run).train
+        values = inputs = split.inputs
+        last = len(self.widths) - 1
+        for i in range(1, last + 1):
             values = values @ weights[f"fc{i}.weight"].T + weights[f"fc{i}.bias"]
-            values = np.maximum(values, 0.0) if i < depth else values
-        if held_out.labels is None:
+            values = np.maximum(values, 0.0) if i < last else values
+        if not self.has_classes:
             return float(np.mean(np.square(values - inputs), dtype=np.float64))
-        return float(np.mean(values.argmax(1) == held_out.labels))
+        return float(np.mean(values.argmax(1) == split.labels))
 
     def _held_out(self, run: int) -> Split:
         splits = self._splits(run)
@@ -125,57 +143,56 @@ class Task:
         assert splits.test is not None
         return splits.test.open("monitoring", HELD_OUT)
 
+    def _streams(self, run: int) -> Streams:
+        return self.study.streams(self.study.arms[0], run)
+
     def _splits(self, run: int) -> Splits:
-        return _splits(self.recipe.data.model_dump_json(), self.study.seed, run)
+        return _splits(self.recipe.data.model_dump_json(), self._streams(run))
 
 
 def task(network: str) -> Task:
     """The task of that name. Raises KeyError where there is none."""
-    _, _, epochs = _ARMS[network]
-    study = parse(tomli_w.dumps(_document(network)), place=network)
-    images = len(_splits(study.arms[0].recipe.data.model_dump_json(), study.seed, 0).train)
-    return Task(network, images, epochs, study)
+    return Task(network, _SOURCES[network].epochs, parse(tomli_w.dumps(_document(network)), place=network))
 
 
 def replicated(of: Task, replicates: int, rules: Sequence[str] = ()) -> Study:
-    """The study that trains runs 0 to `replicates` - 1 of a task, with more selection `rules` than its own."""
+    """The study that trains runs 0 to `replicates` - 1 of a task, with selection `rules` in addition to its own."""
     selection = {"rules": [*of.recipe.selection.rules, *rules]}
-    return _restated(of, replicates=replicates, selection=selection)
+    return _changed(of.study, {"replicates": replicates, "selection": selection})
 
 
 def with_arms(of: Task, arms: int) -> Study:
-    """A study of one replicate whose arms differ in learning rate, by next to nothing: they share their batches."""
+    """A study of one replicate whose arms share their batches: learning rates differ by a millionth from arm to arm."""
     lr = of.recipe.optimizer.lr
     named = [{"name": f"arm {i}", "optimizer": {"lr": lr * (1 + i * 1e-6)}} for i in range(arms)]
-    return _restated(of, replicates=1, arms=named, control="arm 0")
+    return _changed(of.study, {"replicates": 1, "arms": named, "control": "arm 0"})
 
 
-def _restated(of: Task, **changes: Any) -> Study:
-    document = {**tomllib.loads(of.study.document), **changes}
-    document["data"] = {**document["data"], "train_images": of.images}
-    return parse(tomli_w.dumps(document), place=of.network)
+def _changed(study: Study, changes: Mapping[str, Any]) -> Study:
+    document = merged(tomllib.loads(study.document), changes)
+    return parse(tomli_w.dumps(document), place=study.name)
 
 
 def _document(network: str) -> dict[str, Any]:
     """The built-in study reduced to one arm.
 
-    Left out is what happens once at a run's end (reading the test split, denoising) and, where there is a choice, what
-    an epoch is not made of: test accuracy is monitored on `HELD_OUT` images, as many as the other networks validate on,
-    and autoencoders are not measured a second time after each epoch.
+    It leaves out what happens once, at a run's end (reading the test split, denoising). The test accuracy is monitored
+    on `HELD_OUT` images, as many as the other networks validate on, and the training loss is not evaluated again after
+    each epoch.
     """
-    name, arm, _ = _ARMS[network]
-    whole = tomllib.loads(builtin.text(name))
-    own = next(dict(one) for one in whole["arms"] if one["name"] == arm)
-    kept = {key: value for key, value in whole.items() if key not in ("arms", "claims", "published", "denoising")}
-    document = merged(kept, {key: value for key, value in own.items() if key not in ("name", "note")})
+    source = _SOURCES[network]
+    whole = tomllib.loads(builtin.text(source.study))
+    arm = next(one for one in whole["arms"] if one["name"] == source.arm)
+    left_out = ("arms", "claims", "published", "denoising", "metrics")
+    kept = {key: value for key, value in whole.items() if key not in left_out}
+    document = merged(kept, {key: value for key, value in arm.items() if key not in ("name", "note")})
     document |= {"arms": [{"name": network}], "control": network, "replicates": 1}
     document.get("test", {}).pop("read_at", None)
-    if "monitor_images" in document.get("test", {}):
-        document["test"]["monitor_images"] = HELD_OUT
-    document["training"].pop("measure_train_loss_end", None)
+    if "monitor_examples" in document.get("test", {}):
+        document["test"]["monitor_examples"] = HELD_OUT
     return document
 
 
 @cache
-def _splits(data: str, seed: int, run: int) -> Splits:
-    return load_splits(Data.model_validate_json(data), seed=seed, replicate=run)
+def _splits(data: str, streams: Streams) -> Splits:
+    return load_splits(Data.model_validate_json(data), Path(), streams)

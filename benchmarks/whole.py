@@ -1,4 +1,4 @@
-"""The four built-in studies as a whole: what they take, beside the reference's loops and beside what was forecast.
+"""The four built-in studies as a whole: their time, compared with the reference's loops and with the forecast.
 
     python -m benchmarks.whole [--output FOLDER]
 
@@ -25,66 +25,66 @@ from benchmarks import machine
 from benchmarks.children import Child
 from benchmarks.peak import peak
 from benchmarks.tasks import NAMES, task
+from paribus.execution.runner import prepare
 from paribus.spec import builtin
-from paribus.spec.study import Study, parse
+from paribus.spec.study import parse
 from paribus.store.workspace import Workspace
-from paribus.training.plan import plan_study
+from paribus.training.plan import PlannedRun
 from paribus.units import duration
 
 STUDIES = ("faces", "selection", "capacity", "noisy-labels")
-RATIO_TARGET, WHOLE_TARGET_S = 8, 720.0
+RATIO_TARGET, TOTAL_TARGET_S = 8, 720.0
 REPORT_TARGET_S, HELP_TARGET_S = 20.0, 0.3
 FORECAST_TARGET = 0.25
 REPEATS = 5
 
 
 @dataclass(frozen=True)
-class Taken:
-    """One study: its runs' epochs that were trained, their floating-point operations, training and measuring
-    together, and seconds: of the reference's loops, of the command, of its training, and as forecast."""
+class StudyTime:
+    """One study: the model-epochs that were trained, their floating-point operations (training and evaluation), and
+    seconds: of the reference's loops, of the command, of its training, and as forecast."""
 
     name: str
     model_epochs: int
     operations: float
     loop_s: float
     command_s: float
-    trained_s: float
+    training_s: float
     forecast_s: float
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print every study as it ends, and write the page."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.whole", description=__doc__)
-    parser.add_argument("--output", type=Path, default=machine.ROOT, metavar="FOLDER", help="where docs/ lies")
+    parser.add_argument("--output", type=Path, default=machine.ROOT, metavar="FOLDER", help="where docs/ is")
     options = parser.parse_args(arguments)
-    before = machine.stolen()
-    taken: list[Taken] = []
-    loops = _Loops()
+    before = machine.ticks()
+    times: list[StudyTime] = []
+    loops = Loops()
     with tempfile.TemporaryDirectory(prefix="paribus-whole-") as folder:
         workspace = Path(folder) / "workspace"
         loops.measure()
         peaks = [peak()]
         for name in STUDIES:
-            taken.append(_trained(name, workspace, loops))
-            print(taken[-1], flush=True)
+            times.append(_trained(name, workspace, loops))
+            print(times[-1], flush=True)
             loops.measure()
             peaks.append(peak())
-        report_s = [seconds_of("report", *STUDIES, "--workspace", str(workspace)) for _ in range(2)][-1]
-    help_s = statistics.median(seconds_of("--help") for _ in range(REPEATS))
-    for one in taken:
-        print(one)
-    text = page(taken, loops, statistics.median(peaks), report_s, help_s, machine.stolen_since(before))
+        report_s = [command_s("report", *STUDIES, "--workspace", str(workspace)) for _ in range(2)][-1]
+    help_s = statistics.median(command_s("--help") for _ in range(REPEATS))
+    text = page(times, loops.ms, statistics.median(peaks), report_s, help_s, machine.stolen_since(before))
     (options.output / "docs").mkdir(parents=True, exist_ok=True)
     (options.output / "docs/whole-study.md").write_text(text, encoding="utf-8")
     print(text)
 
 
-class _Loops:
-    """Milliseconds for an epoch of the reference's loop, by network: medians over the whole run."""
+class Loops:
+    """Milliseconds for an epoch of the reference's loop, by network: medians of all measurements."""
 
     def __init__(self) -> None:
         self._children = {name: Child("dataloader", name) for name in NAMES}
         self._ms: dict[str, list[float]] = {name: [] for name in NAMES}
+        self._networks = {task(name).widths: name for name in NAMES}
         for child in self._children.values():
             child.ready()
             child.ask({"do": "warm up", "runs": 1})
@@ -92,53 +92,43 @@ class _Loops:
     def measure(self) -> None:
         """One more measurement of each network."""
         for name, child in self._children.items():
-            told = child.ask({"do": "train", "runs": 1, "epochs": 1})
-            self._ms[name].append(1e3 * told["seconds"])
+            answer = child.ask({"do": "train", "runs": 1, "epochs": 1})
+            self._ms[name].append(1e3 * answer["seconds"])
 
     @property
     def ms(self) -> Mapping[str, float]:
         return {name: statistics.median(times) for name, times in self._ms.items()}
 
-    def seconds(self, study: Study, epochs: Mapping[str, int]) -> float:
-        """What the loops would take for so many model-epochs of each arm, by batches of the same network."""
-        layers = {task(name).layers: name for name in NAMES}
-        total = 0.0
-        for arm in study.arms:
-            name = layers[arm.recipe.network.layers]
-            images = arm.recipe.data.train_images or task(name).images
-            total += epochs[arm.name] * self.ms[name] / 1e3 * images / task(name).images
-        return total
+    def epoch_s(self, run: PlannedRun) -> float:
+        """What the loop would take for an epoch of a run, from the time of the network of its widths."""
+        name = self._networks[run.widths]
+        return self.ms[name] / 1e3 * len(run.splits.train) / task(name).examples
 
 
-def _trained(name: str, workspace: Path, loops: _Loops) -> Taken:
-    """Run one study, and ask the workspace what that took; a run that an earlier study has trained costs nothing."""
-    study = parse(builtin.text(name), place=name)
+def _trained(name: str, workspace: Path, loops: Loops) -> StudyTime:
+    """Run one study, and read from the workspace what it took: nothing for runs that an earlier study has trained."""
+    study = prepare(parse(builtin.text(name), place=name))
     since = datetime.now(UTC).isoformat(timespec="seconds")
-    command_s = seconds_of("run", name, "--workspace", str(workspace))
+    seconds = command_s("run", name, "--workspace", str(workspace))
     with Workspace.open(workspace) as known:
-        runs = {run.id: (arm, run.epochs_done) for arm, _, run in known.runs_of(study.id)}
-        spans = [span for span in known.spans(runs) if span.started_at >= since]
+        epochs = {run.id: run.epochs_done for _, _, run in known.runs_of(study.id)}
+        usage = [record for record in known.usage(epochs) if record.started_at >= since]
         forecast = known.forecasts(study.id)[-1]
-    epochs = dict.fromkeys((arm.name for arm in study.arms), 0)
-    each = {run.run_id: run.operations / run.epochs_left for run in plan_study(study, {}, rehearse=False).runs}
-    operations = 0.0
-    for run_id in {run_id for span in spans for run_id in span.shares}:
-        arm, done = runs[run_id]
-        epochs[arm] += done
-        operations += each[run_id] * done
-    return Taken(
+    trained_ids = {run_id for record in usage for run_id in record.shares}
+    trained = [run for run in study.runs if run.id in trained_ids]
+    return StudyTime(
         name=name,
-        model_epochs=sum(epochs.values()),
-        operations=operations,
-        loop_s=loops.seconds(study, epochs),
-        command_s=command_s,
-        trained_s=sum(span.wall_s for span in spans),
+        model_epochs=sum(epochs[run.id] for run in trained),
+        operations=sum(run.operations / run.epochs_left * epochs[run.id] for run in trained),
+        loop_s=sum(loops.epoch_s(run) * epochs[run.id] for run in trained),
+        command_s=seconds,
+        training_s=sum(record.wall_s for record in usage),
         forecast_s=forecast.wall_s,
     )
 
 
-def seconds_of(*words: str) -> float:
-    """Wall seconds of a `paribus` command. Exit code 3 says that a run has diverged, which is a result."""
+def command_s(*words: str) -> float:
+    """Wall seconds of a `paribus` command. Exit code 3 reports runs that diverged, which is a result."""
     start = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", "paribus", *words],
@@ -152,58 +142,82 @@ def seconds_of(*words: str) -> float:
     return time.perf_counter() - start
 
 
-def page(taken: Sequence[Taken], loops: _Loops, peak_rate: float, report_s: float, help_s: float, stolen: float) -> str:
-    """`docs/whole-study.md`; `peak_rate` is in operations a second."""
-    lines = [
-        "| study | model-epochs | the loops | `paribus run` | ratio | training | floor | share | forecast | off by |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for one in taken:
-        off = one.forecast_s / one.trained_s - 1
-        lines.append(
-            f"| {one.name} | {one.model_epochs:,} | {duration(one.loop_s)} | {duration(one.command_s)} "
-            f"| {one.loop_s / one.command_s:.1f}x | {duration(one.trained_s)} | {duration(one.operations / peak_rate)} "
-            f"| {one.operations / peak_rate / one.trained_s:.0%} | {duration(one.forecast_s)} "
-            f"| {_judged(f'{off:+.0%}', abs(off) <= FORECAST_TARGET, f'{FORECAST_TARGET:.0%}')} |"
+def page(
+    times: Sequence[StudyTime],
+    loop_ms: Mapping[str, float],
+    peak_rate: float,
+    report_s: float,
+    help_s: float,
+    stolen: float,
+) -> str:
+    """`docs/whole-study.md`. `loop_ms` is by network, `peak_rate` in operations a second, `stolen` a share."""
+    heads = ("study", "model-epochs", "the loops", "`paribus run`", "ratio", "training", "lower bound", "share",
+             "forecast", "forecast error")  # fmt: skip
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for one in times:
+        error, bound_s = one.forecast_s / one.training_s - 1, one.operations / peak_rate
+        cells = (
+            one.name,
+            f"{one.model_epochs:,}",
+            duration(one.loop_s),
+            duration(one.command_s),
+            f"{one.loop_s / one.command_s:.1f}x",
+            duration(one.training_s),
+            duration(bound_s),
+            f"{bound_s / one.training_s:.0%}",
+            duration(one.forecast_s),
+            _marked(f"{error:+.0%}", abs(error) <= FORECAST_TARGET, f"{FORECAST_TARGET:.0%}"),
         )
-    loop_s, command_s = sum(one.loop_s for one in taken), sum(one.command_s for one in taken)
-    ratio = _judged(f"{loop_s / command_s:.1f}x", loop_s >= RATIO_TARGET * command_s, f"{RATIO_TARGET}x")
-    whole = _judged(duration(command_s), command_s <= WHOLE_TARGET_S, duration(WHOLE_TARGET_S))
-    trained_s, floor_s = sum(one.trained_s for one in taken), sum(one.operations for one in taken) / peak_rate
-    lines.append(
-        f"| **all** | {sum(one.model_epochs for one in taken):,} | {duration(loop_s)} | {whole} | {ratio} "
-        f"| {duration(trained_s)} | {duration(floor_s)} | {floor_s / trained_s:.0%} | | |"
-    )
-    epochs = ", ".join(f"{name} {ms:.0f}" for name, ms in loops.ms.items())
-    report = _judged(f"{report_s:.1f} s", report_s < REPORT_TARGET_S, "20 s")
-    helped = _judged(f"{help_s:.2f} s", help_s < HELP_TARGET_S, "0.3 s")
+        lines.append(f"| {' | '.join(cells)} |")
+    lines.append(_total(times, peak_rate))
+    epochs = ", ".join(f"{name} {ms:.0f}" for name, ms in loop_ms.items())
+    report = _marked(f"{report_s:.1f} s", report_s < REPORT_TARGET_S, "20 s")
+    help_time = _marked(f"{help_s:.2f} s", help_s < HELP_TARGET_S, "0.3 s")
     here = machine.environment()
-    rate = f"{peak_rate / 1e9:.0f} GFLOP/s"
     return f"""\
 # The reference study as a whole
 
-The four built-in studies, three replicates of every arm at the published settings, and the time that they took: with
-validation and, in noisy-labels, test monitoring after every epoch, selection, snapshots and the measurements at a run's
-end. "The reference's loops" is what a `DataLoader` loop would take for the training alone: as many epochs of each
-network, at the rate measured before, between and after the studies (milliseconds for an epoch: {epochs}). The floor is
-what the matrix products alone would take, training and measuring, were each whole and as fast as the fastest square
-product that this machine shows ({rate}, the median of measurements as often); paribus leaves multiplications with zero
-pixels out, which may bring it below. The share is the floor over the training. The forecast is what `paribus plan`
-tells, made from a rehearsal of a few steps just before. What a new checkout compiles, once, is in `paribus run` of the
-first study. A target that is missed is marked ✗.
+The time of the four built-in studies, with three replicates of every arm at the published settings: training,
+validation and, in noisy-labels, test monitoring after every epoch, selection, snapshots, and the measurements at a
+run's end.
+
+"The loops" is what the reference's `DataLoader` loop would take for the training alone: as many epochs of each network,
+at the rate measured before, between and after the studies (milliseconds for an epoch: {epochs}). The lower bound is the
+time of the matmuls of training and evaluation, if all ran at the rate of the fastest matmul of square matrices on this
+machine ({peak_rate / 1e9:.0f} GFLOP/s, the median of as many measurements); the share is the lower bound divided by the
+training. It can be above 100 %, because paribus skips multiplications by zero. The forecast is what `paribus plan`
+prints, from timing runs of a few steps. The first `paribus run` of a new checkout also compiles, once. A missed target
+is marked ✗.
 
 {chr(10).join(lines)}
 
-- The report of all four, rebuilt from the workspace: {report}.
-- `paribus --help`: {helped}.
+- The report of all four studies, made from the workspace: {report}.
+- `paribus --help`: {help_time}.
 
 Measured by `make whole` on {datetime.now(UTC):%Y-%m-%d}, commit {machine.commit()}: {here["processor"]},
-{machine.cores()} cores, {here["vector_instructions"]}, torch {version("torch")}. Other guests of the same machine took
-{stolen:.0%} of the processors' time meanwhile.
+{machine.cores()} cores, {here["vector_instructions"]}, torch {version("torch")} for the loops. Other guests of the same
+host took {stolen:.0%} of the processors' time.
 """
 
 
-def _judged(text: str, met: bool, target: str) -> str:
+def _total(times: Sequence[StudyTime], peak_rate: float) -> str:
+    """The last line of the table."""
+    loop_s, run_s = sum(one.loop_s for one in times), sum(one.command_s for one in times)
+    training_s, bound_s = sum(one.training_s for one in times), sum(one.operations for one in times) / peak_rate
+    cells = (
+        "**all**",
+        f"{sum(one.model_epochs for one in times):,}",
+        duration(loop_s),
+        _marked(duration(run_s), run_s <= TOTAL_TARGET_S, duration(TOTAL_TARGET_S)),
+        _marked(f"{loop_s / run_s:.1f}x", loop_s >= RATIO_TARGET * run_s, f"{RATIO_TARGET}x"),
+        duration(training_s),
+        duration(bound_s),
+        f"{bound_s / training_s:.0%}",
+    )
+    return f"| {' | '.join(cells)} | | |"
+
+
+def _marked(text: str, met: bool, target: str) -> str:
     return text if met else f"{text} ✗ {target}"
 
 

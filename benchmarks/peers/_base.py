@@ -1,4 +1,4 @@
-"""What every tool answers to: train so many runs of a task for so many epochs, and say how long it took."""
+"""What every tool can do: train so many runs of a task for so many epochs, and report the time."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ import numpy.typing as npt
 
 from benchmarks.tasks import Task
 
-CHECKED = 8
-"""Runs whose quality is looked at, at most."""
+MAX_CHECKED = 8
+"""Runs whose quality is checked, at most."""
 
-SHORT_S = 0.4
-"""A training shorter than this is repeated within one measurement."""
+MIN_MEASURED_S = 0.4
+"""A training that is shorter is repeated within one measurement."""
 
 Weights = Mapping[str, npt.NDArray[np.float32]]
 """`fc1.weight` (out, in), `fc1.bias` (out,), ..."""
@@ -31,8 +31,16 @@ class UnavailableError(Exception):
 
 
 @dataclass(frozen=True)
+class RunWeights:
+    """The final weights of one run of a task."""
+
+    run: int
+    weights: Weights
+
+
+@dataclass(frozen=True)
 class Trained:
-    """Wall seconds of the training alone, and `Task.quality` after it of some runs, `CHECKED` at most."""
+    """Wall seconds of the training alone, and, by run, `Task.quality` after it: of `MAX_CHECKED` runs at most."""
 
     seconds: float
     quality: Mapping[int, float]
@@ -43,16 +51,16 @@ class Peer(ABC):
 
     packages: ClassVar[tuple[str, ...]]
     """Distributions whose versions belong to a measurement."""
-    together: ClassVar[bool] = False
-    """Whether many runs train as one program; where not, more runs take as much longer."""
+    batched: ClassVar[bool] = False
+    """Whether many runs train as one program. Where they do not, twice as many runs take twice as long."""
     needs_compiler: ClassVar[bool] = False
-    long_enough: ClassVar[bool] = False
-    """Whether `train` sees to it itself that its seconds come from `SHORT_S` or more."""
+    measures_long_enough: ClassVar[bool] = False
+    """Whether `train` itself trains for `MIN_MEASURED_S` or longer."""
 
     def __init__(self, task: Task, device: str = "cpu") -> None:
         self.task = task
         self.device = device
-        """"cuda" of those tools alone that `benchmarks.gpu` measures."""
+        """"cuda" only for the tools that `benchmarks.gpu` measures."""
         if self.needs_compiler and not shutil.which("g++"):
             raise UnavailableError("needs a compiler")
 
@@ -61,8 +69,8 @@ class Peer(ABC):
         return {package: version(package) for package in cls.packages}
 
     @classmethod
-    def least_runs(cls) -> int:
-        """The smallest number of runs that shows the tool as it is meant."""
+    def min_runs(cls) -> int:
+        """The smallest number of runs that uses the tool as it is meant to be used."""
         return 1
 
     def warm_up(self, runs: int) -> None:
@@ -71,11 +79,17 @@ class Peer(ABC):
 
     @abstractmethod
     def train(self, runs: int, epochs: int) -> Trained:
-        """Train runs 0, 1, ... from their own starts, each on its own images in an order of its own."""
+        """Train runs 0, 1, ... from their own initial weights, each on its own images in an order of its own."""
 
-    def trained(self, seconds: float, weights: Iterable[tuple[int, Weights]]) -> Trained:
-        """The outcome of `train`, from (run, final weights)."""
-        return Trained(seconds, {run: self.task.quality(run, of_run) for run, of_run in islice(weights, CHECKED)})
+    def trained(self, seconds: float, ended: Iterable[RunWeights]) -> Trained:
+        """The outcome of `train`, from the runs' final weights."""
+        checked = islice(ended, MAX_CHECKED)
+        return Trained(seconds, {one.run: self.task.quality(one.run, one.weights) for one in checked})
+
+
+def numbered(weights: Iterable[Weights]) -> list[RunWeights]:
+    """The final weights of runs 0, 1, ..., in their order."""
+    return [RunWeights(run, one) for run, one in enumerate(weights)]
 
 
 def cores() -> int:

@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks.peers import _torch
-from benchmarks.peers._base import Peer, Trained
+from benchmarks.peers._base import Peer, Trained, numbered
 
 
 class DataLoaderLoop(Peer):
@@ -41,4 +41,4 @@ class DataLoaderLoop(Peer):
                     total += loss.item() * len(inputs)
             seconds += time.perf_counter() - start
             ended.append(_torch.weights(model))
-        return self.trained(seconds, enumerate(ended))
+        return self.trained(seconds, numbered(ended))

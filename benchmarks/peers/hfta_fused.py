@@ -1,7 +1,7 @@
 """HFTA's approach: each layer of all networks fused into one operator, trained by autograd and one fused optimizer.
 
-HFTA itself installs from its repository only and was written for PyTorch 1.6, so its idea is written out here: a linear
-layer of many networks is `torch.baddbmm`, and the losses of all networks are summed.
+HFTA itself installs from its repository only and was written for PyTorch 1.6, so its approach is written out here: a
+linear layer of many networks is `torch.baddbmm`, and the losses of all networks are summed.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
 from benchmarks.peers import _torch
-from benchmarks.peers._base import CHECKED, Peer, Trained
+from benchmarks.peers._base import MAX_CHECKED, Peer, Trained
 from benchmarks.tasks import Task
 
 
 class HftaFused(Peer):
     packages = ("torch",)
-    together = True
+    batched = True
 
     def __init__(self, task: Task) -> None:
         super().__init__(task)
@@ -27,14 +27,14 @@ class HftaFused(Peer):
 
     def warm_up(self, runs: int) -> None:
         data = _torch.StackedData(self.task.short(), runs)
-        self._threads[runs] = _torch.quicker_threads(lambda: self._seconds(data, _started(self.task, runs), 1))
+        self._threads[runs] = _torch.faster_threads(lambda: self._seconds(data, _initial(self.task, runs), 1))
 
     def train(self, runs: int, epochs: int) -> Trained:
-        data, parameters = _torch.StackedData(self.task, runs), _started(self.task, runs)
+        data, parameters = _torch.StackedData(self.task, runs), _initial(self.task, runs)
         torch.set_num_threads(self._threads.get(runs, 1))
         seconds = self._seconds(data, parameters, epochs)
         plain = {n: p.mT if n.endswith("weight") else p.squeeze(1) for n, p in parameters.items()}
-        return self.trained(seconds, _torch.unstacked(plain, range(min(runs, CHECKED))))
+        return self.trained(seconds, _torch.unstacked(plain, range(min(runs, MAX_CHECKED))))
 
     def _seconds(self, data: _torch.StackedData, parameters: dict[str, Tensor], epochs: int) -> float:
         """Train `parameters` in place."""
@@ -58,13 +58,13 @@ class HftaFused(Peer):
         for i, (weight, bias) in enumerate(layers):
             values = torch.baddbmm(bias, values, weight)
             values = F.relu(values) if i < len(layers) - 1 else values
-        if not self.task.has_labels:
+        if not self.task.has_classes:
             return F.mse_loss(values, targets, reduction="none").mean((1, 2))
         return F.cross_entropy(values.flatten(0, 1), targets.flatten(), reduction="none").view(targets.shape).mean(1)
 
 
-def _started(task: Task, runs: int) -> dict[str, Tensor]:
+def _initial(task: Task, runs: int) -> dict[str, Tensor]:
     """Weights (run, in, out) and biases (run, 1, out)."""
-    start = _torch.stacked_start(task, runs)
-    fused = {n: p.mT.contiguous() if n.endswith("weight") else p.unsqueeze(1) for n, p in start.items()}
+    stacked = _torch.stacked_weights(task, runs)
+    fused = {n: p.mT.contiguous() if n.endswith("weight") else p.unsqueeze(1) for n, p in stacked.items()}
     return {name: parameter.requires_grad_() for name, parameter in fused.items()}

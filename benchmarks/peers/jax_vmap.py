@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
@@ -12,71 +12,81 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.peers._base import CHECKED, Peer, Trained
+from benchmarks.peers._base import MAX_CHECKED, Peer, RunWeights, Trained
 from benchmarks.tasks import Task
-from paribus.spec.recipe import Sgd
+from paribus.spec.optimizers import Adam, Sgd
 
 Tree = Any
 """A nest of arrays."""
 
 
+class _Data(NamedTuple):
+    """The rows of the pool that each run trains on (run, example), and their labels (run, example)."""
+
+    rows: jax.Array
+    labels: jax.Array
+
+
 class JaxVmap(Peer):
     packages = ("jax", "jaxlib")
-    together = True
+    batched = True
 
     def __init__(self, task: Task, device: str = "cpu") -> None:
         super().__init__(task, device)
         self._epoch = jax.jit(_epoch_of(task), donate_argnums=(0, 1))
         self._pool = jnp.asarray(task.pool)
-        self._own: dict[int, tuple[jax.Array, jax.Array]] = {}
+        self._data: dict[int, _Data] = {}
 
     def train(self, runs: int, epochs: int) -> Trained:
-        parameters, indices, labels = self._started(runs)
-        slots = _fresh_slots(self.task, parameters)
+        parameters, data = self._initial_weights(runs), self._data_of(runs)
+        state = _initial_state(self.task, parameters)
         keys = jax.random.split(jax.random.key(0), epochs)
-        jax.block_until_ready((parameters, slots, keys))
+        jax.block_until_ready((parameters, state, keys))
         start = time.perf_counter()
         for key in keys:
-            parameters, slots, loss = self._epoch(parameters, slots, self._pool, indices, labels, key)
+            parameters, state, loss = self._epoch(parameters, state, self._pool, data.rows, data.labels, key)
             np.asarray(loss)
         jax.block_until_ready(parameters)
         seconds = time.perf_counter() - start
-        few = min(runs, CHECKED)
-        ended = ((run, {n: np.asarray(p[run]) for n, p in parameters.items()}) for run in range(few))
+        checked = range(min(runs, MAX_CHECKED))
+        ended = (RunWeights(run, {n: np.asarray(p[run]) for n, p in parameters.items()}) for run in checked)
         return self.trained(seconds, ended)
 
-    def _started(self, runs: int) -> tuple[dict[str, jax.Array], jax.Array, jax.Array]:
-        """Parameters (run, ...), and which images of the pool, with which labels, are each run's own (run, image)."""
+    def _initial_weights(self, runs: int) -> dict[str, jax.Array]:
+        """(run, ...) for each parameter."""
+        weights = [self.task.initial_weights(run) for run in range(runs)]
+        return {name: jnp.asarray(np.stack([own[name] for own in weights])) for name in weights[0]}
+
+    def _data_of(self, runs: int) -> _Data:
         task = self.task
-        if runs not in self._own:
-            indices = np.stack([task.indices(run) for run in range(runs)])
-            labels = np.stack([task.labels(run) for run in range(runs)]) if task.has_labels else indices
-            self._own = {runs: (jnp.asarray(indices), jnp.asarray(labels))}
-        starts = [task.start(run) for run in range(runs)]
-        return {name: jnp.asarray(np.stack([start[name] for start in starts])) for name in starts[0]}, *self._own[runs]
+        if runs not in self._data:
+            rows = np.stack([task.rows(run) for run in range(runs)])
+            labels = np.stack([task.labels(run) for run in range(runs)]) if task.has_classes else rows
+            self._data = {runs: _Data(jnp.asarray(rows), jnp.asarray(labels))}
+        return self._data[runs]
 
 
 def _epoch_of(task: Task) -> Any:
     """A function that trains every run for one epoch, each in an order of its own."""
-    size, images = task.batch_size, task.images
-    whole = images // size * size
+    size, examples = task.batch_size, task.examples
+    whole = examples // size * size
     gradients = jax.vmap(jax.value_and_grad(_loss_of(task)))
     update = _update_of(task)
 
     def step(carry: Tree, batch: Tree) -> Tree:
-        parameters, slots, pool = carry
+        parameters, state, pool = carry
         rows, labels = batch
         inputs = pool[rows]
-        loss, gradient = gradients(parameters, inputs, labels if task.has_labels else inputs)
-        parameters, slots = update(parameters, slots, gradient)
-        return (parameters, slots, pool), loss
+        loss, gradient = gradients(parameters, inputs, labels if task.has_classes else inputs)
+        parameters, state = update(parameters, state, gradient)
+        return (parameters, state, pool), loss
 
-    def epoch(parameters: Tree, slots: Tree, pool: Tree, indices: Tree, labels: Tree, key: Tree) -> Tree:
-        orders = jax.vmap(lambda one: jax.random.permutation(one, images))(jax.random.split(key, len(indices)))
-        rows, labels = (jnp.take_along_axis(values, orders, 1) for values in (indices, labels))
+    def epoch(parameters: Tree, state: Tree, pool: Tree, rows: Tree, labels: Tree, key: Tree) -> Tree:
+        orders = jax.vmap(lambda one: jax.random.permutation(one, examples))(jax.random.split(key, len(rows)))
+        rows, labels = (jnp.take_along_axis(values, orders, 1) for values in (rows, labels))
         batches = [v[:, :whole].reshape(len(v), -1, size).swapaxes(0, 1) for v in (rows, labels)]
-        carry, losses = jax.lax.scan(step, (parameters, slots, pool), tuple(batches))
-        if whole < images:
+        carry, losses = jax.lax.scan(step, (parameters, state, pool), tuple(batches))
+        if whole < examples:
             carry, last = step(carry, (rows[:, whole:], labels[:, whole:]))
             losses = jnp.concatenate([losses, last[None]])
         return carry[0], carry[1], losses.mean(0)
@@ -85,21 +95,21 @@ def _epoch_of(task: Task) -> Any:
 
 
 def _loss_of(task: Task) -> Any:
-    depth = len(task.layers) - 1
+    last = len(task.widths) - 1
 
     def loss(parameters: Tree, inputs: Tree, targets: Tree) -> Tree:
         values = inputs
-        for i in range(1, depth + 1):
+        for i in range(1, last + 1):
             values = values @ parameters[f"fc{i}.weight"].T + parameters[f"fc{i}.bias"]
-            values = jax.nn.relu(values) if i < depth else values
-        if not task.has_labels:
+            values = jax.nn.relu(values) if i < last else values
+        if not task.has_classes:
             return jnp.square(values - targets).mean()
         return -jnp.take_along_axis(jax.nn.log_softmax(values), targets[:, None], 1).mean()
 
     return loss
 
 
-def _fresh_slots(task: Task, parameters: Tree) -> Tree:
+def _initial_state(task: Task, parameters: Tree) -> Tree:
     zeros = [jax.tree.map(jnp.zeros_like, parameters) for _ in range(2)]
     return zeros[0] if isinstance(task.recipe.optimizer, Sgd) else (*zeros, jnp.zeros(()))
 
@@ -114,15 +124,16 @@ def _update_of(task: Task) -> Any:
 
     if isinstance(spec, Sgd):
 
-        def sgd(parameters: Tree, slots: Tree, gradient: Tree) -> Tree:
-            slots = jax.tree.map(lambda m, g: spec.momentum * m + g, slots, decayed(parameters, gradient))
-            return jax.tree.map(lambda p, m: p - lr * m, parameters, slots), slots
+        def sgd(parameters: Tree, state: Tree, gradient: Tree) -> Tree:
+            state = jax.tree.map(lambda m, g: spec.momentum * m + g, state, decayed(parameters, gradient))
+            return jax.tree.map(lambda p, m: p - lr * m, parameters, state), state
 
         return sgd
+    assert isinstance(spec, Adam)
     beta_1, beta_2 = spec.betas
 
-    def adam(parameters: Tree, slots: Tree, gradient: Tree) -> Tree:
-        means, squares, steps = slots
+    def adam(parameters: Tree, state: Tree, gradient: Tree) -> Tree:
+        means, squares, steps = state
         gradient = decayed(parameters, gradient)
         steps = steps + 1
         means = jax.tree.map(lambda m, g: beta_1 * m + (1 - beta_1) * g, means, gradient)

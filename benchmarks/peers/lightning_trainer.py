@@ -1,4 +1,4 @@
-"""PyTorch Lightning: a `LightningModule` and a `Trainer` without logger, checkpoints and bars."""
+"""PyTorch Lightning: a `LightningModule` and a `Trainer` without logger, checkpoints and progress bars."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks.peers import _torch
-from benchmarks.peers._base import Peer, Trained
+from benchmarks.peers._base import Peer, Trained, numbered
 from benchmarks.tasks import Task
 
 
@@ -66,4 +66,4 @@ class LightningTrainer(Peer):
             trainer.fit(module, loader)
             seconds += time.perf_counter() - start
             ended.append(_torch.weights(module.model))
-        return self.trained(seconds, enumerate(ended))
+        return self.trained(seconds, numbered(ended))

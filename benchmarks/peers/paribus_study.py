@@ -8,52 +8,54 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.peers._base import SHORT_S, Peer, Trained, Weights
+from benchmarks.peers._base import MIN_MEASURED_S, Peer, RunWeights, Trained
 from benchmarks.tasks import replicated
-from paribus.execution.progress import CohortStarted, EpochDone, Event
-from paribus.execution.runner import run_study
+from paribus.execution.events import CohortStarted, EpochDone, Event
+from paribus.execution.runner import prepare, run_study
 from paribus.execution.worker import CHECKPOINT_EVERY_S
 from paribus.store.workspace import Workspace
 
 LONG_S = 2.0
-"""An epoch of at least this many seconds is so long that the setting up before it does not count."""
+"""From this many seconds on, the first epoch counts: setting the cohort up is a small part of it."""
 
 
 class ParibusStudy(Peer):
-    packages = ("paribus", "torch")
-    together = True
-    long_enough = True
+    packages = ("paribus", "numba")
+    batched = True
+    measures_long_enough = True
 
     def warm_up(self, runs: int) -> None:
         ParibusStudy(self.task.short()).train(runs, 1)
 
     def train(self, runs: int, epochs: int) -> Trained:
-        study = replicated(self.task, runs, rules=(f"epoch:{epochs}",))
-        clock = _Clock(epochs)
+        study = prepare(replicated(self.task, runs, rules=(f"epoch:{epochs}",)))
+        timer = _EpochTimer(epochs)
         with (
             tempfile.TemporaryDirectory(prefix="paribus-bench-") as folder,
             Workspace.open(Path(folder) / "workspace", create=True, write=True) as workspace,
         ):
             with contextlib.suppress(KeyboardInterrupt):
-                run_study(study, workspace, clock)
+                run_study(study, workspace, timer)
             ended = time.perf_counter()
-            return self.trained(clock.seconds(runs, ended), _snapshots(workspace, study.id, epochs))
+            return self.trained(timer.seconds(runs, ended), _snapshots(workspace, study.id, epochs))
 
 
-def _snapshots(workspace: Workspace, study_id: str, epoch: int) -> Iterator[tuple[int, Weights]]:
-    """(replicate, weights after `epoch`) of every run that was in training when it was interrupted."""
-    prefix = f"best/{epoch}/"
+def _snapshots(workspace: Workspace, study_id: str, epoch: int) -> Iterator[RunWeights]:
+    """The weights after `epoch` of every run that was in training when it was interrupted."""
+    prefix = f"selected/{epoch}/"
     for _, replicate, run in workspace.runs_of(study_id):
         progress = workspace.progress(run.id)
         if progress is not None:
-            tensors = workspace.tensors.get(progress.state)
-            yield replicate, {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+            tensors = workspace.tensors.get(progress.tensors)
+            weights = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+            yield RunWeights(replicate, weights)
 
 
-class _Clock:
-    """Listens until every cohort in training is `epochs` epochs and `SHORT_S` on, then interrupts as a person would.
+class _EpochTimer:
+    """Notes the time of every epoch. When every cohort in training has trained `epochs` epochs and `MIN_MEASURED_S`
+    seconds, it interrupts as Ctrl-C does.
 
-    The first epoch, which waits for the cohort to be set up, does not count where it is short.
+    The first epoch waits until the cohort is set up, so it does not count where it is short.
     """
 
     def __init__(self, epochs: int) -> None:
@@ -73,13 +75,13 @@ class _Clock:
 
     def _enough(self, times: list[float]) -> bool:
         counted = self._counted(times)
-        return len(counted) > self._epochs and counted[-1] - counted[0] > SHORT_S
+        return len(counted) > self._epochs and counted[-1] - counted[0] > MIN_MEASURED_S
 
     def _counted(self, times: list[float]) -> list[float]:
         return times if len(times) > 1 and times[1] - times[0] > LONG_S else times[1:]
 
     def seconds(self, runs: int, ended: float) -> float:
-        """Seconds for `epochs` epochs of all runs, with the share of a checkpoint that falls to them."""
+        """Seconds for `epochs` epochs of all runs, and their share of the time of a checkpoint."""
         rate = 0.0
         for index, times in self._times.items():
             counted = self._counted(times)

@@ -1,4 +1,4 @@
-"""paribus, training only: its planner's cohorts, one thread a cohort, and nothing measured or kept."""
+"""paribus, training only: the cohorts of its plan, each on one thread, with nothing evaluated or recorded."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import torch
-
-from benchmarks.peers._base import Peer, Trained, Weights
+from benchmarks.peers._base import Peer, RunWeights, Trained
 from benchmarks.tasks import Task, replicated, with_arms
+from paribus.execution.runner import prepare
 from paribus.spec.study import Study
-from paribus.training.cohort import Cohort, Member, fresh_state
-from paribus.training.devices import settle_thread
-from paribus.training.plan import CohortPlan, Plan, plan_study
+from paribus.training.cohort import ActiveRun, Cohort, fresh_state
+from paribus.training.engine import Engine
+from paribus.training.plan import Plan, PlannedRun, plan_cohorts
+from paribus.training.schedules import schedule_of
 
 
 class ParibusTraining(Peer):
-    packages = ("paribus", "torch")
-    together = True
+    packages = ("paribus", "numba")
+    batched = True
 
     def __init__(self, task: Task, device: str = "cpu") -> None:
         super().__init__(task, device)
@@ -30,58 +30,59 @@ class ParibusTraining(Peer):
 
     def train(self, runs: int, epochs: int) -> Trained:
         plan = self.plan(runs)
-        cohorts = [cohort_of(cohort, plan.device.torch) for cohort in plan.cohorts]
-        if self.device != "cpu":  # an epoch that makes the buffers and one that is captured, of hundreds in a study
+        engine = plan.device.engine()
+        cohorts = [CohortInTraining(cohort.runs, engine) for cohort in plan.cohorts]
+        if plan.device.family == "cuda":  # the epoch that makes the buffers and the one that is captured: once a study
             trained_s(cohorts, plan.device.workers, 2)
-        return self.trained(trained_s(cohorts, plan.device.workers, epochs), self._checked(cohorts))
+        return self.trained(trained_s(cohorts, plan.device.workers, epochs), _final_weights(cohorts))
 
-    def plan(self, runs: int, *, rehearse: bool = True) -> Plan:
-        """The planner's choice of cohorts, by its rehearsal."""
+    def plan(self, runs: int, *, timing: bool = True) -> Plan:
+        """The cohorts that paribus plans, by its timing runs."""
         if runs not in self._plans:
-            self._plans[runs] = plan_study(self._study(runs), {}, rehearse=rehearse, device=self.device)
+            study = prepare(self._study(runs), device=self.device)
+            self._plans[runs] = plan_cohorts(study.study, study.runs, {}, study.device, timing=timing)
         return self._plans[runs]
 
     def _study(self, runs: int) -> Study:
         return replicated(self.task, runs)
 
-    def _checked(self, cohorts: Sequence[Cohort]) -> Iterator[tuple[int, Weights]]:
-        """Final weights of replicates 0, 1, ..., each once."""
-        places = {m.replicate: (cohort, i) for cohort in cohorts for i, m in reversed(list(enumerate(cohort.members)))}
-        for replicate in sorted(places):
-            cohort, index = places[replicate]
-            yield replicate, {name: tensor.numpy() for name, tensor in cohort.network.state(index).items()}
-
 
 class ParibusArms(ParibusTraining):
     @classmethod
-    def least_runs(cls) -> int:
+    def min_runs(cls) -> int:
         return 2
 
     def _study(self, runs: int) -> Study:
         return with_arms(self.task, runs)
 
 
-def cohort_of(planned: CohortPlan, device: torch.device | None = None) -> Cohort:
-    members = [
-        Member(run.run_id, run.recipe, run.seed, run.replicate, run.splits,
-               fresh_state(run.recipe, run.seed, run.replicate))
-        for run in planned.runs
-    ]  # fmt: skip
-    with torch.no_grad():
-        return Cohort(members, device)
+class CohortInTraining:
+    """A cohort, and the learning-rate schedules of its runs."""
+
+    def __init__(self, runs: Sequence[PlannedRun], engine: Engine) -> None:
+        self.cohort = Cohort([ActiveRun(run.spec, run.splits, fresh_state(run.spec)) for run in runs], engine)
+        self._schedules = [schedule_of(run.spec.recipe) for run in self.cohort.runs]
+        self._batches = -(-self.cohort.examples // runs[0].recipe.training.batch_size)
+
+    def train(self, epochs: int) -> None:
+        for _ in range(epochs):
+            epoch = self.cohort.epoch
+            self.cohort.train_epoch([schedule.rates(epoch, self._batches) for schedule in self._schedules])
 
 
-def trained_s(cohorts: Sequence[Cohort], workers: int, epochs: int) -> float:
+def trained_s(cohorts: Sequence[CohortInTraining], workers: int, epochs: int) -> float:
     """Train every cohort, `workers` at a time; the seconds that it took."""
     with ThreadPoolExecutor(workers) as pool:
         start = time.perf_counter()
-        list(pool.map(_train, cohorts, [epochs] * len(cohorts)))
+        list(pool.map(CohortInTraining.train, cohorts, [epochs] * len(cohorts)))
         return time.perf_counter() - start
 
 
-def _train(cohort: Cohort, epochs: int) -> None:
-    settle_thread()
-    rates = [member.recipe.optimizer.lr for member in cohort.members]
-    with torch.no_grad():
-        for _ in range(epochs):
-            cohort.train_epoch(rates)
+def _final_weights(cohorts: Sequence[CohortInTraining]) -> Iterator[RunWeights]:
+    """Of replicates 0, 1, ..., each once."""
+    known: dict[int, RunWeights] = {}
+    for cohort in (one.cohort for one in cohorts):
+        for place, run in enumerate(cohort.runs):
+            replicate = run.spec.streams.init.index
+            known.setdefault(replicate, RunWeights(replicate, cohort.weights(place)))
+    yield from (known[replicate] for replicate in sorted(known))

@@ -6,16 +6,26 @@ import multiprocessing
 import os
 import time
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from threading import Thread
 
 import torch
 
-from benchmarks.peers._base import CHECKED, Peer, Trained, cores
+from benchmarks.peers._base import MAX_CHECKED, Peer, Trained, cores
 from benchmarks.peers.sequential_loop import SequentialLoop
 from benchmarks.tasks import Task
 
 _loop: list[SequentialLoop] = []
-"""In a child process: the loop that it has made ready."""
+"""In a child process: the loop that it has prepared."""
+
+
+@dataclass(frozen=True)
+class _TimedRun:
+    """When training began and ended, by a clock that all processes share, and the quality after it."""
+
+    began: float
+    ended: float
+    quality: float
 
 
 class Processes(Peer):
@@ -24,33 +34,32 @@ class Processes(Peer):
     def __init__(self, task: Task) -> None:
         super().__init__(task)
         context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(cores(), mp_context=context, initializer=_make_ready, initargs=(task,))
+        self._pool = ProcessPoolExecutor(cores(), mp_context=context, initializer=_prepare, initargs=(task,))
 
     @classmethod
-    def least_runs(cls) -> int:
+    def min_runs(cls) -> int:
         return cores()
 
     def train(self, runs: int, epochs: int) -> Trained:
-        told = list(self._pool.map(_train, range(runs), [epochs] * runs))
-        began, ended, quality = zip(*told, strict=True)
-        return Trained(max(ended) - min(began), dict(enumerate(quality[:CHECKED])))
+        timed = list(self._pool.map(_train, range(runs), [epochs] * runs))
+        seconds = max(one.ended for one in timed) - min(one.began for one in timed)
+        return Trained(seconds, {run: one.quality for run, one in enumerate(timed[:MAX_CHECKED])})
 
 
-def _make_ready(task: Task) -> None:
-    Thread(target=_leave_with_parent, daemon=True).start()
+def _prepare(task: Task) -> None:
+    Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     _loop.append(SequentialLoop(task))
 
 
-def _train(run: int, epochs: int) -> tuple[float, float, float]:
-    """When training began and ended, by a clock that all processes share, and the quality reached."""
+def _train(run: int, epochs: int) -> _TimedRun:
     began = time.monotonic()
-    seconds, weights = _loop[0].train_run(run, epochs)
-    return began, began + seconds, _loop[0].task.quality(run, weights)
+    trained = _loop[0].train_run(run, epochs)
+    return _TimedRun(began, began + trained.seconds, _loop[0].task.quality(run, trained.weights))
 
 
-def _leave_with_parent() -> None:
-    """A pool's process waits for work for ever, even from a parent that was killed."""
+def _end_with_parent() -> None:
+    """A pool's process waits for work without end, even after its parent was killed."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

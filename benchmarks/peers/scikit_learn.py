@@ -10,9 +10,9 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-from benchmarks.peers._base import Peer, Trained, Weights
+from benchmarks.peers._base import Peer, Trained, Weights, numbered
 from benchmarks.tasks import Task
-from paribus.spec.recipe import Sgd
+from paribus.spec.optimizers import Adam, Sgd
 
 
 class ScikitLearn(Peer):
@@ -29,54 +29,56 @@ class ScikitLearn(Peer):
         seconds, ended = 0.0, []
         for run in range(runs):
             inputs = self.task.inputs(run)
-            targets = self.task.labels(run) if self.task.has_labels else inputs
-            model = self._started(run, inputs, targets, epochs)
+            targets = self.task.labels(run) if self.task.has_classes else inputs
+            model = self._initialised(run, inputs, targets, epochs)
             start = time.perf_counter()
             model.fit(inputs, targets)
             seconds += time.perf_counter() - start
             ended.append(_weights(model))
-        return self.trained(seconds, enumerate(ended))
+        return self.trained(seconds, numbered(ended))
 
-    def _started(self, run: int, inputs: Any, targets: Any, epochs: int) -> Any:
-        """A model at the start of `run`: scikit-learn makes its arrays in a first, tiny fit, and is given others."""
+    def _initialised(self, run: int, inputs: Any, targets: Any, epochs: int) -> Any:
+        """A model with the initial weights of `run`, put in after a first, tiny fit, in which scikit-learn makes its
+        arrays."""
         task = self.task
-        kind: Any = MLPClassifier if task.has_labels else MLPRegressor
+        kind: Any = MLPClassifier if task.has_classes else MLPRegressor
         model = kind(
-            hidden_layer_sizes=task.layers[1:-1],
+            hidden_layer_sizes=task.widths[1:-1],
             batch_size=task.batch_size,
             max_iter=epochs,
             warm_start=True,
             tol=0.0,
             n_iter_no_change=epochs + 1,
             random_state=run,
-            **self._numbers(),
+            **self._hyperparameters(),
         )
-        few = np.unique(targets, return_index=True)[1] if task.has_labels else slice(0, 2)
+        few = np.unique(targets, return_index=True)[1] if task.has_classes else slice(0, 2)
         model.set_params(max_iter=1, batch_size=2).fit(inputs[few], targets[few])
         model.set_params(max_iter=epochs, batch_size=task.batch_size)
-        start = task.start(run)
+        initial = task.initial_weights(run)
         for i in range(len(model.coefs_)):
-            model.coefs_[i] = np.ascontiguousarray(start[f"fc{i + 1}.weight"].T)
-            model.intercepts_[i] = start[f"fc{i + 1}.bias"].copy()
+            model.coefs_[i] = np.ascontiguousarray(initial[f"fc{i + 1}.weight"].T)
+            model.intercepts_[i] = initial[f"fc{i + 1}.bias"].copy()
         return model
 
-    def _numbers(self) -> dict[str, Any]:
+    def _hyperparameters(self) -> dict[str, Any]:
         """Its weight decay is `alpha` / batch size; its squared error is half a sum over pixels, not their mean.
 
         Its Adam adds epsilon before the bias is corrected: scaled like this, the first steps are PyTorch's.
         Biases do not decay.
         """
         task, spec = self.task, self.task.recipe.optimizer
-        scale = 1.0 if task.has_labels else task.layers[-1] / 2
-        numbers: dict[str, Any] = {
+        scale = 1.0 if task.has_classes else task.widths[-1] / 2
+        chosen: dict[str, Any] = {
             "learning_rate_init": spec.lr,
             "alpha": spec.weight_decay * task.batch_size * scale,
         }
         if isinstance(spec, Sgd):
-            return {**numbers, "solver": "sgd", "momentum": spec.momentum, "nesterovs_momentum": spec.nesterov}
+            return {**chosen, "solver": "sgd", "momentum": spec.momentum, "nesterovs_momentum": spec.nesterov}
+        assert isinstance(spec, Adam)
         beta_1, beta_2 = spec.betas
         return {
-            **numbers,
+            **chosen,
             "solver": "adam",
             "beta_1": beta_1,
             "beta_2": beta_2,

@@ -1,14 +1,23 @@
-"""A well-written plain loop: all data in memory, one permutation an epoch, a fused optimizer, no copy to spare."""
+"""A well-written plain loop: all data in memory, one permutation for each epoch, a fused optimizer, few copies."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 import torch
 
 from benchmarks.peers import _torch
-from benchmarks.peers._base import Peer, Trained, Weights
+from benchmarks.peers._base import Peer, Trained, Weights, numbered
 from benchmarks.tasks import Task
+
+
+@dataclass(frozen=True)
+class OneRun:
+    """Seconds of training, and the final weights."""
+
+    seconds: float
+    weights: Weights
 
 
 class SequentialLoop(Peer):
@@ -20,14 +29,13 @@ class SequentialLoop(Peer):
 
     def warm_up(self, runs: int) -> None:
         short = SequentialLoop(self.task.short())
-        _torch.quicker_threads(lambda: short.train(runs, 1).seconds)
+        _torch.faster_threads(lambda: short.train(runs, 1).seconds)
 
     def train(self, runs: int, epochs: int) -> Trained:
-        seconds, ended = zip(*(self.train_run(run, epochs) for run in range(runs)), strict=True)
-        return self.trained(sum(seconds), enumerate(ended))
+        ended = [self.train_run(run, epochs) for run in range(runs)]
+        return self.trained(sum(one.seconds for one in ended), numbered(one.weights for one in ended))
 
-    def train_run(self, run: int, epochs: int) -> tuple[float, Weights]:
-        """Seconds of training, and the final weights."""
+    def train_run(self, run: int, epochs: int) -> OneRun:
         task = self.task
         loss_of = _torch.loss_of(task)
         model = _torch.network(task, run)
@@ -39,9 +47,9 @@ class SequentialLoop(Peer):
             for rows in torch.randperm(len(inputs), generator=self._generator).split(task.batch_size):
                 batch = inputs[rows]
                 optimizer.zero_grad()
-                loss = loss_of(model(batch), targets[rows] if task.has_labels else batch)
+                loss = loss_of(model(batch), targets[rows] if task.has_classes else batch)
                 loss.backward()
                 optimizer.step()
                 losses.append(loss.detach())
             torch.stack(losses).mean().item()
-        return time.perf_counter() - start, _torch.weights(model)
+        return OneRun(time.perf_counter() - start, _torch.weights(model))

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.func import functional_call, grad_and_value, vmap
 
 from benchmarks.peers import _torch
-from benchmarks.peers._base import CHECKED, Peer, Trained
+from benchmarks.peers._base import MAX_CHECKED, Peer, Trained
 from benchmarks.tasks import Task
 
 Gradients = Callable[[dict[str, Tensor], Tensor, Tensor], tuple[dict[str, Tensor], Tensor]]
@@ -19,7 +19,7 @@ Gradients = Callable[[dict[str, Tensor], Tensor, Tensor], tuple[dict[str, Tensor
 
 class TorchVmap(Peer):
     packages = ("torch",)
-    together = True
+    batched = True
 
     def __init__(self, task: Task, device: str = "cpu") -> None:
         super().__init__(task, device)
@@ -29,20 +29,20 @@ class TorchVmap(Peer):
     def warm_up(self, runs: int) -> None:
         data = _torch.StackedData(self.task.short(), runs, self.device)
 
-        def trial() -> float:
-            return self._seconds(data, _torch.stacked_start(self.task, runs, self.device), 1, self._plain)
+        def timed_s() -> float:
+            return self._seconds(data, _torch.stacked_weights(self.task, runs, self.device), 1, self._plain)
 
-        self._threads[runs] = _torch.quicker_threads(trial)
+        self._threads[runs] = _torch.faster_threads(timed_s)
 
     def train(self, runs: int, epochs: int) -> Trained:
         data = _torch.StackedData(self.task, runs, self.device)
-        parameters = _torch.stacked_start(self.task, runs, self.device)
+        parameters = _torch.stacked_weights(self.task, runs, self.device)
         torch.set_num_threads(self._threads.get(runs, 1))
         seconds = self._seconds(data, parameters, epochs, self._whole_batch())
-        return self.trained(seconds, _torch.unstacked(parameters, range(min(runs, CHECKED))))
+        return self.trained(seconds, _torch.unstacked(parameters, range(min(runs, MAX_CHECKED))))
 
     def _whole_batch(self) -> Gradients:
-        """What is used on every batch but the last, smaller one."""
+        """The gradients of every batch but the last, smaller one."""
         return self._plain
 
     def _seconds(
@@ -65,7 +65,7 @@ class TorchVmap(Peer):
 
 
 class TorchVmapCompiled(TorchVmap):
-    """Compiled for each number of runs, for as many threads as serve the plain form best."""
+    """Compiled for each number of runs, with the number of threads that is best for the plain form."""
 
     needs_compiler = True
 
@@ -77,14 +77,14 @@ class TorchVmapCompiled(TorchVmap):
     def warm_up(self, runs: int) -> None:
         super().warm_up(runs)
         data = _torch.StackedData(self.task.short(), runs, self.device)
-        self._seconds(data, _torch.stacked_start(self.task, runs, self.device), 1, self._compiled)
+        self._seconds(data, _torch.stacked_weights(self.task, runs, self.device), 1, self._compiled)
 
     def _whole_batch(self) -> Gradients:
         return self._compiled
 
 
 def _gradients(task: Task) -> Gradients:
-    """Gradients by name, and losses (run,), of stacked parameters on (run, row, pixel)."""
+    """Gradients by name, and losses (run,), of stacked parameters on (run, example, pixel)."""
     model, loss_of = _torch.network(task, 0), _torch.loss_of(task)
 
     def loss(parameters: dict[str, Tensor], inputs: Tensor, targets: Tensor) -> Tensor:

@@ -7,10 +7,10 @@ from benchmarks.peers import peer_class
 from benchmarks.tasks import task
 
 
-def test_a_request_is_answered_in_what_json_can_say() -> None:
-    work = task("AE_n16").cut(64)
+def test_answers_can_be_written_as_json() -> None:
+    work = task("AE_n16").limited(64)
     peer = peer_class("sequential")(work)
-    told = json.loads(json.dumps(answer(peer, {"do": "train", "runs": 2, "epochs": 1, "once": True})))
-    assert told["seconds"] > 0
-    assert set(told["quality"]) == {"0", "1"}
+    found = json.loads(json.dumps(answer(peer, {"do": "train", "runs": 2, "epochs": 1, "once": True})))
+    assert found["seconds"] > 0
+    assert set(found["quality"]) == {"0", "1"}
     assert json.loads(json.dumps(answer(peer, {"do": "peak"})))["peak"] > 1e8

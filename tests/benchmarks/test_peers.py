@@ -1,7 +1,8 @@
-"""Every tool does the same work. On a single batch, the order of the images has no say, so weights must agree."""
+"""Every tool does the same work. With a single batch the order of the images has no effect, so weights must agree."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from torch import nn
 
 from benchmarks.peers import peer_class
-from benchmarks.peers._base import Trained, UnavailableError, Weights
+from benchmarks.peers._base import RunWeights, Trained, UnavailableError, Weights
 from benchmarks.tasks import Task, task
 
 EPOCHS = 2
@@ -21,12 +22,12 @@ WORK = [(tool, network) for tool in TOOLS for network in ("ShallowMLP", "AE_n16"
 
 def one_batch(network: str) -> Task:
     work = task(network)
-    return work.cut(work.batch_size)
+    return work.limited(work.batch_size)
 
 
-def by_hand(work: Task, run: int) -> dict[str, np.ndarray]:
+def plain_loop(work: Task, run: int) -> dict[str, np.ndarray]:
     """Two epochs by `torch.nn` and `torch.optim`."""
-    weights = {name: nn.Parameter(torch.from_numpy(value)) for name, value in work.start(run).items()}
+    weights = {name: nn.Parameter(torch.from_numpy(value)) for name, value in work.initial_weights(run).items()}
     spec = work.recipe.optimizer
     optimizer = (
         torch.optim.SGD(weights.values(), spec.lr, momentum=spec.momentum)
@@ -37,7 +38,7 @@ def by_hand(work: Task, run: int) -> dict[str, np.ndarray]:
     for _ in range(EPOCHS):
         hidden = torch.relu(nn.functional.linear(inputs, weights["fc1.weight"], weights["fc1.bias"]))
         output = nn.functional.linear(hidden, weights["fc2.weight"], weights["fc2.bias"])
-        if work.has_labels:
+        if work.has_classes:
             loss = nn.functional.cross_entropy(output, torch.from_numpy(work.labels(run)))
         else:
             loss = nn.functional.mse_loss(output, inputs)
@@ -48,18 +49,23 @@ def by_hand(work: Task, run: int) -> dict[str, np.ndarray]:
 
 
 def trained_weights(tool: str, work: Task, runs: int, monkeypatch: pytest.MonkeyPatch) -> dict[int, Weights]:
-    told: list[dict[int, Weights]] = []
+    found: dict[int, Weights] = {}
+
+    def trained(seconds: float, ended: Iterable[RunWeights]) -> Trained:
+        found.update({one.run: one.weights for one in ended})
+        return Trained(seconds, {})
+
     peer = peer_class(tool)(work)
-    monkeypatch.setattr(peer, "trained", lambda seconds, weights: told.append(dict(weights)) or Trained(seconds, {}))
+    monkeypatch.setattr(peer, "trained", trained)
     peer.train(runs, EPOCHS)
-    return told[-1]
+    return found
 
 
 def distance(work: Task, run: int, weights: Weights) -> float:
-    """The largest difference from the weights by hand, as a share of the largest change that training made."""
-    start, expected = work.start(run), by_hand(work, run)
+    """The largest difference from the plain loop's weights, relative to the largest change that training made."""
+    initial, expected = work.initial_weights(run), plain_loop(work, run)
     return max(
-        float(np.abs(weights[name] - value).max() / np.abs(value - start[name]).max())
+        float(np.abs(weights[name] - value).max() / np.abs(value - initial[name]).max())
         for name, value in expected.items()
     )
 
@@ -73,7 +79,7 @@ def test_a_tool_trains_what_a_plain_loop_trains(tool: str, network: str, monkeyp
         assert distance(work, run, weights) < TOLERANCE
 
 
-def test_a_wrong_learning_rate_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_learning_rate_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     work = one_batch("ShallowMLP")
     arm = work.study.arms[0]
     slow = arm.recipe.optimizer.model_copy(update={"lr": 0.9 * arm.recipe.optimizer.lr})
@@ -83,7 +89,7 @@ def test_a_wrong_learning_rate_would_be_seen(monkeypatch: pytest.MonkeyPatch) ->
     assert distance(work, 0, trained[0]) > TOLERANCE
 
 
-def test_a_tool_that_compiles_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tool_that_compiles_names_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda _name: None)
     with pytest.raises(UnavailableError, match="needs a compiler"):
         peer_class("vmap-compiled")(task("ShallowMLP"))

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.rows import Expected, Row, read, written
+from benchmarks.rows import Expected, Row, read, to_json
 
 
-def test_noise_agrees_and_other_work_does_not() -> None:
+def test_runs_that_differ_by_noise_agree_and_others_do_not() -> None:
     expected = Expected({0: 0.80, 1: 0.70, 2: 0.75, 3: 0.65}, {0: 0.81, 1: 0.69, 2: 0.76, 3: 0.64})
     assert expected.of([0]) == pytest.approx(0.805)
     assert expected.of([1, 3]) == pytest.approx(0.67)
@@ -20,5 +20,5 @@ def test_noise_agrees_and_other_work_does_not() -> None:
 def test_results_are_a_list_of_rows_that_reads_back(tmp_path: Path) -> None:
     rows = [Row("ShallowMLP", "vmap", 8, 8, 15.0, 14.0, 16.5, 3, 0.4, "accuracy", 0.62, 0.61, True)]
     path = tmp_path / "results.json"
-    path.write_text(written(rows), encoding="utf-8")
+    path.write_text(to_json(rows), encoding="utf-8")
     assert read(path) == rows

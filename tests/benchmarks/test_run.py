@@ -1,4 +1,4 @@
-"""The order of a benchmark and what it leaves, with children that only say numbers."""
+"""The order of a benchmark and what it writes, with children that return fixed numbers."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from benchmarks.rows import read
 asked: list[tuple[str, str, int | None]] = []
 
 
-class Saying:
-    """In place of a child process: 10 ms a model-epoch, and half of that where runs train together."""
+class FakeChild:
+    """Replaces a child process: 10 ms a model-epoch, and half of that where runs train as one program."""
 
     def __init__(self, tool: str, network: str) -> None:
         self.tool, self.network = tool, network
-        self.together, self.least_runs = tool in ("vmap", "paribus-training"), 2 if tool == "processes" else 1
+        self.batched, self.min_runs = tool in ("vmap", "paribus-training"), 2 if tool == "processes" else 1
 
     def ready(self) -> dict[str, str]:
         if self.tool == "keras":
@@ -36,7 +36,7 @@ class Saying:
             return {}
         if self.tool == "skorch":
             raise FailedError("MemoryError")
-        each_s = 0.005 if self.together else 0.010
+        each_s = 0.005 if self.batched else 0.010
         return {"seconds": each_s * runs * 2, "quality": {str(r): 0.5 + 0.01 * r for r in range(min(runs, 8))}}
 
     def close(self) -> None:
@@ -46,14 +46,14 @@ class Saying:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     asked.clear()
-    monkeypatch.setattr(run, "Child", Saying)
+    monkeypatch.setattr(run, "Child", FakeChild)
     tools = ["dataloader", "processes", "skorch", "keras", "vmap", "paribus-training"]
     options = ["--networks", "ShallowMLP", "--cohorts", "1", "8", "--repeats", "2", "--output", str(tmp_path)]
     run.main(["--tools", *tools, *options])
     return tmp_path
 
 
-def test_every_tool_has_a_number_at_every_cohort_size_that_it_can_train(folder: Path) -> None:
+def test_every_tool_has_a_row_for_every_number_of_runs_that_it_can_train(folder: Path) -> None:
     rows = {(row.tool, row.cohort): row for row in read(folder / "benchmarks/results.json")}
     assert set(rows) == {
         ("dataloader", 1), ("dataloader", 8), ("processes", 8), ("vmap", 1), ("vmap", 8), ("paribus-training", 1),

@@ -39,7 +39,7 @@ def summary_of(rows: list[Row]) -> str:
     return next(line for line in page.splitlines() if line.startswith("| ShallowMLP"))
 
 
-def test_the_summary_holds_paribus_against_loop_peer_and_peak() -> None:
+def test_the_summary_compares_paribus_with_loop_peer_and_peak() -> None:
     cells = [cell.strip() for cell in summary_of(ROWS).strip("|").split("|")]
     assert cells == [
         "ShallowMLP", "6.50 (32 runs)", "154", "18.5x", "2.0x (vmap, 32 runs)", "2.0x", "77%", "+8% (32 runs)"
@@ -57,15 +57,15 @@ def test_a_narrow_miss_is_not_rounded_away() -> None:
     assert "1.29x ✗ 1.3x" in summary_of([*ROWS[:4], row("vmap", 32, 12.93), row("paribus-training", 32, 10.0)])
 
 
-def test_arms_that_share_their_batches_are_shown_and_judged_beside_runs_that_do_not() -> None:
+def test_arms_that_share_their_batches_are_shown_beside_runs_that_do_not() -> None:
     slower = [row("paribus-training", 32, 10.0), row("paribus-arms", 32, 8.0)]
     assert "| 12.0x; arms 15.0x |" in summary_of([*ROWS[:5], *slower])
 
 
-def test_a_peer_that_trained_something_else_counts_for_nothing_and_is_marked() -> None:
+def test_a_peer_that_trained_something_else_is_marked_and_does_not_count() -> None:
     wrong = row("jax", 32, 2.0, agrees=False, quality=0.1)
     assert "vmap" in summary_of([*ROWS, wrong])
-    assert "10.0% (60.0%) ✗ differs at 32" in table.page([*ROWS, wrong], ABOUT)
+    assert "10.0% (60.0%) ✗ differs with 32 runs" in table.page([*ROWS, wrong], ABOUT)
 
 
 def test_a_cell_shows_median_and_spread_and_what_was_not_measured_again_only_the_median() -> None:
@@ -74,7 +74,7 @@ def test_a_cell_shows_median_and_spread_and_what_was_not_measured_again_only_the
     assert "| – | 13.0 (11.7–15.6) |" in page
 
 
-def test_what_was_left_out_is_said_with_the_reason() -> None:
+def test_a_tool_that_was_left_out_is_named_with_the_reason() -> None:
     out = {"network": "ShallowMLP", "tool": "vmap-compiled", "reason": "needs a compiler"}
     assert "needs a compiler" in table.page(ROWS, {**ABOUT, "left_out": [out]})
 

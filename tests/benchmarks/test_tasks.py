@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from paribus.training.networks import parameter_count
 
 from benchmarks.tasks import HELD_OUT, NAMES, task, with_arms
+from paribus.spec.network import parameter_count
 
 PUBLISHED = {
     "AE_n16": (135_184, 400, 64, "adam", 1e-4),
@@ -20,37 +20,43 @@ PUBLISHED = {
 def test_a_task_has_the_published_size_and_settings(name: str) -> None:
     work = task(name)
     spec = work.recipe.optimizer
-    assert PUBLISHED[name] == (parameter_count(work.layers), work.images, work.batch_size, spec.kind, spec.lr)
-    assert len(work.indices(0)) == len(work.inputs(0)) == work.images
+    assert PUBLISHED[name] == (parameter_count(work.widths), work.examples, work.batch_size, spec.kind, spec.lr)
+    assert len(work.rows(0)) == len(work.inputs(0)) == work.examples
 
 
-def test_what_is_measured_while_training_is_as_much_for_every_classifier() -> None:
+def test_as_much_is_evaluated_after_each_epoch_for_every_classifier() -> None:
     for name in NAMES:
         work = task(name)
-        monitored = work.recipe.test.monitor_images if work.recipe.test.monitor_every else HELD_OUT
+        monitored = work.recipe.test.monitor_examples if work.recipe.test.monitor_every else HELD_OUT
         assert monitored == HELD_OUT
         assert work.recipe.test.read_at == ()
+        assert work.recipe.metrics == ()
 
 
-def test_runs_differ_in_start_and_images_and_a_short_task_meets_every_batch_size() -> None:
+def test_runs_differ_in_weights_and_images_and_a_short_task_meets_every_batch_size() -> None:
     work = task("ShallowMLP")
-    assert not np.array_equal(work.start(0)["fc1.weight"], work.start(1)["fc1.weight"])
-    assert not np.array_equal(work.indices(0), work.indices(1))
-    assert work.short().images == 2 * 128 + 8_000 % 128
-    np.testing.assert_array_equal(work.short().indices(1), work.indices(1)[:320])
+    assert not np.array_equal(work.initial_weights(0)["fc1.weight"], work.initial_weights(1)["fc1.weight"])
+    assert not np.array_equal(work.rows(0), work.rows(1))
+    assert work.short().examples == 2 * 128 + 8_000 % 128
+    assert set(work.short().rows(1)) < set(work.rows(1))
+
+
+def test_the_pool_and_its_rows_are_the_inputs() -> None:
+    work = task("ShallowMLP").limited(20)
+    np.testing.assert_array_equal(work.pool[work.rows(1)], work.inputs(1))
 
 
 def test_quality_is_that_of_the_network_that_is_given() -> None:
     classifier = task("ShallowMLP")
-    blind = {name: np.zeros_like(value) for name, value in classifier.start(0).items()}
-    assert classifier.quality(0, blind) == pytest.approx(0.1, abs=0.03)
+    zero = {name: np.zeros_like(value) for name, value in classifier.initial_weights(0).items()}
+    assert classifier.quality(0, zero) == pytest.approx(0.1, abs=0.03)
     faces = task("AE_n16")
     mean = faces.inputs(0).mean(0)
-    constant = {name: np.zeros_like(value) for name, value in faces.start(0).items()} | {"fc2.bias": mean}
+    constant = {name: np.zeros_like(value) for name, value in faces.initial_weights(0).items()} | {"fc2.bias": mean}
     assert faces.quality(0, constant) == pytest.approx(faces.inputs(0).var(0).mean(), rel=1e-4)
 
 
 def test_arms_that_share_batches_are_runs_of_one_replicate() -> None:
-    study = with_arms(task("ShallowMLP").cut(256), 3)
-    assert study.replicates == 1
+    study = with_arms(task("ShallowMLP").limited(256), 3)
+    assert study.replicates.count == 1
     assert len({arm.recipe.optimizer.lr for arm in study.arms}) == 3

@@ -35,7 +35,9 @@ def add_arguments(to: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> Exit:
     """Print the plan."""
     from paribus.execution.runner import prepare
+    from paribus.training.cpu.compiling import skip_blas
 
+    skip_blas()
     changes = parse_changes(arguments)
     study = load_study(arguments.study, changes)
     print_notes(arguments.study, study, changes)

@@ -39,6 +39,9 @@ def execute(arguments: argparse.Namespace) -> Exit:
     studies = _prepared(arguments)
     from paribus.execution.runner import run_study
     from paribus.store.workspace import Workspace
+    from paribus.training.cpu.compiling import skip_blas
+
+    skip_blas()
 
     done: list[dict[str, Any]] = []
     diverged = 0

@@ -17,8 +17,8 @@ def with_names(wanted: Iterable[str], tensors: Tensors) -> Tensors:
 
     They do if they differ in whole numbers only, which give the order: `0.weight`, `2.weight` as `nn.Sequential` has
     them, `module.fc1.weight` (`DataParallel`), `_orig_mod.fc1.weight` (`torch.compile`), `model.layers.0.weight`
-    (Lightning). A single layer may have any name, or none. Otherwise, or where layers have other tensors than those
-    wanted, `tensors` are returned as they are.
+    (Lightning). A single layer may have any name, or none. Otherwise, or where layers have other tensors than wanted,
+    `tensors` are returned as they are.
     """
     names = list(wanted)
     layers = list(dict.fromkeys(map(_layer, names)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import sys
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -39,6 +40,22 @@ def compiled(function: Callable[..., Any]) -> Any:
         return _without_literal_types(njit(function, cache=True, **settings))
     finally:
         _config.CACHE_DIR = before
+
+
+def skip_blas() -> None:
+    """Keep numba from looking for a BLAS library in this process, which saves a command half a second.
+
+    When numba first loads compiled code it imports all of `scipy.linalg`, to support `numpy.dot` in compiled functions.
+    The engine has no such call, but other compiled functions in the process could have one: so this is for commands,
+    whose process is paribus's own, and never for an import of paribus.
+    """
+    if "scipy.linalg" in sys.modules:
+        return
+    sys.modules["scipy.linalg"] = None  # type: ignore[assignment] # Python's way to make an import fail
+    try:
+        import numba.np.arraymath  # noqa: F401 - what looks for BLAS
+    finally:
+        del sys.modules["scipy.linalg"]
 
 
 def inlined(function: Callable[..., Any]) -> Any:

@@ -19,7 +19,6 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
-from scipy.spatial import KDTree
 
 from paribus.training.cpu.compiling import compiled, llvm_intrinsic
 from paribus.training.cpu.matmul import INNER_BLOCK
@@ -32,6 +31,8 @@ SAMPLE_EXAMPLES: Final = 128
 """Examples whose principal components are computed."""
 COMPONENTS: Final = 3
 """Principal components by which examples are compared."""
+Z_ORDER_BITS: Final = 10
+"""Bits of each coordinate on the curve along which examples are ordered."""
 RANK_BITS: Final = 32
 """Bits of a similarity rank: ranks are fractions of 2**32."""
 STEPS_PER_BYTE: Final = 8
@@ -81,8 +82,8 @@ def similarity_rank(examples: npt.NDArray[Any]) -> npt.NDArray[np.int64] | None:
     The i-th of n examples in that order has the rank i * 2**32 // n. None where skipping would not pay: fewer zeros
     than `MIN_ZERO_SHARE`, or too few examples.
 
-    The masks `examples != 0` are projected on the first principal components of a sample of them; a k-d tree with
-    leaves of one tile's rows puts near points into one leaf, and the order is that of its leaves.
+    The masks `examples != 0` are projected on the first principal components of a sample of them, and ordered along a
+    Z-order curve through these points, on which near points are mostly neighbours.
     """
     sample = (examples[:: -(-len(examples) // SAMPLE_EXAMPLES)] != 0).astype(np.float32)
     if len(sample) < 2 * COMPONENTS or 1 - sample.mean() < MIN_ZERO_SHARE:
@@ -93,8 +94,22 @@ def similarity_rank(examples: npt.NDArray[Any]) -> npt.NDArray[np.int64] | None:
     chunks = np.array_split(examples, -(-len(examples) // 1000))
     projected = np.concatenate([(chunk != 0).astype(np.float32) @ axes for chunk in chunks])
     rank = np.empty(len(examples), np.int64)
-    rank[KDTree(projected, leafsize=SKIP_ROWS).indices] = (np.arange(len(examples)) << RANK_BITS) // len(examples)
+    rank[np.argsort(_z_order(projected), kind="stable")] = (np.arange(len(examples)) << RANK_BITS) // len(examples)
     return rank
+
+
+def _z_order(points: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+    """The places (point,) of `points` (point, axis) on a Z-order curve (Morton 1966).
+
+    Along each axis, a point's rank among all gets `Z_ORDER_BITS` bits, and the bits of all axes take turns. Example for
+    two axes and two bits: the ranks 0b10 and 0b01 give the place 0b0110.
+    """
+    ranks = np.argsort(np.argsort(points, axis=0), axis=0) * (1 << Z_ORDER_BITS) // len(points)
+    places, axes = np.zeros(len(points), np.int64), points.shape[1]
+    for bit in range(Z_ORDER_BITS):
+        for axis in range(axes):
+            places |= ((ranks[:, axis] >> bit) & 1) << (bit * axes + axis)
+    return places
 
 
 def nonzero_groups(examples: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
