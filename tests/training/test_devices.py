@@ -23,7 +23,7 @@ def test_a_device_that_is_not_known_is_refused(name):
 
 def test_a_gpu_that_is_not_there_is_refused_in_one_line(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(UserError, match="--device: needs an NVIDIA GPU") as caught:
+    with pytest.raises(UserError, match="--device cuda: needs an NVIDIA GPU") as caught:
         device_named("cuda")
     assert "\n" not in str(caught.value)
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -202,3 +204,19 @@ def test_the_loss_of_known_outputs_is_the_networks_to_the_last_bit(loss):
     network = inference.Inference(of.spec, of.splits, of.state.tensors, CompiledEngine())
     split = of.splits.validation
     assert network.loss_of(network.outputs(split), split.labels) == network.evaluate(split).loss[0]
+
+
+def test_memory_does_not_grow_with_the_test_set():
+    """60,000 images are 188 MB as floats, and pass through the network in parts."""
+    of = active(recipe(test={"read_at": ["last"]}))
+    test = of.splits.test.open("selected snapshot")
+    snapshot = Snapshot("last", 4, of.state.tensors)
+    tracemalloc.start()
+    try:
+        found = measure_snapshot(of.spec, of.splits, snapshot, CompiledEngine(), lambda *_: test)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(test) == 60_000
+    assert next(arrays for _, name, arrays in found.artifacts if name == "confusion")["counts"].sum() == 60_000
+    assert peak < 40e6

@@ -96,6 +96,27 @@ def test_cohorts_shrink_to_the_memory_at_hand(monkeypatch):
     assert max(len(cohort.runs) for cohort in plan.cohorts) < CPU_COHORT_SIZES[-1]
 
 
+def test_evaluation_sets_count_where_they_lie_in_memory_as_floats():
+    """A CPU cohort has a copy of 2,000 validation images for each run, and of 8,000 training images where a run asks."""
+    plain, more = (planned(**change).runs[0] for change in ({}, {"metrics": '["train_loss_end"]'}))
+    assert bytes_per_run(more) - bytes_per_run(plain) == 8_000 * 784 * 4
+    on_gpu = dataclasses.replace(plain, spec=dataclasses.replace(plain.spec, family="cuda"))
+    assert bytes_per_run(plain) - bytes_per_run(on_gpu) == 2_000 * 784 * 4
+
+
+def test_runs_that_share_no_examples_are_timed_as_such(monkeypatch):
+    """Arms with seeds of their own have streams of their own, though their indices are equal."""
+    kinds = []
+    monkeypatch.setattr(
+        plan_module.TimingRuns, "seconds_per_epoch", lambda _, kind, *__: kinds.append(kind[-2:]) or 1 / kind[-2]
+    )
+    arms = '[{ name = "a" }, { name = "b", optimizer = { lr = 0.1 } }]'
+    for seeds, streams in ((arms, 2), (arms.replace('"b",', '"b", seed = 5,'), 4)):
+        kinds.clear()
+        planned(timing=True, workers=1, replicates="2", arms=seeds, claims="[]", published="[]", control='"a"')
+        assert (4, streams) in kinds
+
+
 @pytest.mark.parametrize(
     ("overrides", "mentioned"),
     [
