@@ -97,7 +97,7 @@ def test_cohorts_shrink_to_the_memory_at_hand(monkeypatch):
 
 
 def test_evaluation_sets_count_where_they_lie_in_memory_as_floats():
-    """A CPU cohort has a copy of 2,000 validation images for each run, and of 8,000 training images where a run asks."""
+    """A CPU cohort copies 2,000 validation images for each run, and 8,000 training images where a run asks for it."""
     plain, more = (planned(**change).runs[0] for change in ({}, {"metrics": '["train_loss_end"]'}))
     assert bytes_per_run(more) - bytes_per_run(plain) == 8_000 * 784 * 4
     on_gpu = dataclasses.replace(plain, spec=dataclasses.replace(plain.spec, family="cuda"))
