@@ -95,6 +95,7 @@ def test_the_numbers_are_those_of_the_same_network_in_pytorch(file: Path) -> Non
         (splits.train, "train_loss_end", "train_accuracy"),
         (splits.validation, "val_loss", "val_accuracy"),
     ):
+        assert split is not None
         outputs, hidden = plain_outputs(Architecture(WIDTHS, (Relu(),)), of_numpy, split.inputs)
         logits, labels = torch.tensor(outputs), torch.tensor(split.labels)
         assert found.measured[loss] == pytest.approx(nn.functional.cross_entropy(logits, labels).item(), rel=1e-5)
