@@ -1,10 +1,9 @@
-"""The torture test: training is killed, starved and misled in every way that we know, and nothing may be lost.
+"""The torture test: commands are killed, run out of disk space and are disturbed in other ways; nothing may be lost.
 
     python -m benchmarks.torture [--quick] [--kills N] [--seconds S]
 
-Lives of the real command line are forked from this one process, which has imported everything and holds the pictures,
-so that hundreds of them take minutes. It must have a single thread when it forks: OpenBLAS, MKL and PyTorch are told so
-before they load.
+Commands are forked from this one process, which has imported everything and holds the images, so that hundreds of them
+take minutes. It must have a single thread when it forks, so OpenBLAS and MKL are limited to one before they load.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Damaged: files torn, and bytes flipped, in every kind of file. What is damaged must be named, and nothing else."""
+"""Damaged files of every kind: truncated, or with a byte flipped. Messages must name what is damaged, and only that."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.torture import recorded
-from benchmarks.torture.lives import End, Life, Story
-from benchmarks.torture.trial import Subject, Trial
+from benchmarks.torture.processes import Result, Running, Scenario
+from benchmarks.torture.session import Session, TestedStudy
 
-TORN = "newest file torn"
+TRUNCATED = "newest file truncated"
 FLIPPED_TENSORS = "byte flipped in a tensor file"
 FLIPPED_DATABASE = "byte flipped in the database"
 FLIPPED_LOG = "byte flipped in the database's log"
@@ -25,31 +25,31 @@ WORDS = (
     *(b"done", b"diverged", b"running", b"train_loss", b"last", b"max-val-accuracy", b"network", b"activity"),
     *(b"RAISE", b"CREATE", b"PRIMARY", b"named_tensors", b"members_by_run"),
 )
-"""Text in the database, of which a letter is changed where it stands."""
+"""Text in the database, of which one letter is changed."""
 
 Mutation = Callable[[bytes], bytes]
 
 
 @dataclass(frozen=True)
-class Patient:
-    """A workspace with something wrong in `part`, and a sound copy of it. `finished` if nothing is left to train."""
+class DamagedWorkspace:
+    """A workspace with damage in the file `part`, and a sound copy. `finished` says that all its runs are recorded."""
 
-    workspace: Path
+    path: Path
     backup: Path
     part: str
     finished: bool
 
     def restore(self) -> None:
-        """What the complaint advises: put back a copy of the damaged file."""
-        shutil.copyfile(self.backup / self.part, self.workspace / self.part)
+        """Put back a copy of the damaged file, as the message says."""
+        shutil.copyfile(self.backup / self.part, self.path / self.part)
 
     def restore_all(self) -> None:
-        """As if the damaged workspace had never been tried."""
-        shutil.rmtree(self.workspace)
-        shutil.copytree(self.backup, self.workspace)
+        """Put back the whole workspace."""
+        shutil.rmtree(self.path)
+        shutil.copytree(self.backup, self.path)
 
 
-def _tear(share: float) -> Mutation:
+def _truncate(share: float) -> Mutation:
     return lambda content: content[: int(share * len(content))]
 
 
@@ -61,108 +61,113 @@ def _flip(at: int) -> Mutation:
     return flipped
 
 
-def torn(trial: Trial, subject: Subject, times: int) -> Iterator[Story]:
-    """Of a workspace in the midst of training: the newest tensor file, the log, the database."""
+def truncated(session: Session, study: TestedStudy, times: int) -> Iterator[Scenario]:
+    """In a workspace whose training was interrupted: the newest tensor file, the log, the database."""
     for i in range(times):
-        share = (0.0, 0.5, 0.999, trial.random.random())[i // 3 % 4]
-        yield _half_done(trial, TORN, subject, ("tensors", LOG, recorded.DATABASE)[i % 3], _tear(share))
+        share = (0.0, 0.5, 0.999, session.random.random())[i // 3 % 4]
+        yield _interrupted(session, TRUNCATED, study, ("tensors", LOG, recorded.DATABASE)[i % 3], _truncate(share))
 
 
-def flipped(trial: Trial, subject: Subject, times: int) -> Iterator[Story]:
+def flipped(session: Session, study: TestedStudy, times: int) -> Iterator[Scenario]:
     """A byte in each kind of tensor file, in the lock, and in many places of the database and its log."""
-    with closing(sqlite3.connect(subject.workspace / recorded.DATABASE)) as database:
+    with closing(sqlite3.connect(study.workspace / recorded.DATABASE)) as database:
         kinds = database.execute("SELECT reason, min(tensors) FROM named_tensors GROUP BY reason").fetchall()
     for i, (_, name) in enumerate(kinds):
         at = (0, 60, -1)[i % 3]
-        yield _ended(trial, FLIPPED_TENSORS, subject, f"tensors/{name}.safetensors", _flip(at))
+        yield _finished(session, FLIPPED_TENSORS, study, f"tensors/{name}.safetensors", _flip(at))
     for at in (0, 70, -1):
-        yield _half_done(trial, FLIPPED_TENSORS, subject, "tensors", _flip(at))
+        yield _interrupted(session, FLIPPED_TENSORS, study, "tensors", _flip(at))
     for at in (0, -1):
-        yield _ended(trial, FLIPPED_LOCK, subject, "lock", _flip(at))
-        yield _half_done(trial, FLIPPED_LOCK, subject, "lock", _flip(at))
-    content = (subject.workspace / recorded.DATABASE).read_bytes()
+        yield _finished(session, FLIPPED_LOCK, study, "lock", _flip(at))
+        yield _interrupted(session, FLIPPED_LOCK, study, "lock", _flip(at))
+    content = (study.workspace / recorded.DATABASE).read_bytes()
     words = (*WORDS, *(name.encode() for _, name in kinds))
     found = [[place.start() + 1 for place in re.finditer(word, content)] for word in words]
     places = [at for places in found for at in {*places[:1], *places[-1:]}]  # in a table, and often in an index
-    places += [18, 43, 63, 71, *(trial.random.randrange(len(content)) for _ in range(times))]
+    places += [18, 43, 63, 71, *(session.random.randrange(len(content)) for _ in range(times))]
     for at in places:
-        yield _ended(trial, FLIPPED_DATABASE, subject, recorded.DATABASE, _flip(at))
+        yield _finished(session, FLIPPED_DATABASE, study, recorded.DATABASE, _flip(at))
     for _ in range(times // 2):
-        yield _half_done(trial, FLIPPED_DATABASE, subject, recorded.DATABASE, _flip(trial.random.randrange(1 << 30)))
-        yield _half_done(trial, FLIPPED_LOG, subject, LOG, _flip(trial.random.randrange(1 << 30)))
+        yield _interrupted(
+            session, FLIPPED_DATABASE, study, recorded.DATABASE, _flip(session.random.randrange(1 << 30))
+        )
+        yield _interrupted(session, FLIPPED_LOG, study, LOG, _flip(session.random.randrange(1 << 30)))
 
 
-def _ended(trial: Trial, kind: str, subject: Subject, part: str, mutation: Mutation) -> Story:
-    workspace = trial.new_folder()
-    shutil.copytree(subject.workspace, workspace)
-    yield from _treated(trial, kind, subject, workspace, part, mutation, finished=True)
+def _finished(session: Session, kind: str, study: TestedStudy, part: str, mutation: Mutation) -> Scenario:
+    workspace = session.new_folder()
+    shutil.copytree(study.workspace, workspace)
+    yield from _damaged(session, kind, study, workspace, part, mutation, finished=True)
 
 
-def _half_done(trial: Trial, kind: str, subject: Subject, part: str, mutation: Mutation) -> Story:
-    workspace = yield from trial.half_done(subject)
+def _interrupted(session: Session, kind: str, study: TestedStudy, part: str, mutation: Mutation) -> Scenario:
+    workspace = yield from session.interrupted(study)
     if part == "tensors":
         newest = max((workspace / part).iterdir(), key=lambda path: path.stat().st_mtime_ns)
         part = f"tensors/{newest.name}"
     if (workspace / part).exists() and (workspace / part).stat().st_size:
-        yield from _treated(trial, kind, subject, workspace, part, mutation, finished=False)
+        yield from _damaged(session, kind, study, workspace, part, mutation, finished=False)
 
 
-def _treated(
-    trial: Trial, kind: str, subject: Subject, workspace: Path, part: str, mutation: Mutation, *, finished: bool
-) -> Story:
-    """Damage one file; listen to `verify` and to the same command; put the file back, and let it end."""
-    patient = Patient(workspace, workspace.with_name("backup"), part, finished)
-    shutil.copytree(workspace, patient.backup)
+def _damaged(
+    session: Session, kind: str, study: TestedStudy, workspace: Path, part: str, mutation: Mutation, *, finished: bool
+) -> Scenario:
+    """Damage one file, check the messages of `verify` and of the same command, put the file back, and finish."""
+    damaged = DamagedWorkspace(workspace, workspace.with_name("backup"), part, finished)
+    shutil.copytree(workspace, damaged.backup)
     path = workspace / part
     path.write_bytes(mutation(path.read_bytes()))
-    count = trial.count(kind)
+    count = session.count(kind)
     count.injected += 1
-    verdict = yield trial.lives.fork(["verify", "--workspace", workspace])
-    end = yield trial.lives.fork(subject.command(workspace))
-    count.complaints += 2
-    complaint = _unjust(patient, verdict) or (yield from _wrong(trial, subject, patient, verdict, end))
-    if complaint:
-        count.misnamed += 1
-        trial.trouble(kind, subject, f"{part}: {complaint}; verify: {verdict.out.strip()[:300]} {verdict}; run: {end}")
+    checked = yield session.launcher.fork(["verify", "--workspace", workspace])
+    result = yield session.launcher.fork(study.command(workspace))
+    count.messages += 2
+    mistake = _wrong_file(damaged, checked) or (yield from _wrong_message(session, study, damaged, checked, result))
+    if mistake:
+        count.wrong_messages += 1
+        session.fail(kind, study, f"{part}: {mistake}; verify: {checked.out.strip()[:300]} {checked}; run: {result}")
     if finished:
-        patient.restore()
+        damaged.restore()
     else:
-        patient.restore_all()
-    yield from trial.finish(kind, subject, workspace)
-    trial.clear(workspace)
+        damaged.restore_all()
+    yield from session.finish(kind, study, workspace)
+    session.remove(workspace)
 
 
-def _unjust(patient: Patient, verdict: End) -> str:
-    """A file accused that is sound."""
-    for line in verdict.out.splitlines():
-        accused = re.match(r"tensors/([0-9a-f]{64})\.safetensors: ", line)
-        if accused is not None and accused[0][:-2] != patient.part:
-            path = patient.workspace / accused[0][:-2]
-            if path.exists() and path.read_bytes() == (patient.backup / accused[0][:-2]).read_bytes():
-                return f"verify accuses {accused[0][:-2]}, which is sound"
+def _wrong_file(damaged: DamagedWorkspace, checked: Result) -> str:
+    """Whether `verify` names a file that is sound; empty if it does not."""
+    for line in checked.out.splitlines():
+        named = re.match(r"(tensors/[0-9a-f]{64}\.safetensors): ", line)
+        if named is not None and named[1] != damaged.part:
+            path = damaged.path / named[1]
+            if path.exists() and path.read_bytes() == (damaged.backup / named[1]).read_bytes():
+                return f"verify names {named[1]}, which is sound"
     return ""
 
 
-def _wrong(trial: Trial, subject: Subject, patient: Patient, verdict: End, end: End) -> Generator[Life, End, str]:
-    """What is wrong with what was said of a damaged file; empty if it was right.
+def _wrong_message(
+    session: Session, study: TestedStudy, damaged: DamagedWorkspace, checked: Result, result: Result
+) -> Generator[Running, Result, str]:
+    """What is wrong with the messages about a damaged file; empty if they are right.
 
-    Right is: `verify` names the file, or the run or study in the database whose rows are damaged, with exit code 1 (or
-    2, where the file is no longer known as paribus's). If it finds nothing, nothing may be wrong. The same command
-    refuses in one line that names the file, or it ends; and then all is right, or `verify` still says what is not.
+    `verify` must name the file, or the run or study in the database whose rows are damaged, with exit code 1 (or 2,
+    where the file is no longer recognised as paribus's). If it finds nothing, nothing may be wrong. The same command
+    must refuse in one line that names the file, or finish; and then all results must be right, or `verify` must still
+    report those that are not.
     """
-    proper = verdict.code in (0, 1, 2) and end.code in (subject.code, 1, 2) and "defect of paribus" not in end.err
-    if not proper:
-        return "no proper answer"
-    in_database = patient.part in (recorded.DATABASE, LOG)
-    names = (recorded.DATABASE, "run ", "study ", "usage record ", "tensors/") if in_database else (patient.part,)
-    unread = verdict.code == 2 and in_database and str(patient.workspace) in verdict.err
-    if verdict.code != 0 and not unread and not any(name in verdict.out for name in names):
+    known = checked.code in (0, 1, 2) and result.code in (study.code, 1, 2)
+    if not known or "defect of paribus" in result.err:
+        return "no message about it"
+    in_database = damaged.part in (recorded.DATABASE, LOG)
+    names = (recorded.DATABASE, "run ", "study ", "usage record ", "tensors/") if in_database else (damaged.part,)
+    unread = checked.code == 2 and in_database and str(damaged.path) in checked.err
+    if checked.code != 0 and not unread and not any(name in checked.out for name in names):
         return "verify names something else"
-    if end.code != subject.code:
-        named = len(end.talk) == 1 and str(patient.workspace if in_database else patient.part) in end.talk[0]
-        return "" if named else "the command does not name it in one line"
-    again = yield trial.lives.fork(["verify", "--workspace", patient.workspace])
+    if result.code != study.code:
+        place, lines = str(damaged.path if in_database else damaged.part), result.messages
+        return "" if len(lines) == 1 and place in lines[0] else "the command does not name it in one line"
+    again = yield session.launcher.fork(["verify", "--workspace", damaged.path])
     if again.code == 0:
-        found = recorded.differing(recorded.results(patient.workspace), subject.results)
-        return f"not a word, and {found} results differ" if found else ""
-    return "" if verdict.code else "verify found it only after the command had run"
+        found = recorded.differing(recorded.results(damaged.path), study.results)
+        return f"no message, and {found} results differ" if found else ""
+    return "" if checked.code else "verify found it only after the command had run"

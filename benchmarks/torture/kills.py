@@ -1,4 +1,4 @@
-"""Killed: at every write point, at random instants, and politely."""
+"""Processes are killed at every write point and at random instants, and are asked to end."""
 
 from __future__ import annotations
 
@@ -6,87 +6,103 @@ import signal
 from collections.abc import Iterator, Sequence
 
 from benchmarks.torture import recorded
-from benchmarks.torture.lives import Fault, Story
-from benchmarks.torture.trial import Subject, Trial
+from benchmarks.torture.processes import Fault, Scenario
+from benchmarks.torture.session import Session, TestedStudy
 
 POINTS = "killed at a write point"
 INSTANTS = "killed at a random instant"
-COMMANDS = "killed at a random instant, from a new interpreter"
-POLITELY = "asked to end (SIGINT, SIGTERM)"
+COMMANDS = "killed at a random instant, in a new interpreter"
+ASKED = "asked to end (SIGINT, SIGTERM)"
+MIXED = "killed, asked to end and resumed, in random order"
+LATER = "killed while it measures recorded runs"
+
+INTERRUPTED = 130
 
 
-def at_points(trial: Trial, subject: Subject, numbers: Sequence[int]) -> Iterator[Story]:
-    """A workspace for each point, killed there; every other one is killed again where it goes on."""
+def at_points(session: Session, study: TestedStudy, numbers: Sequence[int], kind: str = POINTS) -> Iterator[Scenario]:
+    """A workspace for each point, where the command is killed. Every other one is killed again when it resumes."""
     for number in numbers:
         faults = [Fault(f"kill@{number}")]
         if number % 2:
-            faults.append(Fault(f"kill@{trial.random.randint(1, len(subject.points))}"))
-        yield _disturbed(trial, POINTS, subject, faults)
+            faults.append(Fault(f"kill@{session.random.randint(1, len(study.points))}"))
+        yield _disturbed(session, kind, study, faults)
 
 
-def at_instants(trial: Trial, subject: Subject, kills: int) -> Iterator[Story]:
-    """Up to three kills before the command is left alone, until it is `kills` that came before its end."""
-    enough = trial.count(INSTANTS).kills + kills
+def at_instants(session: Session, study: TestedStudy, kills: int) -> Iterator[Scenario]:
+    """Up to three kills before the command may end, until `kills` of them came before its end."""
+    enough = session.count(INSTANTS).kills + kills
     for _ in range(20 * kills):
-        if trial.count(INSTANTS).kills >= enough:
+        if session.count(INSTANTS).kills >= enough:
             return
-        several = trial.random.randint(1, 3)
-        faults = [Fault(after_s=trial.random.uniform(0.02, subject.wall_s)) for _ in range(several)]
-        yield _disturbed(trial, INSTANTS, subject, faults)
+        several = session.random.randint(1, 3)
+        yield _disturbed(session, INSTANTS, study, [_at_random(session, study) for _ in range(several)])
 
 
-def politely(trial: Trial, subject: Subject, times: int) -> Iterator[Story]:
-    """What is asked to end saves where it stands, says so, and ends with exit code 130."""
+def mixed(session: Session, study: TestedStudy, times: int) -> Iterator[Scenario]:
+    """Two to four signals in a row: SIGKILL, or one that lets every run save its epoch and pause."""
+    for _ in range(times):
+        several = session.random.randint(2, 4)
+        numbers = session.random.choices([signal.SIGKILL, signal.SIGINT, signal.SIGTERM], k=several)
+        yield _disturbed(session, MIXED, study, [_at_random(session, study, number) for number in numbers])
+
+
+def asked(session: Session, study: TestedStudy, times: int) -> Iterator[Scenario]:
+    """A command that is asked to end saves its epoch, says so in one line, and ends with exit code 130."""
     for i in range(times):
         number = (signal.SIGINT, signal.SIGTERM)[i % 2]
-        yield _asked(trial, subject, Fault(after_s=trial.random.uniform(0.1, subject.wall_s), number=number))
+        yield _asked(session, study, Fault(after_s=session.random.uniform(0.1, study.wall_s), number=number))
 
 
-def commands(trial: Trial, subject: Subject, times: int) -> Iterator[Story]:
-    """`python -m paribus`, killed after what its imports take, until `times` kills came before its end."""
-    enough = trial.count(COMMANDS).kills + times
+def commands(session: Session, study: TestedStudy, times: int) -> Iterator[Scenario]:
+    """`python -m paribus`, killed after its imports, until `times` kills came before its end."""
+    enough = session.count(COMMANDS).kills + times
     for _ in range(20 * times):
-        if trial.count(COMMANDS).kills >= enough:
+        if session.count(COMMANDS).kills >= enough:
             return
-        yield _command(trial, subject, Fault(after_s=subject.start_s + trial.random.uniform(0, subject.wall_s)))
+        after_s = study.start_s + session.random.uniform(0, study.wall_s)
+        yield _command(session, study, Fault(after_s=after_s))
 
 
-def _disturbed(trial: Trial, kind: str, subject: Subject, faults: Sequence[Fault]) -> Story:
-    workspace, now, count = trial.new_folder(), recorded.NO_PROGRESS, trial.count(kind)
+def _at_random(session: Session, study: TestedStudy, number: signal.Signals = signal.SIGKILL) -> Fault:
+    return Fault(after_s=session.random.uniform(0.02, study.wall_s), number=number)
+
+
+def _disturbed(session: Session, kind: str, study: TestedStudy, faults: Sequence[Fault]) -> Scenario:
+    workspace, now, count = session.new_workspace(study), recorded.NO_PROGRESS, session.count(kind)
     for fault in faults:
-        end = yield trial.lives.fork(subject.command(workspace), fault)
-        if end.killed:
+        result = yield session.launcher.fork(study.command(workspace), fault)
+        if result.killed or result.code == INTERRUPTED:
             count.injected += 1
-            count.kills += 1
-        elif end.code != subject.code:
+            count.kills += result.killed
+        elif result.code != study.code:
             count.different += 1
-            trial.trouble(kind, subject, f"neither killed nor finished: {end}")
+            session.fail(kind, study, f"neither killed nor finished: {result}")
         elif now is recorded.NO_PROGRESS:
-            subject.wall_s = end.wall_s  # the machine has got faster
-        now = trial.look(kind, subject, workspace, now)
-    yield from trial.finish(kind, subject, workspace)
-    trial.clear(workspace)
+            study.wall_s = result.wall_s  # the machine became faster
+        now = session.check_kept(kind, study, workspace, now)
+    yield from session.finish(kind, study, workspace)
+    session.remove(workspace)
 
 
-def _asked(trial: Trial, subject: Subject, fault: Fault) -> Story:
-    workspace, count = trial.new_folder(), trial.count(POLITELY)
-    end = yield trial.lives.fork(subject.command(workspace), fault)
-    if end.code != subject.code:
+def _asked(session: Session, study: TestedStudy, fault: Fault) -> Scenario:
+    workspace, count = session.new_workspace(study), session.count(ASKED)
+    result = yield session.launcher.fork(study.command(workspace), fault)
+    if result.code != study.code:
         count.injected += 1
-        trial.told(POLITELY, subject, end, code=130, words=["interrupted", "goes on where this one stopped"])
-    trial.look(POLITELY, subject, workspace, recorded.NO_PROGRESS)
-    yield from trial.finish(POLITELY, subject, workspace)
-    trial.clear(workspace)
+        session.check_refusal(ASKED, study, result, code=INTERRUPTED, words=["interrupted", "to resume"])
+    session.check_kept(ASKED, study, workspace, recorded.NO_PROGRESS)
+    yield from session.finish(ASKED, study, workspace)
+    session.remove(workspace)
 
 
-def _command(trial: Trial, subject: Subject, fault: Fault) -> Story:
-    workspace, count = trial.new_folder(), trial.count(COMMANDS)
-    end = yield trial.lives.start(subject.command(workspace), fault)
-    count.injected += end.killed
-    count.kills += end.killed
-    if not end.killed:
-        subject.start_s = max(0.0, end.wall_s - subject.wall_s)  # the machine has got faster
-    trial.look(COMMANDS, subject, workspace, recorded.NO_PROGRESS)
-    end = yield trial.lives.start(subject.command(workspace))
-    trial.finished(COMMANDS, subject, workspace, end)
-    trial.clear(workspace)
+def _command(session: Session, study: TestedStudy, fault: Fault) -> Scenario:
+    workspace, count = session.new_workspace(study), session.count(COMMANDS)
+    result = yield session.launcher.start(study.command(workspace), fault)
+    count.injected += result.killed
+    count.kills += result.killed
+    if not result.killed:
+        study.start_s = max(0.0, result.wall_s - study.wall_s)  # the machine became faster
+    session.check_kept(COMMANDS, study, workspace, recorded.NO_PROGRESS)
+    result = yield session.launcher.start(study.command(workspace))
+    session.check_finished(COMMANDS, study, workspace, result)
+    session.remove(workspace)

@@ -1,4 +1,4 @@
-"""What came of it: the table, docs/reliability.md for people, docs/reliability.json for programs."""
+"""The results: the table, docs/reliability.md for people, and docs/reliability.json for programs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import paribus
-from benchmarks.torture.lives import CHECKPOINT_S
-from benchmarks.torture.trial import Count, Subject
+from benchmarks.torture.processes import CHECKPOINT_S
+from benchmarks.torture.session import Count, TestedStudy
 from paribus.execution.environment import environment
 
 COLUMNS = (
@@ -24,15 +24,15 @@ COLUMNS = (
     "epochs lost",
     "results compared",
     "results that differ",
-    "answers judged",
-    "named the wrong thing",
+    "messages checked",
+    "wrong messages",
 )
 
-TEXT = """# Reliability: what survives, and how we know
+TEXT = """# Reliability: what is promised, and how it is tested
 
-Training is killed, starved and misled here in every way that we could think of, while the real command line trains
-small studies on real pictures. After each fault the same command is given again and left alone, and everything that it
-recorded is compared with a workspace in which nothing ever went wrong.
+The command line trains small studies on real images, and is disturbed in many ways: killed, without disk space, without
+permission, with damaged files. After each fault the same command is run again to its end, and everything that it
+recorded is compared with the workspace of a study that was never disturbed.
 
 {table}
 
@@ -45,48 +45,54 @@ For programs: [reliability.json](reliability.json).
 
 - After `kill -9` at any instant, the same command finishes the study with the same bits. What was trained since the
   last checkpoint (every 20 s, or PARIBUS_CHECKPOINT_S seconds) is trained again; nothing that was recorded is lost.
-- Ctrl-C and SIGTERM lose nothing at all: every cohort saves the epoch that it is in.
-- A full disk, a missing right, a second writer: one line that says so and where, and nothing recorded is harmed.
-- A damaged file is named, and the runs that lose by it; `paribus verify` finds it, and training never goes on from it.
+- Ctrl-C and SIGTERM lose nothing: every cohort saves the epoch that it has finished.
+- A full disk, missing permission, a second writer: one line names the problem and the place, and what is recorded stays
+  as it is.
+- A damaged file is named, with the runs that need it. `paribus verify` finds it, and training never resumes from it.
 
-## What was done
+## What is done
 
-The studies, each of two or three arms and {replicates}; together they use everything that training must remember:
+The studies have two or three arms and one or two replicates. Together they use everything that training must remember:
 
 {studies}
 
-Every life of the command has a checkpoint every {checkpoint_ms:.0f} ms, so that there is much to be hit. A *write
-point* is the instant before or after one of the steps that change a file: make a folder, write, fsync, rename, begin,
-commit, switch the log on or off, delete.
+Every command writes a checkpoint every {checkpoint_ms:.0f} ms, so that there are many instants at which it can be
+disturbed. A *write point* is the instant before or after a step that changes a file: make a folder, write, fsync,
+rename, begin, commit, switch the log on or off, delete.
 
-- **Killed at a write point:** for each write point of each study in its brief form, SIGKILL there; half of the
-  workspaces are killed once more at a random point of the life that resumes.
-- **Killed at a random instant:** one to three SIGKILLs in a row before the command is left alone.
-- **From a new interpreter:** the same with `python -m paribus`; the other lives are forked from a process that has
-  imported it already, and run the same entry point.
-- **Asked to end:** SIGINT and SIGTERM at random instants; it must save, say one line and end with exit code 130.
+- **Killed at a write point:** SIGKILL at each write point of each study in its brief form. Half of the workspaces are
+  killed again, at a random point of the command that resumes.
+- **Killed at a random instant:** one to three SIGKILLs before the command may end.
+- **Killed, asked to end and resumed:** two to four signals, SIGKILL, SIGINT or SIGTERM, before the command may end.
+- **In a new interpreter:** the same with `python -m paribus`. The other commands are forked from a process that has
+  imported paribus already, and run the same function.
+- **Asked to end:** SIGINT or SIGTERM at a random instant. The command must save, print one line and end with exit code
+  130.
+- **Killed while it measures recorded runs:** a study of which all runs are recorded asks for more measurements; SIGKILL
+  at each write point.
 - **Disk full:** ENOSPC at write points, and file systems in memory that are too small, in bytes or in number of files.
-- **Right taken away:** folder, tensors, database and lock closed to the one who trains, before and during training.
-- **Torn:** the newest tensor file, the database and its log, cut off at several lengths.
+- **Permission taken away:** for folder, tensors, database and lock, before and during training.
+- **Truncated:** the newest tensor file, the database and its log, at several lengths.
 - **Byte flipped:** in one file of each kind of tensor, in many places of the database and of its log, in the lock.
-- **Two processes** begun at once on one workspace; the one that is sent away must name the other's process id.
-- **Read while it is written:** `verify` and `status` during training must find a whole and sound state.
-- **Clock moved:** decades ahead, decades back, and jumping at every look, another way after each kill.
+- **Two writers:** two commands begun at once on one workspace. One is refused, and must name the other's process id.
+- **Read during training:** `verify` and `status` must find a sound state.
+- **Clock moved:** decades ahead, decades back, and another time at every reading, and another error after each kill.
 
 *Results compared* are rows of the database and files: studies, claims, runs, curves, selections, snapshots,
-measurements, artifacts and test-set reads (times apart), and every byte of every tensor file, read without paribus's
-own code. Not compared are times, energy and forecasts, which differ by nature. *Epochs lost* are model-epochs that a
-curve held before the fault and not after it, or not with the same bits. *Answers judged* are lines that the command or
-`verify` said of the fault: wrong is what names another file, rule or process, takes more than one line, hangs, or says
-nothing where something is amiss.
+measurements, artifacts and test-set reads (without times), and every byte of every tensor file, read without paribus's
+own code. Times, energy and forecasts are not compared. *Epochs lost* are model-epochs that a curve contained before the
+fault and does not contain after it, or not with the same bits. *Messages checked* are those of the command or of
+`verify` about the fault. A message is wrong if it names another file, rule or process, if it has more than one line, or
+if there is none where something is wrong.
 
 ## How to repeat it
 
     make torture                                  # all of it, and this page
     python -m benchmarks.torture --kills 1000     # more kills at random instants
-    python -m benchmarks.torture --quick          # the short form, which `make test` runs, too
+    python -m benchmarks.torture --quick          # the short form, which is one of the tests
 
-As root it mounts small file systems, and becomes another user where rights are tested; otherwise it mounts none.
+As root, it mounts small file systems, and runs commands as another user where permission is tested. Otherwise it mounts
+none.
 """
 
 
@@ -95,16 +101,16 @@ class Report:
     """Counts by kind of fault, the studies, and how long it took."""
 
     rows: dict[str, Count]
-    subjects: Sequence[Subject]
+    studies: Sequence[TestedStudy]
     wall_s: float
     seed: int
-    troubles: Sequence[str]
+    failures: Sequence[str]
 
     def total(self) -> Count:
         return Count(*(sum(getattr(row, name) for row in self.rows.values()) for name in vars(Count())))
 
     def table(self) -> str:
-        """As Markdown, which is readable as it stands."""
+        """As Markdown, with aligned columns."""
         lines = [("", *COLUMNS)]
         lines += [(kind, *(f"{n:,}" for n in vars(row).values())) for kind, row in self.rows.items()]
         lines.append(("**all**", *(f"**{n:,}**" for n in vars(self.total()).values())))
@@ -131,13 +137,13 @@ class Report:
             "epochs_lost": total.epochs_lost,
             "results_compared": total.compared,
             "results_different": total.different,
-            "answers": total.complaints,
-            "misnamed": total.misnamed,
+            "messages": total.messages,
+            "wrong_messages": total.wrong_messages,
             "by_fault": [{"fault": kind, **vars(row)} for kind, row in self.rows.items()],
-            "troubles": list(self.troubles),
+            "failures": list(self.failures),
             "studies": [
                 {"study": one.name, "runs": len(one.progress.epochs), "write_points": len(one.points)}
-                for one in self.subjects
+                for one in self.studies
             ],
             "seed": self.seed,
             "checkpoint_s": CHECKPOINT_S,
@@ -152,7 +158,7 @@ class Report:
         lines = [
             f"- `{one.name}`: {len(one.progress.epochs)} runs, {sum(one.progress.epochs.values())} model-epochs, "
             f"{len(one.points)} write points, {one.results.total()} results"
-            for one in self.subjects
+            for one in self.studies
         ]
         return TEXT.format(
             table=self.table(),
@@ -162,19 +168,18 @@ class Report:
             machine=f"{here['processor']}, {here['cores']} cores, {here['memory_gib']} GiB, {here['system']}",
             versions=", ".join(f"{name} {number}" for name, number in versions().items()),
             seed=self.seed,
-            replicates="one or two replicates",
             studies="\n".join(lines),
             checkpoint_ms=1000 * CHECKPOINT_S,
         )
 
     def _verdict(self) -> str:
-        if not self.troubles:
-            return "Nothing was lost, nothing differs, and every complaint named the right thing."
-        return "What went wrong:\n\n" + "\n".join(f"- {trouble}" for trouble in self.troubles)
+        if not self.failures:
+            return "Nothing was lost, no result differs, and every message was right."
+        return "What went wrong:\n\n" + "\n".join(f"- {failure}" for failure in self.failures)
 
 
 def machine() -> dict[str, Any]:
-    """The machine, in the words that a reader compares."""
+    """What a reader needs to compare machines."""
     return {
         "processor": environment()["processor"],
         "cores": os.cpu_count() or 1,
@@ -187,7 +192,7 @@ def versions() -> dict[str, str]:
     return {
         "paribus": paribus.__version__,
         "Python": platform.python_version(),
-        "torch": version("torch"),
+        "numba": version("numba"),
         "NumPy": version("numpy"),
         "SQLite": sqlite3.sqlite_version,
     }

@@ -1,4 +1,4 @@
-"""What a workspace holds, read with nothing of paribus: every row that is a result, every byte of every file."""
+"""What a workspace contains, read without paribus: every row that is a result, and every byte of every file."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ NO_RESULT_COLUMNS = {
     "later": ("ordinal", "measured_at", "digest"),
     "test_reads": ("ordinal", "read_at", "digest"),
 }
-"""Times, and what depends on times."""
+"""Times, and what depends on them."""
 REPEATED = "test_reads"
-"""Every read of the test set is logged, also one that a kill made useless: the same read may be there twice."""
+"""Every read of the test set is logged, so the same read may be there twice: a kill can make the first one useless."""
 
 Row = tuple[object, ...]
 Results = Counter[tuple[str, object]]
-"""(table or folder, row or file and hash) to how often it is there."""
+"""(table, row) or ("file", (name, hash)) to the number of times that it is there."""
 
 
 def results(workspace: Path) -> Results:
-    """Everything recorded in a workspace that is at rest, except times and what was used."""
+    """Everything recorded in a workspace that nothing writes to, except times and energy."""
     found: Results = Counter()
     with closing(_open(workspace / DATABASE)) as database:
         for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
@@ -45,14 +45,14 @@ def results(workspace: Path) -> Results:
     return found
 
 
-def differing(found: Results, wanted: Results) -> int:
-    """How many results are missing, or there without having been asked for; a changed one counts once."""
-    return max((found - wanted).total(), (wanted - found).total())
+def differing(found: Results, expected: Results) -> int:
+    """How many results are missing or unexpected; a changed one counts once."""
+    return max((found - expected).total(), (expected - found).total())
 
 
 @dataclass(frozen=True)
 class RunProgress:
-    """How far the runs of a workspace are: run to epochs done, and (run, metric) to the curve's bytes, 8 an epoch."""
+    """Epochs done by run, and the bytes of each curve by (run, metric), 8 for each epoch."""
 
     epochs: Mapping[str, int]
     curves: Mapping[tuple[str, str], bytes]
@@ -72,7 +72,7 @@ def run_progress(workspace: Path) -> RunProgress:
 
 
 def epochs_lost(before: RunProgress, now: RunProgress, whole: RunProgress) -> int:
-    """Model-epochs that were recorded before and are not now, or not as the uninterrupted study has them."""
+    """Model-epochs that were recorded before and now are not, or are not as in the undisturbed study."""
     lost = sum(max(0, epochs - now.epochs.get(run, 0)) for run, epochs in before.epochs.items())
     wrong: dict[str, int] = {}
     for (run, metric), values in now.curves.items():
@@ -82,8 +82,8 @@ def epochs_lost(before: RunProgress, now: RunProgress, whole: RunProgress) -> in
     return lost + sum(wrong.values())
 
 
-def photograph(workspace: Path, target: Path) -> Path:
-    """A copy to look at, so that the looking changes nothing where a process has just died. Tensor files are linked."""
+def copied(workspace: Path, target: Path) -> Path:
+    """A copy to be read: reading a database after a crash may change it. Tensor files are hard links."""
     shutil.rmtree(target, ignore_errors=True)
     if workspace.exists():
         shutil.copytree(workspace, target, copy_function=_copy)

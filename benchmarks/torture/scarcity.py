@@ -1,4 +1,4 @@
-"""No room and no right: a full disk, and what may not be written to."""
+"""A full disk, and files and folders without the permission to write."""
 
 from __future__ import annotations
 
@@ -12,45 +12,45 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.torture import recorded
-from benchmarks.torture.lives import NOBODY, NONE, End, Fault, Life, Story
-from benchmarks.torture.trial import Subject, Trial
+from benchmarks.torture.processes import NO_FAULT, NOBODY, Fault, Result, Running, Scenario
+from benchmarks.torture.session import Session, TestedStudy
 
-STARVED = "disk full at a write point"
-FULL = "disk full (a small tmpfs)"
-FORBIDDEN = "right to write taken away"
+FULL_AT_POINT = "disk full at a write point"
+SMALL_DISK = "disk full (a small tmpfs)"
+FORBIDDEN = "permission to write taken away"
 
 NO_SPACE = "no space left on the disk"
-NO_RIGHT = "permission"
+NO_PERMISSION = "permission"
 
 
-def at_points(trial: Trial, subject: Subject, numbers: Sequence[int]) -> Iterator[Story]:
-    """A workspace for each point, at which it finds the disk full."""
+def at_points(session: Session, study: TestedStudy, numbers: Sequence[int]) -> Iterator[Scenario]:
+    """A workspace for each point, where the command finds the disk full."""
     for number in numbers:
-        yield _starved(trial, subject, Fault(f"enospc@{number}"))
+        yield _full_at_point(session, study, Fault(f"enospc@{number}"))
 
 
-def _starved(trial: Trial, subject: Subject, fault: Fault) -> Story:
-    workspace, count = trial.new_folder(), trial.count(STARVED)
-    end = yield trial.lives.fork(subject.command(workspace), fault)
+def _full_at_point(session: Session, study: TestedStudy, fault: Fault) -> Scenario:
+    workspace, count = session.new_workspace(study), session.count(FULL_AT_POINT)
+    result = yield session.launcher.fork(study.command(workspace), fault)
     count.injected += 1
-    if end.code == subject.code:  # a step that only tidies up, or a life that ended before this point
-        trial.finished(STARVED, subject, workspace, end)
+    if result.code == study.code:  # a step that only removes files, or a command that ended before this point
+        session.check_finished(FULL_AT_POINT, study, workspace, result)
     else:
-        trial.told(STARVED, subject, end, code=1, words=[str(workspace), NO_SPACE])
-    trial.look(STARVED, subject, workspace, recorded.NO_PROGRESS)
-    yield from trial.finish(STARVED, subject, workspace)
-    trial.clear(workspace)
+        session.check_refusal(FULL_AT_POINT, study, result, code=1, words=[str(workspace), NO_SPACE])
+    session.check_kept(FULL_AT_POINT, study, workspace, recorded.NO_PROGRESS)
+    yield from session.finish(FULL_AT_POINT, study, workspace)
+    session.remove(workspace)
 
 
-def small_disks(trial: Trial, subject: Subject, sizes: int) -> Iterator[Story]:
-    """Real disks that are too small by more and by less. None where this process may not mount one."""
-    if not _may_mount(trial.new_folder()):
+def small_disks(session: Session, study: TestedStudy, sizes: int) -> Iterator[Scenario]:
+    """Real disks of several sizes, all too small. None where this process may not mount one."""
+    if not _may_mount(session.new_folder()):
         return
-    need = sum(path.stat().st_size for path in subject.workspace.rglob("*") if path.is_file())
+    need = sum(path.stat().st_size for path in study.workspace.rglob("*") if path.is_file())
     for i in range(sizes):
-        yield _full(trial, subject, f"size={max(1, round(need * (i + 0.5) / sizes / 1024))}k")
+        yield _small_disk(session, study, f"size={max(1, round(need * (i + 0.5) / sizes / 1024))}k")
     for files in (2, 6, 12):
-        yield _full(trial, subject, f"size=1g,nr_inodes={files}")
+        yield _small_disk(session, study, f"size=1g,nr_inodes={files}")
 
 
 def _may_mount(folder: Path) -> bool:
@@ -73,105 +73,107 @@ def _disk(folder: Path, options: str) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-def _full(trial: Trial, subject: Subject, options: str) -> Story:
-    disk, count = trial.new_folder(), trial.count(FULL)
+def _small_disk(session: Session, study: TestedStudy, options: str) -> Scenario:
+    disk, count = session.new_folder(), session.count(SMALL_DISK)
     with _disk(disk, options):
         workspace = disk / "workspace"
-        end = yield trial.lives.fork(subject.command(workspace))
-        if end.code != subject.code:
+        result = yield session.launcher.fork(study.command(workspace))
+        if result.code != study.code:
             count.injected += 1
-            trial.told(FULL, subject, end, code=1, words=[str(workspace), NO_SPACE])
+            session.check_refusal(SMALL_DISK, study, result, code=1, words=[str(workspace), NO_SPACE])
         if (workspace / recorded.DATABASE).exists():
             copy = disk.with_name("copy") / "workspace"
             copy.parent.mkdir()
-            trial.look(FULL, subject, recorded.photograph(workspace, copy), recorded.NO_PROGRESS)
+            session.check_kept(SMALL_DISK, study, recorded.copied(workspace, copy), recorded.NO_PROGRESS)
         subprocess.run(["mount", "-o", "remount,size=1g,nr_inodes=0", disk], check=True)
-        yield from trial.finish(FULL, subject, workspace)
-    trial.clear(disk)
+        yield from session.finish(SMALL_DISK, study, workspace)
+    session.remove(disk)
 
 
-def forbidden(trial: Trial, subject: Subject) -> Iterator[Story]:
-    """Each part of a workspace closed to the one who trains, before and during training."""
+def forbidden(session: Session, study: TestedStudy) -> Iterator[Scenario]:
+    """Each part of a workspace without permission to write, before and during training."""
     if os.geteuid() != 0:
-        os.chmod(trial.folder, 0o755)  # noqa: PTH101
-    yield _no_folder(trial, subject)
+        os.chmod(session.folder, 0o755)  # noqa: PTH101
+    yield _no_folder(session, study)
     for part in ("", "tensors", recorded.DATABASE, "lock"):
-        for left_by in (signal.SIGKILL, signal.SIGINT):
-            yield _closed(trial, subject, part, left_by)
+        for number in (signal.SIGKILL, signal.SIGINT):
+            yield _forbidden(session, study, part, number)
     for part in ("", "tensors"):
-        yield _taken(trial, subject, part)
+        yield _taken_away(session, study, part)
 
 
-def _as_someone(trial: Trial, subject: Subject, workspace: Path, fault: Fault = NONE) -> Life:
-    """Root may write everywhere: it becomes nobody."""
-    return trial.lives.fork(subject.command(workspace), fault, user=NOBODY if os.geteuid() == 0 else None)
+def _as_user(session: Session, study: TestedStudy, workspace: Path, fault: Fault = NO_FAULT) -> Running:
+    """Root may write everywhere, so the command runs as the user nobody."""
+    return session.launcher.fork(study.command(workspace), fault, user=NOBODY if os.geteuid() == 0 else None)
 
 
-def _no_folder(trial: Trial, subject: Subject) -> Story:
-    workspace = trial.new_folder()
+def _no_folder(session: Session, study: TestedStudy) -> Scenario:
+    workspace = session.new_workspace(study)
     workspace.parent.chmod(0o555)
-    trial.count(FORBIDDEN).injected += 1
-    end = yield _as_someone(trial, subject, workspace)
+    session.count(FORBIDDEN).injected += 1
+    result = yield _as_user(session, study, workspace)
     workspace.parent.chmod(0o755)
-    trial.told(FORBIDDEN, subject, end, code=2, words=[str(workspace), NO_RIGHT])
-    yield from trial.finish(FORBIDDEN, subject, workspace)
-    trial.clear(workspace)
+    session.check_refusal(FORBIDDEN, study, result, code=2, words=[str(workspace), NO_PERMISSION])
+    yield from session.finish(FORBIDDEN, study, workspace)
+    session.remove(workspace)
 
 
-def _closed(trial: Trial, subject: Subject, part: str, left_by: signal.Signals) -> Story:
-    """After a kill the files beside the database are there still: then nothing in the folder itself need change."""
-    workspace = yield from _of_nobody(trial, subject, left_by)
+def _forbidden(session: Session, study: TestedStudy, part: str, number: signal.Signals) -> Scenario:
+    """After a kill, the files beside the database still exist, and then nothing in the folder itself has to change."""
+    workspace = yield from _of_nobody(session, study, number)
     before = _bytes(workspace)
-    mode = _close(workspace / part)
-    trial.count(FORBIDDEN).injected += 1
-    end = yield _as_someone(trial, subject, workspace)
-    if end.code != subject.code or part or left_by == signal.SIGINT:
-        trial.told(FORBIDDEN, subject, end, code=2, words=[str(workspace / part), NO_RIGHT])
-        if part != "tensors" and not _bytes(workspace).items() <= before.items():  # what a crash left may be swept away
-            trial.count(FORBIDDEN).different += 1
-            trial.trouble(FORBIDDEN, subject, f"a refused command changed the workspace ({part or 'folder'} closed)")
+    mode = _forbid(workspace / part)
+    session.count(FORBIDDEN).injected += 1
+    result = yield _as_user(session, study, workspace)
+    if result.code != study.code or part or number == signal.SIGINT:
+        session.check_refusal(FORBIDDEN, study, result, code=2, words=[str(workspace / part), NO_PERMISSION])
+        if part != "tensors" and not _bytes(workspace).items() <= before.items():  # what a crash left may be removed
+            session.count(FORBIDDEN).different += 1
+            session.fail(
+                FORBIDDEN, study, f"a refused command changed the workspace ({part or 'folder'} without permission)"
+            )
     (workspace / part).chmod(mode)
-    trial.look(FORBIDDEN, subject, workspace, recorded.NO_PROGRESS)
-    end = yield _as_someone(trial, subject, workspace)
-    trial.finished(FORBIDDEN, subject, workspace, end)
-    trial.clear(workspace)
+    session.check_kept(FORBIDDEN, study, workspace, recorded.NO_PROGRESS)
+    result = yield _as_user(session, study, workspace)
+    session.check_finished(FORBIDDEN, study, workspace, result)
+    session.remove(workspace)
 
 
-def _taken(trial: Trial, subject: Subject, part: str) -> Story:
-    """While training goes on. What needs no new file in the folder may go on."""
-    workspace = yield from _of_nobody(trial, subject, signal.SIGKILL)
-    life = _as_someone(trial, subject, workspace)
-    while not (workspace / f"{recorded.DATABASE}-wal").exists() and life.over() is None:
+def _taken_away(session: Session, study: TestedStudy, part: str) -> Scenario:
+    """Permission is taken away during training, which may go on as long as it needs no new file there."""
+    workspace = yield from _of_nobody(session, study, signal.SIGKILL)
+    running = _as_user(session, study, workspace)
+    while not (workspace / f"{recorded.DATABASE}-wal").exists() and running.result() is None:
         time.sleep(0.001)
-    mode = _close(workspace / part)
-    trial.count(FORBIDDEN).injected += 1
-    end = yield life
+    mode = _forbid(workspace / part)
+    session.count(FORBIDDEN).injected += 1
+    result = yield running
     (workspace / part).chmod(mode)
-    if end.code != subject.code:
-        trial.told(FORBIDDEN, subject, end, code=2, words=[str(workspace / part), NO_RIGHT])
-    trial.look(FORBIDDEN, subject, workspace, recorded.NO_PROGRESS)
-    end = yield _as_someone(trial, subject, workspace)
-    trial.finished(FORBIDDEN, subject, workspace, end)
-    trial.clear(workspace)
+    if result.code != study.code:
+        session.check_refusal(FORBIDDEN, study, result, code=2, words=[str(workspace / part), NO_PERMISSION])
+    session.check_kept(FORBIDDEN, study, workspace, recorded.NO_PROGRESS)
+    result = yield _as_user(session, study, workspace)
+    session.check_finished(FORBIDDEN, study, workspace, result)
+    session.remove(workspace)
 
 
-def _of_nobody(trial: Trial, subject: Subject, left_by: signal.Signals) -> Generator[Life, End, Path]:
-    """A workspace in which training has begun, and which belongs to whom it is going to be closed."""
-    workspace = yield from trial.half_done(subject, left_by)
+def _of_nobody(session: Session, study: TestedStudy, number: signal.Signals) -> Generator[Running, Result, Path]:
+    """A workspace in which training has begun, and which belongs to the user whose permission is taken away."""
+    workspace = yield from session.interrupted(study, number)
     if os.geteuid() == 0:
         for path in (workspace.parent, workspace, *workspace.rglob("*")):
             os.chown(path, NOBODY, NOBODY)
     return workspace
 
 
-def _close(path: Path) -> int:
+def _forbid(path: Path) -> int:
     mode = path.stat().st_mode & 0o777
     path.chmod(mode & 0o555)
     return mode
 
 
 def _bytes(workspace: Path) -> dict[str, bytes]:
-    """Every file that holds something: not the lock, nor the index of the log that SQLite makes anew as it likes."""
+    """Every file with results: not the lock, and not the log's index, which SQLite may make again at any time."""
     return {
         str(path): path.read_bytes()
         for path in workspace.rglob("*")

@@ -1,4 +1,4 @@
-"""A torture test that notices nothing is worth nothing."""
+"""The torture test notices every difference between two workspaces."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def ended(workspace):
             curves={"train_loss": np.array([2.0, 1.0])},
             selections=[Selected("last", 2, None, weights)],
             snapshots=[],
-            measurements=[Measurement("last", "dead_units", 4)],
+            measurements=[Measurement("last", "mse", 4.0)],
             artifacts=[],
             test_reads=[],
             started_at=STARTED,
@@ -121,11 +121,11 @@ def test_epochs_that_go_back_or_change_are_lost_epochs(workspace):
     assert recorded.epochs_lost(whole, recorded.run_progress(workspace.path), whole) == 1
 
 
-def test_a_photograph_is_taken_of_the_log_too_and_changes_nothing(workspace, tmp_path):
+def test_a_copy_has_the_log_too_and_changes_nothing(workspace, tmp_path):
     progress(workspace, 1, [3.0])
     before = {path: path.read_bytes() for path in workspace.path.rglob("*") if path.is_file()}
-    copy = recorded.photograph(workspace.path, tmp_path / "photograph")
+    copy = recorded.copied(workspace.path, tmp_path / "copy")
     assert recorded.run_progress(copy).epochs == {RUN: 1}
     assert {path: path.read_bytes() for path in workspace.path.rglob("*") if path.is_file()} == before
-    assert recorded.photograph(tmp_path / "nothing", copy) == copy
+    assert recorded.copied(tmp_path / "nothing", copy) == copy
     assert recorded.run_progress(copy) is recorded.NO_PROGRESS
