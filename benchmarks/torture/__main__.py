@@ -102,7 +102,7 @@ def _whole(session: Session, instants: int, seconds: float | None) -> list[Teste
         _Act(concurrency.READERS, _chain(concurrency.readers(session, one, 2) for one in brief)),
         _Act(concurrency.CLOCK, _chain(concurrency.wrong_clock(session, one) for one in brief)),
         _Act(damage.TRUNCATED, _chain(damage.truncated(session, one, 12) for one in (plateau, faces))),
-        _Act("a byte flipped", _chain(damage.flipped(session, one, 16) for one in (plateau, faces))),
+        _Act("a byte flipped", _chain(damage.flipped(session, one, 16) for one in (plateau, faces, *later))),
         _Act(kills.LATER, _chain(kills.at_points(session, one, _every(one, 1), kills.LATER) for one in later)),
         _Act(scarcity.FULL_AT_POINT, _chain(scarcity.at_points(session, one, _every(one, 6)) for one in brief)),
         _Act(kills.POINTS, _chain(kills.at_points(session, one, _every(one, 1)) for one in brief)),

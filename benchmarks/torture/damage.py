@@ -23,7 +23,7 @@ FLIPPED_LOCK = "byte flipped in the lock"
 LOG = f"{recorded.DATABASE}-wal"
 WORDS = (
     *(b"done", b"diverged", b"running", b"train_loss", b"last", b"max-val-accuracy", b"network", b"activity"),
-    *(b"RAISE", b"CREATE", b"PRIMARY", b"named_tensors", b"members_by_run"),
+    *(b"later measurement", b"RAISE", b"CREATE", b"PRIMARY", b"named_tensors", b"members_by_run"),
 )
 """Text in the database, of which one letter is changed."""
 
@@ -75,11 +75,8 @@ def flipped(session: Session, study: TestedStudy, times: int) -> Iterator[Scenar
     for i, (_, name) in enumerate(kinds):
         at = (0, 60, -1)[i % 3]
         yield _finished(session, FLIPPED_TENSORS, study, f"tensors/{name}.safetensors", _flip(at))
-    for at in (0, 70, -1):
-        yield _interrupted(session, FLIPPED_TENSORS, study, "tensors", _flip(at))
     for at in (0, -1):
         yield _finished(session, FLIPPED_LOCK, study, "lock", _flip(at))
-        yield _interrupted(session, FLIPPED_LOCK, study, "lock", _flip(at))
     content = (study.workspace / recorded.DATABASE).read_bytes()
     words = (*WORDS, *(name.encode() for _, name in kinds))
     found = [[place.start() + 1 for place in re.finditer(word, content)] for word in words]
@@ -87,6 +84,15 @@ def flipped(session: Session, study: TestedStudy, times: int) -> Iterator[Scenar
     places += [18, 43, 63, 71, *(session.random.randrange(len(content)) for _ in range(times))]
     for at in places:
         yield _finished(session, FLIPPED_DATABASE, study, recorded.DATABASE, _flip(at))
+    if study.base is None:  # otherwise all runs are recorded from the beginning
+        yield from _flipped_in_training(session, study, times)
+
+
+def _flipped_in_training(session: Session, study: TestedStudy, times: int) -> Iterator[Scenario]:
+    for at in (0, 70, -1):
+        yield _interrupted(session, FLIPPED_TENSORS, study, "tensors", _flip(at))
+    for at in (0, -1):
+        yield _interrupted(session, FLIPPED_LOCK, study, "lock", _flip(at))
     for _ in range(times // 2):
         yield _interrupted(
             session, FLIPPED_DATABASE, study, recorded.DATABASE, _flip(session.random.randrange(1 << 30))
