@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import ClassVar
 
@@ -70,3 +72,12 @@ class Shown(str):
     """Text that a message shows as it is, without quotes ("nothing", "3 arrays")."""
 
     __slots__ = ()
+
+
+def nearest(word: str, known: Iterable[str]) -> Shown:
+    """A remedy for a word that is not known: the nearest one that is, or all of them."""
+    names = list(known)
+    close = difflib.get_close_matches(word[:100], names, n=1, cutoff=0.5)
+    if close:
+        return Shown(f"did you mean {close[0]}?")
+    return Shown(f"use one of {', '.join(names[:20])}" if names else "there is none to choose from")

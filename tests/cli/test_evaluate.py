@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.numpy import save
+from safetensors.numpy import load, save
 
 from paribus.execution import external
 from paribus.store.workspace import Workspace
@@ -48,7 +48,7 @@ def test_a_network_is_compared_with_the_recorded_run(paribus: Paribus, weights: 
     assert found["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
     assert found["widths"] == [784, 4, 10]
     recorded = found["recorded"]["max-val-accuracy"]
-    for metric in ("parameters", "weights", "val_accuracy", "train_accuracy"):
+    for metric in ("parameters", "weights", "val_accuracy", "train_accuracy", "dead_units"):
         assert found["measured"][metric] == recorded[metric], metric
     assert found["measured"]["val_loss"] == pytest.approx(recorded["val_loss"], rel=1e-5)
     assert found["recorded"].keys() == {"last", "max-val-accuracy"}
@@ -61,6 +61,16 @@ def test_the_test_set_stays_locked(paribus: Paribus, weights: Path) -> None:
     assert found["test"] is None
     assert not any(metric.startswith("test") for metric in found["measured"])
     assert any("the test set stays locked" in note for note in found["notes"])
+
+
+def test_outputs_that_overflow_are_named(paribus: Paribus, weights: Path) -> None:
+    """Finite weights can give infinite outputs, and then a loss has no value."""
+    large = {name: values * 1e30 for name, values in load(Path("weights").read_bytes()).items()}
+    Path("large.safetensors").write_bytes(save(large))
+    result = paribus("evaluate", "large.safetensors", "course", "fast", "--json")
+    found = json.loads(result.out)
+    assert found["measured"]["val_loss"] is None
+    assert any("too large for float32, so there is no" in note and "val_loss" in note for note in found["notes"])
 
 
 def test_people_get_a_table(paribus: Paribus, weights: Path) -> None:

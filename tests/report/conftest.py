@@ -248,14 +248,10 @@ class Maker:
             out = through(pick)
             artifacts[rule, "reconstructions"] = self.tensors.put({"inputs": pick, "outputs": out})
             pca = [mean + (x - mean) @ components[:n].T @ components[:n] for x in noise]
-            artifacts[rule, "denoising"] = self.tensors.put(
-                {
-                    "inputs": np.stack(noise),
-                    "outputs": np.stack([through(x) for x in noise]),
-                    "pca": np.stack(pca),
-                    "clean": pick,
-                }
-            )
+            for name, noisy, projected in zip(names, noise, pca, strict=True):
+                artifacts[rule, f"denoising/{name}"] = self.tensors.put(
+                    {"inputs": noisy, "outputs": through(noisy), "pca": projected, "clean": pick}
+                )
             rates = np.where(np.arange(n) < alive, rng.uniform(0.2, 0.9, n), 0.0)
             units = {"mean": rates, "variance": rates * (1 - rates), "active": rates, "cosine": 1.0 - (rates > 0)}
             artifacts[rule, "units"] = self.tensors.put({f"fc1.{name}": array for name, array in units.items()})

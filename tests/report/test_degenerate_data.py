@@ -96,13 +96,13 @@ def autoencoders(images: np.ndarray) -> Results:
         "fc2.bias": images[0],
     }
     units = {f"fc1.{name}": np.zeros(3) for name in ("mean", "variance", "active", "cosine")}
-    noisy = dict.fromkeys(("inputs", "outputs", "pca"), images[None])
+    noisy = dict.fromkeys(("inputs", "outputs", "pca"), images)
     artifacts = {
         ("", "pca"): tensors.put(pca),
         ("", "examples"): tensors.put({"images": images, "shape": np.array([4, 4])}),
         ("last", "units"): tensors.put(units),
         ("last", "reconstructions"): tensors.put({"inputs": images, "outputs": images}),
-        ("last", "denoising"): tensors.put({"clean": images, **noisy}),
+        ("last", "denoising/uniform-0.4"): tensors.put({"clean": images, **noisy}),
     }
     kept = tensors.put(weights)
     names = ("noise_mse:uniform-0.4", "denoise_mse:uniform-0.4", "pca_denoise_mse:uniform-0.4")

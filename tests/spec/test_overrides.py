@@ -8,8 +8,8 @@ import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paribus.errors import UserError
-from paribus.spec.overrides import Override, apply_override, merged, nearest
+from paribus.errors import UserError, nearest
+from paribus.spec.overrides import Override, apply_override, merged
 
 words = st.text("abcdefgh_-0123456789", min_size=1, max_size=6)
 leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5)

@@ -138,7 +138,7 @@ def test_no_statement_changes_what_is_never_changed(sequence: ModuleType, comple
         ("UPDATE runs SET epochs_done = 3 WHERE id = ?", (sequence.A,)),
         ("UPDATE runs SET state = 'paused', finished_at = NULL WHERE id = ?", (sequence.A,)),
         ("DELETE FROM runs WHERE id = ?", (sequence.A,)),
-        ("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row),
+        ("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row),
         ("INSERT INTO progress VALUES (?, ?, '{}')", (sequence.A, "0" * 64)),
         ("INSERT OR REPLACE INTO curves VALUES (?, 'train_loss', x'')", (sequence.A,)),
         ("UPDATE snapshots SET run_id = ?", (sequence.A,)),

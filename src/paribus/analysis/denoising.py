@@ -71,7 +71,7 @@ def denoised(results: Results) -> tuple[Denoised, ...]:
 def measured_conditions(results: Results, arm: str) -> tuple[str, ...]:
     """The corruptions that an arm was shown, such as `uniform-0.4` and `zeroed-0.5`, in the order of measurement.
 
-    The order is that of the leading axis of the arm's `denoising` artifact.
+    The images of each are the arm's artifact `denoising/CONDITION`.
     """
     names = (name for run in results.of(arm) for _, name in run.measurements if name.startswith(_MEASURED))
     return tuple(dict.fromkeys(name.removeprefix(_MEASURED) for name in names))

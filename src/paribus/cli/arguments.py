@@ -137,6 +137,6 @@ def looks_like_path(name: str) -> bool:
 
 
 def _nearest(word: str, known: Sequence[str]) -> str:
-    from paribus.spec.overrides import nearest
+    from paribus.errors import nearest
 
     return nearest(word, known)

@@ -44,7 +44,8 @@ def execute(arguments: argparse.Namespace) -> Exit:
 
     evaluated = evaluate_file(Path(arguments.file), study, arm, replicate)
     run = _recorded(arguments.workspace, evaluated.run.id)
-    figures = _figures(run, study.arm(arm).recipe.selection.rules, evaluated.measured) if run else {}
+    measured = _measured(evaluated)
+    figures = _figures(run, study.arm(arm).recipe.selection.rules, measured) if run else {}
     notes = _notes(evaluated, run)
     if arguments.json:
         print_json(
@@ -56,7 +57,7 @@ def execute(arguments: argparse.Namespace) -> Exit:
                 "replicate": replicate,
                 "run": evaluated.run.id,
                 "widths": evaluated.run.widths,
-                "measured": evaluated.measured,
+                "measured": measured,
                 "recorded": figures or None,
                 "test": None,
                 "notes": notes,
@@ -66,10 +67,19 @@ def execute(arguments: argparse.Namespace) -> Exit:
     print_line(f"{arguments.file}: {'-'.join(map(str, evaluated.run.widths))}")
     print_line(f"on the data of {study.name}, arm {arm}, replicate {replicate}")
     print_line()
-    _print(evaluated.measured, figures)
+    _print(measured, figures)
     for note in notes:
         print_message(f"note: {note}")
     return Exit.DONE
+
+
+def _measured(evaluated: Evaluated) -> dict[str, float]:
+    """The numbers of the file's network, and how many of its hidden units are dead."""
+    from paribus.analysis.units import hidden_layers
+
+    layers = hidden_layers(evaluated.units).values()
+    dead = {"dead_units": float(sum(int(layer.dead.sum()) for layer in layers))} if layers else {}
+    return {**evaluated.measured, **dead}
 
 
 def _print(measured: Mapping[str, float], figures: Mapping[str, Mapping[str, float | None]]) -> None:
@@ -99,6 +109,9 @@ def _first(at_rule: float | None, of_run: float | None) -> float | None:
 def _notes(evaluated: Evaluated, run: Run | None) -> list[str]:
     data = evaluated.run.recipe.data
     notes = [_LOCKED] if evaluated.run.spec.dataset.test else []
+    if evaluated.overflowing:
+        names = ", ".join(evaluated.overflowing)
+        notes.append(f"the network's outputs are too large for float32, so there is no {names}")
     if "val_loss" in evaluated.measured:
         notes.append("the file's network may have been trained on some of these validation examples")
     if data.label_noise is not None:
@@ -120,7 +133,7 @@ def _study(workspace: Path, name: str) -> Study:
 
 
 def _arm(study: Study, name: str) -> str:
-    from paribus.spec.overrides import nearest
+    from paribus.errors import nearest
 
     names = [arm.name for arm in study.arms]
     if name not in names:

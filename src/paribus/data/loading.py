@@ -16,11 +16,10 @@ from paribus.data.corruption import replaced_labels
 from paribus.data.pool import Pool, Split, Splits, TestSet, whole
 from paribus.data.registry import find
 from paribus.data.source import Parts, Source, TestPool
-from paribus.errors import UserError
+from paribus.errors import UserError, nearest
 from paribus.seeding import Draws, Stream, Streams, draws
 from paribus.spec.data import Data, Limit
 from paribus.spec.dataset import Dataset
-from paribus.spec.overrides import nearest
 
 LOG = logging.getLogger("paribus.data")
 

@@ -8,8 +8,7 @@ from pathlib import Path
 from paribus.data import faces, fashion_mnist, files, npy_file, npz_file
 from paribus.data.files import FoundFile
 from paribus.data.source import Source
-from paribus.errors import UserError
-from paribus.spec.overrides import nearest
+from paribus.errors import UserError, nearest
 
 BUILT_IN: Mapping[str, Source] = {
     "fashion-mnist": fashion_mnist.SOURCE,

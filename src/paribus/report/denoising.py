@@ -48,18 +48,20 @@ def condition_words(condition: str) -> str:
 
 def _images(results: Results) -> list[Montage]:
     runs, shape = runs_of_images(results)
-    shown = [(run, found) for run in runs if (found := run.artifact(results.deploy(run.arm), "denoising"))]
-    names = list(dict.fromkeys(name for run, _ in shown for name in measured_conditions(results, run.arm)))
-    return [_condition(results, condition, shown, shape) for condition in names]
+    shown: dict[str, list[tuple[Run, Tensors]]] = {}
+    for run in runs:
+        for condition in measured_conditions(results, run.arm):
+            found = run.artifact(results.deploy(run.arm), f"denoising/{condition}")
+            if found is not None:
+                shown.setdefault(condition, []).append((run, found))
+    return [_condition(results, condition, arms, shape) for condition, arms in shown.items()]
 
 
 def _condition(
-    results: Results, condition: str, shown: Sequence[tuple[Run, Tensors]], shape: tuple[int, int]
+    results: Results, condition: str, arms: Sequence[tuple[Run, Tensors]], shape: tuple[int, int]
 ) -> Montage:
     """One condition's rows: the clean images, the noisy ones, every arm that was shown them, PCA by rank."""
-    arms = [(run, arrays, list(measured_conditions(results, run.arm))) for run, arrays in shown]
-    arms = [(run, arrays, names.index(condition)) for run, arrays, names in arms if condition in names]
-    _, arrays, at = arms[0]
+    _, arrays = arms[0]
     clean = np.asarray(arrays["clean"])[:SHOWN]
     words = condition_words(condition)
 
@@ -68,15 +70,15 @@ def _condition(
 
     strips = [
         row("clean", clean, "the clean images"),
-        row("noisy", np.asarray(arrays["inputs"])[at], "the noisy images"),
+        row("noisy", np.asarray(arrays["inputs"]), "the noisy images"),
     ]
     ranks: dict[int, Strip] = {}
-    for run, arrays, at in arms:
+    for run, arrays in arms:
         place = results.arms.index(run.arm)
-        strips.append(row(run.arm, np.asarray(arrays["outputs"])[at], f"what {run.arm} makes of them", place))
+        strips.append(row(run.arm, np.asarray(arrays["outputs"]), f"what {run.arm} makes of them", place))
         if "pca" in arrays:
             rank = pca_rank(results, run.arm)
-            pca = np.asarray(arrays["pca"])[at]
+            pca = np.asarray(arrays["pca"])
             ranks.setdefault(rank, row(f"PCA, rank {rank}", pca, f"what PCA of rank {rank} makes of them"))
     return montage(f"noisy-{condition}", capital(words), (), [*strips, *ranks.values()], shape)
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
-from paribus.errors import UserError
-from paribus.spec.overrides import nearest
+from paribus.errors import UserError, nearest
 
 NAMES = ("faces", "selection", "capacity", "noisy-labels")
 

@@ -48,6 +48,10 @@ def _measured(curves: tuple[str, ...]) -> str:
 
 def _about_targets(recipe: Recipe, dataset: Dataset) -> Iterator[Misfit]:
     classes = len(dataset.classes)
+    if recipe.task == "regression":
+        rule = "must be classification or reconstruction: no source has numbers to be predicted yet"
+        yield "data.task", rule, recipe.task, "use one of these"
+        return
     if recipe.task == "classification" and not classes:
         remedy = "use network.kind = 'autoencoder' with loss.kind = 'mse', or data with labels"
         yield "data.source", "must have labels, as the task is classification", dataset.source, remedy

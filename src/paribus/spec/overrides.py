@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from paribus.errors import Shown, UserError
+from paribus.errors import UserError, nearest
 from paribus.spec.data import LabelNoise
 from paribus.spec.losses import CrossEntropy
 from paribus.spec.network import DEFAULT_NETWORK
@@ -124,12 +123,3 @@ def _toml_value(text: str) -> Any:
     except (ValueError, RecursionError):
         return text
     return table["value"] if len(table) == 1 else text  # a line break in `text` could begin a second key
-
-
-def nearest(word: str, known: Iterable[str]) -> Shown:
-    """A remedy for a word that is not known: the nearest one that is, or all of them."""
-    names = list(known)
-    close = difflib.get_close_matches(word[:100], names, n=1, cutoff=0.5)
-    if close:
-        return Shown(f"did you mean {close[0]}?")
-    return Shown(f"use one of {', '.join(names[:20])}" if names else "there is none to choose from")

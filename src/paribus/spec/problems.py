@@ -12,8 +12,8 @@ from typing import Annotated, Any, NamedTuple, Union, cast
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from paribus.errors import CHANGE_IT_THERE, Shown, UserError
-from paribus.spec.overrides import SHORT_FOR, as_table, nearest
+from paribus.errors import CHANGE_IT_THERE, Shown, UserError, nearest
+from paribus.spec.overrides import SHORT_FOR, as_table
 from paribus.spec.places import Place
 
 _RULES = {

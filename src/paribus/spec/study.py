@@ -15,13 +15,13 @@ import tomli_w
 from annotated_types import Len
 from pydantic import AfterValidator, BeforeValidator, Strict, ValidationError
 
-from paribus.errors import Shown, UserError
+from paribus.errors import Shown, UserError, nearest
 from paribus.seeding import Streams, Varied
 from paribus.spec.arms import MAX_ARMS, arm_entries
 from paribus.spec.canonical import canonical
 from paribus.spec.claims import Claim, Published
 from paribus.spec.fields import CountOrZero, Frozen, Label, Note, Prose, ReplicateCount, Seed, Slug
-from paribus.spec.overrides import apply_override, merged, nearest
+from paribus.spec.overrides import apply_override, merged
 from paribus.spec.places import Place
 from paribus.spec.problems import explained
 from paribus.spec.recipe import Recipe

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 
-from paribus.spec.overrides import nearest
+from paribus.errors import nearest
 from paribus.store import digests, jsontext
 from paribus.store.database import Database
 from paribus.store.digests import RunRow
