@@ -88,7 +88,12 @@ class StackedData:
         for start in range(0, examples, self._batch_size):
             batch = rows[:, start : start + self._batch_size]
             inputs = self.pool.index_select(0, batch.reshape(-1)).view(*batch.shape, -1)
-            yield inputs, inputs if labels is None else labels[:, start : start + self._batch_size]
+            if labels is None:
+                yield inputs, inputs
+            else:
+                # copied, so that strides do not depend on the number of examples: compiled code then compiles once
+                own = labels[:, start : start + self._batch_size]
+                yield inputs, own.clone(memory_format=torch.contiguous_format)
 
 
 def unstacked(parameters: dict[str, Tensor], runs: Iterable[int]) -> Iterator[RunWeights]:
