@@ -182,12 +182,13 @@ validation and, in noisy-labels, test monitoring after every epoch, selection, s
 run's end.
 
 "The loops" is what the reference's `DataLoader` loop would take for the training alone: as many epochs of each network,
-at the rate measured before, between and after the studies (milliseconds for an epoch: {epochs}). The lower bound is the
-time of the matmuls of training and evaluation, if all ran at the rate of the fastest matmul of square matrices on this
-machine ({peak_rate / 1e9:.0f} GFLOP/s, the median of as many measurements); the share is the lower bound divided by the
-training. It can be above 100 %, because paribus skips multiplications by zero. The forecast is what `paribus plan`
-prints, from timing runs of a few steps. The first `paribus run` of a new checkout also compiles, once. A missed target
-is marked ✗.
+at the rate measured before, between and after the studies (milliseconds for an epoch:
+{epochs}).
+The lower bound is the time of the matmuls of training and evaluation, if all ran at the rate of the fastest matmul of
+square matrices on this machine ({peak_rate / 1e9:.0f} GFLOP/s, the median of as many measurements); the share is the
+lower bound divided by the training. It can be above 100 %, because paribus skips multiplications by zero. The forecast
+is what `paribus plan` prints, from timing runs of a few steps. The first `paribus run` of a new checkout also compiles,
+once. A missed target is marked ✗.
 
 {chr(10).join(lines)}
 

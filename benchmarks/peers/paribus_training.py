@@ -57,17 +57,16 @@ class ParibusArms(ParibusTraining):
 
 
 class CohortInTraining:
-    """A cohort, and the learning-rate schedules of its runs."""
+    """A cohort at the first learning rates of its runs' schedules, for as many epochs as it is asked to train."""
 
     def __init__(self, runs: Sequence[PlannedRun], engine: Engine) -> None:
         self.cohort = Cohort([ActiveRun(run.spec, run.splits, fresh_state(run.spec)) for run in runs], engine)
-        self._schedules = [schedule_of(run.spec.recipe) for run in self.cohort.runs]
-        self._batches = -(-self.cohort.examples // runs[0].recipe.training.batch_size)
+        batches = -(-self.cohort.examples // runs[0].recipe.training.batch_size)
+        self._rates = [schedule_of(run.spec.recipe).rates(0, batches) for run in self.cohort.runs]
 
     def train(self, epochs: int) -> None:
         for _ in range(epochs):
-            epoch = self.cohort.epoch
-            self.cohort.train_epoch([schedule.rates(epoch, self._batches) for schedule in self._schedules])
+            self.cohort.train_epoch(self._rates)
 
 
 def trained_s(cohorts: Sequence[CohortInTraining], workers: int, epochs: int) -> float:
