@@ -104,10 +104,13 @@ class Draws:
         Each integer gets random high bits, and all are sorted: [0, 1, 2] with the high bits 7, 2, 5 gives [1, 2, 0].
         The sorted words are all different, so every sorting algorithm gives the same order.
         """
-        low = max(count - 1, 1).bit_length()
-        mask = np.uint64((1 << low) - 1)
-        words = (self.bits(count) & ~mask) | np.arange(count, dtype=np.uint64)
-        return (np.sort(words) & mask).astype(np.int64)
+        mask = np.uint64((1 << max(count - 1, 1).bit_length()) - 1)
+        words = self.bits(count)
+        words &= ~mask
+        words |= np.arange(count, dtype=np.uint64)
+        words.sort()
+        words &= mask
+        return words.view(np.int64)
 
     def normal(self, *shape: int) -> npt.NDArray[np.float64]:
         """Standard normal numbers: the inverse of the normal distribution function at uniform numbers in (0, 1)."""

@@ -196,15 +196,18 @@ def test_changes_are_made_in_transactions_only(sequence: ModuleType, complete: P
         ws._database.change("DELETE FROM studies")
 
 
-def test_a_full_disk_and_a_missing_permission_have_their_own_messages(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("code", "otherwise"), [(sqlite3.SQLITE_CANTOPEN, "permission denied"), (sqlite3.SQLITE_IOERR, "the disk failed")]
+)
+def test_a_full_disk_is_told_from_other_failures(
+    code: int, otherwise: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """SQLite has one error code for both."""
+    """SQLite has one error code for both: CANTOPEN with a missing permission, IOERR, in memory, with a failing disk."""
     refused = sqlite3.OperationalError("unable to open database file")
-    refused.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+    refused.sqlite_errorcode = code
     for disk, message in (
-        (SimpleNamespace(f_bavail=9, f_files=9, f_favail=9), "permission denied"),
-        (SimpleNamespace(f_bavail=9, f_files=0, f_favail=0), "permission denied"),
+        (SimpleNamespace(f_bavail=9, f_files=9, f_favail=9), otherwise),
+        (SimpleNamespace(f_bavail=9, f_files=0, f_favail=0), otherwise),
         (SimpleNamespace(f_bavail=0, f_files=9, f_favail=9), "no space left on the disk"),
         (SimpleNamespace(f_bavail=9, f_files=9, f_favail=0), "no space left on the disk"),
     ):

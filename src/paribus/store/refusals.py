@@ -141,15 +141,22 @@ def _busy(database: Path, _detail: str) -> WorkspaceStorageError:
 
 def _unopened(database: Path, detail: str) -> UserError:
     """SQLite cannot make a file that it needs beside the database, and does not say why."""
-    with suppress(OSError):
-        disk = os.statvfs(database.parent)
-        if disk.f_bavail == 0 or (disk.f_files > 0 and disk.f_favail == 0):
-            return full(database)
-    return forbidden(database, detail)
+    return full(database) if _is_full(database.parent) else forbidden(database, detail)
 
 
-def _failing(place: Path | str, detail: str) -> WorkspaceStorageError:
+def _failing(place: Path, detail: str) -> WorkspaceStorageError:
+    """Reading or writing failed. A full file system in memory says no more than that."""
+    if _is_full(place if place.is_dir() else place.parent):
+        return full(place)
     return WorkspaceStorageError("the disk failed", detail=detail, place=place, remedy=f"check the disk; {_SAFE}")
+
+
+def _is_full(folder: Path) -> bool:
+    """Whether the file system has no room for another block or another file."""
+    with suppress(OSError):
+        disk = os.statvfs(folder)
+        return disk.f_bavail == 0 or (disk.f_files > 0 and disk.f_favail == 0)
+    return False
 
 
 _REFUSALS: Mapping[int, Callable[[Path, str], UserError]] = {

@@ -13,7 +13,7 @@ from paribus.data.pool import Splits
 from paribus.spec.identity import RunSpec
 from paribus.training.cohort import ActiveRun, Cohort, fresh_state
 from paribus.training.devices import Device
-from paribus.training.schedules import schedule_of
+from paribus.training.schedules import EpochRates, schedule_of
 
 STEPS = 16
 REPETITIONS = 5
@@ -55,7 +55,7 @@ def _short_cohort(runs: Sequence[tuple[RunSpec, Splits]], device: Device) -> Coh
     active = [ActiveRun(spec, _short(splits, batch * STEPS), fresh_state(spec)) for spec, splits in runs]
     cohort = Cohort(active, device.engine())
     cohort.add_set(_SET, [run.splits.train.take(slice(EXAMPLES)) for run in cohort.leaders])
-    _train(cohort)
+    cohort.train_epoch(_first_rates(cohort))
     cohort.evaluate(_SET)
     return cohort
 
@@ -64,10 +64,11 @@ def _timed(cohort: Cohort) -> tuple[float, float]:
     """Seconds for one training step, and for the evaluation of one example by every run."""
     batch = cohort.runs[0].spec.recipe.training.batch_size
     shown = min(EXAMPLES, cohort.examples)
+    rates = _first_rates(cohort)
     step_s, example_s = [], []
     for _ in range(REPETITIONS):
         start = time.perf_counter()
-        _train(cohort)
+        cohort.train_epoch(rates)
         step_s.append((time.perf_counter() - start) / -(-cohort.examples // batch))
         start = time.perf_counter()
         cohort.evaluate(_SET)
@@ -75,10 +76,10 @@ def _timed(cohort: Cohort) -> tuple[float, float]:
     return median(step_s), median(example_s)
 
 
-def _train(cohort: Cohort) -> None:
-    """One epoch at each run's first learning rates."""
+def _first_rates(cohort: Cohort) -> list[EpochRates]:
+    """Each run's learning rates in its first epoch. A long schedule takes long to make, so it is made once."""
     batches = -(-cohort.examples // cohort.runs[0].spec.recipe.training.batch_size)
-    cohort.train_epoch([schedule_of(run.spec.recipe).rates(0, batches) for run in cohort.runs])
+    return [schedule_of(run.spec.recipe).rates(0, batches) for run in cohort.runs]
 
 
 def _short(splits: Splits, examples: int) -> Splits:

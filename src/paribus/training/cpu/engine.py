@@ -30,7 +30,7 @@ from paribus.training.cpu.evaluation import (
     infer,
     scaled_features,
 )
-from paribus.training.cpu.parameters import Layout, RowState, padded
+from paribus.training.cpu.parameters import Layout, RowState, aligned_zeros, padded
 from paribus.training.cpu.passes import LOSS_CODES, LossArrays, buffers
 from paribus.training.cpu.vectors import LANES
 from paribus.training.cpu.zero_skipping import NO_PATTERN, ZeroPattern, nonzero_steps, zero_pattern
@@ -182,7 +182,7 @@ class CompiledSession(Session):
         wanted = inputs.centre is None and inputs.factor is None and self._layers.widths[1] >= MIN_SKIPPING_OUTPUTS
         pattern = _pattern_of(inputs.values) if wanted else None
         # A row is a little longer than an example: rows a power of two apart would evict each other from the cache.
-        batch = np.zeros((self._batch_size, padded(width) + LANES), np.float32)
+        batch = aligned_zeros(self._batch_size, padded(width) + LANES)
         return InputArrays(
             inputs.values,
             np.float32(inputs.divisor),

@@ -10,6 +10,7 @@ their rows, and some of its rows can be worked on alone. Example: for widths 784
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -20,6 +21,20 @@ from paribus.spec.network import parameter_shapes
 from paribus.training.cpu.activations import CODES
 from paribus.training.cpu.vectors import LANES
 from paribus.training.engine import Architecture, Floats, Integers, State
+
+CACHE_LINE = 64
+"""Bytes. A vector of 16 float32 that starts at a multiple lies in one line of the cache, otherwise in two."""
+
+
+def aligned_zeros(*shape: int) -> Floats:
+    """A float32 array of zeros that starts at a multiple of `CACHE_LINE`; `np.zeros` promises 16 bytes only.
+
+    Where an array starts changes how fast it is read, and no result.
+    """
+    size = 4 * math.prod(shape)
+    memory = np.zeros(size + CACHE_LINE, np.uint8)
+    start = -memory.ctypes.data % CACHE_LINE
+    return memory[start : start + size].view(np.float32).reshape(shape)
 
 
 def padded(width: int) -> int:
@@ -87,7 +102,7 @@ class Layout:
 
         A state without such names gives zeros, which is how every optimizer's buffers begin.
         """
-        rows = np.zeros((len(states), self.size), np.float32)
+        rows = aligned_zeros(len(states), self.size)
         for row, state in zip(rows, states, strict=True):
             for name, tensor in self.views(row).items():
                 if prefix + name in state or not prefix:

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-import numpy as np
-
 from paribus.training.cpu.activations import activate
 from paribus.training.cpu.classification_losses import binary_cross_entropy, cross_entropy, weighted_cross_entropy
 from paribus.training.cpu.compiling import compiled, inlined
 from paribus.training.cpu.matmul import matmul
-from paribus.training.cpu.parameters import Layers
+from paribus.training.cpu.parameters import Layers, aligned_zeros
 from paribus.training.cpu.regression_losses import huber, l1, mse
 from paribus.training.cpu.sparse_matmul import skipping_buffers, zero_skipping_matmul
 from paribus.training.cpu.transpose import transpose
@@ -75,13 +73,13 @@ def buffers(layers: Layers, rows: int) -> Buffers:
     """Workspace for batches of up to `rows` examples."""
     count, widest = rows * int(layers.widths[1:].sum()), int(layers.widths.max())
     return Buffers(
-        values=np.zeros(count, np.float32),
-        derivatives=np.zeros(count, np.float32),
-        gradients=np.zeros(count, np.float32),
-        transposed=np.zeros(int(layers.sizes.max()), np.float32),
-        weight_gradient=np.zeros(GRADIENT_ROWS * widest, np.float32),
-        bias_gradient=np.zeros(widest, np.float32),
-        column_sums=np.zeros(widest, np.float32),
+        values=aligned_zeros(count),
+        derivatives=aligned_zeros(count),
+        gradients=aligned_zeros(count),
+        transposed=aligned_zeros(int(layers.sizes.max())),
+        weight_gradient=aligned_zeros(GRADIENT_ROWS * widest),
+        bias_gradient=aligned_zeros(widest),
+        column_sums=aligned_zeros(widest),
         skipping=skipping_buffers(max(rows, GRADIENT_ROWS), rows, int(layers.widths[1])),
     )
 
