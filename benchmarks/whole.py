@@ -1,9 +1,9 @@
 """The four built-in studies as a whole: their time, compared with the reference's loops and with the forecast.
 
-    python -m benchmarks.whole [--output FOLDER]
+    python -m benchmarks.whole [--output FOLDER] [--workspace FOLDER]
 
-Trains every study in a workspace of its own, measures epochs of the `DataLoader` loop in between, and writes
-`docs/whole-study.md`.
+Trains every study in a new workspace, which is deleted unless it is named, measures epochs of the `DataLoader` loop in
+between, and writes `docs/whole-study.md`.
 """
 
 from __future__ import annotations
@@ -57,12 +57,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Print every study as it ends, and write the page."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.whole", description=__doc__)
     parser.add_argument("--output", type=Path, default=machine.ROOT, metavar="FOLDER", help="where docs/ is")
+    parser.add_argument("--workspace", type=Path, metavar="FOLDER", help="keep the workspace there; it must be new")
     options = parser.parse_args(arguments)
     before = machine.ticks()
     times: list[StudyTime] = []
     loops = Loops()
     with tempfile.TemporaryDirectory(prefix="paribus-whole-") as folder:
-        workspace = Path(folder) / "workspace"
+        workspace: Path = options.workspace or Path(folder) / "workspace"
+        if workspace.exists():
+            parser.error(f"--workspace: {workspace} exists already, and recorded runs would not be trained")
         loops.measure()
         peaks = [peak()]
         for name in STUDIES:

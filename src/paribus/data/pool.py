@@ -15,6 +15,8 @@ Features = npt.NDArray[np.float32]
 """Float32 (example, feature). An image is flattened row by row."""
 Labels = npt.NDArray[np.int64]
 """Int64 (example,), classes counted from 0."""
+Numbers = npt.NDArray[np.float32]
+"""Float32 (example, output): numbers to be predicted, in their original units."""
 Rows = npt.NDArray[np.int64]
 """Int64 (example,), rows of a pool."""
 Purpose = Literal["selected snapshot", "monitoring", "later measurement"]
@@ -26,8 +28,9 @@ class Pool:
 
     `values` (example, feature) is uint8 or float32, as the source has it: bytes stay bytes. The features of an example
     are `values / divisor`, with a divisor of 255 for the bytes of images and of 1 for everything else. `labels` is None
-    where the source has none, and `shape` is that of one example, (height, width) for images. `fingerprint` is the
-    SHA-256 that names the source's content.
+    where the source has none, and `shape` is that of one example: (height, width) for grey images, (channel, height,
+    width) for colour images, (feature,) for rows of a table. `fingerprint` is the SHA-256 that names the source's
+    content. `numbers` are the targets of a regression, None for any other task.
     """
 
     name: str
@@ -36,11 +39,12 @@ class Pool:
     labels: Labels | None
     shape: tuple[int, ...]
     fingerprint: str
+    numbers: Numbers | None = None
 
     def __post_init__(self) -> None:
-        self.values.setflags(write=False)
-        if self.labels is not None:
-            self.labels.setflags(write=False)
+        for array in (self.values, self.labels, self.numbers):
+            if array is not None:
+                array.setflags(write=False)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -72,6 +76,11 @@ class Split:
         if self.pool.divisor == 1:
             return values.astype(np.float32, copy=False)
         return np.divide(values, np.float32(self.pool.divisor), dtype=np.float32)
+
+    @property
+    def numbers(self) -> Numbers | None:
+        """The targets of a regression (example, output) in their original units, None for any other task."""
+        return None if self.pool.numbers is None else self.pool.numbers[self.rows]
 
     def take(self, chosen: slice | npt.NDArray[Any]) -> Split:
         """The part of the split at positions `chosen`: a slice, or an array of positions (example,)."""
@@ -113,7 +122,8 @@ class TestSet:
 class Scaling:
     """A network sees `(values / divisor - centre) * factor`; both are float32 (feature,), fitted on training examples.
 
-    None stands for a centre of 0, and for a factor of 1.
+    None stands for a centre of 0, and for a factor of 1. The targets of a regression are scaled in the same way, with
+    a centre and a factor (output,) of their own.
     """
 
     centre: Features | None
@@ -122,10 +132,14 @@ class Scaling:
 
 @dataclass(frozen=True, eq=False)
 class Splits:
-    """What one replicate of an arm trains on, validates on and may be tested on, and the facts of these data."""
+    """What one replicate of an arm trains on, validates on and may be tested on, and the facts of these data.
+
+    `scaling` is that of the features, `target_scaling` that of the numbers to be predicted.
+    """
 
     train: Split
     validation: Split | None
     test: TestSet | None
     scaling: Scaling
     dataset: Dataset
+    target_scaling: Scaling = Scaling(None, None)

@@ -12,8 +12,10 @@ SplitName = Literal["train", "validation", "test"]
 class Dataset:
     """The facts of one arm's data, recorded with each of its runs.
 
-    `shape` is that of one example, (height, width) for images, and `features` how many numbers it has. `classes` are
-    their names, empty without labels. `train`, `validation` and `test` count examples; 0 means that there is no such
+    `shape` is that of one example: (height, width) for grey images, (channel, height, width) for colour images,
+    (feature,) for rows of a table. `features` is how many numbers it has, and `feature_names` are their names, empty
+    for images. `classes` are the names of the classes, and `targets` those of the numbers to be predicted: at most one
+    of them is not empty. `train`, `validation` and `test` count examples; 0 means that there is no such
     split. `held_out_of` is the number of examples that training and validation were drawn from together.
     """
 
@@ -25,6 +27,13 @@ class Dataset:
     validation: int
     test: int
     held_out_of: int
+    targets: tuple[str, ...] = ()
+    feature_names: tuple[str, ...] = ()
+
+    @property
+    def outputs(self) -> int:
+        """Classes, or numbers to be predicted."""
+        return len(self.classes) or len(self.targets)
 
     @property
     def has_labels(self) -> bool:
@@ -36,5 +45,4 @@ class Dataset:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Dataset:
-        plain: dict[str, Any] = {**content, "shape": tuple(content["shape"]), "classes": tuple(content["classes"])}
-        return cls(**plain)
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in content.items()})

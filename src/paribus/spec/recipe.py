@@ -144,7 +144,7 @@ class Recipe(Frozen):
 
         Raises ValueError where the loss does not fit the number of classes.
         """
-        return self.network.widths(dataset.features, self.loss.outputs_for(len(dataset.classes)))
+        return self.network.widths(dataset.features, self.loss.outputs_for(dataset.outputs))
 
     def curves(self, dataset: Dataset) -> tuple[str, ...]:
         """The metrics that a run of this recipe has one value of for each epoch."""

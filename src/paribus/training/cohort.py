@@ -140,11 +140,14 @@ class Cohort:
         """Name an evaluation set: one split for each stream, in the order of `leaders`."""
         shared = all(split is splits[0] for split in splits)
         inputs = self.inputs_of(splits[0])
-        one = splits[:1] if shared and inputs.centre is None and inputs.factor is None else splits
-        targets = [split.labels for split in one if split.labels is not None and self._recipe.loss.has_classes]
+        scaled = inputs.centre is not None or inputs.factor is not None or self._recipe.task == "regression"
+        one = splits if scaled or not shared else splits[:1]
         rows = [split.rows for split in one]
         networks = self._session.networks
-        self._evaluators[name] = networks.evaluator(inputs, rows, targets or None, self._recipe.loss)
+        targets: list[Targets] | None = None
+        if self._recipe.task != "reconstruction":
+            targets = [targets_of(split, run.splits) for split, run in zip(one, self._leaders, strict=False)]
+        self._evaluators[name] = networks.evaluator(inputs, rows, targets, self._recipe.loss)
 
     @property
     def set_names(self) -> tuple[str, ...]:
@@ -171,10 +174,11 @@ class Cohort:
         return seeding.draws(run.spec.streams.order, "order", epoch).permutation(self.examples)
 
     def _targets(self, splits: Sequence[Split], places: Sequence[np.ndarray]) -> Targets | None:
-        if not self._recipe.loss.has_classes:
+        """The classes or the scaled numbers of each stream's examples, in the order of `places`."""
+        if self._recipe.task == "reconstruction":
             return None
-        labels = [split.labels for split in splits if split.labels is not None]
-        return np.stack([own[p] for own, p in zip(labels, places, strict=True)])
+        targets = [targets_of(split, run.splits) for split, run in zip(splits, self._leaders, strict=True)]
+        return np.stack([own[p] for own, p in zip(targets, places, strict=True)])
 
     def _dropout_keys(self, epoch: int) -> np.ndarray[tuple[int], np.dtype[np.uint64]] | None:
         if not self._recipe.network.dropout:
@@ -188,6 +192,21 @@ def inputs_of(split: Split, scaled_as: Sequence[Splits]) -> Inputs:
     centres = [splits.scaling.centre for splits in scaled_as]
     factors = [splits.scaling.factor for splits in scaled_as]
     return Inputs(split.pool.values, split.pool.divisor, _stacked(centres), _stacked(factors))
+
+
+def targets_of(split: Split, scaled_as: Splits) -> Targets:
+    """What networks learn to give for a split's examples: classes (example,), or scaled numbers (example, output).
+
+    Raises ValueError where the split has neither.
+    """
+    if split.labels is not None:
+        return split.labels
+    numbers, scaling = split.numbers, scaled_as.target_scaling
+    if numbers is None:
+        raise ValueError("these examples have no targets")
+    if scaling.centre is not None:
+        numbers = numbers - scaling.centre
+    return numbers if scaling.factor is None else numbers * scaling.factor
 
 
 def _stacked(parts: Sequence[Floats | None]) -> Floats | None:

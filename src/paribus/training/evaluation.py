@@ -170,7 +170,7 @@ class _SnapshotMeasuring:
         predicted = predicted_classes(outputs, self._spec.recipe.loss)
         self.measured.number(
             self._rule,
-            test_loss=self._network.loss_of(outputs, test.labels),
+            test_loss=self._network.loss_of(outputs, test),
             test_accuracy=np.mean(predicted == test.labels),
         )
         counts = np.zeros((classes, classes), dtype=np.int64)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from paribus.data.pool import Features, Labels, Rows, Split, Splits
 from paribus.spec.identity import RunSpec
 from paribus.spec.losses import BinaryCrossEntropy, LossBase
-from paribus.training.cohort import architecture, inputs_of
+from paribus.training.cohort import architecture, inputs_of, targets_of
 from paribus.training.engine import Architecture, Engine, Evaluation, Floats, Forward, Inputs, State
 
 ROWS: Final = 512
@@ -26,7 +26,8 @@ class Inference:
     """One network of a run's architecture, on examples that are scaled as the run's training examples are."""
 
     def __init__(self, spec: RunSpec, splits: Splits, weights: State, engine: Engine) -> None:
-        self._loss, self._splits, self._engine = spec.recipe.loss, splits, engine
+        self._recipe, self._loss = spec.recipe, spec.recipe.loss
+        self._splits, self._engine = splits, engine
         self._networks = engine.networks(architecture(spec), [weights])
 
     def parts(self, split: Split, *, activations: bool = False) -> Iterator[tuple[Split, Forward]]:
@@ -43,12 +44,11 @@ class Inference:
     def evaluate(self, split: Split) -> Evaluation:
         """The mean loss (1,) on a split, and how many of its examples are put into their class (1,), as training
         evaluates its validation split: the same bits."""
-        labels = split.labels if self._loss.has_classes else None
-        targets = None if labels is None else [labels]
+        targets = None if self._recipe.task == "reconstruction" else [targets_of(split, self._splits)]
         return self._networks.evaluator(inputs_of(split, [self._splits]), [split.rows], targets, self._loss)()
 
-    def loss_of(self, outputs: Floats, labels: Labels) -> float:
-        """The mean loss of outputs (example, output) that are known already, by the engine's own arithmetic.
+    def loss_of(self, outputs: Floats, split: Split) -> float:
+        """The mean loss of known outputs (example, output) for a split's examples, by the engine's own arithmetic.
 
         An engine evaluates networks, so the outputs become the inputs of a network that gives them back: one layer,
         whose weights are the identity and whose biases are 0. Example: 3 * 1 + 5 * 0 + 0 = 3, exactly. That is far
@@ -59,7 +59,7 @@ class Inference:
         networks = self._engine.networks(Architecture((width, width), ()), [identity])
         inputs = Inputs(outputs, divisor=1.0, centre=None, factor=None)
         rows = np.arange(len(outputs), dtype=np.int64)
-        return float(networks.evaluator(inputs, [rows], [labels], self._loss)().loss[0])
+        return float(networks.evaluator(inputs, [rows], [targets_of(split, self._splits)], self._loss)().loss[0])
 
     def reconstructions(self, images: Features) -> Features:
         """An autoencoder's outputs for images (example, feature) that are in no pool, both on the images' scale."""

@@ -229,6 +229,7 @@ def static_key(run: PlannedRun) -> tuple[object, ...]:
     clip = recipe.training.clip
     return (
         recipe.data.model_dump_json(),
+        run.splits.train.pool.fingerprint,
         run.widths,
         recipe.network.activations,
         recipe.network.dropout > 0,
