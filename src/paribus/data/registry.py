@@ -1,11 +1,11 @@
-"""Every source that a study can name: built-in data sets by name, files by their suffix."""
+"""Every source that a study can name: built-in and bundled data sets by name, files by their suffix."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from paribus.data import faces, fashion_mnist, files, npy_file, npz_file
+from paribus.data import bundled, faces, fashion_mnist, files, npy_file, npz_file
 from paribus.data.files import FoundFile
 from paribus.data.source import Source
 from paribus.errors import UserError, nearest
@@ -27,6 +27,8 @@ def find(name: str, folder: Path) -> Source:
     """
     if name in BUILT_IN:
         return BUILT_IN[name]
+    if name.startswith(bundled.PREFIX):
+        return bundled.find(name)
     suffix = Path(name).suffix.lower()
     if suffix in FORMATS:
         return FORMATS[suffix](files.found(name, folder))

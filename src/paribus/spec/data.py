@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import BeforeValidator
+from annotated_types import Len
+from pydantic import AfterValidator, BeforeValidator, Strict, StringConstraints, model_validator
 
 from paribus.spec.fields import Count, Fraction, Frozen, SourceName
 from paribus.spec.losses import Task
@@ -23,6 +24,81 @@ def _by_name(value: Any) -> Any:
 
 def _symmetric(value: Any) -> Any:
     return {"share": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _as_keys(value: Any) -> Any:
+    """A list of keys from one key. A number is a position in an archive whose arrays have no names: `arr_1`."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return [f"arr_{value}"]
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, list | tuple):
+        return cast("list[object] | tuple[object, ...]", value)
+    raise ValueError("must be a name, or a list of names")
+
+
+def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"must name each once, and names {name!r} {names.count(name)} times")
+    return names
+
+
+Key = Annotated[str, Strict(), StringConstraints(min_length=1, max_length=200)]
+"""A column of a table, or the key of an array in an archive."""
+Keys = Annotated[tuple[Key, ...], BeforeValidator(_as_keys), AfterValidator(_each_once), Len(0, 65_536)]
+
+
+def _inputs_written_out(value: Any) -> Any:
+    if isinstance(value, int | str) and not isinstance(value, bool):
+        return {"key": value}
+    return {"keep": value} if isinstance(value, list | tuple) else value
+
+
+def _as_key(value: Any) -> Any:
+    return f"arr_{value}" if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _as_size(value: Any) -> Any:
+    return (value, value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Layout = Literal["rows", "columns", "channels-last", "channels-first"]
+"""Which axis of an array is which.
+
+rows: examples come first. columns: examples come last. channels-last: (example, row, column, channel). channels-first:
+(example, channel, row, column).
+"""
+
+
+class Inputs(Frozen):
+    """What of a source a network sees. A name is short for `{ key = ... }`, and a list for `{ keep = [...] }`.
+
+    Of an archive of arrays: `key` names the array, `layout` its axes, where they are not plain; `shape` is that of one
+    image whose pixels lie in a row: (height, width), or (channel, height, width).
+
+    Of a table: `keep` names the columns, in the order of the features, or `drop` those that are no features; else all
+    but the target and `split.column` are. `categorical` names columns of which each category becomes a feature of 0
+    and 1.
+
+    Of a folder of images: `resize` is the (height, width) to which each is resized, one number for squares; `colour`
+    makes all of them grey, or all of them red, green and blue.
+    """
+
+    key: Annotated[Key, BeforeValidator(_as_key)] | None = None
+    keep: Keys = ()
+    drop: Keys = ()
+    categorical: Keys = ()
+    layout: Layout | None = None
+    shape: Annotated[tuple[Count, ...], Len(2, 3)] | None = None
+    resize: Annotated[tuple[Count, Count], BeforeValidator(_as_size)] | None = None
+    colour: Literal["grey", "rgb"] | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.keep and self.drop:
+            raise ValueError("inputs takes keep or drop, and not both")
+        return self
 
 
 class Split(Frozen):
@@ -58,13 +134,19 @@ class LabelNoise(Frozen):
 class Data(Frozen):
     """Where examples come from, and what is done with them before training.
 
-    `source` is the name of a built-in source or the path of a file, looked for beside the study file. `task` is by
-    default what the network is for: reconstruction for an autoencoder, else classification.
+    `source` is the name of a built-in source or the path of a file or folder, looked for beside the study file. `task`
+    is by default what the network is for: reconstruction for an autoencoder, else classification.
+
+    `target` is what a network learns to give: a column, the key of an array or its position; several columns for a
+    regression of several numbers. The task decides how it is read: as classes, or as numbers. `inputs` says what a
+    network sees.
     """
 
     source: SourceName
     split: Annotated[Split, BeforeValidator(_by_name)]
     task: Task | None = None
+    target: Keys = ()
+    inputs: Annotated[Inputs, BeforeValidator(_inputs_written_out)] = Inputs()
     scale: Scale = "unit"
     label_noise: Annotated[LabelNoise, BeforeValidator(_symmetric)] | None = None
     limit: Limit = Limit()

@@ -14,6 +14,7 @@ from paribus.spec.network import DEFAULT_NETWORK
 
 SHORT_FOR = {
     "replicates": "count",
+    "inputs": "key",
     "split": "by",
     "label_noise": "share",
     "network": "kind",

@@ -158,7 +158,7 @@ def runs_of(study: Study, device: Device) -> tuple[PlannedRun, ...]:
     loaded: dict[tuple[object, ...], Splits] = {}
     datasets: dict[str, Dataset] = {}
     for arm, replicate in study.members():
-        data, streams = arm.recipe.data, study.streams(arm, replicate)
+        data, streams = arm.recipe.data.model_copy(update={"task": arm.recipe.task}), study.streams(arm, replicate)
         key = (data.model_dump_json(), streams.split, streams.label_noise)
         if key not in loaded:
             loaded[key] = load_splits(data, study.folder, streams)
