@@ -85,8 +85,10 @@ def _outside(published: float, band: Interval) -> bool:
 def _reasons(results: Results, row: Row, difference: float, beyond: bool | None) -> tuple[Reason, ...]:
     found = [reason for test in _TESTS for reason in test(results, row, difference)]
     if beyond is None:
-        text = "one replicate has no spread, so whether ours differs cannot be said"
-        return (Reason("one-replicate", text), *found)
+        alone = row.n == 1
+        what = "one replicate has" if alone else "these replicates have"
+        text = f"{what} no spread, so whether ours differs cannot be said"
+        return (Reason("one-replicate" if alone else "no-spread", text), *found)
     if not beyond:
         text = "the published figure, one run, lies where one further run of ours would"
         return (Reason("within", text), *(reason for reason in found if reason.kind == "split-chance"))

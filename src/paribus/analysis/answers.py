@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import get_args
 
 from paribus.analysis import autoencoder_answers, classifier_answers, wording
 from paribus.analysis.agreement import Agreement, agreements
@@ -22,9 +23,10 @@ from paribus.analysis.cost import (
 )
 from paribus.analysis.estimates import LEVEL, LEVEL_TEXT
 from paribus.analysis.finding_summaries import findings
+from paribus.analysis.judgement import Verdict
 from paribus.analysis.results import Results
 from paribus.analysis.test_access import test_access
-from paribus.analysis.verdicts import ClaimOutcome, claim_outcomes
+from paribus.analysis.verdicts import ClaimOutcome, claim_outcomes, claim_sentence
 from paribus.energy.carbon import Grid
 from paribus.units import duration
 
@@ -76,23 +78,14 @@ def answer(results: Results, grid: Grid | None = None) -> Answer:
 
 
 def _claim(outcome: ClaimOutcome) -> str:
-    metric, contrast = outcome.claim.metric, outcome.contrast
-    text = f"“{outcome.claim.statement}” {outcome.verdict}"
-    if outcome.effect is None:
-        return f"{text}: {outcome.reason}."
-    way = "in its favour" if outcome.effect >= 0 else "against it"
-    effect = f"{wording.difference(metric, abs(outcome.effect)).removeprefix('+')} {way} (n = {contrast.n})"
-    compared = f"{wording.label(metric)} of {contrast.first} against {contrast.second}"
-    reason = f"the interval {outcome.reason}" if outcome.interval is not None else f"{outcome.reason}, so no verdict"
-    return f"{text}: {compared}, {effect}; {reason}."
+    return f"“{outcome.claim.statement}” {outcome.label}: {claim_sentence(outcome)}"
 
 
 def _tally(results: Results) -> str:
-    counts = Counter(outcome.verdict for outcome in claim_outcomes(results))
+    counts = Counter(outcome.verdict or "pending" for outcome in claim_outcomes(results))
     if not counts:
         return ""
-    order = ("SUPPORTED", "EQUIVALENT", "REFUTED", "INCONCLUSIVE")
-    each = wording.listed(f"{counts[verdict]} {verdict}" for verdict in order if counts[verdict])
+    each = wording.listed(f"{counts[label]} {label}" for label in (*get_args(Verdict), "pending") if counts[label])
     return f"Of {wording.plural(sum(counts.values()), 'claim')}: {each}."
 
 

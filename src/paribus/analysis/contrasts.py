@@ -9,9 +9,11 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
-from paribus.analysis.estimates import Estimate, Interval, estimate
+from paribus.analysis.estimates import LEVEL, Estimate, Interval, estimate
+from paribus.analysis.judgement import binary_interval
 from paribus.analysis.pairs import Pair, pairs
 from paribus.analysis.results import Results
+from paribus.spec.metrics import METRICS
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,15 @@ def contrast(results: Results, metric: str, first: ArmAtRule, second: ArmAtRule)
     ours = results.values(first.arm, first.rule, metric)
     theirs = results.values(second.arm, second.rule, metric)
     got = estimate(None if a is None or b is None else a - b for a, b in zip(ours, theirs, strict=True))
-    return Contrast(metric, first, second, got.values, got.mean, got.sd, got.n, got.interval)
+    return Contrast(metric, first, second, got.values, got.mean, got.sd, got.n, _interval(metric, got))
+
+
+def _interval(metric: str, got: Estimate) -> Interval | None:
+    """The interval of a mean difference: exact for differences of 0 and 1, Student's t otherwise."""
+    if METRICS[metric].kind != "binary":
+        return got.interval
+    known = [value for value in got.values if value is not None]
+    return binary_interval(known, (1 - LEVEL) / 2) if len(known) > 1 else None
 
 
 def against_control(results: Results, metric: str, rule: str | None = None) -> tuple[Contrast, ...]:

@@ -4,6 +4,7 @@ Student's t throughout: replicates are few, their differences near enough to nor
 freedom is exact for normal data however small n is (Student 1908; any text, e.g. Montgomery, Design and Analysis of
 Experiments, sections 2.4 and 2.5). The price is a wide interval at n = 3 (t = 4.30 at the level 0.95), which is the
 truth about three runs. One replicate has no spread, and so neither an interval nor a verdict.
+Values without any spread have none either.
 """
 
 from __future__ import annotations
@@ -48,21 +49,25 @@ class Estimate:
 
     @property
     def interval(self) -> Interval | None:
-        """The t interval of the mean at `LEVEL`: mean ± t(n-1) sd / sqrt(n). None for fewer than two values."""
+        """The t interval of the mean at `LEVEL`: mean ± t(n-1) sd / sqrt(n).
+
+        None for fewer than two values, and for values without any spread: from these, t would conclude that the next
+        value is certain.
+        """
         return self._around(math.sqrt(1 / self.n)) if self.n else None
 
     @property
     def prediction(self) -> Interval | None:
         """Where one further run would lie with probability `LEVEL`: mean ± t(n-1) sd sqrt(1 + 1/n).
 
-        None for fewer than two values.
+        None where there is no interval of the mean.
 
         Source: Hahn and Meeker, Statistical Intervals, section 4.7 (prediction interval for one future observation).
         """
         return self._around(math.sqrt(1 + 1 / self.n)) if self.n else None
 
     def _around(self, factor: float) -> Interval | None:
-        if self.mean is None or self.sd is None:
+        if self.mean is None or not self.sd:
             return None
         half = t_quantile(self.n - 1) * self.sd * factor
         return Interval(self.mean - half, self.mean + half)
@@ -83,7 +88,7 @@ def estimate(values: Iterable[float | None]) -> Estimate:
 
 
 @lru_cache(maxsize=256)
-def t_quantile(freedom: int, level: float = LEVEL) -> float:
+def t_quantile(freedom: float, level: float = LEVEL) -> float:
     """The two-sided quantile of Student's t: P(|T| <= quantile) = `level`."""
     from scipy.stats import t  # pyright: ignore[reportMissingTypeStubs]  # slow to import, and needed here only
 

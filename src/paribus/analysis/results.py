@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from paribus.analysis.run import Run, run_of
@@ -11,10 +12,18 @@ from paribus.spec.dataset import Dataset
 from paribus.spec.network import layer_names
 from paribus.spec.recipe import Recipe
 from paribus.spec.study import Study, parse
-from paribus.store.records import Forecast, TestRead, UsageRecord
+from paribus.store.records import Forecast, StudyRecord, TestRead, UsageRecord
 
 if TYPE_CHECKING:
     from paribus.store.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Registration:
+    """When a study of that name first registered a claim, and how many replicates it then declared."""
+
+    registered_at: str
+    replicates: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +31,7 @@ class Results:
     """A study and the runs that a workspace has of it. Runs may be missing, in training, paused, or diverged.
 
     `namesakes` counts the workspace's studies of this name, this one among them; `latest` says whether this one was
-    registered last.
+    registered last. `registrations` are those of the claims, by their canonical texts.
     """
 
     study: Study
@@ -33,6 +42,7 @@ class Results:
     forecasts: tuple[Forecast, ...] = ()
     namesakes: int = 1
     latest: bool = True
+    registrations: Mapping[str, Registration] = field(default_factory=dict[str, Registration])
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -127,4 +137,18 @@ def load(workspace: Workspace, name_or_id: str) -> Results:
             forecasts=tuple(workspace.forecasts(record.id)),
             namesakes=len(namesakes),
             latest=namesakes[-1] == record.id,
+            registrations=_registrations(workspace, record),
         )
+
+
+def _registrations(workspace: Workspace, study: StudyRecord) -> dict[str, Registration]:
+    """The first registration of each claim of a study, by any study of its name."""
+    found: dict[str, Registration] = {}
+    wanted = {claim.text: claim.registered_at for claim in workspace.claims(study.id)}
+    for known in sorted(workspace.studies(), key=lambda known: known.registered_at):
+        new = [] if known.name != study.name else [c.text for c in workspace.claims(known.id) if c.text in wanted]
+        for text in new:
+            if text not in found:
+                replicates = parse(known.document, place=f"study {known.name} in {workspace.path}").replicates
+                found[text] = Registration(wanted[text], replicates.count)
+    return found

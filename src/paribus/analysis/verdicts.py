@@ -1,74 +1,200 @@
-"""Verdicts on claims: a statement declared before running, against the interval of its paired difference.
-
-With the margin `by`, the smallest effect that matters, and the interval signed so that + favours the claim:
-wholly above +by SUPPORTED; wholly within [-by, +by] EQUIVALENT; else wholly below +by REFUTED; else INCONCLUSIVE.
-This is inference by interval against a margin, as in equivalence and superiority trials (Schuirmann 1987; Lakens 2017,
-"Equivalence tests"): a difference that is real but too small to matter is distinguished from one that is not known.
-"""
+"""Verdicts on the claims of a study: declared before running, judged at the declared number of replicates."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from paribus.analysis import wording
 from paribus.analysis.contrasts import ArmAtRule, Contrast, contrast
 from paribus.analysis.estimates import Interval
+from paribus.analysis.judgement import Judgement, Verdict, holm, judge
+from paribus.analysis.looks import ALPHA, look_levels
+from paribus.analysis.pairs import differing
 from paribus.analysis.results import Results
 from paribus.spec.claims import Claim
+from paribus.spec.identity import claim_text
 from paribus.spec.metrics import METRICS
 
-Verdict = Literal["SUPPORTED", "REFUTED", "EQUIVALENT", "INCONCLUSIVE"]
+Status = Literal["judged", "pending", "between looks"]
+"""Whether a claim is judged now. pending: not all declared replicates are there."""
 
 
 @dataclass(frozen=True)
 class ClaimOutcome:
-    """A claim's outcome. `effect` and `interval` are signed so that + favours the claim, whatever the metric."""
+    """A claim's outcome. `effect` and `interval` are signed so that + favours the claim, whatever the metric.
+
+    `judgement` is what the replicates say so far, also where `status` says that it is too early for a verdict.
+    `declared` is the number of replicates at which the claim is judged. `holm` is the judgement's p, adjusted for all
+    claims of the study: the verdict holds for the claims together where it is at most 1. `notes` are what a reader must
+    know beside the verdict.
+    """
 
     claim: Claim
     contrast: Contrast
+    judgement: Judgement
+    status: Status
+    declared: int
+    notes: tuple[str, ...]
     effect: float | None
-    interval: Interval | None
-    verdict: Verdict
-    reason: str
+    holm: float | None = None
+
+    @property
+    def interval(self) -> Interval | None:
+        return self.judgement.interval
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """None where it is too early for one."""
+        return self.judgement.verdict if self.status == "judged" else None
+
+    @property
+    def label(self) -> str:
+        """The verdict, or how far the claim is from one: `pending 3/8`."""
+        if self.verdict is not None:
+            return self.verdict
+        return f"{self.status} {self.contrast.n}/{self.declared}"
 
 
-def claim_outcome(results: Results, claim: Claim) -> ClaimOutcome:
-    """The verdict on one claim, from the replicates that both of its arms have."""
-    better, than = (ArmAtRule(end.arm, end.rule or results.study.deploy) for end in (claim.better, claim.than))
-    found = contrast(results, claim.metric, better, than)
-    favourable = METRICS[claim.metric].direction > 0
-    effect = found.mean if favourable or found.mean is None else -found.mean
-    signed = found.interval if favourable or found.interval is None else -found.interval
-    if signed is None:
-        reason = "one replicate" if found.n == 1 else "no replicate has both sides finished"
-        return ClaimOutcome(claim, found, effect, None, "INCONCLUSIVE", reason)
-    verdict = decide(signed, claim.by)
-    return ClaimOutcome(claim, found, effect, signed, verdict, _reason(claim, signed, verdict))
+def claim_sentence(case: ClaimOutcome) -> str:
+    """What a verdict rests on: who is compared, the difference with its interval and n, why, and what to know beside.
+
+    Example: *Test accuracy of deep at max-val-accuracy minus that of shallow: -0.33 points, 95 % interval [-1.21,
+    +0.55] (n = 3). The interval does not tell whether it is better by 0.50 points. About 9 more replicates
+    would decide.*
+    """
+    metric, found = case.claim.metric, case.contrast
+    head = f"{wording.label(metric).capitalize()} of {found.first} minus that of {found.second}"
+    if found.mean is None:
+        return f"{head}: not known, for {case.judgement.detail or 'nothing is measured'}."
+    effect = wording.effect(metric, found.mean, found.interval)
+    sentences = [f"{head}: {effect} (n = {found.n}).", _why(case)]
+    if case.holm is not None and case.holm > 1 and case.judgement.p is not None and case.judgement.p <= 1:
+        sentences.append("Adjusted for all claims of the study (Holm), it is not decided.")
+    sentences += [f"{note[0].upper()}{note[1:]}." for note in case.notes]
+    return " ".join(sentences)
 
 
 def claim_outcomes(results: Results) -> tuple[ClaimOutcome, ...]:
     """The verdicts on all claims of a study, in its order."""
-    return tuple(claim_outcome(results, claim) for claim in results.study.claims)
+    found = [_outcome(results, claim) for claim in results.study.claims]
+    adjusted = holm([case.judgement.p if case.status == "judged" else None for case in found])
+    return tuple(replace(case, holm=p) for case, p in zip(found, adjusted, strict=True))
 
 
-def decide(interval: Interval, by: float) -> Verdict:
-    """The verdict that an interval (+ favours the claim) gives against the margin `by`."""
-    if interval.low > by:
-        return "SUPPORTED"
-    if interval.low >= -by and interval.high <= by:
-        return "EQUIVALENT"
-    if interval.high < by:
-        return "REFUTED"
-    return "INCONCLUSIVE"
+def _outcome(results: Results, claim: Claim) -> ClaimOutcome:
+    better, than = (ArmAtRule(end.arm, end.rule or results.study.deploy) for end in (claim.better, claim.than))
+    found = contrast(results, claim.metric, better, than)
+    sign = METRICS[claim.metric].direction
+    looks = results.study.replicates.looks
+    registration = results.registrations.get(claim_text(claim))
+    declared = results.study.replicates.count
+    if not looks and registration is not None:
+        declared = registration.replicates
+    status, alpha = _stage(results, found, looks, declared)
+    if _same_runs(results, found):
+        judgement = Judgement("INCONCLUSIVE", "both arms are the same runs")
+    else:
+        differences = [sign * difference for difference in found.differences if difference is not None]
+        judgement = judge(differences, claim.by, METRICS[claim.metric].kind, alpha)
+    return ClaimOutcome(
+        claim,
+        found,
+        judgement,
+        status,
+        _next_look(looks, found.n) if looks else declared,
+        tuple(_notes(results, claim, found, judgement, declared)),
+        None if found.mean is None else sign * found.mean,
+    )
 
 
-def _reason(claim: Claim, interval: Interval, verdict: Verdict) -> str:
-    between = wording.interval(claim.metric, interval)
-    margin = wording.difference(claim.metric, claim.by)
-    return {
-        "SUPPORTED": f"{between} lies wholly above {margin}, the smallest effect that matters",
-        "EQUIVALENT": f"{between} lies wholly within {margin.lstrip('+')} of no difference: too small to matter",
-        "REFUTED": f"{between} lies wholly below {margin}, the smallest effect that matters",
-        "INCONCLUSIVE": f"{between} holds {margin}, the smallest effect that matters: these replicates cannot tell",
-    }[verdict]
+def _stage(results: Results, found: Contrast, looks: tuple[int, ...], declared: int) -> tuple[Status, float]:
+    """Whether the claim is judged now, and at which level.
+
+    Diverged runs have ended, and do not keep a claim waiting. With looks, a claim is judged at each of them.
+    """
+    there = found.n + sum(_diverged(results, found))
+    if looks:
+        levels = dict(zip(looks, look_levels(looks), strict=True))
+        if there in levels:
+            return "judged", levels[there]
+        return ("pending" if there < looks[0] else "between looks"), min(levels.values())
+    return ("judged" if there >= declared else "pending"), ALPHA
+
+
+def _next_look(looks: tuple[int, ...], n: int) -> int:
+    return next((look for look in looks if look >= n), looks[-1])
+
+
+def _diverged(results: Results, found: Contrast) -> list[bool]:
+    """For each replicate whether one of the two runs has diverged."""
+    arms = {found.first.arm, found.second.arm}
+    ended = {(run.arm, run.replicate) for run in results.runs if run.state == "diverged"}
+    return [any((arm, replicate) in ended for arm in arms) for replicate in results.study.replicates.indices]
+
+
+def _same_runs(results: Results, found: Contrast) -> bool:
+    """Whether both sides are the same snapshots of the same runs, under two names."""
+    first, second = ({run.id for run in results.of(end.arm)} for end in (found.first, found.second))
+    return found.first.arm != found.second.arm and found.first.rule == found.second.rule and first == second != set()
+
+
+def _notes(results: Results, claim: Claim, found: Contrast, judgement: Judgement, declared: int) -> Iterator[str]:
+    diverged = sum(_diverged(results, found))
+    if diverged:
+        yield f"{wording.plural(diverged, 'replicate')} left out: a run diverged"
+    registration = results.registrations.get(claim_text(claim))
+    if registration is not None and _trained_before(results, found, registration.registered_at):
+        yield "post hoc: registered after runs of both arms had been trained"
+    if not results.study.replicates.looks and found.n > declared:
+        yield f"extended from {declared} to {found.n} replicates, uncorrected for looking twice"
+    first, second = (results.study.arm(arm).recipe for arm in (found.first.arm, found.second.arm))
+    tables = {key.split(".")[0] for key in differing(first, second)}
+    if len(tables) > 1:
+        yield f"the arms differ in more than one setting: {wording.listed(sorted(tables))}"
+    looks = results.study.replicates.looks
+    if found.n in looks:
+        levels = dict(zip(looks, look_levels(looks), strict=True))
+        yield (
+            f"judged at look {looks.index(found.n) + 1} of {len(looks)}, with an interval of "
+            f"{100 * (1 - 2 * levels[found.n]):.1f} %, for the error that all looks share"
+        )
+    if judgement.skewed:
+        yield "the differences are skewed: a t interval is not exact"
+
+
+def _trained_before(results: Results, found: Contrast, registered_at: str) -> bool:
+    """Whether in some replicate both sides had begun to train before the claim was registered."""
+    began = [
+        [results.run(end.arm, replicate) for end in (found.first, found.second)]
+        for replicate in results.study.replicates.indices
+    ]
+    return any(all(run is not None and (run.started_at or "~") < registered_at for run in pair) for pair in began)
+
+
+def _why(case: ClaimOutcome) -> str:
+    judgement = case.judgement
+    margin = wording.difference(case.claim.metric, case.claim.by).lstrip("+-")
+    if judgement.interval is None and judgement.verdict == "INCONCLUSIVE":
+        return f"There is no verdict, for {judgement.detail}."
+    whole = "The difference" if judgement.interval is None else "The whole interval"
+    matters = f"{margin}, the smallest effect that matters"
+    match judgement.verdict:
+        case "SUPPORTED":
+            return f"{whole} is better {f'by more than {matters}' if case.claim.by else 'than none'}."
+        case "EQUIVALENT":
+            return f"The difference is below {matters}."
+        case "REFUTED":
+            worse = judgement.detail == "worse"
+            return f"{whole} is {'worse' if worse else f'below {matters}: not better by the margin'}."
+        case "INCONCLUSIVE":
+            by = f" by {margin}" if case.claim.by else ""
+            return f"The interval does not tell whether it is better{by}.{_more(case)}"
+
+
+def _more(case: ClaimOutcome) -> str:
+    """How many further replicates would decide an inconclusive claim."""
+    if case.judgement.needed is None:
+        return ""
+    return f" About {wording.plural(case.judgement.needed - case.contrast.n, 'more replicate')} would decide."

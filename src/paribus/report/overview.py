@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from paribus.analysis.answers import Answer
-from paribus.analysis.estimates import LEVEL_TEXT
+from paribus.analysis.estimates import LEVEL_TEXT, Interval
 from paribus.analysis.finding_summaries import FindingSummary, findings
 from paribus.analysis.findings import FindingKind
 from paribus.analysis.results import Results
 from paribus.analysis.test_access import test_access
-from paribus.analysis.verdicts import ClaimOutcome, claim_outcomes
-from paribus.analysis.wording import difference, label
+from paribus.analysis.verdicts import ClaimOutcome, claim_outcomes, claim_sentence
+from paribus.analysis.wording import label
 from paribus.report import charts
 from paribus.report.blocks import Chart, Note, Notes, Section, Topics, Verdict
-from paribus.report.tabulate import capital, difference_unit
+from paribus.report.tabulate import difference_unit
 from paribus.spec.metrics import METRICS
 
 GRAVE: tuple[FindingKind, ...] = ("diverged", "constant-data", "never-learned", "collapse")
@@ -70,9 +71,7 @@ def _note(results: Results, item: FindingSummary) -> Note:
 
 
 def _verdict(results: Results, case: ClaimOutcome, place: int) -> Verdict:
-    effect = f"{difference(case.claim.metric, case.effect)} on average: " if case.effect is not None else ""
-    reason = case.reason if effect else capital(case.reason)
-    return Verdict(case.claim.statement, case.verdict, f"{effect}{reason}.", _chart(results, case, place))
+    return Verdict(case.claim.statement, case.label, claim_sentence(case), _chart(results, case, place))
 
 
 def _chart(results: Results, case: ClaimOutcome, place: int) -> Chart | None:
@@ -81,22 +80,27 @@ def _chart(results: Results, case: ClaimOutcome, place: int) -> Chart | None:
         return None
     unit = difference_unit(case.claim.metric)
     factor = 100.0 if METRICS[case.claim.metric].is_share else 1.0
-    sign = 1.0 if case.contrast.mean is None or case.contrast.mean * case.effect >= 0 else -1.0
-    each = [
-        {"replicate": replicate, "difference": factor * sign * value}
+    sign = METRICS[case.claim.metric].direction
+    each = {
+        str(replicate): factor * sign * value
         for replicate, value in zip(results.study.replicates.indices, case.contrast.differences, strict=True)
         if value is not None and math.isfinite(value)
-    ]
-    mean, by = factor * case.effect, factor * case.claim.by
-    low, high = (factor * case.interval.low, factor * case.interval.high) if case.interval else (mean, mean)
-    record = {"mean": mean, "lo": low, "hi": high, "by": by, "verdict": case.verdict}
-    ends = [low, high, -1.35 * by, 1.35 * by, 0.0, *(row["difference"] for row in each)]
+    }
+    shown = case.interval and Interval(factor * case.interval.low, factor * case.interval.high)
+    title = f"difference in {label(case.claim.metric)}{f' ({unit})' if unit else ''}"
+    by = factor * case.claim.by
+    return difference_chart(f"claim-{place + 1}", title, factor * case.effect, shown, by, each, case.label)
+
+
+def difference_chart(
+    name: str, title: str, mean: float, interval: Interval | None, by: float, each: Mapping[str, float], verdict: str
+) -> Chart:
+    """A mean difference, + favouring the claim, with its interval and each replicate's, beside the margin `by`."""
+    low, high = (interval.low, interval.high) if interval else (mean, mean)
+    record = {"mean": mean, "lo": low, "hi": high, "by": by, "verdict": verdict}
+    rows = [{"replicate": replicate, "difference": value} for replicate, value in each.items()]
+    ends = [low, high, -1.35 * by, 1.35 * by, 0.0, *each.values()]
     pad = 0.06 * (max(ends) - min(ends) or 1.0)
-    drawing = charts.contrast(
-        x=[f"difference in {label(case.claim.metric)}{f' ({unit})' if unit else ''}", "+ favours the claim"],
-        by=by,
-        low=min(ends) - pad,
-        high=max(ends) + pad,
-    )
+    drawing = charts.contrast(x=[title, "+ favours the claim"], by=by, low=min(ends) - pad, high=max(ends) + pad)
     alt = f"Mean difference {mean:.3g}, interval {low:.3g} to {high:.3g}, margin {by:g}."
-    return charts.figure(f"claim-{place + 1}", "", drawing, {"contrast": [record], "replicates": each}, alt, height=58)
+    return charts.figure(name, "", drawing, {"contrast": [record], "replicates": rows}, alt, height=58)

@@ -63,6 +63,8 @@ class ChartData:
 class Page:
     """A study's report before it becomes HTML.
 
+    `identity` is the study's, empty for a page that is not about a study of a workspace.
+
     `file_name` is the beginning of the names of its files, `name` the study's name as the page shows it.
     """
 
@@ -80,6 +82,12 @@ class Page:
     arms: int
     table: tuple[Record, ...]
     up: str = ""
+    kind: str = "Study"
+
+    @property
+    def source(self) -> str:
+        """What the page was made from."""
+        return f"the workspace alone, study identity {self.identity}" if self.identity else self.name
 
     @property
     def file(self) -> str:
@@ -208,15 +216,20 @@ def compose(results: Results, grid: Grid | None = None) -> Page:
         identity=results.study_id,
         version=__version__,
         sections=sections,
-        charts=tuple(
-            ChartData(chart.name, _inert_json({"spec": chart.spec, "datasets": chart.data}))
-            for section in sections
-            for chart in within(section.blocks)
-            if isinstance(chart, Chart)
-        ),
-        outcomes=tuple(case.verdict for case in claim_outcomes(results)),
+        charts=chart_data(sections),
+        outcomes=tuple(case.label for case in claim_outcomes(results)),
         arms=len(results.arms),
         table=whole,
+    )
+
+
+def chart_data(sections: Sequence[Section]) -> tuple[ChartData, ...]:
+    """The charts of a page's sections."""
+    return tuple(
+        ChartData(chart.name, _inert_json({"spec": chart.spec, "datasets": chart.data}))
+        for section in sections
+        for chart in within(section.blocks)
+        if isinstance(chart, Chart)
     )
 
 

@@ -17,6 +17,12 @@ error: five decimals, for mean squares of values in [0, 1]. ratio: three decimal
 Scope = Literal["epoch", "snapshot", "run"]
 """What one value belongs to: an epoch (the values of a run are a curve), a selected snapshot, or the run."""
 
+Kind = Literal["continuous", "binary", "exact"]
+"""How a metric's values vary from replicate to replicate.
+
+continuous: by chance, over a range. binary: 0 or 1 in each. exact: not at all, because the recipe decides them.
+"""
+
 EVERY_TASK: Final[tuple[Task, ...]] = ("classification", "regression", "reconstruction")
 CLASSES: Final[tuple[Task, ...]] = ("classification",)
 RECONSTRUCTION: Final[tuple[Task, ...]] = ("reconstruction",)
@@ -29,6 +35,8 @@ class Metric:
     `label` is its name in a sentence, `short` its title above a column, `unit` what stands behind a number of it.
     `direction` is +1 where more is better, -1 where less is better and 0 where neither is. A metric with a value an
     epoch and direction 0 is a setting (the learning rate), no result.
+
+    `kind` says how its values vary, and so which interval they have.
 
     `tasks` are those that measure it. `column` says whether the report's table of selected epochs shows it (the CSV
     file has every metric), `chart` whether the report draws its curve. Arms are compared in the metric of the highest
@@ -43,6 +51,7 @@ class Metric:
     split: Literal["train", "val", "test", "none"] = "train"
     direction: Literal[-1, 0, 1] = 0
     tasks: tuple[Task, ...] = EVERY_TASK
+    kind: Kind = "continuous"
     unit: str = ""
     column: bool = False
     chart: bool = False
@@ -99,11 +108,12 @@ _ERRORS = (
         "output_variation", "variance of the outputs as a share of the inputs'", "output variation", "share",
         tasks=RECONSTRUCTION,
     ),
-    Metric("collapsed", "collapsed networks", "collapsed", "count", direction=-1, tasks=RECONSTRUCTION),
+    Metric("collapsed", "collapsed networks", "collapsed", "count", direction=-1, tasks=RECONSTRUCTION,
+           kind="binary"),
 )  # fmt: skip
 _UNITS = (
     Metric("dead_units", "dead hidden units", "dead units", "count", direction=-1, column=True),
-    Metric("hidden_units", "hidden units", "hidden units", "count", split="none"),
+    Metric("hidden_units", "hidden units", "hidden units", "count", split="none", kind="exact"),
     Metric("unmoved_units", "hidden units close to their initial weights", "unmoved units", "count", split="none"),
 )
 _LABELS = (
@@ -125,8 +135,8 @@ METRICS: Final[dict[str, Metric]] = {
         *_UNITS,
         *_LABELS,
         Metric("lr", "learning rate", "learning rate", "rate", "epoch", "none", chart=True),
-        Metric("parameters", "parameters", "parameters", "count", "run", "none"),
-        Metric("weights", "weights without biases", "weights alone", "count", "run", "none"),
+        Metric("parameters", "parameters", "parameters", "count", "run", "none", kind="exact"),
+        Metric("weights", "weights without biases", "weights alone", "count", "run", "none", kind="exact"),
     )
 }
 """By name, in the order in which tables and figures show them."""

@@ -8,6 +8,7 @@ import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -60,8 +61,17 @@ def _each_once(varied: tuple[Varied, ...]) -> tuple[Varied, ...]:
     return varied
 
 
+def _ascending(looks: tuple[int, ...]) -> tuple[int, ...]:
+    if looks and (looks[0] < 2 or any(b <= a for a, b in pairwise(looks))):
+        raise ValueError("must be ascending numbers of replicates, the first at least 2")
+    return looks
+
+
 class Replicates(Frozen):
     """How often each arm is repeated: `count` times, with the indices from `first` on.
+
+    `looks` are numbers of replicates at which the claims are judged one after the other, until they are decided, with
+    an error that all looks share. Without them, claims are judged at `count`.
 
     What `vary` does not list stays as in replicate 0: the split of the data, the initial weights, or the order of the
     examples with all else that is random during training. A number is short for `{ count = N }`.
@@ -69,6 +79,7 @@ class Replicates(Frozen):
 
     count: ReplicateCount
     first: CountOrZero = 0
+    looks: Annotated[tuple[ReplicateCount, ...], AfterValidator(_ascending)] = ()
     vary: Annotated[tuple[Varied, ...], Len(1, 3), AfterValidator(_each_once)] = ("split", "init", "order")
 
     @property

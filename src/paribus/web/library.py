@@ -160,7 +160,7 @@ class Library:
 def _listed(results: Results) -> _Listed:
     study = results.study
     try:
-        outcomes = tuple(case.verdict for case in claim_outcomes(results))
+        outcomes = tuple(case.label for case in claim_outcomes(results))
     except (ArithmeticError, LookupError, ValueError):
         outcomes = ()  # the study's own page says what is wrong
     return _Listed(results.study_id, study.name, study.title, study.question, progress(results), outcomes)
