@@ -24,8 +24,8 @@ from paribus.spec.metrics import METRICS
 from paribus.spec.rules import parse_rule, selected_epoch
 
 ReasonKind = Literal[
-    "no-run", "one-replicate", "exact", "within", "shorter", "fewer-examples", "collapsed", "split-chance", "near-tie",
-    "other-epoch", "monitored-part", "kept-every", "pace", "unexplained",
+    "no-run", "one-replicate", "no-spread", "exact", "within", "shorter", "fewer-examples", "collapsed", "split-chance",
+    "near-tie", "other-epoch", "monitored-part", "kept-every", "pace", "unexplained",
 ]  # fmt: skip
 _NORMAL = NormalDist().inv_cdf((1 + LEVEL) / 2)
 """The two-sided quantile of the normal distribution at the level of all intervals."""

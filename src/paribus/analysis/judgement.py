@@ -136,12 +136,15 @@ def binary_interval(differences: Sequence[float], alpha: float) -> Interval:
 
 def clopper_pearson(successes: int, n: int, alpha: float = _ALPHA) -> Interval:
     """The exact binomial interval of a share, `alpha` on each side (Clopper and Pearson 1934)."""
-    from scipy.stats import beta  # pyright: ignore[reportMissingTypeStubs]  # slow to import
-
-    quantile: Callable[[float, int, int], float] = beta.ppf  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    low = 0.0 if successes == 0 else float(quantile(alpha, successes, n - successes + 1))
-    high = 1.0 if successes == n else float(quantile(1 - alpha, successes + 1, n - successes))
+    low = 0.0 if successes == 0 else _beta_quantile(alpha, successes, n - successes + 1)
+    high = 1.0 if successes == n else _beta_quantile(1 - alpha, successes + 1, n - successes)
     return Interval(low, high)
+
+
+def _beta_quantile(p: float, a: int, b: int) -> float:
+    from scipy.stats import beta  # pyright: ignore[reportMissingTypeStubs]  # slow to import, and needed here only
+
+    return float(beta.ppf(p, a, b))  # pyright: ignore[reportUnknownMemberType]
 
 
 def mean_and_sd(values: Sequence[float]) -> tuple[float, float]:

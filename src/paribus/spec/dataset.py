@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 SplitName = Literal["train", "validation", "test"]
 
@@ -45,4 +45,8 @@ class Dataset:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Dataset:
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in content.items()})
+        plain: dict[str, Any] = {
+            name: tuple(cast("list[Any]", value)) if isinstance(value, list) else value
+            for name, value in content.items()
+        }
+        return cls(**plain)
