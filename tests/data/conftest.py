@@ -42,10 +42,10 @@ def course_arrays():
     return arrays
 
 
-def read(path):
-    """The parts that a file is read into."""
+def read(path, **fields):
+    """The parts that a file or folder is read into, with further fields of [data]."""
     source = find(str(path), path.parent)
-    return source.read(Data.model_validate({"source": str(path), "split": source.splits[0]}))
+    return source.read(Data.model_validate({"source": str(path), "split": source.splits[0], **fields}))
 
 
 @pytest.fixture
@@ -57,10 +57,10 @@ def parts():
 def refused():
     """Asserts that a file is refused in one line with rule, value, place and remedy, and nothing written beside it."""
 
-    def assert_refused(path, rule="", remedy=""):
+    def assert_refused(path, rule="", remedy="", **fields):
         folder_before = sorted(path.parent.iterdir())
         with pytest.raises(UserError) as caught:
-            read(path)
+            read(path, **fields)
         error = caught.value
         line = str(error)
         assert rule in line
@@ -83,7 +83,7 @@ def read_or_refused(tmp_path, refused):
     def check(suffix, content):
         path = tmp_path / f"generated{suffix}"
         path.write_bytes(content)
-        npy_file._pool.cache_clear()
+        npy_file._parts.cache_clear()
         npz_file._parts.cache_clear()
         try:
             found = read(path)
@@ -93,8 +93,10 @@ def read_or_refused(tmp_path, refused):
         pools = [found.train, found.validation, found.test.read() if found.test else None]
         for pool in [pool for pool in pools if pool is not None]:
             assert pool.values.dtype in (np.uint8, np.float32)
-            assert pool.values.min() >= 0
-            assert pool.values.max() <= pool.divisor
+            if len(pool.shape) > 1:
+                assert pool.values.min() >= 0
+                assert pool.values.max() <= pool.divisor
+            assert not np.isinf(pool.values).any()
             assert pool.values.shape == (len(pool), np.prod(pool.shape))
             if pool.labels is not None:
                 assert pool.labels.shape == (len(pool),)

@@ -50,11 +50,10 @@ def test_floats_of_any_order_become_float32(dtype, order, tmp_path, parts):
 @pytest.mark.parametrize(
     ("images", "rule", "remedy"),
     [
-        (np.zeros((8, 8), np.uint8), "grey images", "images.reshape(-1, rows, columns)"),
-        (np.zeros((8, 16), np.uint8), "grey images", "images.reshape(-1, 4, 4)"),
-        (np.zeros((3, 8, 8, 1), np.uint8), "grey images", "images[..., 0]"),
-        (np.zeros((3, 1, 8, 8), np.uint8), "grey images", "images[:, 0]"),
-        (np.zeros((3, 8, 8, 3), np.uint8), "grey images", "make them grey"),
+        (np.zeros((8, 16), np.uint8), "on which axis the examples are, got shape 8 x 16", 'layout = "rows"'),
+        (np.zeros((3, 8, 8, 2), np.uint8), "on which axis the channels are", '"channels-last" or "channels-first"'),
+        (np.zeros((3, 3, 8, 3), np.uint8), "on which axis the channels are", '"channels-last" or "channels-first"'),
+        (np.zeros((3, 2, 8, 8, 3), np.uint8), "at most four axes", "array.reshape(len(array), -1)"),
         (np.zeros((0, 8, 8), np.uint8), "not be empty", ""),
         (np.zeros((1, 257, 256), np.uint8), "at most 65536 pixels", "smaller"),
         (np.full((3, 8, 8), 255.0), "got 255.0 to 255.0", "divide by 255"),
@@ -70,12 +69,62 @@ def test_floats_of_any_order_become_float32(dtype, order, tmp_path, parts):
         (np.full((3, 8, 8), None), "Python objects", "astype"),
         (np.full((3, 8, 8), 1j), "plain numbers", "astype"),
     ],
-    ids=["no size", "flattened", "last axis", "second axis", "colour", "none", "too large", "to 255", "rounded",
+    ids=["wide", "two channels", "channels in doubt", "five axes", "none", "too large", "to 255", "rounded",
          "rounded float32", "below 0", "to -1", "any", "NaN", "infinite", "uint16", "negative", "objects", "complex"],
 )  # fmt: skip
 def test_images_that_break_a_rule_are_refused_with_a_remedy_that_fits(images, rule, remedy, tmp_path, refused):
     np.save(tmp_path / "hw2_Q1.npy", images)
     refused(tmp_path / "hw2_Q1.npy", rule, remedy)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, bool, ">i2"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_channels_come_first_in_a_pool_whatever_the_layout_of_the_file(dtype, channels, tmp_path, parts):
+    images = np.random.default_rng(0).integers(0, 2, (5, channels, 6, 7)).astype(dtype)
+    np.save(tmp_path / "first.npy", images)
+    np.save(tmp_path / "last.npy", np.moveaxis(images, 1, -1))
+    for name in ("first.npy", "last.npy"):
+        pool = parts(tmp_path / name).train
+        np.testing.assert_array_equal(pool.values, images.reshape(5, -1))
+        assert pool.shape == ((6, 7) if channels == 1 else (3, 6, 7))
+        assert pool.values.flags.c_contiguous
+
+
+@pytest.mark.parametrize(
+    ("array", "inputs", "shape"),
+    [
+        (np.zeros((9, 4)), {}, (4,)),
+        (np.zeros((4, 9)), {"layout": "rows"}, (9,)),
+        (np.zeros((4, 9)), {"layout": "columns"}, (4,)),
+        (np.zeros((9, 12)), {"layout": "rows", "shape": [4, 3]}, (4, 3)),
+        (np.zeros((9, 12)), {"layout": "rows", "shape": [3, 2, 2]}, (3, 2, 2)),
+        (np.zeros((3, 8, 8, 3)), {"layout": "channels-last"}, (3, 8, 8)),
+        (np.zeros((5, 3, 8, 3)), {"layout": "channels-first"}, (3, 8, 3)),
+        (np.zeros((5, 2, 8, 3)), {"layout": "channels-first"}, (2, 8, 3)),
+        (np.zeros((8, 8, 3, 5)), {"layout": "columns"}, (3, 8, 8)),
+    ],
+)
+def test_the_study_may_say_how_an_array_is_laid_out(array, inputs, shape, tmp_path, parts):
+    array = np.random.default_rng(0).random(array.shape).astype(np.float32)
+    np.save(tmp_path / "a.npy", array)
+    pool = parts(tmp_path / "a.npy", inputs=inputs).train
+    assert pool.shape == shape
+    expected = np.moveaxis(array, -1, 0) if inputs.get("layout") == "columns" else array
+    if expected.ndim == 4 and inputs["layout"] != "channels-first":
+        expected = np.moveaxis(expected, -1, 1)
+    np.testing.assert_array_equal(pool.values, expected.reshape(len(expected), -1))
+
+
+def test_missing_numbers_of_a_table_are_nan_and_images_may_be_scaled_first(tmp_path, parts):
+    table = np.arange(12.0).reshape(6, 2)
+    table[2, 1] = np.nan
+    np.save(tmp_path / "a.npy", table)
+    np.testing.assert_array_equal(parts(tmp_path / "a.npy").train.values, table.astype(np.float32))
+    images = np.random.default_rng(0).normal(size=(5, 6, 6))
+    np.save(tmp_path / "b.npy", images)
+    for scale in ("none", "centre", "standardise"):
+        pool = parts(tmp_path / "b.npy", scale=scale).train
+        np.testing.assert_array_equal(pool.values, images.reshape(5, -1).astype(np.float32))
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

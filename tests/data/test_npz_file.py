@@ -100,13 +100,22 @@ def labels_from(first):
     return apply
 
 
-NUMBER = "numpy.unique(labels, return_inverse=True)"
+def texts(name):
+    """All labels as text."""
+
+    def apply(arrays):
+        for index in (1, 3, 5):
+            arrays[index] = np.array([name(label) for label in arrays[index]])
+        return arrays
+
+    return apply
+
+
 ARRAYS = {
-    "no array": (lambda a: [], "got no array", "four or six"),
-    "images alone": (lambda a: a[:1], "got arr_0", "numpy.save"),
-    "no test": (lambda a: a[:2], "got 2 arrays", "add the test images as arr_2"),
-    "no test labels": (lambda a: a[:5], "got 5 arrays", "labels of the test images as arr_5"),
-    "no test labels of two": (lambda a: a[:3], "got 3 arrays", "labels of the test images as arr_3"),
+    "no array": (lambda a: [], "got no array", "numpy.savez"),
+    "images alone": (lambda a: a[:1], "got arr_0", 'data.task = "reconstruction"'),
+    "no test labels": (lambda a: a[:5], "got 5 arrays", "targets of the test examples as arr_5"),
+    "no test labels of two": (lambda a: a[:3], "got 3 arrays", "targets of the test examples as arr_3"),
     "an array too many": (lambda a: [*a, a[0]], "got 7 arrays", "four or six"),
     "images NaN": (floats_with(np.nan), "finite", "replace"),
     "images infinite": (floats_with(-np.inf), "finite", "replace"),
@@ -114,40 +123,38 @@ ARRAYS = {
     "images just above 1": (floats_with(1.000001), "got 0.0 to 1.000001", "clip"),
     "images below 0": (floats_with(-1e-6), "got -1e-06 to 1.0", "clip"),
     "images as floats to 255": (changed(0, lambda x: x.astype(np.float32)), "within [0, 1]", "divide by 255"),
-    "images int8": (changed(2, lambda x: x.astype(np.int8)), "arr_2 (validation images)", "scale"),
+    "images int8": (changed(2, lambda x: x.astype(np.int8)), "arr_2 (validation inputs)", "scale"),
     "images complex": (changed(0, lambda x: x.astype(complex)), "plain numbers", "astype"),
     "images text": (changed(0, lambda x: x.astype(str)), "plain numbers", ""),
     "images long double": (changed(0, lambda x: x.astype(np.longdouble)), "plain numbers", "astype"),
     "images dates": (changed(0, lambda x: x.astype("datetime64[s]")), "plain numbers", "astype"),
     "images a structure": (changed(0, lambda x: x.astype([("a", "u1")])), "plain array", "numpy.save"),
     "images objects": (changed(0, lambda x: x.astype(object)), "Python objects", "astype"),
-    "labels objects": (changed(5, lambda x: x.astype(object)), "arr_5 (test labels)", "astype"),
+    "labels objects": (changed(5, lambda x: x.astype(object)), "arr_5 (test targets)", "astype"),
     "images of mixed kinds": (changed(2, lambda x: x / 255), "whole numbers and floating-point", "same dtype"),
     "images partly boolean": (changed(4, lambda x: x > 9), "whole numbers and booleans", "same dtype"),
-    "images of mixed sizes": (changed(4, lambda x: x[:9]), "got 16 and 9", "one size"),
-    "images not square": (changed(0, lambda x: x[:15]), "square number of pixels", "pad"),
-    "images in rows": (changed(0, lambda x: x.T.copy()), "one column for each of the 12 labels", "images.T"),
-    "images a stack": (changed(0, lambda x: x.T.reshape(12, 4, 4)), "shape (pixel, image)", "reshape"),
-    "images a row": (changed(0, np.ravel), "shape (pixel, image)", "reshape"),
+    "images of mixed sizes": (changed(4, lambda x: x[:9]), "got 4 x 4 and 9", "one size"),
+    "images not square": (changed(0, lambda x: x[:15]), "got 15 and 4 x 4", "one size"),
+    "images in rows": (changed(0, lambda x: x.T.copy()), "must have its examples in columns, as arr_2", "transpose"),
+    "images a row": (changed(0, np.ravel), "one example for each of the 12 targets, got shape 192", "belong together"),
     "images a number": (changed(0, lambda x: x[0, 0]), "not be empty", ""),
     "images none": (changed(0, lambda x: x[:, :0]), "not be empty", ""),
     "images without pixels": (changed(0, lambda x: x[:0]), "not be empty", ""),
     "images too large": (changed(0, lambda x: np.zeros((257**2, 12), np.uint8)), "at most 65536 pixels", "smaller"),
     "labels none": (changed(1, lambda x: x[:0]), "not be empty", ""),
-    "labels too few": (changed(1, lambda x: x[:-1]), "one label for each", "belong together"),
-    "labels too many": (changed(3, lambda x: np.append(x, 1)), "one label for each", "belong together"),
-    "labels one-hot": (changed(1, lambda x: np.eye(3)[x]), "one row of labels", "numpy.argmax(labels, axis=1)"),
-    "labels one-hot in columns": (changed(1, lambda x: np.eye(3)[:, x]), "one row of labels", "argmax(labels, axis=0)"),
-    "labels a table": (changed(1, lambda x: np.stack([x, x])), "one row of labels", "one class"),
-    "labels negative": (changed(1, lambda x: x - 1), "between 0 and 999, got -1 to 1", NUMBER),
-    "labels from 1": (labels_from(1), "count from 0, got 1 to 3", "subtract 1 from all labels"),
-    "labels from 5": (labels_from(5), "count from 0, got 5 to 7", "subtract 5 from all labels"),
-    "labels huge": (changed(1, lambda x: x + 2**62), "between 0 and 999", NUMBER),
-    "labels fractional": (changed(1, lambda x: x + 0.5), "whole numbers", NUMBER),
-    "labels NaN": (changed(3, with_value(np.nan)), "whole numbers", NUMBER),
-    "labels infinite": (changed(3, with_value(np.inf)), "whole numbers", NUMBER),
-    "labels as text": (changed(1, lambda x: np.array([f"class {i}" for i in x])), "plain numbers", NUMBER),
-    "images and labels exchanged": (lambda a: [a[1], a[0], *a[2:]], "shape (pixel, image)", "exchange"),
+    "labels too few": (changed(1, lambda x: x[:-1]), "one example for each of the 11 targets", "belong together"),
+    "labels too many": (changed(3, lambda x: np.append(x, 1)), "for each of the 7 targets", "belong together"),
+    "labels a table": (changed(1, lambda x: np.stack([x, x])), "one 1 among zeros", "one class"),
+    "labels of other classes": (changed(1, lambda x: x + 2**62), "classes that training has, got '0'", "same classes"),
+    "labels fractional": (changed(1, lambda x: x + 0.5), "whole numbers or booleans, got 0.5 in row 0", "regression"),
+    "labels NaN": (changed(3, with_value(np.nan)), "there for every example, got none in row 3", "fill it in"),
+    "labels infinite": (changed(3, with_value(np.inf)), "whole numbers or booleans, got inf in row 3", "regression"),
+    "labels text here, numbers there": (changed(1, lambda x: x.astype(str)), "text and numbers", "text"),
+    "labels long text": (texts(lambda i: "x" * 101), "class names of 1 to 100", "correct"),
+    "labels without text": (texts(lambda i: " "), "class names of 1 to 100", "correct"),
+    "labels controlling a terminal": (texts(lambda i: f"\x1b[2J{i}"), "printable", "correct"),
+    "labels halves of characters": (texts(lambda i: f"\ud800{i}"), "printable", "correct"),
+    "images and labels exchanged": (lambda a: [a[1], a[0], *a[2:]], "the features of each example", "exchange"),
 }  # fmt: skip
 
 
@@ -159,9 +166,33 @@ def test_arrays_that_break_a_rule_are_refused_with_a_remedy_that_fits(name, cour
     refused(path, rule, remedy)
 
 
-def test_arrays_with_names_are_refused(course_arrays, tmp_path, refused):
-    np.savez(tmp_path / "a.npz", x_train=course_arrays[0], y_train=course_arrays[1])
-    refused(tmp_path / "a.npz", "got 2 arrays: x_train, y_train", "without names")
+def one_hot(arrays):
+    return [array if index % 2 == 0 else np.eye(3)[array] for index, array in enumerate(arrays)]
+
+
+LABELS = {
+    "from 1": (labels_from(1), ("1", "2", "3")),
+    "from 5": (labels_from(5), ("5", "6", "7")),
+    "below 0": (labels_from(-1), ("-1", "0", "1")),
+    "large": (labels_from(2**40), tuple(str(2**40 + i) for i in range(3))),
+    "text": (texts(lambda label: ("cat", "bird", "ant")[label]), ("ant", "bird", "cat")),
+    "numbers as text": (texts(lambda label: str(label + 9)), ("9", "10", "11")),
+    "one-hot": (one_hot, ("0", "1", "2")),
+    "one-hot in columns": (lambda a: [x if i % 2 == 0 else x.T for i, x in enumerate(one_hot(a))], ("0", "1", "2")),
+}
+
+
+@pytest.mark.parametrize("name", LABELS)
+def test_labels_of_other_forms_become_classes_from_0(name, course_arrays, tmp_path, parts):
+    change, classes = LABELS[name]
+    np.savez(tmp_path / "a.npz", *change(list(course_arrays)))
+    found = parts(tmp_path / "a.npz")
+    assert found.classes == classes
+    order = [2, 1, 0] if name == "text" else [0, 1, 2]
+    for index, pool in enumerate((found.train, found.validation, found.test.read())):
+        np.testing.assert_array_equal(pool.labels, np.array(order)[course_arrays[2 * index + 1]])
+        np.testing.assert_array_equal(pool.values, course_arrays[2 * index].T)
+        assert (pool.shape, pool.divisor) == ((4, 4), 255)
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -30,9 +30,11 @@ def test_files_are_found_by_their_suffix_in_any_case(suffix, tmp_path):
         ("fashion-minst", "must be a built-in source", "did you mean fashion-mnist?"),
         ("face", "must be a built-in source", "did you mean faces?"),
         ("x", "must be a built-in source", "use one of fashion-mnist, faces"),
-        ("table.csv", "must end in .npy or .npz", "built-in source: fashion-mnist, faces"),
-        ("folder/data", "must end in .npy or .npz", "built-in source"),
-        ("~", "must end in .npy or .npz", "built-in source"),
+        ("iris", "must be a built-in source", "did you mean sklearn:iris?"),
+        ("table.xls", "must be a folder, or a data file whose name ends in .npy", "source: fashion-mnist, faces"),
+        ("folder/data", "must be a folder, or a data file", "built-in source"),
+        ("~nobody/data", "must be a folder, or a data file", "built-in source"),
+        ("python:arrays", "data that this program has handed in", "hand the arrays in"),
     ],
 )
 def test_unknown_sources_are_refused_with_the_nearest_names(name, rule, remedy, tmp_path):

@@ -62,7 +62,11 @@ def test_the_other_defaults_are_as_recorded() -> None:
                                      ("dropout", 0.0)}  # fmt: skip
     assert recorded(network.Autoencoder) == recorded(network.Mlp)
     assert recorded(initialisations.Orthogonal) == {("bias", None)}
-    assert recorded(data.Data) == {("task", None), ("scale", "unit"), ("label_noise", None), ("limit", data.Limit())}
+    assert recorded(data.Data) == {
+        ("task", None), ("target", ()), ("inputs", data.Inputs()), ("scale", "unit"), ("label_noise", None),
+        ("limit", data.Limit()),
+    }  # fmt: skip
+    assert {value for _, value in recorded(data.Inputs)} == {None, ()}
     assert recorded(data.Split) == {("validation", 0.0)}
     assert recorded(recipe.Training) == {("early_stop", None), ("clip", None)}
     assert recorded(recipe.Selection) == {("rules", ("last",))}

@@ -32,7 +32,7 @@ class FoundFile:
     @property
     def shown(self) -> str:
         """The path as a message shows it."""
-        return _printable(self.path)
+        return printable(self.path)
 
 
 def found(name: str, folder: Path) -> FoundFile:
@@ -45,30 +45,40 @@ def found(name: str, folder: Path) -> FoundFile:
         path = Path(name).expanduser()
         if not path.is_absolute():
             folder = folder.absolute()
-            remedy = f"correct data.source, or put the file into {_printable(folder)}, where it is looked for"
+            remedy = f"correct data.source, or put the file into {printable(folder)}, where it is looked for"
             path = folder / path
         status = path.stat()
     except (OSError, ValueError, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise UserError("must be a file that can be read", given=Shown(reason), place=_printable(name),
+        raise UserError("must be a file that can be read", given=Shown(reason), place=printable(name),
                         remedy=remedy) from error  # fmt: skip
     if not stat.S_ISREG(status.st_mode):
-        raise UserError("must be a file", given=Shown("a folder or device"), place=_printable(path), remedy=remedy)
+        raise UserError("must be a file", given=Shown("a folder or device"), place=printable(path), remedy=remedy)
     if not 0 < status.st_size <= MAX_FILE_BYTES:
         raise UserError(
             f"must have at least one byte and at most {size(MAX_FILE_BYTES)}",
             given=Shown(size(status.st_size)),
-            place=_printable(path),
+            place=printable(path),
             remedy=remedy,
         )
     return _as_found(path, status)
+
+
+def folder_named(name: str, folder: Path) -> Path | None:
+    """The path of the folder `name`, looked for as `found` looks for files; None where it is no folder."""
+    try:
+        path = Path(name).expanduser()
+        path = path if path.is_absolute() else folder.absolute() / path
+        return path if path.is_dir() else None
+    except (OSError, ValueError, RuntimeError):
+        return None
 
 
 def _as_found(path: Path, status: os.stat_result) -> FoundFile:
     return FoundFile(path, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
-def _printable(path: str | Path) -> str:
+def printable(path: str | Path) -> str:
     """A path as a message shows it, whatever characters it has."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in str(path))
 

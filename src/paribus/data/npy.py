@@ -13,7 +13,7 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any, cast
 
@@ -29,6 +29,9 @@ MAX_VALUES = 2**29
 _MAX_HEADER = 1024
 _MAX_DIRECTORY = 2**16
 _CHUNK_BYTES = 2**20
+_MAX_TEXT = 1000
+"""Characters of one text: a name, and not a page."""
+_LAST_CHARACTER = 0x10FFFF
 _HEADER = re.compile(
     rb"\{\s*'descr':\s*'([^']*)',\s*'fortran_order':\s*(True|False),\s*"
     rb"'shape':\s*\(((?:\d+L?,\s*)*(?:\d+L?)?)\),?\s*\}\s*"
@@ -69,28 +72,44 @@ class _Header:
     n_bytes: int
 
 
-def read_npy(stream: IO[bytes], n_bytes: int) -> Numbers:
-    """The one array of a `.npy` file of `n_bytes`, from its start. Raises BrokenFileError."""
-    header = _header(stream)
+def read_npy(stream: IO[bytes], n_bytes: int, *, text: bool = False) -> Numbers:
+    """The one array of a `.npy` file of `n_bytes`, from its start; it may hold `text`. Raises BrokenFileError."""
+    header = _header(stream, text=text)
     _check(header, n_bytes)
     return _array(stream, header)
 
 
-def read_npz(stream: IO[bytes], n_bytes: int, expected: Callable[[list[str]], Meanings]) -> dict[str, Numbers]:
+def read_npz(
+    stream: IO[bytes], n_bytes: int, expected: Callable[[list[str]], Meanings], text: Collection[str] = ()
+) -> dict[str, Numbers]:
     """The arrays of a `.npz` file of `n_bytes`.
 
-    `expected` is given the names in the archive, and says what each array is, or raises BrokenFileError. Raises
-    BrokenFileError, its rule naming the array.
+    `expected` is given the names in the archive, and says what each array is, or raises BrokenFileError. Arrays whose
+    meaning is in `text` may hold text. Raises BrokenFileError, its rule naming the array.
     """
     _check_directory(stream, n_bytes)
     try:
         with zipfile.ZipFile(stream) as archive:
             meanings, members = _members(archive, expected)
-            _check_members(archive, members, meanings)
-            return {name: _member(archive, info, meanings[name]) for name, info in members.items()}
+            _check_members(archive, members, meanings, text)
+            return {name: _member(archive, info, meanings[name], text) for name, info in members.items()}
     except _UNREADABLE as error:
-        what = f"a damaged one ({error or type(error).__name__})"
-        raise BrokenFileError("must be an undamaged npz archive", what, _COPY) from error
+        raise _damaged(error) from error
+
+
+def names_in(stream: IO[bytes], n_bytes: int) -> list[str]:
+    """The names of the arrays of a `.npz` file of `n_bytes`. Raises BrokenFileError."""
+    _check_directory(stream, n_bytes)
+    try:
+        with zipfile.ZipFile(stream) as archive:
+            return [info.filename.removesuffix(".npy") for info in archive.infolist()]
+    except _UNREADABLE as error:
+        raise _damaged(error) from error
+
+
+def _damaged(error: Exception) -> BrokenFileError:
+    what = f"a damaged one ({error or type(error).__name__})"
+    return BrokenFileError("must be an undamaged npz archive", what, _COPY)
 
 
 # What zipfile and zlib raise for damaged archives. NotImplementedError is a RuntimeError, UnicodeError a ValueError.
@@ -112,12 +131,14 @@ def _members(
     return meanings, {name: infos[name] for name in meanings}
 
 
-def _check_members(archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo], meanings: Meanings) -> None:
+def _check_members(
+    archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo], meanings: Meanings, text: Collection[str]
+) -> None:
     """Compare what each array declares with what the archive declares, and bound the sum, before any is unpacked."""
     values = 0
     for name, info in members.items():
         with _named(name, meanings[name]), archive.open(info) as stream:
-            header = _header(stream)
+            header = _header(stream, text=meanings[name] in text)
             _check(header, info.file_size)
         values += math.prod(header.shape)
     unpacked = sum(info.file_size for info in members.values())
@@ -129,9 +150,9 @@ def _check_members(archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipIn
 _FEWER = "use fewer examples, or save images as uint8"
 
 
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, meaning: str) -> Numbers:
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, meaning: str, text: Collection[str]) -> Numbers:
     with _named(info.filename.removesuffix(".npy"), meaning), archive.open(info) as stream:
-        return _array(stream, _header(stream))
+        return _array(stream, _header(stream, text=meaning in text))
 
 
 @contextlib.contextmanager
@@ -143,20 +164,20 @@ def _named(name: str, meaning: str) -> Generator[None, None, None]:
         raise BrokenFileError(f"{name} ({meaning}) {error.rule}", error.given, error.remedy) from error
 
 
-def _header(stream: IO[bytes]) -> _Header:
+def _header(stream: IO[bytes], *, text: bool = False) -> _Header:
     """What the header of an array declares, after a check of its shape and its type."""
     start = stream.read(8)
     if len(start) < 8 or start[:6] != b"\x93NUMPY" or start[6] not in (1, 2, 3) or start[7] != 0:
         raise _no_npy(start)
     width = 2 if start[6] == 1 else 4
     length = int.from_bytes(stream.read(width), "little")
-    text = stream.read(min(length, _MAX_HEADER + 1))
-    match = _HEADER.fullmatch(text)
-    if len(text) != length or match is None:
+    written = stream.read(min(length, _MAX_HEADER + 1))
+    match = _HEADER.fullmatch(written)
+    if len(written) != length or match is None:
         rule = f"must be a plain array with an npy header of at most {_MAX_HEADER} bytes"
-        raise BrokenFileError(rule, f"a header {text[:40]!r}", _SAVE)
+        raise BrokenFileError(rule, f"a header {written[:40]!r}", _SAVE)
     shape = tuple(int(word) for word in re.findall(rb"\d+", match[3]))
-    dtype = _dtype(match[1].decode("latin-1"))
+    dtype = _dtype(match[1].decode("latin-1"), text=text)
     values = math.prod(shape)
     if values > MAX_VALUES:
         raise BrokenFileError(f"must hold at most {MAX_VALUES} values", f"shape {_shape(shape)}", _FEWER)
@@ -170,9 +191,11 @@ def _no_npy(start: bytes) -> BrokenFileError:
     return BrokenFileError(rule, f"a start of {start[:6]!r}" if start else "nothing", _SAVE)
 
 
-def _dtype(descr: str) -> np.dtype[Any]:
+def _dtype(descr: str, *, text: bool) -> np.dtype[Any]:
     match = _TYPE.fullmatch(descr)
     kind, n_bytes = (match[1], int(match[2][:4] or 0)) if match else ("", 0)
+    if text and kind == "U" and 0 < n_bytes <= _MAX_TEXT:
+        return np.dtype(descr)
     if n_bytes not in _KINDS.get(kind, ()):
         what = "Python objects" if kind == "O" else f"dtype {descr!r}"
         remedy = "save it as float32 or whole numbers: array.astype('float32')"
@@ -199,6 +222,8 @@ def _array(stream: IO[bytes], header: _Header) -> Numbers:
         if not read:
             raise BrokenFileError(f"must have {len(data)} bytes of values", f"{position} bytes", _COPY)
         position += read
+    if header.dtype.kind == "U" and (data.view(header.dtype.byteorder + "u4") > _LAST_CHARACTER).any():
+        raise BrokenFileError("must hold text of Unicode characters", "other values", _SAVE)
     return data.view(header.dtype).reshape(header.shape, order="F" if header.fortran_order else "C")
 
 

@@ -1,23 +1,22 @@
-"""A `.npy` file of images without labels: one array (image, row, column), as numpy.save writes it."""
+"""A `.npy` file of one array without targets: images, grey or colour, or the rows of a table."""
 
 from __future__ import annotations
 
 import functools
-import math
 
 from paribus.data import files
-from paribus.data.examples import image_values
+from paribus.data.archive import ALLOWED
+from paribus.data.assembly import Found, Origin, assembled
 from paribus.data.files import FoundFile
-from paribus.data.npy import BrokenFileError, Numbers, read_npy
-from paribus.data.pool import Pool
+from paribus.data.layouts import examples_of
+from paribus.data.npy import BrokenFileError, read_npy
 from paribus.data.source import Parts, Source
+from paribus.data.wanted import Wanted, refuse_keys
 from paribus.spec.data import Data
-
-_RULE = "must have the shape (image, row, column) of grey images"
 
 
 class NpyFile(Source):
-    """All images are for training."""
+    """Examples that are undivided."""
 
     splits = ("all",)
 
@@ -29,32 +28,21 @@ class NpyFile(Source):
         return files.fingerprint(self._file)
 
     def read(self, data: Data) -> Parts:
-        del data  # there is one split only
-        return Parts(_pool(self._file))
+        return _parts(self._file, Wanted.of(data))
 
 
 @functools.lru_cache(maxsize=4)
-def _pool(file: FoundFile) -> Pool:
+def _parts(file: FoundFile, wanted: Wanted) -> Parts:
+    origin = Origin(file.path.name, file.shown, files.fingerprint(file))
     try:
+        refuse_keys(wanted, "an array in a file of its own", allowed=[key for key in ALLOWED if key != "key"])
+        for key, value in (("data.target", ", ".join(wanted.target)), ("data.split.column", wanted.column)):
+            if value:
+                raise BrokenFileError(f"must have what {key} names beside the inputs", "one array only",
+                                      "save inputs and targets in one file: numpy.savez(file, X=X, y=y)")  # fmt: skip
         with files.opened(file) as stream:
             array = read_npy(stream, file.n_bytes)
-        if array.ndim != 3:
-            raise BrokenFileError(_RULE, f"shape {array.shape}", _remedy(array))
-        images = image_values(array.reshape(len(array), -1), "the images")
+        what = "the images" if array.ndim > 2 else "the table"
+        return assembled({"all": Found(examples_of(array, None, wanted, what), None)}, wanted.task, origin)
     except BrokenFileError as error:
         raise error.at(file.shown) from error
-    return Pool(file.path.name, images.values, images.divisor, None, array.shape[1:], files.fingerprint(file))
-
-
-def _remedy(array: Numbers) -> str:
-    if array.ndim == 4 and array.shape[-1] == 1:
-        return "take the last axis out: images[..., 0]"
-    if array.ndim == 4 and array.shape[1] == 1:
-        return "take the second axis out: images[:, 0]"
-    if array.ndim == 4 and array.shape[-1] in (3, 4):
-        return "make them grey: images[..., :3].mean(axis=-1), rounded if they are bytes"
-    if array.ndim == 2:
-        side = math.isqrt(array.shape[1])
-        rows, columns = (side, side) if side * side == array.shape[1] else ("rows", "columns")
-        return f"give each image its shape: images.reshape(-1, {rows}, {columns})"
-    return "save it in this shape"

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from paribus.data.npy import BrokenFileError
 from paribus.data.pool import Labels, Numbers
+from paribus.data.wanted import in_row
 
 MAX_CLASSES = 1000
 MAX_NAME = 100
@@ -124,9 +125,9 @@ def _as_numbers(target: Target, examples: int) -> Numbers:
     with np.errstate(over="ignore"):
         numbers = np.ascontiguousarray(values, dtype=np.float32)
     if not np.isfinite(numbers).all():
-        row = int(np.flatnonzero(~np.isfinite(numbers).all(axis=1))[0])
+        rows = np.flatnonzero(~np.isfinite(numbers).all(axis=1))
         raise BrokenFileError(f"{target.what} must hold finite numbers that fit into 32 bits",
-                              f"{values[row][~np.isfinite(numbers[row])][0]} in row {row + 1}",
+                              f"{values[rows[0]][~np.isfinite(numbers[rows[0]])][0]} {in_row(rows)}",
                               "correct it, or take that row out")  # fmt: skip
     return numbers
 
@@ -140,7 +141,11 @@ def _one_class_each(target: Target, examples: int) -> Target:
         flat = _from_one_hot(target, values if len(values) == examples else values.T)
     else:
         raise _wrong_count(target, examples)
-    absent = np.isnan(flat) if flat.dtype.kind == "f" else flat < 0 if target.categories is not None else np.zeros(0)
+    absent = np.zeros(0, bool)
+    if target.categories is not None:
+        absent = np.asarray(flat < 0)
+    elif flat.dtype.kind == "f":
+        absent = np.isnan(flat)
     _refuse_missing(target, absent)
     return Target(flat, target.what, target.categories)
 
@@ -149,7 +154,7 @@ def _from_one_hot(target: Target, rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The column of the 1 in each of the rows (example, class)."""
     wrong = np.flatnonzero(((rows != 0) & (rows != 1)).any(axis=1) | ((rows != 0).sum(axis=1) != 1))
     if len(wrong):
-        given = f"{', '.join(str(value) for value in rows[wrong[0]][:6])} in row {wrong[0] + 1}"
+        given = f"{', '.join(str(value) for value in rows[wrong[0]][:6])} {in_row(wrong)}"
         raise BrokenFileError(f"{target.what} must be one class for each example, or one 1 among zeros (one-hot)",
                               given, f"give each example one class, or {_NUMBERS}")  # fmt: skip
     return rows.argmax(axis=1)
@@ -165,8 +170,7 @@ def _refuse_missing(target: Target, absent: npt.NDArray[Any]) -> None:
     """`absent` (example,): whether the target is missing."""
     rows = np.flatnonzero(absent)
     if len(rows):
-        more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
-        raise BrokenFileError(f"{target.what} must be there for every example", f"none in row {rows[0] + 1}{more}",
+        raise BrokenFileError(f"{target.what} must be there for every example", f"none {in_row(rows)}",
                               "fill it in, or take those rows out: targets are never imputed")  # fmt: skip
 
 
@@ -204,7 +208,7 @@ def _number_classes(found: Sequence[Target]) -> tuple[list[str], list[Labels]]:
         if target.values.dtype.kind == "f":
             wrong = np.flatnonzero(~np.isfinite(target.values) | (target.values != np.floor(target.values)))
             if len(wrong):
-                given = f"{target.values[wrong[0]]} in row {wrong[0] + 1}"
+                given = f"{target.values[wrong[0]]} {in_row(wrong)}"
                 raise BrokenFileError(f"{target.what} must be classes, as the task is classification: text, whole "
                                       "numbers or booleans", given, f"{_NUMBERS}, or name another target")  # fmt: skip
     present = np.unique(np.concatenate([np.unique(target.values) for target in found]))

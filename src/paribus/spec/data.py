@@ -52,7 +52,9 @@ Keys = Annotated[tuple[Key, ...], BeforeValidator(_as_keys), AfterValidator(_eac
 def _inputs_written_out(value: Any) -> Any:
     if isinstance(value, int | str) and not isinstance(value, bool):
         return {"key": value}
-    return {"keep": value} if isinstance(value, list | tuple) else value
+    if isinstance(value, list | tuple):
+        return {"keep": cast("list[object] | tuple[object, ...]", value)}
+    return value
 
 
 def _as_key(value: Any) -> Any:

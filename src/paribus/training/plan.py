@@ -12,6 +12,7 @@ from typing import Literal
 from paribus.data.loading import fingerprint, load_splits
 from paribus.data.pool import Splits
 from paribus.errors import UserError
+from paribus.seeding import Stream
 from paribus.spec.dataset import Dataset
 from paribus.spec.fit import refuse_misfit, refuse_unmeasured_claims
 from paribus.spec.identity import NOT_TRAINED, RunSpec
@@ -155,7 +156,8 @@ def runs_of(study: Study, device: Device) -> tuple[PlannedRun, ...]:
     are one run and ask for different measurements of it.
     """
     runs: dict[str, PlannedRun] = {}
-    loaded: dict[tuple[object, ...], Splits] = {}
+    loaded: dict[tuple[str, Stream, Stream], Splits] = {}
+    contents: dict[str, str] = {}
     datasets: dict[str, Dataset] = {}
     for arm, replicate in study.members():
         data, streams = arm.recipe.data.model_copy(update={"task": arm.recipe.task}), study.streams(arm, replicate)
@@ -166,7 +168,9 @@ def runs_of(study: Study, device: Device) -> tuple[PlannedRun, ...]:
         if arm.name not in datasets:
             refuse_misfit(arm, splits.dataset)
             datasets[arm.name] = splits.dataset
-        spec = RunSpec(arm.recipe, splits.dataset, streams, fingerprint(data, study.folder), device.family)
+        if key[0] not in contents:  # looking for changes in a folder of many files takes time
+            contents[key[0]] = fingerprint(data, study.folder)
+        spec = RunSpec(arm.recipe, splits.dataset, streams, contents[key[0]], device.family)
         known = runs.get(spec.id)
         if known is not None:
             _refuse_other_measurements(study, known, arm)
