@@ -13,7 +13,7 @@ STUDIES := faces selection capacity noisy-labels
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
 	$$p -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 
-.PHONY: help study test lint bench whole compare gpu torture agreement lock setup clean
+.PHONY: help study test lint bench whole compare gpu torture agreement statistics lock setup clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -49,6 +49,9 @@ torture: $(DEV)/.installed ## kill training at random instants and compare the w
 
 agreement: $(DEV)/.installed ## compare runs with plain PyTorch, and write docs/agreement.md
 	$(DEV)/bin/python -m benchmarks.agreement
+
+statistics: $(DEV)/.installed ## simulate how often intervals cover and verdicts err, and write docs/statistics.json
+	$(DEV)/bin/python -m benchmarks.statistics
 
 setup: $(RUNTIME)/.installed ## make .venv, in which paribus runs; again when requirements.lock has changed
 

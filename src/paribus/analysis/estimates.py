@@ -90,6 +90,13 @@ def estimate(values: Iterable[float | None]) -> Estimate:
 @lru_cache(maxsize=256)
 def t_quantile(freedom: float, level: float = LEVEL) -> float:
     """The two-sided quantile of Student's t: P(|T| <= quantile) = `level`."""
-    from scipy.stats import t  # pyright: ignore[reportMissingTypeStubs]  # slow to import, and needed here only
+    from scipy.special import stdtrit  # pyright: ignore[reportMissingTypeStubs]  # slow to import, and needed here only
 
-    return float(t.ppf((1 + level) / 2, freedom))  # pyright: ignore[reportUnknownMemberType]
+    return float(stdtrit(freedom, (1 + level) / 2))  # pyright: ignore[reportUnknownArgumentType]
+
+
+def t_tail(value: float, freedom: float) -> float:
+    """P(T >= value) for Student's t."""
+    from scipy.special import stdtr  # pyright: ignore[reportMissingTypeStubs]
+
+    return float(stdtr(freedom, -value))  # pyright: ignore[reportUnknownArgumentType]

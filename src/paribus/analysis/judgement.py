@@ -15,11 +15,12 @@ Source: Lakens 2017, "Equivalence tests"; Piaggio et al. 2012 (CONSORT for non-i
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from paribus.analysis.estimates import LEVEL, Interval, t_quantile
+from paribus.analysis.estimates import LEVEL, Interval, t_quantile, t_tail
 from paribus.spec.metrics import Kind
 
 Verdict = Literal["SUPPORTED", "EQUIVALENT", "REFUTED", "INCONCLUSIVE"]
@@ -69,11 +70,11 @@ def judge(differences: Sequence[float], by: float, kind: Kind = "continuous", al
     if n == 1:
         return _undecided("one replicate")
     if kind == "binary":
-        return _judged(lambda a: binary_interval(differences, a), by, alpha)
+        return _judged_exactly(differences, by, alpha)
     mean, sd = mean_and_sd(differences)
     if sd == 0:
         return _undecided("the replicates have no spread")
-    found = _judged(lambda a: _t_interval(mean, sd / math.sqrt(n), n - 1, a), by, alpha)
+    found = _judged_by_t(mean, sd / math.sqrt(n), n - 1, by, alpha)
     more = needed(mean, sd, n, by, alpha) if found.verdict == "INCONCLUSIVE" else None
     return replace(found, needed=more, skewed=is_skewed(differences))
 
@@ -90,8 +91,7 @@ def judge_unpaired(first: Sequence[float], second: Sequence[float], by: float, a
     if sum(parts) == 0:
         return _undecided("the replicates have no spread")
     freedom = sum(parts) ** 2 / (parts[0] ** 2 / (len(first) - 1) + parts[1] ** 2 / (len(second) - 1))
-    error = math.sqrt(sum(parts))
-    found = _judged(lambda a: _t_interval(mean_1 - mean_2, error, freedom, a), by, alpha)
+    found = _judged_by_t(mean_1 - mean_2, math.sqrt(sum(parts)), freedom, by, alpha)
     return replace(found, skewed=is_skewed(first) or is_skewed(second))
 
 
@@ -99,7 +99,7 @@ def decide(interval: Interval, equivalence: Interval, by: float) -> tuple[Verdic
     """The verdict, and its detail, that the two intervals (+ favours the claim) give against the margin `by`."""
     if interval.low > by:
         return "SUPPORTED", ""
-    if equivalence.low >= -by and equivalence.high <= by:
+    if _within(equivalence, by):
         return "EQUIVALENT", ""
     if interval.high < by:
         return "REFUTED", "worse" if interval.high < 0 else "not better by the margin"
@@ -111,13 +111,15 @@ def needed(mean: float, sd: float, n: int, by: float, alpha: float = _ALPHA) -> 
 
     None where `MAX_NEEDED` would not. It is an estimate: mean and spread are themselves uncertain (Stein 1945).
     """
-    for more in range(n + 1, MAX_NEEDED + 1):
-        error = sd / math.sqrt(more)
-        wide, narrow = (_t_interval(mean, error, more - 1, a) for a in (alpha, 2 * alpha))
-        verdict, _ = decide(wide, narrow, by)
-        if verdict != "INCONCLUSIVE":
-            return more
-    return None
+
+    def decides(replicates: int) -> bool:
+        error = sd / math.sqrt(replicates)
+        wide, narrow = (_t_interval(mean, error, replicates - 1, a) for a in (alpha, 2 * alpha))
+        return decide(wide, narrow, by)[0] != "INCONCLUSIVE"
+
+    # Intervals shrink around their mean as replicates are added, so what once decides goes on deciding.
+    found = bisect_left(range(MAX_NEEDED + 1), True, lo=n + 1, key=decides)
+    return found if found <= MAX_NEEDED else None
 
 
 def binary_interval(differences: Sequence[float], alpha: float) -> Interval:
@@ -142,9 +144,9 @@ def clopper_pearson(successes: int, n: int, alpha: float = _ALPHA) -> Interval:
 
 
 def _beta_quantile(p: float, a: int, b: int) -> float:
-    from scipy.stats import beta  # pyright: ignore[reportMissingTypeStubs]  # slow to import, and needed here only
+    from scipy.special import betaincinv  # pyright: ignore[reportMissingTypeStubs]  # slow to import
 
-    return float(beta.ppf(p, a, b))  # pyright: ignore[reportUnknownMemberType]
+    return float(betaincinv(a, b, p))  # pyright: ignore[reportUnknownArgumentType]
 
 
 def mean_and_sd(values: Sequence[float]) -> tuple[float, float]:
@@ -194,19 +196,27 @@ def _exact(differences: Sequence[float], by: float) -> Judgement:
     return Judgement(*decide(itself, itself, by))
 
 
-def _judged(interval: Callable[[float], Interval], by: float, alpha: float) -> Judgement:
-    """The verdict of the interval with `alpha` on each side, and of the one with twice that."""
-    wide, narrow = interval(alpha), interval(2 * alpha)
-    verdict, detail = decide(wide, narrow, by)
+def _judged_by_t(mean: float, error: float, freedom: float, by: float, alpha: float) -> Judgement:
+    """The verdict on a mean with its standard error, by Student's t."""
+    above, below = t_tail((mean - by) / error, freedom), t_tail((by - mean) / error, freedom)
+    above_minus = t_tail((mean + by) / error, freedom)
+    wide, narrow = (_t_interval(mean, error, freedom, a) for a in (alpha, 2 * alpha))
+    p = min(above / alpha, below / alpha, max(below, above_minus) / (2 * alpha))
+    return Judgement(*decide(wide, narrow, by), wide, narrow, p)
+
+
+def _judged_exactly(differences: Sequence[float], by: float, alpha: float) -> Judgement:
+    """The verdict on differences of -1, 0 and +1. A p-value is the lowest level at which a test rejects."""
+    wide, narrow = binary_interval(differences, alpha), binary_interval(differences, 2 * alpha)
     p = min(
-        _p(lambda a: interval(a).low > by) / alpha,
-        _p(lambda a: interval(a).high < by) / alpha,
-        _p(lambda a: interval(a).low >= -by and interval(a).high <= by) / (2 * alpha),
+        _lowest(lambda a: binary_interval(differences, a).low > by) / alpha,
+        _lowest(lambda a: binary_interval(differences, a).high < by) / alpha,
+        _lowest(lambda a: _within(binary_interval(differences, a), by)) / (2 * alpha),
     )
-    return Judgement(verdict, detail, wide, narrow, p)
+    return Judgement(*decide(wide, narrow, by), wide, narrow, p)
 
 
-def _p(rejects: Callable[[float], bool]) -> float:
+def _lowest(rejects: Callable[[float], bool]) -> float:
     """The lowest one-sided level at which a test rejects, by bisection; 0.5 where it does at no level."""
     low, high = 0.0, 0.5
     for _ in range(40):
@@ -216,6 +226,10 @@ def _p(rejects: Callable[[float], bool]) -> float:
         else:
             low = middle
     return high
+
+
+def _within(interval: Interval, by: float) -> bool:
+    return interval.low >= -by and interval.high <= by
 
 
 def _t_interval(mean: float, error: float, freedom: float, alpha: float) -> Interval:

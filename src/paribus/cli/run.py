@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from paribus.cli.arguments import add_change_options, add_device_option, default_workspace, load_study, parse_changes
 from paribus.cli.formatting import plural
+from paribus.cli.looks import Looks, parse_looks
 from paribus.cli.output import print_json, print_message
 from paribus.cli.plan import print_notes
 from paribus.cli.reuse import note_unused_runs
@@ -20,6 +21,7 @@ from paribus.errors import Exit
 from paribus.units import duration
 
 if TYPE_CHECKING:
+    from paribus.analysis.results import Results
     from paribus.cli.study_progress import StudyProgress
     from paribus.execution.runner import PreparedStudy, StudyOutcome
     from paribus.spec.study import Study
@@ -27,17 +29,26 @@ if TYPE_CHECKING:
 
 
 def add_arguments(to: argparse.ArgumentParser) -> None:
-    """`paribus run STUDY... [--set KEY=VALUE]... [--replicates N] [--device NAME] [--json]`."""
+    """`paribus run STUDY... [--set KEY=VALUE]... [--replicates N] [--device NAME] [--until-decided] [--json]`."""
     to.add_argument("studies", metavar="STUDY", nargs="+", help="a built-in study or the path of a study file")
     add_change_options(to)
     add_device_option(to)
+    looks = to.add_argument_group("replicates until the claims are decided")
+    looks.add_argument(
+        "--until-decided",
+        action="store_true",
+        help="train as many replicates as the first of replicates.looks, and go on to the next while a claim is open",
+    )
+    looks.add_argument("--at-most", metavar="N", help="stop at this number of replicates")
+    looks.add_argument("--budget", metavar="TIME", help="begin no further look after this time, such as 20min or 2h")
     to.add_argument("--json", action="store_true", help="print a JSON list of what was done, for programs")
 
 
 def execute(arguments: argparse.Namespace) -> Exit:
     """Check every study first, then train them one after the other."""
-    studies = _prepared(arguments)
-    from paribus.execution.runner import run_study
+    looks = parse_looks(arguments)
+    studies = _prepared(arguments, looks)
+    from paribus.analysis.results import load
     from paribus.store.workspace import Workspace
     from paribus.training.cpu.compiling import skip_blas
 
@@ -46,37 +57,67 @@ def execute(arguments: argparse.Namespace) -> Exit:
     done: list[dict[str, Any]] = []
     diverged = 0
     with Workspace.open(arguments.workspace, create=True, write=True) as workspace:
-        for prepared in studies:
-            study, progress = prepared.study, _progress(prepared, workspace)
-            note = note_unused_runs(workspace, study.name, prepared.runs)
-            if note:
-                print_message(note)
-            if progress.runs_done < len(prepared.runs):
-                print_message(f"{progress}; first a few steps are timed, which can take a minute")
-            with _display(progress) as listener:
-                outcome = run_study(prepared, workspace, listener)
-            _print(study, outcome)
-            done.append({"study": study.name, "id": prepared.id, **asdict(outcome)})
+        for name, first in studies.items():
+            prepared: PreparedStudy | None = first
+            while prepared is not None:
+                outcome = _run(prepared, workspace, done)
+                results = load(workspace, prepared.id)
+                print_verdicts(results)
+                more = None if looks is None else looks.following(results)
+                prepared = None if more is None else _prepare(arguments, name, more)
             diverged += outcome.diverged
     if arguments.json:
         print_json(done)
-    names = list(dict.fromkeys(prepared.study.name for prepared in studies))
+    names = list(dict.fromkeys(prepared.study.name for prepared in studies.values()))
     where = [] if arguments.workspace == default_workspace() else ["--workspace", str(arguments.workspace)]
     print_message(f"next: {shlex.join(['paribus', 'report', *names, *where])}")
     return Exit.FAILED_RUNS if diverged else Exit.DONE
 
 
-def _prepared(arguments: argparse.Namespace) -> list[PreparedStudy]:
-    """The studies of the command line, all checked, data included, before anything is written."""
-    changes = parse_changes(arguments)
-    studies: dict[str, Study] = {}
+def _prepared(arguments: argparse.Namespace, looks: Looks | None) -> dict[str, PreparedStudy]:
+    """The studies by their names on the command line, all checked, data included, before anything is written."""
+    found: dict[str, PreparedStudy] = {}
     for name in arguments.studies:
-        study = load_study(name, changes)
-        print_notes(name, study, changes)
-        studies[study.digest] = study
+        study = load_study(name, parse_changes(arguments))
+        if study.digest not in {prepared.study.digest for prepared in found.values()}:
+            print_notes(name, study, parse_changes(arguments))
+            found[name] = _prepare(arguments, name, None if looks is None else looks.first(study))
+    return found
+
+
+def _prepare(arguments: argparse.Namespace, name: str, replicates: int | None) -> PreparedStudy:
     from paribus.execution.runner import prepare
 
-    return [prepare(study, device=arguments.device) for study in studies.values()]
+    changes = parse_changes(arguments) | ({} if replicates is None else {"replicates": str(replicates)})
+    return prepare(load_study(name, changes), device=arguments.device)
+
+
+def _run(prepared: PreparedStudy, workspace: Workspace, done: list[dict[str, Any]]) -> StudyOutcome:
+    """Train one study, say what was done, and add it to `done`."""
+    from paribus.execution.runner import run_study
+
+    study, progress = prepared.study, _progress(prepared, workspace)
+    note = note_unused_runs(workspace, study.name, prepared.runs)
+    if note:
+        print_message(note)
+    if progress.runs_done < len(prepared.runs):
+        print_message(f"{progress}; first a few steps are timed, which can take a minute")
+    with _display(progress) as listener:
+        outcome = run_study(prepared, workspace, listener)
+    _print(study, outcome)
+    done.append({"study": study.name, "id": prepared.id, **asdict(outcome)})
+    return outcome
+
+
+def print_verdicts(results: Results) -> None:
+    """Each claim with its verdict, its difference and its interval."""
+    from paribus.analysis.verdicts import claim_outcomes
+    from paribus.analysis.wording import effect
+
+    for case in claim_outcomes(results):
+        found = case.contrast
+        numbers = "" if found.mean is None else f" ({effect(found.metric, found.mean, found.interval)}, n = {found.n})"
+        print_message(f"{case.label}: {case.claim.statement.rstrip('.')}{numbers}")
 
 
 def _progress(prepared: PreparedStudy, workspace: Workspace) -> StudyProgress:

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Paribus = Callable[..., Any]
+EXPORT = """"Name","State","seed","test/accuracy","epochs"
+"base","finished","0","0.80","10"
+"base","finished","1","0.81","10"
+"base","finished","2","0.79","10"
+"new","finished","0","0.83","10"
+"new","finished","1","0.835","10"
+"new","finished","2","0.82","10"
+"""
+"""As a tracker exports runs: one row for each, settings and metrics side by side."""
+
+
+def test_a_tracker_s_export_is_compared(paribus: Paribus) -> None:
+    Path("runs.csv").write_text(EXPORT)
+    result = paribus("compare", "runs.csv", "--metric", "test/accuracy", "--by", "0.005")
+    assert result.code == 0
+    assert result.out.splitlines() == [
+        "arm   test/accuracy  better by  95 % interval       n  verdict",
+        "base         0.8000                                 3  control",
+        "new          0.8283    0.02833  0.02116 to 0.03550  3  SUPPORTED",
+    ]
+    assert result.lines == [
+        "paribus: test/accuracy of new against base: SUPPORTED, it is better by more than 0.005 "
+        "(3 pairs of replicates)."
+    ]
+
+
+def test_json_has_every_number(paribus: Paribus) -> None:
+    Path("runs.csv").write_text(EXPORT)
+    content = json.loads(paribus("compare", "runs.csv", "--metric", "test/accuracy", "--lower", "--json").out)
+    (found,) = content["contrasts"]
+    assert (content["metric"], found["arm"], found["n"], found["paired"]) == ("test/accuracy", "new", 3, True)
+    assert found["judgement"]["verdict"] == "REFUTED"
+    assert found["judgement"]["detail"] == "worse"
+
+
+def test_the_page_stands_alone(paribus: Paribus) -> None:
+    Path("runs.csv").write_text(EXPORT)
+    assert paribus("compare", "runs.csv", "--metric", "test/accuracy", "--html", "out/page.html").code == 0
+    page = Path("out/page.html").read_text(encoding="utf-8")
+    assert "new against base" in page
+    assert "SUPPORTED" in page
+    assert "Content-Security-Policy" in page
+    assert "study identity" not in page
+
+
+def test_mistakes_are_one_line(paribus: Paribus) -> None:
+    Path("runs.csv").write_text(EXPORT)
+    for words, message in (
+        (["none.csv"], "none.csv: must be a file that can be read"),
+        (["runs.csv"], "needs one column of numbers beside the arm and the replicate, or --metric"),
+        (["runs.csv", "--metric", "loss"], "--metric must name a column of runs.csv"),
+        (["runs.csv", "--metric", "State"], "line 2: column State must have a finite number in each row"),
+        (["runs.csv", "--metric", "epochs", "--by", "-1"], "--by: must be at least 0"),
+        (["runs.csv", "--metric", "epochs", "--control", "old"], "--control: must be an arm of the table"),
+    ):
+        result = paribus("compare", *words)
+        assert (result.code, len(result.lines)) == (2, 1), words
+        assert message in result.err
