@@ -26,10 +26,8 @@ def test_a_tracker_s_export_is_compared(paribus: Paribus) -> None:
         "base         0.8000                                 3  control",
         "new          0.8283    0.02833  0.02116 to 0.03550  3  SUPPORTED",
     ]
-    assert result.lines == [
-        "paribus: test/accuracy of new against base: SUPPORTED, it is better by more than 0.005 "
-        "(3 pairs of replicates)."
-    ]
+    (line,) = result.lines
+    assert line.endswith("new against base: SUPPORTED, it is better by more than 0.005 (3 pairs of replicates).")
 
 
 def test_json_has_every_number(paribus: Paribus) -> None:

@@ -92,11 +92,11 @@ def t_quantile(freedom: float, level: float = LEVEL) -> float:
     """The two-sided quantile of Student's t: P(|T| <= quantile) = `level`."""
     from scipy.special import stdtrit  # pyright: ignore[reportMissingTypeStubs]  # slow to import, and needed here only
 
-    return float(stdtrit(freedom, (1 + level) / 2))  # pyright: ignore[reportUnknownArgumentType]
+    return float(stdtrit(freedom, (1 + level) / 2))
 
 
 def t_tail(value: float, freedom: float) -> float:
     """P(T >= value) for Student's t."""
     from scipy.special import stdtr  # pyright: ignore[reportMissingTypeStubs]
 
-    return float(stdtr(freedom, -value))  # pyright: ignore[reportUnknownArgumentType]
+    return float(stdtr(freedom, -value))

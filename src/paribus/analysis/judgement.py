@@ -146,7 +146,7 @@ def clopper_pearson(successes: int, n: int, alpha: float = _ALPHA) -> Interval:
 def _beta_quantile(p: float, a: int, b: int) -> float:
     from scipy.special import betaincinv  # pyright: ignore[reportMissingTypeStubs]  # slow to import
 
-    return float(betaincinv(a, b, p))  # pyright: ignore[reportUnknownArgumentType]
+    return float(betaincinv(a, b, p))
 
 
 def mean_and_sd(values: Sequence[float]) -> tuple[float, float]:

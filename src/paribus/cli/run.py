@@ -58,13 +58,15 @@ def execute(arguments: argparse.Namespace) -> Exit:
     diverged = 0
     with Workspace.open(arguments.workspace, create=True, write=True) as workspace:
         for name, first in studies.items():
-            prepared: PreparedStudy | None = first
-            while prepared is not None:
+            prepared = first
+            while True:
                 outcome = _run(prepared, workspace, done)
                 results = load(workspace, prepared.id)
                 print_verdicts(results)
                 more = None if looks is None else looks.following(results)
-                prepared = None if more is None else _prepare(arguments, name, more)
+                if more is None:
+                    break
+                prepared = _prepare(arguments, name, more)
             diverged += outcome.diverged
     if arguments.json:
         print_json(done)
