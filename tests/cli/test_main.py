@@ -20,7 +20,7 @@ def test_version(paribus: Paribus) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["new", "plan", "run", "status", "report", "view", "table", "evaluate", "verify", "studies"]
+    "command", ["new", "plan", "run", "status", "report", "view", "table", "evaluate", "verify", "studies", "schema"]
 )
 def test_every_command_explains_itself(paribus: Paribus, command: str) -> None:
     assert command in paribus("--help").out
