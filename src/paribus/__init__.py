@@ -1,3 +1,49 @@
-"""paribus: controlled training studies of small neural networks, all else equal."""
+"""paribus: controlled training studies of small neural networks, all else equal.
+
+From Python, as from the command line and with the same identities:
+
+    study = paribus.study("widths", "Does a wider layer do better?", data=..., network=..., arms=..., ...)
+    study = paribus.load("widths.toml")         # or a built-in study, by its name
+    results = paribus.run(study)                # what is recorded is not trained again
+    results = paribus.results("widths")         # what a workspace holds, without training
+    results.table(), results.curves(), results.outputs("wide"), results.verdicts(), results.findings()
+
+Each name is imported when it is first used, so `import paribus` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from paribus.api.building import load, study
+    from paribus.api.results import Results, results
+    from paribus.api.running import run
+    from paribus.errors import UserError
+    from paribus.spec.study import Study
 
 __version__ = "0.1.0"
+
+__all__ = ["Results", "Study", "UserError", "__version__", "load", "results", "run", "study"]
+
+_FROM = {
+    "Results": "paribus.api.results",
+    "Study": "paribus.spec.study",
+    "UserError": "paribus.errors",
+    "load": "paribus.api.building",
+    "results": "paribus.api.results",
+    "run": "paribus.api.running",
+    "study": "paribus.api.building",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _FROM:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(importlib.import_module(_FROM[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -100,8 +100,6 @@ def changed(key: str, value: Any) -> dict[str, Any]:
     ],
 )
 def test_every_way_to_write_a_value_is_accepted(key: str, value: Any) -> None:
-    import tomli_w
-
     document = changed(key, value)
     parse(tomli_w.dumps(document), place="a study")
     assert errors(document) == []
@@ -132,8 +130,6 @@ def test_every_way_to_write_a_value_is_accepted(key: str, value: Any) -> None:
     ],
 )
 def test_what_paribus_refuses_is_refused(key: str, value: Any) -> None:
-    import tomli_w
-
     document = changed(key, value)
     with pytest.raises(UserError):
         parse(tomli_w.dumps(document), place="a study")

@@ -97,12 +97,15 @@ def load_study(name: str, changes: Mapping[str, str]) -> Study:
 def recorded_study(workspace: Workspace, name: str) -> StudyRecord:
     """The study of a workspace by name (the one run last), by identity or by its file."""
     if looks_like_path(name):
-        return _recorded_from(workspace, load_study(name, {}))
+        return record_of(workspace, load_study(name, {}))
     return workspace.study(name)
 
 
-def _recorded_from(workspace: Workspace, study: Study) -> StudyRecord:
-    """The record of what a study file says now: the latest, if its data have changed since."""
+def record_of(workspace: Workspace, study: Study) -> StudyRecord:
+    """The record of what a study says now: the latest, if its data have changed since.
+
+    Raises UserError where it was not run in this workspace.
+    """
     from paribus.spec.study import parse
 
     for record in reversed(workspace.studies()):

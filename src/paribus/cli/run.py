@@ -98,7 +98,7 @@ def _run(prepared: PreparedStudy, workspace: Workspace, done: list[dict[str, Any
     """Train one study, say what was done, and add it to `done`."""
     from paribus.execution.runner import run_study
 
-    study, progress = prepared.study, _progress(prepared, workspace)
+    study, progress = prepared.study, progress_before(prepared, workspace)
     note = note_unused_runs(workspace, study.name, prepared.runs)
     if note:
         print_message(note)
@@ -122,7 +122,7 @@ def print_verdicts(results: Results) -> None:
         print_message(f"{case.label}: {case.claim.statement.rstrip('.')}{numbers}")
 
 
-def _progress(prepared: PreparedStudy, workspace: Workspace) -> StudyProgress:
+def progress_before(prepared: PreparedStudy, workspace: Workspace) -> StudyProgress:
     """The study's progress before it trains: how many of its runs are recorded, and how much work is left."""
     from paribus.cli.study_progress import StudyProgress
     from paribus.spec.network import parameter_count

@@ -1,0 +1,1 @@
+"""What `import paribus` offers: studies from objects, training with progress, results as data frames."""

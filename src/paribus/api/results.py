@@ -1,0 +1,157 @@
+"""What a workspace holds of a study, for notebooks: tables as data frames, verdicts and findings as objects."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from paribus.analysis import results as recorded
+from paribus.analysis import tables
+from paribus.analysis.finding_summaries import FindingSummary, findings
+from paribus.analysis.verdicts import ClaimOutcome, claim_outcomes
+from paribus.api.frames import frame
+from paribus.api.predictions import recorded_columns
+from paribus.cli.arguments import default_workspace
+from paribus.errors import Shown, UserError, nearest
+from paribus.spec.study import Study
+from paribus.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    import pandas as pd
+
+    from paribus.analysis.run import Run
+
+SPLITS = ("train", "validation", "test")
+
+
+def results(study: Study | str, *, workspace: str | os.PathLike[str] | None = None) -> Results:
+    """What a workspace holds of a study: a study object, or the name or identity of a recorded one.
+
+    Nothing is trained. Raises UserError where the workspace knows no such study.
+    """
+    folder = default_workspace() if workspace is None else Path(workspace).expanduser()
+    with Workspace.open(folder) as opened:
+        name = study if isinstance(study, str) else _identity(study, opened)
+        return Results(recorded.load(opened, name))
+
+
+def _identity(study: Study, workspace: Workspace) -> str:
+    """The identity of the record that says what `study` says: the latest, if its data have changed since."""
+    from paribus.cli.arguments import record_of
+
+    return record_of(workspace, study).id
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """Everything recorded of one study. `recorded` is the same for programs that use `paribus.analysis`."""
+
+    recorded: recorded.Results
+
+    @property
+    def study(self) -> Study:
+        return self.recorded.study
+
+    @property
+    def id(self) -> str:
+        """The identity of the study with its data."""
+        return self.recorded.study_id
+
+    @property
+    def states(self) -> dict[str, int]:
+        """How many of the study's runs are in each state: done, diverged, in training, missing."""
+        return self.recorded.states()
+
+    def table(self) -> pd.DataFrame:
+        """One row for each arm, selection rule and metric, as `paribus table` has them.
+
+        Columns: arm, rule (empty for the run as a whole), metric, mean, sd (over replicates; NaN for one), n, published
+        (NaN without such a figure), and one column `replicate N` for each replicate. Accuracies are fractions.
+        """
+        rows = tables.rows(self.recorded)
+        indices = self.study.replicates.indices
+        columns: dict[str, list[Any]] = {
+            name: [getattr(row, name) for row in rows] for name in ("arm", "rule", "metric", "mean", "sd", "n")
+        }
+        for place, index in enumerate(indices):
+            columns[f"replicate {index}"] = [row.values[place] for row in rows]
+        columns["published"] = [row.published for row in rows]
+        texts = ("arm", "rule", "metric", "n")
+        return frame({name: values if name in texts else _numbers(values) for name, values in columns.items()})
+
+    def curves(self) -> pd.DataFrame:
+        """One row for each arm, replicate and epoch (from 1), with one column for each metric of an epoch."""
+        runs = [run for run in self.recorded.runs if run.epochs_done]
+        names = list(dict.fromkeys(name for run in runs for name in run.curves))
+        columns: dict[str, list[Any]] = {name: [] for name in ("arm", "replicate", "epoch", *names)}
+        for run in runs:
+            epochs = run.epochs_done
+            columns["arm"] += [run.arm] * epochs
+            columns["replicate"] += [run.replicate] * epochs
+            columns["epoch"] += range(1, epochs + 1)
+            for name in names:
+                curve = run.curves.get(name)
+                values = np.full(epochs, np.nan)
+                if curve is not None:
+                    values[: len(curve)] = curve[:epochs]
+                columns[name] += values.tolist()
+        return frame(columns)
+
+    def outputs(
+        self, arm: str, replicate: int = 0, *, rule: str | None = None, split: str = "validation"
+    ) -> pd.DataFrame:
+        """What one run's selected network gives for each example of a split.
+
+        Columns: `row` (of the source), and for classification `label`, `predicted` and `p(CLASS)` for each class; for
+        regression the target and `predicted`; for reconstruction `error`. `rule` is by default the
+        one at which the arm is compared. Test outputs are there where the study reads the test set at that rule. Raises
+        UserError where nothing of the kind is recorded.
+        """
+        run = self._run(arm, replicate)
+        rule = rule or self.recorded.deploy(arm)
+        _known(rule, self.recorded.rules(arm), "rule")
+        _known(split, SPLITS, "split")
+        outputs, targets = run.artifact(rule, f"outputs/{split}"), run.artifact("", f"targets/{split}")
+        if outputs is None or targets is None:
+            raise UserError(
+                "must be recorded: outputs are kept of splits that the study reads, unless snapshots.outputs is false",
+                given=Shown("nothing"),
+                place=f"outputs of {arm}, replicate {replicate}, at {rule}, {split}",
+                remedy="name another split, or add the rule to test.read_at and run the study again",
+            )
+        return frame(recorded_columns(outputs, targets, run.dataset.classes, run.dataset.targets))
+
+    def verdicts(self) -> tuple[ClaimOutcome, ...]:
+        """The outcome of each claim: `claim`, `effect`, `interval`, `verdict` and `reason`."""
+        return claim_outcomes(self.recorded)
+
+    def findings(self) -> tuple[FindingSummary, ...]:
+        """What a person should know about the runs, the gravest first: `kind`, `arm`, `rule` and `sentence`."""
+        return findings(self.recorded)
+
+    def __repr__(self) -> str:
+        states = ", ".join(f"{count} {state}" for state, count in self.states.items())
+        return f"<results of {self.study.name}: {self.recorded.planned} runs ({states})>"
+
+    def _run(self, arm: str, replicate: int) -> Run:
+        _known(arm, self.recorded.arms, "arm")
+        run = self.recorded.run(arm, replicate)
+        if run is None or run.state != "done":
+            given = "no such run" if run is None else f"one that is {run.state}"
+            place = f"arm {arm}, replicate {replicate}"
+            raise UserError("must be a run that is done", given=Shown(given), place=place, remedy="name another")
+        return run
+
+
+def _known(word: str, known: tuple[str, ...], what: str) -> None:
+    if word not in known:
+        raise UserError(f"must be one of the study's {what}s", given=word, place=what, remedy=nearest(word, known))
+
+
+def _numbers(values: list[Any]) -> npt.NDArray[np.float64]:
+    return np.array([np.nan if value is None else value for value in values], np.float64)

@@ -1,0 +1,74 @@
+"""Running a study from Python, with progress where a person watches."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paribus.api.results import Results
+from paribus.api.results import results as read_results
+from paribus.cli.arguments import default_workspace
+from paribus.cli.run import progress_before
+from paribus.execution.events import Listener, silent
+from paribus.execution.runner import prepare, run_study
+from paribus.store.workspace import Workspace
+from paribus.training.cpu.compiling import skip_blas
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from paribus.cli.study_progress import StudyProgress
+    from paribus.spec.study import Study
+
+
+def run(
+    study: Study,
+    *,
+    workspace: str | os.PathLike[str] | None = None,
+    progress: bool = True,
+    device: str = "cpu",
+) -> Results:
+    """Train the runs of a study that the workspace does not hold yet, record them, and return the study's results.
+
+    Parameters
+    ----------
+    study : from `paribus.study` or `paribus.load`.
+    workspace : the folder of all that is recorded; by default $PARIBUS_WORKSPACE, else `paribus-workspace` here.
+    progress : show how training goes, on a terminal or below a notebook's cell.
+    device : "cpu", or "cuda" for an NVIDIA GPU. Runs of a CPU and of a GPU are different runs.
+
+    What is recorded is never trained again, whether Python or the command line recorded it. Ctrl-C, or a notebook's
+    stop button, keeps what has been trained; the same call goes on from there. Raises UserError where the study does
+    not fit its data.
+
+    Examples
+    --------
+    >>> results = paribus.run(paribus.load("selection", training__epochs=20))  # doctest: +SKIP
+    """
+    folder = default_workspace() if workspace is None else Path(workspace).expanduser()
+    prepared = prepare(study, device=device)
+    skip_blas()
+    with Workspace.open(folder, create=True, write=True) as opened:
+        counted = progress_before(prepared, opened)
+        with _display(counted) if progress and counted.runs_done < len(prepared.runs) else nullcontext(silent) as shown:
+            run_study(prepared, opened, shown)
+    return read_results(prepared.id, workspace=folder)
+
+
+def _display(counted: StudyProgress) -> AbstractContextManager[Listener]:
+    """Rows that are redrawn, on a terminal and in a notebook that can redraw; else lines."""
+    from rich.console import Console
+
+    console: Any = Console(stderr=True)
+    redraws = importlib.util.find_spec("ipywidgets") is not None if console.is_jupyter else sys.stderr.isatty()
+    if redraws:
+        from paribus.cli.live import LiveDisplay
+
+        return LiveDisplay(counted, console)
+    from paribus.cli.lines import LineDisplay
+
+    return LineDisplay(counted)
