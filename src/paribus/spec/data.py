@@ -46,7 +46,12 @@ def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
 
 Key = Annotated[str, Strict(), StringConstraints(min_length=1, max_length=200)]
 """A column of a table, or the key of an array in an archive."""
-Keys = Annotated[tuple[Key, ...], BeforeValidator(_as_keys), AfterValidator(_each_once), Len(0, 65_536)]
+Keys = Annotated[
+    tuple[Key, ...],
+    BeforeValidator(_as_keys, json_schema_input_type=int | str | list[Key]),
+    AfterValidator(_each_once),
+    Len(0, 65_536),
+]
 
 
 def _inputs_written_out(value: Any) -> Any:
@@ -87,13 +92,16 @@ class Inputs(Frozen):
     makes all of them grey, or all of them red, green and blue.
     """
 
-    key: Annotated[Key, BeforeValidator(_as_key)] | None = None
+    key: Annotated[Key, BeforeValidator(_as_key, json_schema_input_type=int | Key)] | None = None
     keep: Keys = ()
     drop: Keys = ()
     categorical: Keys = ()
     layout: Layout | None = None
     shape: Annotated[tuple[Count, ...], Len(2, 3)] | None = None
-    resize: Annotated[tuple[Count, Count], BeforeValidator(_as_size)] | None = None
+    resize: (
+        Annotated[tuple[Count, Count], BeforeValidator(_as_size, json_schema_input_type=Count | tuple[Count, Count])]
+        | None
+    ) = None
     colour: Literal["grey", "rgb"] | None = None
 
     @model_validator(mode="after")
@@ -148,7 +156,9 @@ class Data(Frozen):
     split: Annotated[Split, BeforeValidator(_by_name)]
     task: Task | None = None
     target: Keys = ()
-    inputs: Annotated[Inputs, BeforeValidator(_inputs_written_out)] = Inputs()
+    inputs: Annotated[
+        Inputs, BeforeValidator(_inputs_written_out, json_schema_input_type=int | str | list[Key] | Inputs)
+    ] = Inputs()
     scale: Scale = "unit"
     label_noise: Annotated[LabelNoise, BeforeValidator(_symmetric)] | None = None
     limit: Limit = Limit()

@@ -55,6 +55,9 @@ def study_schema() -> Schema:
     properties: Schema = {"format": {"const": FORMAT, "description": "The format of the study file."}}
     for name, (kind, description) in _OUTSIDE_RECIPES.items():
         properties[name] = {**_of(kind, definitions), "description": description}
+    published: Schema = definitions["Published"]
+    published["properties"] |= {metric: {"type": "number"} for metric in METRICS}
+    published["additionalProperties"] = False
     own = {"name": _of(Label, definitions), "note": _of(Note, definitions), "seed": _of(Seed, definitions)}
     arm = {"type": "object", "properties": {**own, **tables["properties"]}, "required": ["name"]}
     arms = {"type": "array", "minItems": 1, "items": {**arm, "additionalProperties": False}}
