@@ -40,7 +40,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_a_network_is_compared_with_the_recorded_run(paribus: Paribus, weights: Path) -> None:
     before = contents(Path("paribus-workspace"))
-    result = paribus("evaluate", weights, "course", "fast", "--replicate", "1", "--json")
+    result = paribus("evaluate", weights, "--study", "course", "--arm", "fast", "--replicate", "1", "--json")
     assert (result.code, result.err) == (0, "")
     found = json.loads(result.out)
     keys = "file sha256 study arm replicate run widths measured recorded test notes"
@@ -56,7 +56,7 @@ def test_a_network_is_compared_with_the_recorded_run(paribus: Paribus, weights: 
 
 
 def test_the_test_set_stays_locked(paribus: Paribus, weights: Path) -> None:
-    result = paribus("evaluate", weights, "course", "fast", "--json")
+    result = paribus("evaluate", weights, "--study", "course", "--arm", "fast", "--json")
     found = json.loads(result.out)
     assert found["test"] is None
     assert not any(metric.startswith("test") for metric in found["measured"])
@@ -67,26 +67,30 @@ def test_outputs_that_overflow_are_named(paribus: Paribus, weights: Path) -> Non
     """Finite weights can give infinite outputs, and then a loss has no value."""
     large = {name: values * 1e30 for name, values in load(Path("weights").read_bytes()).items()}
     Path("large.safetensors").write_bytes(save(large))
-    result = paribus("evaluate", "large.safetensors", "course", "fast", "--json")
+    result = paribus("evaluate", "large.safetensors", "--study", "course", "--arm", "fast", "--json")
     found = json.loads(result.out)
     assert found["measured"]["val_loss"] is None
     assert any("too large for float32, so there is no" in note and "val_loss" in note for note in found["notes"])
 
 
 def test_people_get_a_table(paribus: Paribus, weights: Path) -> None:
-    result = paribus("evaluate", weights, "course.toml", "fast", "--replicate", 1)
+    result = paribus("evaluate", weights, "--study", "course.toml", "--arm", "fast", "--replicate", 1)
     assert result.code == 0
     lines = [line.split() for line in result.out.splitlines()]
     assert lines[0] == ["fast_0003.pt:", "784-4-10"]
     heading = next(line for line in result.out.splitlines() if line.startswith("metric"))
-    assert [word in heading for word in ("the file", "recorded at last", "recorded at max-val-accuracy")] == [True] * 3
+    assert [word in heading for word in ("the network", "recorded at last", "recorded at max-val-accuracy")] == [
+        True
+    ] * 3
     (accuracy,) = (line for line in lines if line[:1] == ["val_accuracy"])
     assert accuracy[1] == accuracy[3]
     assert "the test set stays locked" in result.err
 
 
 def test_without_a_recorded_run_only_the_file_is_shown(paribus: Paribus, weights: Path, tmp_path: Path) -> None:
-    result = paribus("evaluate", weights, "course.toml", "slow", "--workspace", tmp_path / "none", "--json")
+    result = paribus(
+        "evaluate", weights, "--study", "course.toml", "--arm", "slow", "--workspace", tmp_path / "none", "--json"
+    )
     assert result.code == 0
     found = json.loads(result.out)
     assert found["recorded"] is None
@@ -110,7 +114,8 @@ def test_without_a_recorded_run_only_the_file_is_shown(paribus: Paribus, weights
 )
 def test_mistakes_are_one_line(paribus: Paribus, weights: Path, argv: tuple[str, ...], says: str) -> None:
     before = contents(Path())
-    result = paribus("evaluate", *argv[:3], *(f"{a}={b}" for a, b in zip(argv[3::2], argv[4::2], strict=True)))
+    named = ("--study", argv[1], "--arm", argv[2])
+    result = paribus("evaluate", argv[0], *named, *(f"{a}={b}" for a, b in zip(argv[3::2], argv[4::2], strict=True)))
     assert (result.code, result.out) == (2, "")
     assert len(result.lines) == 1
     assert says in result.err

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from paribus.cli.arguments import parse_path
-from paribus.cli.output import print_line, print_message
-from paribus.errors import Exit, Shown, UserError
+from paribus.cli.output import print_line, print_message, write_new
+from paribus.errors import Exit
 
 
 def add_arguments(to: argparse.ArgumentParser) -> None:
@@ -22,32 +22,7 @@ def execute(arguments: argparse.Namespace) -> Exit:
 
     text = builtin.text(arguments.study)
     target = Path(f"{arguments.study}.toml") if arguments.to is None else parse_path(arguments.to, "--to")
-    _write(target, text)
+    write_new(target, text, "--to")
     print_line(str(target))
     print_message(f"edit it, then see what it would do: paribus plan {target}")
     return Exit.DONE
-
-
-def _write(target: Path, text: str) -> None:
-    try:
-        file = target.open("x", encoding="utf-8", newline="\n")
-    except FileExistsError:
-        raise UserError(
-            "must not exist yet, as paribus overwrites nothing",
-            given=Shown("a file of that name" if target.is_file() else "something of that name"),
-            place=str(target),
-            remedy="name another with --to",
-        ) from None
-    except OSError as error:
-        raise UserError(
-            "must be a file that can be written",
-            given=Shown(error.strerror or "an error"),
-            place=str(target),
-            remedy="name another with --to",
-        ) from None
-    try:
-        with file:
-            file.write(text)
-    except OSError:
-        target.unlink()
-        raise

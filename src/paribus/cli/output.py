@@ -13,11 +13,12 @@ import math
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 from paribus.cli.columns import lay_out, wrapped
 from paribus.cli.terminal import MESSAGES, chosen_width, escaped, terminal_width
-from paribus.errors import printable
+from paribus.errors import Shown, UserError, printable
 
 
 def print_message(text: str) -> None:
@@ -98,6 +99,26 @@ def print_paragraph(text: str) -> None:
 def data_width() -> int | None:
     """Characters that a line of data may have: COLUMNS, else the terminal's width; None in a file or a pipe."""
     return chosen_width() or terminal_width(sys.stdout)
+
+
+def write_new(target: Path, text: str, option: str) -> None:
+    """Write a text file that must not exist yet; `option` is what named it. What cannot be written whole is removed."""
+    remedy = f"name another with {option}"
+    try:
+        file = target.open("x", encoding="utf-8", newline="\n")
+    except FileExistsError:
+        given = Shown("a file of that name" if target.is_file() else "something of that name")
+        rule = "must not exist yet, as paribus overwrites nothing"
+        raise UserError(rule, given=given, place=str(target), remedy=remedy) from None
+    except OSError as error:
+        given = Shown(error.strerror or "an error")
+        raise UserError("must be a file that can be written", given=given, place=str(target), remedy=remedy) from None
+    try:
+        with file:
+            file.write(text)
+    except OSError:
+        target.unlink()
+        raise
 
 
 def _cell(value: object) -> object:

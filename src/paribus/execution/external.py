@@ -1,4 +1,4 @@
-"""Weights from other programs, evaluated on the data of one arm.
+"""Weights from other programs: what a file holds, checked before anything is done with it.
 
 A safetensors file holds numbers only. A PyTorch file is a pickle, so it is opened in a process of its own, with
 `weights_only=True` and bounds on time and memory (see `unpickling`). That process answers in safetensors, and its
@@ -9,31 +9,26 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import math
 import os
 import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
-from typing import IO, Final
+from typing import IO, Any, Final
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load as load_safetensors
+import numpy.typing as npt
+from safetensors import SafetensorError, deserialize
 
 from paribus.errors import Shown, UserError
-from paribus.execution.layer_names import with_names
-from paribus.execution.runner import prepare
-from paribus.spec.network import parameter_count, parameter_shapes
-from paribus.spec.study import Study
+from paribus.execution.layer_names import Shapes, with_names
 from paribus.training.engine import State
-from paribus.training.evaluation import evaluate_weights
-from paribus.training.measurements import Arrays
-from paribus.training.plan import PlannedRun
 from paribus.units import size
 
 WALL_S = 120.0
@@ -44,48 +39,31 @@ _HEADER_BYTES: Final = 2**20
 _CHILD: Final = Path(__file__).with_name("unpickling.py")
 _PICKLES: Final = (b"PK\x03\x04", b"\x80")
 """The beginning of a zip archive, which PyTorch writes since 1.6, and of a pickle, which it wrote before."""
+_DTYPES: Final = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
+                  "U8": "u1", "BOOL": "?"}  # fmt: skip
 _ALONE: Final = "save the network's state_dict() alone: torch.save(network.state_dict(), FILE)"
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluated:
-    """A network from another program on one run's data.
+class WeightFile:
+    """The weights of a network from another program. `sha256` is that of the file."""
 
-    `measured` has a value for each metric, not finite where outputs overflow. `units` are the arrays that are recorded
-    of hidden units at a selected snapshot, empty without hidden layers. `sha256` is that of the file.
-    """
-
-    run: PlannedRun
+    weights: State
     sha256: str
-    measured: Mapping[str, float]
-    units: Arrays
-
-    @property
-    def overflowing(self) -> tuple[str, ...]:
-        """The metrics whose values are not finite: weights so large that outputs leave the range of float32."""
-        return tuple(name for name, value in self.measured.items() if not math.isfinite(value))
 
 
-def evaluate_file(path: Path, study: Study, arm: str, replicate: int) -> Evaluated:
-    """Load the weights of `path` into the network of an arm, and evaluate it on a replicate's training and validation
-    splits. The test set stays locked.
+def read_weights(path: Path, wanted: Shapes, network: str) -> WeightFile:
+    """The weights that a file holds of a network with tensors of these names and shapes, which messages call `network`.
 
-    Raises UserError where the file holds anything but weights of that network, or where the data cannot be loaded.
+    Raises UserError where the file holds anything but weights of that network.
     """
-    replicates = study.replicates.model_copy(update={"count": 1, "first": replicate})
-    alone = study.model_copy(update={"arms": (study.arm(arm),), "claims": (), "replicates": replicates})
-    prepared = prepare(alone)
-    (run,) = prepared.runs
-    content, sha256 = _read(path, _max_bytes(run.widths))
-    weights = _weights(content, run.widths, path)
-    found = evaluate_weights(run.spec, run.splits, weights, prepared.device.engine())
-    units = next((arrays for _, name, arrays in found.artifacts if name == "units"), {})
-    return Evaluated(run, sha256, {one.name: one.value for one in found.numbers}, units)
+    content, sha256 = _read(path, _max_bytes(wanted))
+    return WeightFile(_weights(content, wanted, network, path), sha256)
 
 
-def _max_bytes(widths: Sequence[int]) -> int:
+def _max_bytes(wanted: Shapes) -> int:
     """Bytes that a file of these weights may have: in float64, twice (an optimizer's state beside them), and names."""
-    return min(16 * parameter_count(widths) + 2**20, MAX_BYTES)
+    return min(16 * sum(map(math.prod, wanted.values())) + 2**20, MAX_BYTES)
 
 
 def _read(path: Path, max_bytes: int) -> tuple[bytes, str]:
@@ -112,7 +90,7 @@ def _check(file: IO[bytes], path: Path, max_bytes: int) -> bool:
     if not stat.S_ISREG(found.st_mode):
         raise UserError("must be a file", given=Shown("something else"), place=str(path), remedy="name a weight file")
     if found.st_size > max_bytes:
-        rule = f"must be at most {size(max_bytes)} large to hold this arm's network and nothing else"
+        rule = f"must be at most {size(max_bytes)} large to hold this network and nothing else"
         raise UserError(rule, given=Shown(size(found.st_size)), place=str(path), remedy=_ALONE)
     start = file.read(9)
     file.seek(0)
@@ -168,16 +146,15 @@ def _collect(stream: IO[bytes], into: bytearray, max_bytes: int) -> None:
         into += part
 
 
-def _weights(content: bytes, widths: Sequence[int], path: Path) -> State:
-    """The finite state dict in `content` of a network of these widths, under the names that such a network has here."""
+def _weights(content: bytes, wanted: Shapes, network: str, path: Path) -> State:
+    """The finite state dict in `content` of a network of these shapes, under the names that such a network has here."""
     try:
-        if int.from_bytes(content[:8], "little") > min(_HEADER_BYTES, len(content)):
-            raise ValueError("a header that is too large")
-        found = load_safetensors(content)
+        found, order = _tensors(content)
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise _not_weights(path, str(error)) from None
-    wanted = parameter_shapes(widths)
-    weights = with_names(wanted, found)
+    if order is not None:
+        found = {name: found[name] for name in order}
+    weights = with_names(wanted, found, in_order=order is not None)
     wrong = [f"no {name}" for name in wanted if name not in weights]
     wrong += [f"{name} as well" for name in weights if name not in wanted]
     wrong += [
@@ -186,7 +163,7 @@ def _weights(content: bytes, widths: Sequence[int], path: Path) -> State:
         if name in weights and weights[name].shape != shape
     ]
     if wrong:
-        rule = f"must hold the weights of this arm's network, {'-'.join(map(str, widths))}, and nothing else"
+        rule = f"must hold the weights of {network}, and nothing else"
         remedy = (
             "name an arm that has the file's network, or name its layers in order: fc1.weight, fc1.bias, fc2.weight"
         )
@@ -199,6 +176,32 @@ def _weights(content: bytes, widths: Sequence[int], path: Path) -> State:
             remedy = "take weights from an earlier epoch: this network has diverged"
             raise UserError("must hold finite real numbers", given=Shown(given), place=str(path), remedy=remedy)
     return state
+
+
+def _tensors(content: bytes) -> tuple[dict[str, npt.NDArray[Any]], list[str] | None]:
+    """The tensors of safetensors, and their order in the state dict where our child process says it.
+
+    Raises SafetensorError, KeyError or ValueError where it is anything else.
+    """
+    header_bytes = int.from_bytes(content[:8], "little")
+    if header_bytes > min(_HEADER_BYTES, len(content)):
+        raise ValueError("a header that is too large")
+    tensors = {name: _array(tensor) for name, tensor in deserialize(content)}
+    metadata = json.loads(content[8 : 8 + header_bytes]).get("__metadata__") or {}
+    order = json.loads(metadata["order"]) if "order" in metadata else None
+    return tensors, order if isinstance(order, list) and sorted(map(str, order)) == sorted(tensors) else None
+
+
+def _array(tensor: Mapping[str, Any]) -> npt.NDArray[Any]:
+    """A tensor as NumPy has it: bfloat16, which NumPy lacks, is the upper half of a float32."""
+    kind, data = str(tensor["dtype"]), tensor["data"]
+    if kind == "BF16":
+        values = (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
+    elif kind in _DTYPES:
+        values = np.frombuffer(data, _DTYPES[kind])
+    else:
+        raise ValueError(f"a tensor of type {kind}")
+    return values.reshape(tensor["shape"])
 
 
 def _shape(shape: tuple[int, ...]) -> str:

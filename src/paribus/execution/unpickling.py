@@ -11,6 +11,7 @@ Exit code 0: the weights. 1: a line that says why there are none.
 from __future__ import annotations
 
 import io
+import json
 import re
 import resource
 import sys
@@ -21,8 +22,10 @@ from typing import BinaryIO, NoReturn
 import torch
 from safetensors.torch import save
 
+COUNTER = "num_batches_tracked"
+"""The one whole number of a state dict: how many batches a batch normalisation has seen."""
 CPU_S = 20
-MAX_TENSORS = 100
+MAX_TENSORS = 1000
 MAX_NAME_LENGTH = 100
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 """Keys under which checkpoints have the state dict, beside epochs and optimizers: Lightning's and usual ones."""
@@ -37,7 +40,7 @@ def main(max_bytes: int) -> None:
     _load_once()
     _confine(4 * max_bytes + 2**28)
     file = sys.stdin.buffer
-    sys.stdout.buffer.write(save(_checked(_loaded(file), max_bytes)))
+    sys.stdout.buffer.write(_converted(file, max_bytes))
     sys.stdout.flush()
 
 
@@ -46,7 +49,13 @@ def _load_once() -> None:
     buffer = io.BytesIO()
     torch.save({"fc1.weight": torch.zeros(1, 1)}, buffer)
     buffer.seek(0)
-    save(_checked(_loaded(buffer), 4))
+    _converted(buffer, 4)
+
+
+def _converted(file: BinaryIO, max_bytes: int) -> bytes:
+    """The tensors as safetensors, which sorts them; so their order in the state dict goes with them."""
+    tensors = _checked(_loaded(file), max_bytes)
+    return save(tensors, metadata={"order": json.dumps(list(tensors))})
 
 
 def _loaded(file: BinaryIO) -> object:
@@ -72,7 +81,10 @@ def _confine(more_bytes: int) -> None:
 
 
 def _checked(found: object, max_bytes: int) -> dict[str, torch.Tensor]:
-    """A state dict, perhaps in a checkpoint, as float32 tensors with memory of their own; anything else is refused."""
+    """A state dict, perhaps in a checkpoint, as float32 tensors with memory of their own; anything else is refused.
+
+    Counters of batches stay whole numbers.
+    """
     if isinstance(found, dict):
         found = next((found[key] for key in WRAPPERS if isinstance(found.get(key), dict)), found)
     if not isinstance(found, dict):
@@ -86,12 +98,18 @@ def _checked(found: object, max_bytes: int) -> dict[str, torch.Tensor]:
         if not isinstance(value, torch.Tensor):
             _refuse(f"{_article(type(value).__name__)} under {name}")
         plain = value.layout is torch.strided and value.device.type == "cpu" and not value.is_quantized
-        if not (plain and value.is_floating_point()):
+        is_counter = name.endswith(COUNTER) and value.dtype is torch.int64 and value.numel() == 1
+        if not (plain and (value.is_floating_point() or is_counter)):
             _refuse(f"a tensor of {value.dtype} under {name}")
         values += value.numel()
     if 4 * values > max_bytes:
         _refuse(f"{values} values")
-    return {name: value.detach().to(torch.float32).clone().contiguous() for name, value in found.items()}
+    return {name: _plain(value) for name, value in found.items()}
+
+
+def _plain(value: torch.Tensor) -> torch.Tensor:
+    kind = torch.float32 if value.is_floating_point() else torch.int64
+    return value.detach().to(kind).clone().contiguous()
 
 
 def _article(noun: str) -> str:

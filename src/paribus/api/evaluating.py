@@ -1,0 +1,193 @@
+"""Evaluating networks that are there already: from weight files of other programs, or from a workspace."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import tomli_w
+from pydantic import ValidationError
+
+from paribus.api.frames import frame
+from paribus.api.predictions import Columns, class_columns, number_columns
+from paribus.errors import Shown, UserError
+from paribus.execution.evaluation import (
+    SPLIT_WORDS,
+    NamedSplit,
+    Scores,
+    SplitWord,
+    Subject,
+    evaluate_named,
+    named_split,
+    natural_split,
+    of_arm,
+    refuse_locked,
+    subject_from_file,
+    subject_from_workspace,
+)
+from paribus.spec.data import Data
+from paribus.spec.study import Study, parse
+from paribus.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_NETWORK: Final = re.compile(r"(mlp|autoencoder):([0-9]{1,5}(?:-[0-9]{1,5})+)")
+_PLACE: Final = "the network that is evaluated"
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """A network on data that a person named. `measured` has its metrics, by name; accuracies are fractions."""
+
+    scores: Scores
+    data: NamedSplit
+
+    @property
+    def measured(self) -> Mapping[str, float]:
+        return self.scores.measured
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Units of each layer, the input first."""
+        return self.scores.subject.run.widths
+
+    @property
+    def examples(self) -> int:
+        return len(self.scores.split)
+
+    def columns(self) -> Columns:
+        """One value for each example: its `row` in the source, its label or numbers, and what the network gives."""
+        split, dataset = self.scores.split, self.scores.subject.run.spec.dataset
+        rows: Columns = {"row": split.rows}
+        if self.scores.outputs is None:
+            return {**rows, **({} if self.scores.errors is None else {"error": self.scores.errors})}
+        if split.labels is not None:
+            return {**rows, **class_columns(self.scores.outputs, split.labels, dataset.classes)}
+        return {**rows, **number_columns(self.scores.outputs, split.numbers, dataset.targets)}
+
+    def outputs(self) -> pd.DataFrame:
+        """`columns` as a data frame."""
+        return frame(self.columns())
+
+    def __repr__(self) -> str:
+        figures = ", ".join(f"{name} {value:.6g}" for name, value in list(self.measured.items())[:3])
+        return f"<{'-'.join(map(str, self.widths))} on {self.data.name}, {self.examples} examples: {figures}>"
+
+
+def evaluate(
+    file: str | os.PathLike[str],
+    *,
+    network: str,
+    data: str,
+    activation: str = "relu",
+    target: str | None = None,
+    task: str | None = None,
+    scale: str = "unit",
+    changes: Mapping[str, str] | None = None,
+) -> Evaluation:
+    """Evaluate the weights in a file: safetensors, or a PyTorch file, which is opened where nothing in it can run.
+
+    Parameters
+    ----------
+    file : a state dict, or a checkpoint that holds one. Layers may have any names that tell their order.
+    network : `mlp:784-32-10`, or `autoencoder:784-32-784`: units of each layer, the input first.
+    data : a source, and its split where it has several: `fashion-mnist:test`, `flowers.csv`, `sklearn:wine`.
+    activation : that of the hidden layers.
+    target : the column or key of what the network gives.
+    task : classification, regression or reconstruction; by default what the network is for.
+    scale : how inputs are scaled, as `data.scale` of a study file.
+    changes : any other key of a study file's tables data, network and loss, as `--set` takes them.
+
+    Raises UserError, in one line, where the file does not hold that network, or where the data do not fit it.
+
+    Examples
+    --------
+    >>> found = paribus.evaluate("net.pt", network="mlp:784-32-10", data="fashion-mnist:test")  # doctest: +SKIP
+    >>> found.measured["accuracy"], found.outputs()  # doctest: +SKIP
+    """
+    source, word = split_word(data)
+    study = _described(network, source, activation, target, task, scale, changes or {})
+    run, engine = of_arm(study, study.arms[0].name, 0)
+    _refuse_other_widths(network, run.widths)
+    named = named_split(run.recipe.data, word, Path())
+    return Evaluation(evaluate_named(subject_from_file(Path(file), run, engine), named), named)
+
+
+def on_named_data(subject: Subject, data: str, target: str | None = None, locked: bool = True) -> Evaluation:
+    """A network of a study on other data, which are read and scaled as the study's own are.
+
+    Raises UserError where those are the test data that the study keeps locked.
+    """
+    source, word = split_word(data)
+    own = subject.run.recipe.data
+    tables: dict[str, Any] = {name: getattr(own, name) for name in own.model_fields_set}
+    for name in ("label_noise", "limit", "missing"):  # missing values would be filled in from the new data
+        tables.pop(name, None)
+    folder = Path()
+    tables |= {"source": source, "split": natural_split(source, folder), "task": subject.run.recipe.task}
+    if target is not None:
+        tables["target"] = target
+    try:
+        named = named_split(Data(**tables), word, folder)
+    except ValidationError as error:
+        rule = error.errors(include_url=False)[0]["msg"]
+        raise UserError(rule, given=target, place="target", remedy="name a column or a key") from None
+    if locked:
+        refuse_locked(named, subject.run)
+    return Evaluation(evaluate_named(subject, named), named)
+
+
+def recorded_subject(workspace: Workspace, study: Study, arm: str, replicate: int, rule: str) -> Subject:
+    """The network that a workspace has of one run at a selection rule."""
+    run, engine = of_arm(study, arm, replicate)
+    return subject_from_workspace(workspace, run, engine, rule)
+
+
+def split_word(data: str) -> tuple[str, SplitWord | None]:
+    """`fashion-mnist:test` as the source and its split; a source may have a colon of its own: `sklearn:wine`."""
+    source, colon, word = data.rpartition(":")
+    return (source, cast("SplitWord", word)) if colon and word in SPLIT_WORDS else (data, None)
+
+
+def _described(
+    network: str, source: str, activation: str, target: str | None, task: str | None, scale: str,
+    changes: Mapping[str, str],
+) -> Study:  # fmt: skip
+    """A study of one arm that has the network and the data, and that nobody trains."""
+    found = _NETWORK.fullmatch(network)
+    if found is None:
+        rule = "must be mlp or autoencoder with the units of each layer, the input first"
+        raise UserError(rule, given=network, place="network", remedy="write mlp:784-32-10")
+    kind, widths = found[1], [int(width) for width in found[2].split("-")]
+    task = task or ("reconstruction" if kind == "autoencoder" else "classification")
+    data: dict[str, Any] = {"source": source, "split": natural_split(source, Path()), "task": task, "scale": scale}
+    if "scale_target" in Data.model_fields:
+        data["scale_target"] = "none"
+    if target is not None:
+        data["target"] = target
+    single = "binary-cross-entropy" if widths[-1] == 1 else "cross-entropy"
+    document = {
+        "name": "evaluated",
+        "question": "How good is it?",
+        "replicates": 1,
+        "data": data,
+        "network": {"kind": kind, "hidden": widths[1:-1], "activation": activation},
+        "loss": {"kind": single if task == "classification" else "mse"},
+        "optimizer": {"kind": "sgd", "lr": 1.0},
+        "training": {"epochs": 1, "batch_size": 1},
+        "arms": [{"name": "evaluated"}],
+    }
+    return parse(tomli_w.dumps(document), place=_PLACE, overrides=changes)
+
+
+def _refuse_other_widths(network: str, widths: tuple[int, ...]) -> None:
+    fitting = "-".join(map(str, widths))
+    kind, _, given = network.partition(":")
+    if given != fitting:
+        rule = f"must begin with the {widths[0]} features of the data and end with their {widths[-1]} outputs"
+        raise UserError(rule, given=Shown(given), place="network", remedy=f"write {kind}:{fitting}, or name other data")
