@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,6 @@ from paribus.errors import UserError
 from paribus.execution import external, unpickling
 from paribus.execution.evaluation import evaluate_file
 from paribus.execution.external import read_weights
-from paribus.execution.layer_names import with_names
 from paribus.spec.activations import Relu
 from paribus.spec.network import parameter_shapes
 from paribus.spec.study import Study, parse
@@ -195,61 +194,6 @@ def test_layers_are_found_under_the_names_of_other_programs(file: Path, pattern:
     expected = file.with_name("plain.safetensors")
     expected.write_bytes(save(state))
     assert evaluate_file(file, small(), "slow", 0).measured == evaluate_file(expected, small(), "slow", 0).measured
-
-
-def zeros(names: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> dict[str, Any]:
-    return {name: np.zeros(shape) for name, shape in zip(names, shapes, strict=True)}
-
-
-WANTED = parameter_shapes((6, 4, 4, 2))
-SHAPES = list(WANTED.values())
-
-
-def renamed(*layers: str) -> dict[str, Any]:
-    """Tensors of the wanted shapes, in the order of the network, under other names."""
-    return zeros([f"{layer}.{end}" for layer in layers for end in ("weight", "bias")], SHAPES)
-
-
-@pytest.mark.parametrize(
-    ("tensors", "in_order"),
-    [
-        (renamed("0", "2", "4"), False),
-        (renamed("net.layers.8", "net.layers.9", "net.layers.10"), False),
-        (renamed("encoder", "middle", "decoder"), True),
-        (renamed("z", "y", "x"), True),
-        (renamed("encoder.0", "encoder.2", "decoder.0"), True),
-    ],
-)
-def test_layers_whose_order_is_known_are_found(tensors: dict[str, Any], in_order: bool) -> None:
-    found = with_names(WANTED, tensors, in_order=in_order)
-    assert list(found) == list(WANTED)
-    assert [id(value) for value in found.values()] == [id(value) for value in tensors.values()]
-
-
-def test_layers_whose_shapes_fit_in_one_order_only_are_found() -> None:
-    wanted = parameter_shapes((6, 4, 2))
-    tensors = zeros(["decoder.bias", "decoder.weight", "encoder.weight", "encoder.bias"], [(2,), (2, 4), (4, 6), (4,)])
-    assert {name: value.shape for name, value in with_names(wanted, tensors).items()} == wanted
-
-
-@pytest.mark.parametrize(
-    "tensors",
-    [
-        renamed("encoder", "middle", "decoder"),  # the last two but one have one shape: which is which?
-        renamed("0", "2", "4") | {"6.weight": np.zeros(1)},
-        renamed("0", "2", "4") | {"2.running_mean": np.zeros(4)},
-        {},
-    ],
-)
-def test_layers_whose_order_is_not_known_stay_as_they_are(tensors: dict[str, Any]) -> None:
-    assert set(with_names(WANTED, tensors)) - set(WANTED) or not tensors
-
-
-def test_a_single_layer_may_have_any_name_or_none() -> None:
-    wanted = parameter_shapes((3, 2))
-    for name in ("", "head.", "a.b.c."):
-        tensors = {f"{name}weight": np.zeros((2, 3)), f"{name}bias": np.zeros(2)}
-        assert list(with_names(wanted, tensors)) == ["fc1.weight", "fc1.bias"]
 
 
 def test_the_order_of_a_state_dict_comes_through_the_child(file: Path) -> None:

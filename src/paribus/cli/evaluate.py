@@ -157,8 +157,9 @@ def _show_named(arguments: argparse.Namespace, found: Evaluation, whose: Mapping
         [name for name in ("loss", "mse", "rmse") if not math.isfinite(found.measured.get(name, 0))]
     )
     if arguments.json:
-        print_json({"file": arguments.file, "sha256": subject.sha256, **whose, "widths": found.widths,
-                    "data": found.data.name, "examples": found.examples, "measured": shown, "notes": notes})  # fmt: skip
+        on = {"data": found.data.name, "examples": found.examples, "measured": shown}
+        print_json({"file": arguments.file, "sha256": subject.sha256, **whose, "widths": found.widths, **on,
+                    "notes": notes})  # fmt: skip
     else:
         print_line(f"{_name(arguments, subject)}: {'-'.join(map(str, found.widths))}")
         print_line(f"on {found.data.name}, {found.examples} examples")
