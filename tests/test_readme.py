@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from paribus.cli.main import parser
 from paribus.spec.study import parse
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
@@ -19,10 +18,3 @@ def test_the_study_file_is_valid_with_its_comments_and_without() -> None:
     full = parse(optional, place="README")
     assert full.arms[0].recipe.training.clip is not None
     assert full.arms[0].recipe.data.limit.train == 500
-
-
-def test_the_commands_are_commands() -> None:
-    lines = [line.strip() for line in README.splitlines() if line.startswith("    paribus ")]
-    for command in (part.strip() for line in lines for part in line.partition("#")[0].split(";")):
-        parser().parse_args(command.split()[1:])
-    assert len(lines) > 5

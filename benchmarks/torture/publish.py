@@ -87,9 +87,12 @@ if there is none where something is wrong.
 
 ## How to repeat it
 
-    make torture                                  # all of it, and this page
-    python -m benchmarks.torture --kills 1000     # more kills at random instants
-    python -m benchmarks.torture --quick          # the short form, which is one of the tests
+<!-- not run: it takes an hour -->
+```sh
+make torture                                  # all of it, and this page
+python -m benchmarks.torture --kills 1000     # more kills at random instants
+python -m benchmarks.torture --quick          # the short form, which is one of the tests
+```
 
 As root, it mounts small file systems, and runs commands as another user where permission is tested. Otherwise it mounts
 none.

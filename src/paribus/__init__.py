@@ -7,6 +7,7 @@ From Python, as from the command line and with the same identities:
     results = paribus.run(study)                # what is recorded is not trained again
     results = paribus.results("widths")         # what a workspace holds, without training
     results.table(), results.curves(), results.outputs("wide"), results.verdicts(), results.findings()
+    paribus.evaluate("net.pt", network="mlp:784-32-10", data="fashion-mnist:test").measured
 
 Each name is imported when it is first used, so `import paribus` costs nothing.
 """
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from paribus.api.building import load, study
+    from paribus.api.evaluating import Evaluation, evaluate
     from paribus.api.results import Results, results
     from paribus.api.running import run
     from paribus.errors import UserError
@@ -25,12 +27,25 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["Results", "Study", "UserError", "__version__", "load", "results", "run", "study"]
+__all__ = [
+    "Evaluation",
+    "Results",
+    "Study",
+    "UserError",
+    "__version__",
+    "evaluate",
+    "load",
+    "results",
+    "run",
+    "study",
+]
 
 _FROM = {
+    "Evaluation": "paribus.api.evaluating",
     "Results": "paribus.api.results",
     "Study": "paribus.spec.study",
     "UserError": "paribus.errors",
+    "evaluate": "paribus.api.evaluating",
     "load": "paribus.api.building",
     "results": "paribus.api.results",
     "run": "paribus.api.running",
