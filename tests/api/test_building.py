@@ -19,6 +19,7 @@ name = "widths"
 question = "Does a wider layer do better?"
 replicates = { count = 2, vary = ["init", "order"] }
 seed = 7
+deploy = "last"
 
 [data]
 source = "digits.npz"
@@ -80,6 +81,7 @@ def built(folder: Path, **changes: Any) -> Study:
         ],
         "replicates": {"count": 2, "vary": ["init", "order"]},
         "seed": 7,
+        "deploy": "last",
         "folder": folder,
     }
     return paribus.study("widths", "Does a wider layer do better?", **{**content, **changes})

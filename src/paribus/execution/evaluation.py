@@ -26,14 +26,12 @@ from paribus.spec.data import Data
 from paribus.spec.network import parameter_shapes
 from paribus.spec.study import Study
 from paribus.store.workspace import Workspace
-from paribus.training.classification import classification_scores, probabilities
 from paribus.training.engine import Engine, State
 from paribus.training.evaluation import evaluate_weights
 from paribus.training.inference import Inference, predicted_classes
 from paribus.training.measurements import Arrays
 from paribus.training.plan import PlannedRun
 from paribus.training.reconstruction import example_errors
-from paribus.training.regression import predictions, regression_scores
 
 SplitWord = Literal["train", "validation", "test"]
 SPLIT_WORDS: Final[tuple[SplitWord, ...]] = ("train", "validation", "test")
@@ -212,10 +210,6 @@ def evaluate_named(subject: Subject, named: NamedSplit) -> Scores:
     if split.labels is not None:
         predicted = predicted_classes(outputs, spec.recipe.loss)
         measured["accuracy"] = float(np.mean(predicted == split.labels))
-        measured |= classification_scores(probabilities(outputs, spec.recipe.loss), split.labels, predicted)
-    elif split.numbers is not None:
-        outputs = predictions(outputs, subject.run.splits.target_scaling)
-        measured |= regression_scores(outputs, split.numbers, spec.dataset.targets)
     return Scores(subject, split, measured, outputs, None)
 
 
