@@ -127,7 +127,7 @@ class Results:
         return frame(recorded_columns(outputs, targets, run.dataset.classes, run.dataset.targets))
 
     def verdicts(self) -> tuple[ClaimOutcome, ...]:
-        """The outcome of each claim: `claim`, `effect`, `interval`, `verdict` and `reason`."""
+        """The outcome of each claim: `claim`, `effect`, `interval` and `verdict`."""
         return claim_outcomes(self.recorded)
 
     def findings(self) -> tuple[FindingSummary, ...]:
