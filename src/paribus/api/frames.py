@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from paribus.errors import Shown, UserError
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def frame(columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
-    """A data frame of these columns. Raises UserError where pandas is not installed."""
+def frame(columns: Mapping[str, Any]) -> pd.DataFrame:
+    """A data frame of these columns (example,). Raises UserError where pandas is not installed."""
     if importlib.util.find_spec("pandas") is None:
         raise UserError(
             "needs pandas",
