@@ -41,6 +41,7 @@ class Streams:
     order: Stream
     dropout: Stream
     pixel_noise: Stream
+    augmentation: Stream
 
     @classmethod
     def of_replicate(cls, seed: int, index: int, vary: Sequence[Varied] = ("split", "init", "order")) -> Streams:
@@ -53,7 +54,7 @@ class Streams:
 _PURPOSES: dict[Varied, tuple[str, ...]] = {
     "split": ("split", "label_noise", "pixel_noise"),
     "init": ("init",),
-    "order": ("order", "dropout"),
+    "order": ("order", "dropout", "augmentation"),
 }
 """Which purposes go with what replicates can vary: data, initial weights, and what is random during training."""
 

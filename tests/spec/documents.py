@@ -51,6 +51,10 @@ _TRAINING = _table(
         "clip": st.sampled_from([{"norm": 1.0}, {"value": 1.0}, {"value": 1}]),
     },
 )
+_AUGMENTATION = _table({}, {
+    "shift": st.integers(0, 1), "flip": st.sampled_from(["none", "horizontal"]), "zeroed": _SHARE,
+    "noise": st.sampled_from([{}, {"gaussian": 0.0}, {"gaussian": 0.1}, {"uniform": 0.1}]),
+})  # fmt: skip
 _KEPT = {
     "snapshots": _table({}, {"every": st.integers(0, 2), "outputs": st.booleans()}),
     "test": _table({}, {"monitor_every": st.integers(0, 2), "monitor_examples": st.just(100)}),
@@ -83,7 +87,16 @@ def _document(kind: str, *, labels: bool, loss: dict[str, st.SearchStrategy[Any]
         "optimizer": _OPTIMIZERS,
         "training": _TRAINING,
     }
-    return _table(required, {"schedule": _SCHEDULES, "selection": _table({}, {"rules": _RULES}), **_KEPT, **loss})
+    return _table(
+        required,
+        {
+            "augmentation": _AUGMENTATION,
+            "schedule": _SCHEDULES,
+            "selection": _table({}, {"rules": _RULES}),
+            **_KEPT,
+            **loss,
+        },
+    )
 
 
 _SMOOTHING = _table({"kind": "cross-entropy"}, {"label_smoothing": _SHARE, "class_weights": st.just([1.0, 2.0])})

@@ -40,6 +40,14 @@ def test_facts_of_a_data_set_are_restored_from_json() -> None:
         ({"data__limit__validation": "5"}, {"validation": 0}, "key data.limit.validation: needs a validation split"),
         ({"data__limit__test": "5"}, {"test": 0}, "key data.limit.test: needs a test split"),
         ({"test__read_at": '["last"]'}, {"test": 0}, "key test: needs a test split"),
+        (
+            {"augmentation__shift": "2"},
+            {"shape": (784,)},
+            "key augmentation.shift: needs images, .* got 2; take it out",
+        ),
+        ({"augmentation__flip": "horizontal"}, {"shape": (784,)}, "key augmentation.flip: needs images"),
+        ({"augmentation__shift": "28"}, {}, "key augmentation.shift: must be below .* 28 x 28 pixels, got 28"),
+        ({"augmentation__shift": "9"}, {"shape": (3, 28, 9)}, "key augmentation.shift: .* 28 x 9 pixels, got 9"),
         ({"test__monitor_every": "1"}, {"test": 0}, "key test: needs a test split"),
         ({}, {"validation": 0}, "key selection.rules: must choose by a metric .* got 'max-val-accuracy'"),
         ({"selection__rules": '["max-test-accuracy"]'}, {}, "key selection.rules: must choose by a metric"),
@@ -61,6 +69,17 @@ def test_a_recipe_that_does_not_fit_its_data_is_refused(
 ) -> None:
     with pytest.raises(UserError, match=f"arm fixed, {words}"):
         refuse_misfit(study(mini, **changes).arms[0], replace(IMAGES, **facts))
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (1, 28, 28), (3, 20, 28)])
+def test_images_can_be_moved(mini: str, shape: tuple[int, ...]) -> None:
+    moving = study(mini, augmentation='{ shift = 19, flip = "horizontal" }').arms[0]
+    refuse_misfit(moving, replace(IMAGES, shape=shape))
+
+
+def test_rows_of_a_table_can_have_noise(mini: str) -> None:
+    noisy = study(mini, augmentation="{ noise = { gaussian = 0.1 }, zeroed = 0.2 }").arms[0]
+    refuse_misfit(noisy, replace(IMAGES, shape=(784,)))
 
 
 def test_two_classes_can_have_one_output(mini: str) -> None:

@@ -100,7 +100,12 @@ def test_recipes_have_one_text_exactly_if_they_train_alike(one: dict[str, Any], 
 
 
 @settings(max_examples=200)
-@given(pairs(), st.sampled_from(["data", "network", "loss", "optimizer", "schedule", "training", "selection", "test"]))
+@given(
+    pairs(),
+    st.sampled_from(
+        ["data", "augmentation", "network", "loss", "optimizer", "schedule", "training", "selection", "test"]
+    ),
+)
 def test_recipes_that_differ_in_one_table_have_one_text_exactly_if_they_train_alike(
     pair: tuple[dict[str, Any], dict[str, Any]], table: str
 ) -> None:
@@ -141,6 +146,7 @@ def test_what_is_measured_or_kept_changes_no_text(pair: tuple[dict[str, Any], di
         {"data__task": "classification"},
         {"selection__rules": '["max-val-accuracy", "last"]'},
         {"network__activation": '["relu"]'},
+        {"augmentation": '{ shift = 0, flip = "none", noise = { gaussian = 0 }, zeroed = 0.0 }'},
         {"optimizer__nesterov": "false"},
         {"arms__fixed__name": "another", "title": "Another", "replicates": "9"},
     ],
@@ -168,6 +174,11 @@ def test_names_spelling_and_measurements_change_no_identity(mini: str, change: d
         {"data__split__validation": "0.1"},
         {"data__limit__train": "100"},
         {"data__label_noise": "0.1"},
+        {"augmentation__shift": "1"},
+        {"augmentation__flip": "horizontal"},
+        {"augmentation__noise__gaussian": "0.1"},
+        {"augmentation__noise__uniform": "0.1"},
+        {"augmentation__zeroed": "0.1"},
         {"loss": "{ kind = 'cross-entropy', class_weights = [1, 2] }"},
     ],
 )
@@ -213,9 +224,10 @@ def test_numerics_is_part_of_the_identity(mini: str, monkeypatch: pytest.MonkeyP
 
 def test_streams_that_a_recipe_does_not_draw_from_are_no_part_of_the_identity(mini: str) -> None:
     others = replace(STREAMS, dropout=Streams.of_replicate(5, 5).dropout, label_noise=Streams.of_replicate(6, 6).init,
-                     pixel_noise=Streams.of_replicate(7, 7).init)  # fmt: skip
+                     pixel_noise=Streams.of_replicate(7, 7).init,
+                     augmentation=Streams.of_replicate(8, 8).init)  # fmt: skip
     assert spec(first(mini), streams=others).id == spec(first(mini)).id
-    for change in ({"network__dropout": "0.5"}, {"data__label_noise": "0.3"}):
+    for change in ({"network__dropout": "0.5"}, {"data__label_noise": "0.3"}, {"augmentation__shift": "1"}):
         recipe = first(mini, **change)
         assert spec(recipe, streams=others).id != spec(recipe).id
 
@@ -255,7 +267,7 @@ class LaterSgd(Sgd):
 
 
 class LaterRecipe(Recipe):
-    augmentation: tuple[str, ...] = ()
+    curriculum: tuple[str, ...] = ()
 
 
 class LaterStudy(Study):
@@ -269,7 +281,7 @@ def test_a_field_added_with_a_default_changes_no_identity(document: dict[str, An
     later = LaterRecipe.model_validate(document)
     later = later.model_copy(update={"optimizer": LaterSgd.model_validate(document["optimizer"])})
     assert spec(later).text == spec(recipe).text
-    assert spec(later.model_copy(update={"augmentation": ("shift",)})).text != spec(recipe).text
+    assert spec(later.model_copy(update={"curriculum": ("easy",)})).text != spec(recipe).text
     dampened = later.model_copy(update={"optimizer": LaterSgd(kind="sgd", lr=0.1, dampening=0.5)})
     assert spec(dampened).text != spec(recipe).text
 

@@ -48,13 +48,15 @@ def plain_loop(
     weights: Array | None = None,
     momenta: Array | None = None,
     masks: Masks | None = None,
+    corrupted: Sequence[Array] | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> PlainRun:
     """Train one run for as many epochs as there are `orders`.
 
     `inputs` (example, feature), `targets` (example,) or (example, output) and `weights` (example,) are by row, and
     `orders` (epoch, example) choose rows; without targets, the target is the input. `learning_rates` and `momenta` are
-    (epoch, batch). `state` has the initial parameters.
+    (epoch, batch). `state` has the initial parameters. `corrupted` has what the network sees in each epoch in place of
+    the inputs, (example, feature) in the epoch's order.
     """
     net = Network(architecture, state, dtype)
     optimizer = _optimizer(settings.optimizer, net.parameters())
@@ -64,12 +66,15 @@ def plain_loop(
     for epoch, order in enumerate(orders):
         found.append([])
         for batch, rows in enumerate(torch.tensor(order).split(batch_size)):
+            seen = features[rows]
+            if corrupted is not None:
+                seen = torch.tensor(corrupted[epoch][batch * batch_size :][: len(rows)]).to(dtype)
             momentum = None if momenta is None else float(momenta[epoch, batch])
             _set_rates(optimizer, float(learning_rates[epoch, batch]), momentum)
             factors = None
             if masks is not None:
                 factors = [torch.tensor(masks(epoch, batch, i, len(rows))).to(dtype) for i in range(net.hidden)]
-            outputs = net(features[rows], factors)
+            outputs = net(seen, factors)
             goal = features[rows] if goals is None else goals[rows]
             loss = mean_loss(settings.loss, outputs, goal, None if examples is None else examples[rows])
             optimizer.zero_grad()

@@ -51,10 +51,14 @@ class Problem:
     momenta: Any
     keys: Any
     batch_size: int
+    corrupted: Any = None
+    """What networks see in place of the inputs (epoch, stream, example, feature), or None."""
 
-    def seen(self, stream: int) -> Any:
-        """The inputs (row, feature) as the networks of a stream see them."""
-        values = self.inputs.values.astype(np.float32) / np.float32(self.inputs.divisor)
+    def seen(self, stream: int, values: Any = None) -> Any:
+        """The inputs (row, feature), or other values, as the networks of a stream see them."""
+        values = self.inputs.values if values is None else values
+        divisor = self.inputs.divisor if values.dtype == np.uint8 else 1.0
+        values = values.astype(np.float32) / np.float32(divisor)
         centre, factor = self.inputs.centre, self.inputs.factor
         values = values if centre is None else values - centre[stream]
         return values if factor is None else values * factor[stream]
@@ -71,6 +75,7 @@ class Problem:
                 learning_rates=self.rates[e],
                 momenta=None if self.momenta is None else self.momenta[e],
                 dropout_keys=self.keys[e] if self.runs[0].dropout else None,
+                inputs=None if self.corrupted is None else self.corrupted[e],
             )
             for e, order in enumerate(self.orders)
         ]
@@ -112,6 +117,7 @@ class Problem:
             rates=self.rates[:, :, [run]],
             momenta=None if self.momenta is None else self.momenta[:, :, [run]],
             keys=self.keys[:, stream],
+            corrupted=None if self.corrupted is None else self.corrupted[:, stream],
             **own,
         )
 
@@ -131,6 +137,7 @@ class Problem:
             weights=None if self.weights is None else self.weights[stream],
             momenta=None if self.momenta is None else self.momenta[:, :, run],
             masks=dropout_masks(keys, self.architecture.widths, own.dropout) if own.dropout else None,
+            corrupted=None if self.corrupted is None else [self.seen(stream, c) for c in self.corrupted[:, stream]],
             dtype=dtype,
         )
 
@@ -149,10 +156,12 @@ def problem(
     scaled: bool = False,
     weighted: bool = False,
     cycled: bool = False,
+    corrupted: type[np.generic] | None = None,
     seed: int = 1,
 ) -> Problem:
     """A random problem for these runs, each by default in the one stream 0. Without further words an epoch has three
-    full batches and one of 5 examples."""
+    full batches and one of 5 examples. `corrupted` is the type of the inputs that each epoch has in place of the
+    session's."""
     runs = runs or (settings(),)
     streams = streams or [0] * len(runs)
     random = np.random.default_rng(seed)
@@ -173,6 +182,9 @@ def problem(
     )
     inputs.values.setflags(write=False)
     of_runs = np.array([run.optimizer.lr for run in runs])
+    own = random.integers(0, 256, (epochs, count, examples, features)) if corrupted else None
+    if own is not None:
+        own = own.astype(np.uint8) if corrupted is np.uint8 else (own / 99 - 1).astype(np.float32)
     return Problem(
         architecture=Architecture(tuple(widths), tuple(activations or [Relu()] * (len(widths) - 2))),
         inputs=inputs,
@@ -186,6 +198,7 @@ def problem(
         momenta=random.uniform(0.8, 0.95, (epochs, batches, len(runs))) if cycled else None,
         keys=random.integers(0, 2**64, (epochs, count), dtype=np.uint64),
         batch_size=batch_size,
+        corrupted=own,
     )
 
 

@@ -28,6 +28,7 @@ Misfit = tuple[str, str, object, str]
 def _misfits(recipe: Recipe, dataset: Dataset) -> Iterator[Misfit]:
     yield from _about_targets(recipe, dataset)
     yield from _about_splits(recipe, dataset)
+    yield from _about_augmentation(recipe, dataset)
     curves = recipe.curves(dataset)
     watched = [("selection.rules", rule) for rule in recipe.selection.rules]
     if recipe.training.early_stop is not None:
@@ -80,6 +81,17 @@ def _about_splits(recipe: Recipe, dataset: Dataset) -> Iterator[Misfit]:
     if (recipe.test.read_at or recipe.test.monitor_every) and not dataset.test:
         given = list(recipe.test.read_at) or recipe.test.monitor_every
         yield "test", "needs a test split", given, "take it out: these data have none"
+
+
+def _about_augmentation(recipe: Recipe, dataset: Dataset) -> Iterator[Misfit]:
+    own, shape = recipe.augmentation, dataset.shape
+    if own.moves_pixels and len(shape) not in (2, 3):
+        key, given = ("shift", own.shift) if own.shift else ("flip", own.flip)
+        rule = f"needs images, and an example of {dataset.source} is a row of {dataset.features} features"
+        yield f"augmentation.{key}", rule, given, "take it out: augmentation.noise and augmentation.zeroed serve rows"
+    elif own.shift and own.shift >= min(shape[-2:]):
+        rule = f"must be below the height and the width of an image, {shape[-2]} x {shape[-1]} pixels"
+        yield "augmentation.shift", rule, own.shift, "make it smaller"
 
 
 def refuse_unmeasured_claims(study: Study, datasets: dict[str, Dataset]) -> None:

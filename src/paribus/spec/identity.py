@@ -70,6 +70,8 @@ class RunSpec:
             yield "label_noise"
         if self.recipe.network.dropout:
             yield "dropout"
+        if self.recipe.augmentation.present:
+            yield "augmentation"
 
 
 def trained(recipe: Recipe) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from annotated_types import Len
 from pydantic import AfterValidator, Field, Strict, model_validator
 
+from paribus.spec.augmentation import Augmentation
 from paribus.spec.data import Data
 from paribus.spec.dataset import Dataset
 from paribus.spec.fields import ClosedFraction, Count, CountOrZero, Flag, Frozen, Positive
@@ -122,6 +123,7 @@ class Recipe(Frozen):
     """
 
     data: Data
+    augmentation: Augmentation = Augmentation()
     network: Network
     loss: Loss = CrossEntropy()
     optimizer: Optimizer

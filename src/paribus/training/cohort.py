@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from paribus import seeding
 from paribus.data.pool import Split, Splits
 from paribus.spec.identity import RunSpec
+from paribus.training.augmentation import Augmenter
 from paribus.training.engine import (
     Architecture,
     Doubles,
@@ -19,6 +22,7 @@ from paribus.training.engine import (
     Evaluation,
     Floats,
     Inputs,
+    Integers,
     RunSettings,
     State,
     Targets,
@@ -28,7 +32,8 @@ from paribus.training.schedules import EpochRates
 from paribus.training.sums import exact_sums
 
 StreamKey = tuple[tuple[int, int], ...]
-"""The random streams that decide which examples a run sees, in which order, and which units it drops."""
+"""The random streams that decide which examples a run sees, in which order, how they are augmented, and which units it
+drops."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +70,11 @@ class TrainLoss:
 
 
 def stream_key(spec: RunSpec) -> StreamKey:
-    """Runs of one cohort with equal keys see the same examples in the same order, and drop the same units."""
+    """Runs of one cohort with equal keys see the same examples in the same order, augmented alike, and drop the same
+    units."""
     own = spec.streams
-    return tuple((s.seed, s.index) for s in (own.split, own.label_noise, own.order, own.dropout))
+    used = (own.split, own.label_noise, own.order, own.dropout, own.augmentation)
+    return tuple((s.seed, s.index) for s in used)
 
 
 def fresh_state(spec: RunSpec) -> TrainingState:
@@ -103,6 +110,8 @@ class Cohort:
             steps=self._steps,
         )
         self._evaluators: dict[str, Callable[[], Evaluation]] = {}
+        self._augmenters = [_augmenter(run) for run in self._leaders] if self._recipe.augmentation.present else []
+        self._augmented: npt.NDArray[Any] | None = None
         sizes = _batch_sizes(self.examples, self._recipe.training.batch_size)
         self._batch_sizes = np.array(sizes, dtype=np.float64)
 
@@ -121,14 +130,16 @@ class Cohort:
         epoch, steps = self.epoch, len(self._batch_sizes)
         places = [self._order(run, epoch) for run in self._leaders]
         momenta = [rate.momenta for rate in rates if rate.momenta is not None]
+        order = np.stack([run.splits.train.rows[p] for run, p in zip(self._leaders, places, strict=True)])
         losses = self._session.train_epoch(
             Epoch(
-                order=np.stack([run.splits.train.rows[p] for run, p in zip(self._leaders, places, strict=True)]),
+                order=order,
                 targets=self._targets([run.splits.train for run in self._leaders], places),
                 weights=None,
                 learning_rates=np.stack([rate.learning_rates for rate in rates], axis=1),
                 momenta=np.stack(momenta, axis=1) if momenta else None,
                 dropout_keys=self._dropout_keys(epoch),
+                inputs=self._augmented_inputs(order, epoch),
             )
         )
         self.epoch += 1
@@ -180,6 +191,17 @@ class Cohort:
         targets = [targets_of(split, run.splits) for split, run in zip(splits, self._leaders, strict=True)]
         return np.stack([own[p] for own, p in zip(targets, places, strict=True)])
 
+    def _augmented_inputs(self, order: Integers, epoch: int) -> npt.NDArray[Any] | None:
+        """The inputs (stream, example, feature) of an epoch's examples, in one array for all epochs."""
+        if not self._augmenters:
+            return None
+        if self._augmented is None:
+            shape = (*order.shape, self._leaders[0].splits.dataset.features)
+            self._augmented = np.empty(shape, self._augmenters[0].dtype)
+        for augmenter, rows, into in zip(self._augmenters, order, self._augmented, strict=True):
+            augmenter.fill(into, rows, epoch)
+        return self._augmented
+
     def _dropout_keys(self, epoch: int) -> np.ndarray[tuple[int], np.dtype[np.uint64]] | None:
         if not self._recipe.network.dropout:
             return None
@@ -212,6 +234,12 @@ def targets_of(split: Split, scaled_as: Splits) -> Targets:
 def _stacked(parts: Sequence[Floats | None]) -> Floats | None:
     given = [part for part in parts if part is not None]
     return np.stack(given) if given else None
+
+
+def _augmenter(run: ActiveRun) -> Augmenter:
+    splits, spec = run.splits, run.spec
+    shape, stream = splits.dataset.shape, spec.streams.augmentation
+    return Augmenter(spec.recipe.augmentation, splits.train, shape, splits.scaling, stream)
 
 
 def _settings(spec: RunSpec) -> RunSettings:

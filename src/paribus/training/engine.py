@@ -98,6 +98,13 @@ class Epoch:
     `uniform(key, b * layers + l, r * padded + u)` is below the run's share, with `layers` the number of layers of
     weights and `padded` the layer's width rounded up to 16. That function is SplitMix64, see
     `training/cpu/dropout.py`; all engines drop the same units.
+
+    `inputs` (stream, example, feature) are what networks see in this epoch in place of the session's inputs, in the
+    order of `order`: augmented or corrupted examples. uint8 features are divided by the session's divisor, float32 ones
+    have been divided already; centre and factor are applied to both. Where the target of an example is the example
+    itself, it is that of the session's inputs, which is clean. They take streams times examples times features bytes,
+    or four times as many; an engine that needs them on a device holds them there once. None for the session's inputs.
+    The caller writes to none of its arrays before `Session.train_epoch` has returned.
     """
 
     order: Integers
@@ -106,6 +113,7 @@ class Epoch:
     learning_rates: Doubles
     momenta: Doubles | None
     dropout_keys: npt.NDArray[np.uint64] | None
+    inputs: npt.NDArray[Any] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,6 +21,7 @@ from paribus.spec.network import parameter_count, training_operations
 from paribus.spec.recipe import Recipe
 from paribus.spec.study import Arm, Study
 from paribus.store.records import RunRecord
+from paribus.training.augmentation import dtype_of
 from paribus.training.cohort import stream_key
 from paribus.training.devices import Device
 from paribus.training.timing import TimingRuns
@@ -233,6 +234,7 @@ def static_key(run: PlannedRun) -> tuple[object, ...]:
     clip = recipe.training.clip
     return (
         recipe.data.model_dump_json(),
+        recipe.augmentation,
         run.splits.train.pool.fingerprint,
         run.widths,
         recipe.network.activations,
@@ -266,8 +268,8 @@ def _alike(runs: Sequence[PlannedRun]) -> list[list[PlannedRun]]:
 def bytes_per_run(run: PlannedRun) -> int:
     """Memory that one more run in a cohort takes at most, so that a cohort takes at most the sum over its runs.
 
-    Data are shared and not counted. On a CPU, runs share activations, and each stream holds its evaluation sets as
-    float32 features; a GPU makes those from the data at each evaluation.
+    Data are shared and not counted, but each stream has its own augmented inputs. On a CPU, runs share activations, and
+    each stream holds its evaluation sets as float32 features; a GPU makes those from the data at each evaluation.
     """
     recipe, widths, dataset = run.recipe, run.widths, run.spec.dataset
     tensors = parameter_count(widths) * (2 + len(recipe.optimizer.buffers) + len(recipe.selection.rules))
@@ -275,7 +277,15 @@ def bytes_per_run(run: PlannedRun) -> int:
     inputs = 2 * recipe.training.batch_size * widths[0]  # of a whole batch, and of the last one
     evaluated = dataset.validation + (dataset.train if "train_loss_end" in recipe.metrics else 0)
     evaluation_sets = widths[0] * evaluated if run.spec.family == "cpu" else 0
-    return 4 * (tensors + activations + inputs + evaluation_sets)
+    return 4 * (tensors + activations + inputs + evaluation_sets) + _augmented_bytes(run)
+
+
+def _augmented_bytes(run: PlannedRun) -> int:
+    """The augmented inputs of an epoch, which a GPU has beside those in the computer's memory."""
+    augmentation, dataset, values = run.recipe.augmentation, run.spec.dataset, run.splits.train.pool.values
+    if not augmentation.present:
+        return 0
+    return dataset.train * dataset.features * dtype_of(augmentation, values.dtype, dataset.shape).itemsize
 
 
 def _cohort_size(group: Sequence[PlannedRun], device: Device, timer: TimingRuns | None) -> int:

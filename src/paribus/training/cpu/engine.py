@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any, ClassVar, Final, final
 
@@ -133,6 +134,7 @@ class CompiledSession(Session):
         self._buffers = {name: layout.stacked(states, f"{name}/") for name in first.buffers}
         self._optimizer = _optimizer_arrays(runs, list(self._buffers.values()), layout.size)
         self._inputs = self._input_arrays(inputs, max(streams) + 1)
+        self._clean_batch: Floats | None = None
 
     @property
     def networks(self) -> CompiledNetworks:
@@ -140,29 +142,32 @@ class CompiledSession(Session):
 
     def train_epoch(self, epoch: Epoch) -> Doubles:
         losses = np.zeros(epoch.learning_rates.shape)
-        order, keys = np.ascontiguousarray(epoch.order), epoch.dropout_keys
+        seen, keys = self._seen(epoch), epoch.dropout_keys
         weighted = epoch.weights is not None
         if weighted and self._losses[0].kind != "cross-entropy":
             raise ValueError("the compiled engine weighs examples for cross-entropy only")
-        labels, numbers = _arrays_of(epoch.targets, order.shape)
+        labels, numbers = _arrays_of(epoch.targets, epoch.order.shape)
         arrays = EpochArrays(
-            order,
+            seen.order,
             labels,
             numbers,
             epoch.targets is None,
-            np.ones(order.shape, np.float32) if epoch.weights is None else epoch.weights,
+            seen.corrupted,
+            np.ascontiguousarray(epoch.order),
+            np.ones(epoch.order.shape, np.float32) if epoch.weights is None else epoch.weights,
             epoch.learning_rates,
             epoch.momenta is not None,
             losses if epoch.momenta is None else epoch.momenta,
             keys is not None,
-            np.zeros(len(order), np.uint64) if keys is None else keys,
+            np.zeros(len(epoch.order), np.uint64) if keys is None else keys,
         )
         train_epoch(
             self._layers,
             self._networks.parameters,
             self._optimizer,
             self._work,
-            self._inputs,
+            seen.inputs,
+            seen.clean,
             _loss_arrays(self._losses, weighted=weighted),
             self._dropout,
             self._stream_of,
@@ -176,6 +181,24 @@ class CompiledSession(Session):
     def state(self, run: int) -> RowState:
         rows = {"": self._networks.parameters[run]}
         return RowState(self._networks.layout, {**rows, **{f"{b}/": held[run] for b, held in self._buffers.items()}})
+
+    def _seen(self, epoch: Epoch) -> _Seen:
+        """The inputs of an epoch. Its own are one array (stream * example, feature), of which every stream reads its
+        part in order; finding out where they are zero would take longer than skipping saves."""
+        given = epoch.inputs
+        if given is None:
+            return _Seen(self._inputs, self._inputs, np.ascontiguousarray(epoch.order), corrupted=False)
+        values = np.ascontiguousarray(given).reshape(-1, given.shape[2])
+        values.flags.writeable = False  # as the session's are: compiled code has another type for it
+        plain = self._inputs._replace(pattern=NO_PATTERN, steps=nonzero_steps(None, 0, 0))
+        divisor = plain.divisor if values.dtype == np.uint8 else np.float32(1)
+        inputs = plain._replace(values=values, divisor=divisor)
+        order = np.arange(len(values)).reshape(epoch.order.shape)
+        if epoch.targets is not None:
+            return _Seen(inputs, inputs, order, corrupted=False)
+        if self._clean_batch is None:
+            self._clean_batch = aligned_zeros(*plain.batch.shape)
+        return _Seen(inputs, plain._replace(batch=self._clean_batch), order, corrupted=True)
 
     def _input_arrays(self, inputs: Inputs, streams: int) -> InputArrays:
         width = inputs.values.shape[1]
@@ -193,6 +216,17 @@ class CompiledSession(Session):
             batch,
             nonzero_steps(pattern, self._batch_size, padded(width)),
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """What networks see in an epoch, the `clean` inputs that those which reconstruct are to give, and the order
+    (stream, example) of the inputs."""
+
+    inputs: InputArrays
+    clean: InputArrays
+    order: Integers
+    corrupted: bool
 
 
 @final

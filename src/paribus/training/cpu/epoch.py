@@ -87,16 +87,19 @@ class InputArrays(NamedTuple):
 class EpochArrays(NamedTuple):
     """What differs from epoch to epoch, see `engine.Epoch`.
 
-    The order (stream, example); the targets in that order, as classes (stream, example) or numbers (stream, example,
-    output), whichever the loss takes, and whether networks `reconstruct` their inputs instead; weights (stream,
-    example); learning rates (batch, run); whether momentum is cycled, and momenta (batch, run); whether units are
-    dropped, and the keys (stream,) for it.
+    The order (stream, example) of the inputs; the targets in that order, as classes (stream, example) or numbers
+    (stream, example, output), whichever the loss takes, and whether networks `reconstruct` their inputs instead; then,
+    whether these inputs are `corrupted`, and the order (stream, example) of the clean ones; weights (stream, example);
+    learning rates (batch, run); whether momentum is cycled, and momenta (batch, run); whether units are dropped, and
+    the keys (stream,) for it.
     """
 
     order: Any
     labels: Any
     numbers: Any
     reconstructing: bool
+    corrupted: bool
+    clean_order: Any
     weights: Any
     learning_rates: Any
     cycling: bool
@@ -112,6 +115,7 @@ def train_epoch(
     optimizer: Any,
     work: Any,
     inputs: Any,
+    clean: Any,
     loss: Any,
     dropout_shares: Any,
     stream_of: Any,
@@ -119,7 +123,10 @@ def train_epoch(
     steps_before: int,
     losses: Any,
 ) -> None:
-    """Train every run; `losses` (batch, run) takes the mean loss of each step. `parameters` are (run, parameter)."""
+    """Train every run; `losses` (batch, run) takes the mean loss of each step. `parameters` are (run, parameter).
+
+    Networks that reconstruct corrupted `inputs` are to give the `clean` ones, which are `inputs` themselves otherwise.
+    """
     setting = flush_denormals()
     batch_size = len(inputs.batch)
     for batch in range(losses.shape[0]):
@@ -129,8 +136,10 @@ def train_epoch(
             stream = stream_of[run]
             if run == 0 or stream != stream_of[run - 1]:
                 _gather(inputs, stream, epoch.order[stream, start : start + rows])
+                if epoch.corrupted:
+                    _gather(clean, stream, epoch.clean_order[stream, start : start + rows])
             batch_inputs, own = inputs.batch[:rows], slice(start, start + rows)
-            numbers = batch_inputs if epoch.reconstructing else epoch.numbers[stream, own]
+            numbers = clean.batch[:rows] if epoch.reconstructing else epoch.numbers[stream, own]
             targets = Targets(epoch.labels[stream, own], epoch.weights[stream, own], numbers)
             losses[batch, run] = _train_step(
                 layers,

@@ -45,10 +45,16 @@ class ScaledInputs:
 
     def __call__(self, rows: Tensor) -> Tensor:
         """The examples of `rows` (stream, example), as (stream, example, feature)."""
-        values = torch.div(self._values[rows], self._divisor)
+        return self._scaled(torch.div(self._values[rows], self._divisor))
+
+    def of_epoch(self, values: Tensor) -> Tensor:
+        """An epoch's own features (stream, example, feature) as networks see them: float32 is divided already."""
+        return self._scaled(torch.div(values, self._divisor) if values.dtype == torch.uint8 else values)
+
+    def _scaled(self, values: Tensor) -> Tensor:
         if self._centre is not None:
             values = values - self._centre
-        return values if self._factor is None else values.mul_(self._factor)
+        return values if self._factor is None else values * self._factor
 
 
 def _by_stream(values: Floats | None, width: int, device: torch.device) -> Tensor | None:

@@ -67,7 +67,7 @@ class StackedSession(Session):
         return self._parameters.state(run, self._optimizer.buffers)
 
     def train_epoch(self, epoch: Epoch) -> Doubles:
-        arrays = _arrays(epoch, self._parameters.layout.padded[-1])
+        arrays = _arrays(epoch, self._parameters.layout.padded)
         if self._program is None or not self._program.fits(arrays):
             self._program = self._bind(arrays)
         return self._program(arrays)
@@ -75,6 +75,7 @@ class StackedSession(Session):
     def _bind(self, arrays: Mapping[str, Array]) -> _Program:
         """What trains epochs whose arrays have these shapes."""
         held = {name: transfer.to_device(array, self._parameters.device) for name, array in arrays.items()}
+        corrupted = "inputs" in held and "targets" not in held
         order, rates = held["order"], held["learning_rates"].unsqueeze(2)
         momenta = held["momenta"].unsqueeze(2) if "momenta" in held else None
         batches = Batches(order.shape[1], self._batch_size)
@@ -92,16 +93,22 @@ class StackedSession(Session):
             if dropout is not None:
                 dropout.begin(held["dropout_keys"])
             for batch, rows in enumerate(batches):
-                inputs = self._of_runs(self._inputs(order[:, rows]))
+                inputs = self._of_runs(self._seen(held, rows))
                 masks = None if dropout is None else dropout.masks(batch, rows.stop - rows.start)
                 outputs = self._forward(inputs, masks)
-                self._backward(loss.gradient(rows, outputs, inputs), masks)
+                clean = self._of_runs(self._inputs(order[:, rows])) if corrupted else inputs
+                self._backward(loss.gradient(rows, outputs, clean), masks)
                 if self._clip is not None:
                     self._clip()
                 self._optimizer.step(batch)
             losses.copy_(loss.means())
 
         return _Program(held, Replayed(train, order.device), losses)
+
+    def _seen(self, held: Mapping[str, Tensor], rows: slice) -> Tensor:
+        """What the networks of each stream see: the epoch's own inputs, or else the session's."""
+        own = held.get("inputs")
+        return self._inputs(held["order"][:, rows]) if own is None else self._inputs.of_epoch(own[:, rows])
 
     def _dropout(self, batches: int) -> Dropout | None:
         shares = [run.dropout for run in self._runs]
@@ -119,8 +126,8 @@ class _Program:
     losses: Tensor
 
     def fits(self, arrays: Mapping[str, Array]) -> bool:
-        return {name: tuple(tensor.shape) for name, tensor in self.held.items()} == {
-            name: array.shape for name, array in arrays.items()
+        return {name: (tuple(tensor.shape), tensor.element_size()) for name, tensor in self.held.items()} == {
+            name: (array.shape, array.itemsize) for name, array in arrays.items()
         }
 
     def __call__(self, arrays: Mapping[str, Array]) -> Doubles:
@@ -130,9 +137,11 @@ class _Program:
         return transfer.to_host(self.losses)
 
 
-def _arrays(epoch: Epoch, outputs: int) -> dict[str, Array]:
-    """The arrays that an epoch has, by name, with numbers to be predicted padded to `outputs`."""
+def _arrays(epoch: Epoch, widths: Sequence[int]) -> dict[str, Array]:
+    """The arrays that an epoch has, by name, with inputs and numbers to be predicted padded to these widths."""
     named = {field.name: getattr(epoch, field.name) for field in fields(epoch)}
     if epoch.targets is not None and epoch.targets.ndim == 3:
-        named["targets"] = transfer.padded(epoch.targets, outputs)
+        named["targets"] = transfer.padded(epoch.targets, widths[-1])
+    if epoch.inputs is not None:
+        named["inputs"] = transfer.padded(epoch.inputs, widths[0])
     return {name: array for name, array in named.items() if array is not None}
