@@ -3,6 +3,7 @@
 From Python, as from the command line and with the same identities:
 
     study = paribus.study("widths", "Does a wider layer do better?", data=..., network=..., arms=..., ...)
+    data = {"source": paribus.source("mine", frame), "target": "y", ...}      # arrays and data frames as data
     study = paribus.load("widths.toml")         # or a built-in study, by its name
     results = paribus.run(study)                # what is recorded is not trained again
     results = paribus.results("widths")         # what a workspace holds, without training
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from paribus.api.building import load, study
     from paribus.api.evaluating import Evaluation, evaluate
+    from paribus.api.handing_in import source
     from paribus.api.results import Results, results
     from paribus.api.running import run
     from paribus.errors import UserError
@@ -37,6 +39,7 @@ __all__ = [
     "load",
     "results",
     "run",
+    "source",
     "study",
 ]
 
@@ -49,6 +52,7 @@ _FROM = {
     "load": "paribus.api.building",
     "results": "paribus.api.results",
     "run": "paribus.api.running",
+    "source": "paribus.api.handing_in",
     "study": "paribus.api.building",
 }
 
