@@ -2,9 +2,13 @@ import logging
 
 import numpy as np
 import pytest
+from sklearn.preprocessing import StandardScaler
 
 from paribus.data import fashion_mnist, loading
+from paribus.data.loading import load_splits
 from paribus.errors import UserError
+from paribus.seeding import Streams
+from paribus.spec.data import Data
 from paribus.spec.dataset import Dataset
 
 SORTED = 30
@@ -85,7 +89,9 @@ def test_a_file_of_four_arrays_may_hold_out_validation(course_arrays, tmp_path, 
     ("source", "split", "place", "remedy"),
     [
         ("fashion-mnist", "scarse", "data.split.by", "did you mean scarce?"),
-        ("faces", "given", "data.split.by", 'use "all"'),
+        ("faces", "given", "data.split.by", "add column or index"),
+        ("fashion-mnist", {"by": "random", "test": 0.1}, "data.split.by", "use standard or scarce or noisy-labels"),
+        ("fashion-mnist", {"by": "given", "column": "part"}, "data.split.by", "it has its own splits"),
         ("fashion-mnist", {"by": "scarce", "validation": 0.1}, "data.split.validation", "scarce of fashion-mnist"),
         ("faces", {"by": "all", "validation": 0.001}, "data.split.validation", "share of 400"),
         ("faces", {"by": "all", "validation": 0.9999}, "data.split.validation", "share of 400"),
@@ -229,3 +235,92 @@ def test_booleans_and_ordinary_bytes_are_not_warned_of(tmp_path, splits, caplog)
         assert splits("a.npy", "all").train.inputs.max() == 1
         splits("b.npy", "all")
     assert caplog.records == []
+
+
+# Undivided sources
+
+
+def test_test_examples_are_in_no_pool_that_training_sees(splits):
+    found = splits("sklearn:iris", {"by": "stratified", "validation": 0.2, "test": 0.2})
+    test = found.test.open("selected snapshot")
+    assert found.train.pool is found.validation.pool is not test.pool
+    assert (len(found.train.pool), len(test.pool)) == (120, 30)
+    parts = [part.source_rows for part in (found.train, found.validation, test)]
+    np.testing.assert_array_equal(np.sort(np.concatenate(parts)), np.arange(150))
+    whole = splits("sklearn:iris", "all").train
+    for part in (found.train, found.validation, test):
+        np.testing.assert_array_equal(part.inputs, whole.inputs[part.source_rows])
+        np.testing.assert_array_equal(part.labels, whole.labels[part.source_rows])
+    assert len({found.train.pool.fingerprint, test.pool.fingerprint, whole.pool.fingerprint}) == 3
+    dataset = found.dataset
+    assert (dataset.train, dataset.validation, dataset.test, dataset.held_out_of, dataset.folds) == (90, 30, 30, 120, 0)
+    assert dataset.feature_names[0] == "sepal length (cm)"
+
+
+def test_replicates_share_their_pools_and_test_set(splits):
+    first, other = (splits("sklearn:iris", {"by": "random", "validation": 0.2, "test": 0.2}, r) for r in (0, 1))
+    assert first.train.pool is other.train.pool
+    np.testing.assert_array_equal(*(found.test.open("monitoring").source_rows for found in (first, other)))
+    assert set(first.validation.source_rows) != set(other.validation.source_rows)
+
+
+def test_replicates_of_folds_share_the_whole_pool(splits):
+    found = [splits("sklearn:iris", {"by": "folds", "folds": 5, "validation": 0.2}, r) for r in range(5)]
+    tested = np.concatenate([one.test.open("selected snapshot").source_rows for one in found])
+    np.testing.assert_array_equal(np.sort(tested), np.arange(150))
+    assert len({one.train.pool for one in found}) == 1
+    assert {one.dataset.folds for one in found} == {5}
+
+
+def test_limits_are_samples_of_undivided_data_too(splits):
+    split = {"by": "stratified", "validation": 0.2, "test": 0.2}
+    full, found = splits("sklearn:iris", split), splits("sklearn:iris", split, limit={"train": 20, "test": 10})
+    assert (found.dataset.train, found.dataset.validation, found.dataset.test) == (20, 30, 10)
+    assert set(found.train.source_rows) < set(full.train.source_rows)
+    tested = [one.test.open("selected snapshot").source_rows for one in (found, full)]
+    assert set(tested[0]) < set(tested[1])
+
+
+def test_labels_of_validation_and_test_stay_clean(splits):
+    found = splits("sklearn:digits", {"by": "stratified", "validation": 0.2, "test": 0.2}, label_noise=0.4)
+    assert (found.train.labels != found.train.true_labels).mean() > 0.3
+    for part in (found.validation, found.test.open("selected snapshot")):
+        np.testing.assert_array_equal(part.labels, part.true_labels)
+
+
+def test_targets_are_scaled_as_scikit_learn_scales_training_numbers(splits):
+    split = {"by": "random", "validation": 0.2, "test": 0.2}
+    found = splits("sklearn:diabetes", split, task="regression", limit={"train": 100})
+    oracle = StandardScaler().fit(found.train.numbers.astype(np.float64))
+    np.testing.assert_allclose(found.target_scaling.centre, oracle.mean_, rtol=1e-6)
+    np.testing.assert_allclose(1 / found.target_scaling.factor, oracle.scale_, rtol=1e-6)
+    assert found.dataset.targets == ("target",)
+    plain = splits("sklearn:diabetes", split, task="regression", scale_target="none")
+    assert plain.target_scaling.centre is plain.target_scaling.factor is None
+
+
+def test_what_is_recorded_gives_what_the_network_sees(splits):
+    found = splits("sklearn:diabetes", {"by": "random", "test": 0.2}, task="regression", scale="standardise")
+    recorded = found.preprocessing()
+    assert set(recorded) == {"divisor", "centre", "factor", "target_centre", "target_factor"}
+    seen = (found.train.pool.values / recorded["divisor"] - recorded["centre"]) * recorded["factor"]
+    np.testing.assert_allclose(seen, StandardScaler().fit_transform(found.train.inputs), atol=1e-5)
+    assert set(splits("faces", "all").preprocessing()) == {"divisor"}
+
+
+def test_columns_are_needed_where_a_split_names_one(splits):
+    with pytest.raises(UserError) as caught:
+        splits("sklearn:iris", {"by": "group", "column": "patient", "test": 0.2})
+    assert caught.value.place == "data.split.column"
+
+
+def test_index_files_are_part_of_the_fingerprint(tmp_path):
+    data = {"source": "sklearn:iris", "split": {"by": "given", "index": {"test": "test.txt"}}}
+    (tmp_path / "test.txt").write_text("1\n2\n")
+    data = Data.model_validate(data)
+    first = loading.fingerprint(data, tmp_path)
+    assert first == loading.fingerprint(data, tmp_path) != loading.find(data.source, tmp_path).fingerprint()
+    found = load_splits(data, tmp_path, Streams.of_replicate(0, 0))
+    np.testing.assert_array_equal(found.test.open("selected snapshot").source_rows, [1, 2])
+    (tmp_path / "test.txt").write_text("1\n3\n")
+    assert loading.fingerprint(data, tmp_path) != first

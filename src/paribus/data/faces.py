@@ -38,7 +38,7 @@ Bytes = npt.NDArray[np.uint8]
 
 
 class Faces(Source):
-    """All faces are for training; there are no labels."""
+    """All faces in one pool; there are no labels."""
 
     name = "faces"
     splits = ("all",)
@@ -48,7 +48,7 @@ class Faces(Source):
 
     def read(self, data: Data) -> Parts:
         del data  # there is one split only
-        return Parts(pool())
+        return Parts(pool(), undivided=True)
 
 
 SOURCE = Faces()

@@ -74,7 +74,7 @@ class FashionMnist(Source):
             train=pool(files.train),
             classes=CLASSES,
             drawn_validation=files.validation,
-            test=TestPool(EXAMPLES[files.test], lambda: pool(files.test)),
+            test=TestPool(EXAMPLES[files.test], lambda: pool(files.test), on_disk=True),
         )
 
 

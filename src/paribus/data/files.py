@@ -35,17 +35,19 @@ class FoundFile:
         return printable(self.path)
 
 
-def found(name: str, folder: Path) -> FoundFile:
+def found(name: str, folder: Path, key: str = "data.source") -> FoundFile:
     """The file `name`, without opening it; a relative path begins at `folder`, `~` is the user's home folder.
+
+    `key` is the key of the study that names it.
 
     Raises UserError where there is no such file, or where it is empty or too large.
     """
-    remedy = "correct data.source, or put the file there"
+    remedy = f"correct {key}, or put the file there"
     try:
         path = Path(name).expanduser()
         if not path.is_absolute():
             folder = folder.absolute()
-            remedy = f"correct data.source, or put the file into {printable(folder)}, where it is looked for"
+            remedy = f"correct {key}, or put the file into {printable(folder)}, where it is looked for"
             path = folder / path
         status = path.stat()
     except (OSError, ValueError, RuntimeError) as error:

@@ -3,62 +3,71 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import logging
 import math
+from collections.abc import Iterator
 from dataclasses import replace
-from enum import IntEnum
 from pathlib import Path
 
 import numpy as np
 
-from paribus.data import scaling
+from paribus.data import imputation, scaling
 from paribus.data.corruption import replaced_labels
-from paribus.data.pool import Pool, Split, Splits, TestSet, whole
+from paribus.data.dividing import (
+    TestExamples,
+    check_split,
+    check_undivided,
+    divided,
+    held_out,
+    held_out_examples,
+    is_assigned,
+    own_splits,
+)
+from paribus.data.given_splits import index_fingerprint
+from paribus.data.imputation import missing_counts, refuse_missing
+from paribus.data.pool import Features, Pool, Split, Splits, TestSet
 from paribus.data.registry import find
-from paribus.data.source import Parts, Source, TestPool
-from paribus.errors import UserError, nearest
-from paribus.seeding import Draws, Stream, Streams, draws
+from paribus.data.source import Parts, Source
+from paribus.data.splitting import Drawn, split_draws
+from paribus.seeding import Draws, Streams, draws
 from paribus.spec.data import Data, Limit
 from paribus.spec.dataset import Dataset
 
 LOG = logging.getLogger("paribus.data")
 
 
-class _Drawn(IntEnum):
-    """What is drawn from the stream for splits. Each has draws of its own, so that a limit changes no split."""
-
-    VALIDATION = 0
-    TRAIN_LIMIT = 1
-    VALIDATION_LIMIT = 2
-    TEST_LIMIT = 3
-
-
 def load_splits(data: Data, folder: Path, streams: Streams) -> Splits:
-    """The splits of one replicate: drawn, labels replaced, held out, limited, and scaling fitted, in this order.
+    """The splits of one replicate: drawn, labels replaced, held out, limited, filled in and scaled, in this order.
 
     `folder` is where a relative path of `data.source` begins. Validation examples that belong to the split keep their
-    labels; a share that `data.split.validation` holds out is drawn after label noise, so that it is as noisy as the
-    training labels. A limit takes a random sample, of which a smaller limit's is a part. Arms of one replicate that
-    agree in `data` have the same splits, and all replicates have the same test set.
+    labels; a share that `data.split.validation` holds out of a split that has none is drawn after label noise, so that
+    it is as noisy as the training labels. A limit takes a random sample, of which a smaller limit's is a part. Arms of
+    one replicate that agree in `data` have the same splits, and all replicates have the same test set, except by folds.
 
     Label noise does nothing where there are no labels: `spec.fit` refuses it. Raises UserError where the data cannot be
     read, or where the source has no such split or cannot hold out that share.
     """
     source = find(data.source, folder)
     parts = _read(source, data)
-    train, validation = _own_splits(parts, streams)
+    found = divided(parts, data, folder, streams) if is_assigned(data) else own_splits(parts, streams)
+    train, validation = found.train, found.validation
     held_out_of = len(train) + (0 if validation is None else len(validation))
     if data.label_noise is not None and train.labels is not None:
         noisy = replaced_labels(train.labels, share=data.label_noise.share, classes=len(parts.classes),
                                 draws=draws(streams.label_noise, "label_noise"))  # fmt: skip
         train = replace(train, labels=noisy)
-    if data.split.validation:
-        examples = _held_out_examples(data, source, train, validation)
-        train, validation = _held_out(train, examples, _draws(streams, _Drawn.VALIDATION))
-    train = _sample(train, data.limit.train, _draws(streams, _Drawn.TRAIN_LIMIT))
+    if data.split.validation and not is_assigned(data):
+        examples = held_out_examples(data, source, train, validation)
+        train, validation = held_out(train, examples, split_draws(streams, Drawn.VALIDATION))
+    train = _sample(train, data.limit.train, split_draws(streams, Drawn.TRAIN_LIMIT))
     if validation is not None:
-        validation = _sample(validation, data.limit.validation, _draws(streams, _Drawn.VALIDATION_LIMIT))
-    test = None if parts.test is None else _test_set(parts.test, data.limit, streams)
+        validation = _sample(validation, data.limit.validation, split_draws(streams, Drawn.VALIDATION_LIMIT))
+    fill = _fill(data, parts, train)
+    if fill is not None:
+        train = _filled(train, fill)
+        validation = None if validation is None else _filled(validation, fill)
+    test = None if found.test is None else _test_set(found.test, data.limit, streams, fill)
     dataset = Dataset(
         source=data.source,
         features=math.prod(parts.train.shape),
@@ -68,8 +77,19 @@ def load_splits(data: Data, folder: Path, streams: Streams) -> Splits:
         validation=0 if validation is None else len(validation),
         test=0 if test is None else test.examples,
         held_out_of=held_out_of,
+        targets=parts.targets,
+        feature_names=parts.feature_names,
+        folds=data.split.folds or 0,
     )
-    return Splits(train, validation, test, scaling.fitted(data.scale, train), dataset)
+    return Splits(
+        train,
+        validation,
+        test,
+        scaling.fitted(data.scale, train),
+        dataset,
+        scaling.fitted_targets(data.scale_target, train),
+        fill,
+    )
 
 
 def fingerprint(data: Data, folder: Path) -> str:
@@ -77,29 +97,42 @@ def fingerprint(data: Data, folder: Path) -> str:
 
     `folder` is where a relative path of `data.source` begins. Raises UserError where there is no such source or file.
     """
-    return find(data.source, folder).fingerprint()
+    source = find(data.source, folder).fingerprint()
+    if data.split.index is None:
+        return source
+    return hashlib.sha256(f"{source} {index_fingerprint(data.split.index, folder)}".encode()).hexdigest()
 
 
 def _read(source: Source, data: Data) -> Parts:
-    """The source's pools with the divisor that `data.scale` asks for."""
-    if data.split.by not in source.splits:
-        remedy = f'use "{source.splits[0]}"' if len(source.splits) == 1 else nearest(data.split.by, source.splits)
-        raise UserError(f"must be a split of {source.name}", given=data.split.by, place="data.split.by", remedy=remedy)
+    """The source's pools with the divisor that `data.scale` asks for; without missing values, unless it fills them."""
+    check_split(source, data)
     parts = source.read(data)
+    check_undivided(source, parts, data)
+    if data.missing == "refuse":
+        for pool in _pools_in_memory(parts):
+            refuse_missing(pool, parts.feature_names, source.name)
     if data.scale != "none":
         _warn_of_zeros_and_ones(parts.train)
         return parts
     test = parts.test
     return replace(
         parts,
-        train=_undivided(parts.train),
-        validation=None if parts.validation is None else _undivided(parts.validation),
-        test=None if test is None else TestPool(test.examples, lambda: _undivided(test.read())),
+        train=_as_it_is(parts.train),
+        validation=None if parts.validation is None else _as_it_is(parts.validation),
+        test=None if test is None else replace(test, read=lambda: _as_it_is(test.read())),
     )
 
 
+def _pools_in_memory(parts: Parts) -> Iterator[Pool]:
+    yield parts.train
+    if parts.validation is not None:
+        yield parts.validation
+    if parts.test is not None and not parts.test.on_disk:
+        yield parts.test.read()
+
+
 @functools.lru_cache(maxsize=16)
-def _undivided(pool: Pool) -> Pool:
+def _as_it_is(pool: Pool) -> Pool:
     """A pool whose features are its values; one for each pool, so that runs share it."""
     return replace(pool, divisor=1.0)
 
@@ -115,35 +148,15 @@ def _warn_of_zeros_and_ones(pool: Pool) -> None:
         )
 
 
-def _own_splits(parts: Parts, streams: Streams) -> tuple[Split, Split | None]:
-    train = whole(parts.train)
-    if parts.drawn_validation:
-        return _held_out(train, parts.drawn_validation, _draws(streams, _Drawn.VALIDATION))
-    return train, None if parts.validation is None else whole(parts.validation)
+def _fill(data: Data, parts: Parts, train: Split) -> Features | None:
+    """What stands for missing values, None where none is missing."""
+    if not any(missing_counts(pool).any() for pool in _pools_in_memory(parts)):
+        return None
+    return imputation.fitted(data.missing, train, parts.categorical, parts.feature_names)
 
 
-def _held_out_examples(data: Data, source: Source, train: Split, validation: Split | None) -> int:
-    share, place = data.split.validation, "data.split.validation"
-    if validation is not None:
-        raise UserError("must be 0 where the split has validation examples of its own", given=share, place=place,
-                        remedy=f"take it out: {data.split.by} of {source.name} has them")  # fmt: skip
-    examples = round(share * len(train))
-    if not 0 < examples < len(train):
-        raise UserError("must hold out at least one example and leave one", given=share, place=place,
-                        remedy=f"choose a share of {len(train)} examples")  # fmt: skip
-    return examples
-
-
-def _draws(streams: Streams, what: _Drawn) -> Draws:
-    """Draws for `what`. The sample of the test set is that of replicate 0 in all replicates."""
-    stream = Stream(streams.split.seed, 0) if what is _Drawn.TEST_LIMIT else streams.split
-    return draws(stream, "split", int(what))
-
-
-def _held_out(split: Split, examples: int, random: Draws) -> tuple[Split, Split]:
-    """A split without, and with only, `examples` of its examples drawn at random; both in drawn order."""
-    order = random.permutation(len(split))
-    return split.take(order[:-examples]), split.take(order[-examples:])
+def _filled(split: Split, fill: Features) -> Split:
+    return replace(split, pool=imputation.filled(split.pool, fill))
 
 
 def _sample(split: Split, examples: int | None, random: Draws) -> Split:
@@ -156,8 +169,9 @@ def _sample(split: Split, examples: int | None, random: Draws) -> Split:
     return split.take(np.sort(random.permutation(len(split))[:examples]))
 
 
-def _test_set(test: TestPool, limit: Limit, streams: Streams) -> TestSet:
+def _test_set(test: TestExamples, limit: Limit, streams: Streams, fill: Features | None) -> TestSet:
     def read(examples: int) -> Split:
-        return _sample(whole(test.read()), examples, _draws(streams, _Drawn.TEST_LIMIT))
+        found = _sample(test.read(), examples, split_draws(streams, Drawn.TEST_LIMIT))
+        return found if fill is None else _filled(found, fill)
 
     return TestSet(min(test.examples, limit.test or test.examples), read)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
@@ -30,7 +31,8 @@ class Pool:
     are `values / divisor`, with a divisor of 255 for the bytes of images and of 1 for everything else. `labels` is None
     where the source has none, and `shape` is that of one example: (height, width) for grey images, (channel, height,
     width) for colour images, (feature,) for rows of a table. `fingerprint` is the SHA-256 that names the source's
-    content. `numbers` are the targets of a regression, None for any other task.
+    content. `numbers` are the targets of a regression, None for any other task. `source_rows` (example,) are the rows
+    of another pool that this one is a part of, None where it is no part.
     """
 
     name: str
@@ -40,14 +42,27 @@ class Pool:
     shape: tuple[int, ...]
     fingerprint: str
     numbers: Numbers | None = None
+    source_rows: Rows | None = None
 
     def __post_init__(self) -> None:
-        for array in (self.values, self.labels, self.numbers):
+        for array in (self.values, self.labels, self.numbers, self.source_rows):
             if array is not None:
                 array.setflags(write=False)
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def part(self, rows: Rows) -> Pool:
+        """A pool of the examples `rows` alone, in a copy, with a fingerprint of its own."""
+        chosen = hashlib.sha256(rows.astype("<i8").tobytes()).hexdigest()
+        return replace(
+            self,
+            values=self.values[rows],
+            labels=None if self.labels is None else self.labels[rows],
+            numbers=None if self.numbers is None else self.numbers[rows],
+            source_rows=rows if self.source_rows is None else self.source_rows[rows],
+            fingerprint=hashlib.sha256(f"{self.fingerprint} rows {chosen}".encode()).hexdigest(),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +96,11 @@ class Split:
     def numbers(self) -> Numbers | None:
         """The targets of a regression (example, output) in their original units, None for any other task."""
         return None if self.pool.numbers is None else self.pool.numbers[self.rows]
+
+    @property
+    def source_rows(self) -> Rows:
+        """The rows (example,) of the split's examples in the source, as people count them there, from 0."""
+        return self.rows if self.pool.source_rows is None else self.pool.source_rows[self.rows]
 
     def take(self, chosen: slice | npt.NDArray[Any]) -> Split:
         """The part of the split at positions `chosen`: a slice, or an array of positions (example,)."""
@@ -134,7 +154,8 @@ class Scaling:
 class Splits:
     """What one replicate of an arm trains on, validates on and may be tested on, and the facts of these data.
 
-    `scaling` is that of the features, `target_scaling` that of the numbers to be predicted.
+    `scaling` is that of the features, `target_scaling` that of the numbers to be predicted. `fill` (feature,) are the
+    values that stand for missing ones, None where no value is missing; they are in the pools already.
     """
 
     train: Split
@@ -143,3 +164,21 @@ class Splits:
     scaling: Scaling
     dataset: Dataset
     target_scaling: Scaling = Scaling(None, None)
+    fill: Features | None = None
+
+    def preprocessing(self) -> dict[str, npt.NDArray[np.float32]]:
+        """What is done to features and targets, as arrays: to be recorded with a run, and exported with a network.
+
+        `divisor` (1,), and where there are any: `fill`, `centre` and `factor` (feature,), used in this order after the
+        division, and `target_centre` and `target_factor` (output,): a prediction in original units is
+        `output / target_factor + target_centre`. The names of features and targets are in `Dataset`.
+        """
+        found = {
+            "divisor": np.array([self.train.pool.divisor], np.float32),
+            "fill": self.fill,
+            "centre": self.scaling.centre,
+            "factor": self.scaling.factor,
+            "target_centre": self.target_scaling.centre,
+            "target_factor": self.target_scaling.factor,
+        }
+        return {name: array for name, array in found.items() if array is not None}

@@ -1,4 +1,4 @@
-"""How features are scaled, with figures of the training examples only."""
+"""How features and targets are scaled, with figures of the training examples only."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from paribus.data.pool import Features, Scaling, Split
-from paribus.spec.data import Scale
+from paribus.spec.data import Scale, TargetScale
 
 _BLOCK_ROWS = 1024
 
@@ -33,6 +33,20 @@ def fitted(scale: Scale, train: Split) -> Scaling:
     deviation = np.sqrt(squares / len(train))
     deviation[constant | (deviation < np.finfo(np.float32).tiny)] = 1
     return Scaling(centre, np.asarray(1 / deviation, np.float32))
+
+
+def fitted_targets(scale: TargetScale, train: Split) -> Scaling:
+    """The scaling of the numbers of `train`: centre and factor (output,) as of features; none without numbers.
+
+    Targets that are all equal have a factor of 1.
+    """
+    numbers = train.numbers
+    if scale == "none" or numbers is None:
+        return Scaling(None, None)
+    mean = numbers.mean(axis=0, dtype=np.float64)
+    deviation = np.sqrt(np.square(numbers - mean).mean(axis=0))
+    deviation[(numbers == numbers[0]).all(axis=0) | (deviation < np.finfo(np.float32).tiny)] = 1
+    return Scaling(mean.astype(np.float32), (1 / deviation).astype(np.float32))
 
 
 def _blocks(split: Split) -> Iterator[Features]:

@@ -15,12 +15,16 @@ from paribus.spec.data import Data
 
 @dataclass(frozen=True, eq=False)
 class TestPool:
-    """A source's test examples: how many there are, and how to read them."""
+    """A source's test examples: how many there are, and how to read them.
+
+    `on_disk` where reading them opens a file, which happens for a logged read of the test set only.
+    """
 
     __test__ = False  # pytest collects classes of this name
 
     examples: int
     read: Callable[[], Pool]
+    on_disk: bool = False
 
 
 SplitValues = npt.NDArray[Any]

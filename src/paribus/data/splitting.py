@@ -297,7 +297,7 @@ def times_of(split: Split, values: Values | None) -> npt.NDArray[np.float64]:
     else:
         times = _parsed_times(split, [str(value).strip() for value in known.tolist()])
     if not np.isfinite(times).all():
-        raise _refused_value(split, "must have a finite time in every row", ~np.isfinite(times), known)
+        raise refused_value(split, "must have a finite time in every row", ~np.isfinite(times), known)
     return times
 
 
@@ -313,9 +313,9 @@ def _parsed_times(split: Split, texts: list[str]) -> npt.NDArray[np.float64]:
             moments.append(datetime.fromisoformat(text))
         except ValueError:
             rule = "must have a number or a date such as 2026-11-25 in every row"
-            raise _refused_value(split, rule, here, shown) from None
+            raise refused_value(split, rule, here, shown) from None
         if (moments[row].tzinfo is None) != (moments[0].tzinfo is None):
-            raise _refused_value(split, "must have a time zone in all of its times or in none", here, shown)
+            raise refused_value(split, "must have a time zone in all of its times or in none", here, shown)
     return np.array([(m if m.tzinfo else m.replace(tzinfo=UTC)).timestamp() for m in moments])
 
 
@@ -324,7 +324,7 @@ def _present(split: Split, values: Values | None, what: str) -> Values:
         raise ValueError(f"the values of column {split.column} were not read")
     missing = is_missing(values)
     if missing.any():
-        raise _refused_value(split, f"must have {what} in every row", missing, values)
+        raise refused_value(split, f"must have {what} in every row", missing, values)
     return values
 
 
@@ -337,7 +337,8 @@ def is_missing(values: Values) -> npt.NDArray[np.bool_]:
     return np.zeros(len(values), bool)
 
 
-def _refused_value(split: Split, rule: str, wrong: npt.NDArray[np.bool_], values: Values) -> UserError:
+def refused_value(split: Split, rule: str, wrong: npt.NDArray[np.bool_], values: Values) -> UserError:
+    """The refusal of the first of the `wrong` (example,) values of the column."""
     rows = np.flatnonzero(wrong)
     value = values[rows[0]]
     given = "nothing" if is_missing(values[rows[:1]])[0] else repr(value.item() if hasattr(value, "item") else value)

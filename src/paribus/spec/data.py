@@ -9,12 +9,26 @@ from pydantic import AfterValidator, BeforeValidator, Strict, StringConstraints,
 
 from paribus.spec.fields import Count, Fraction, Frozen, SourceName
 from paribus.spec.losses import Task
+from paribus.spec.split import Split
 
 Scale = Literal["none", "unit", "centre", "standardise"]
 """How features are scaled, with figures of the training examples only.
 
 none: as they are. unit: bytes are divided by 255, everything else is as it is. centre: as unit, less the mean of each
 feature. standardise: as centre, divided by the standard deviation of each feature.
+"""
+
+TargetScale = Literal["standardise", "none"]
+"""How the numbers of a regression are scaled for training, with figures of the training examples only.
+
+standardise: less their mean, divided by their standard deviation, so that one learning rate serves targets of every
+size. none: as they are. Metrics are in original units either way.
+"""
+
+Missing = Literal["refuse", "median", "mean", "most-frequent"]
+"""What takes the place of missing values of features: nothing, or a figure of each feature's training examples.
+
+refuse: data with missing values are refused. A missing category is always replaced by the most frequent one.
 """
 
 
@@ -111,18 +125,6 @@ class Inputs(Frozen):
         return self
 
 
-class Split(Frozen):
-    """How examples are split. A name is short for a table with that `by` and nothing else.
-
-    `by` is "all" (everything is for training), "given" (the file has its splits), or the name of a split that the
-    source declares. `validation` holds out a share of the training examples, with labels as training has them, where
-    the split has no validation examples of its own.
-    """
-
-    by: str
-    validation: Fraction = 0.0
-
-
 class Limit(Frozen):
     """At most so many examples of each split: a random sample of it."""
 
@@ -150,6 +152,9 @@ class Data(Frozen):
     `target` is what a network learns to give: a column, the key of an array or its position; several columns for a
     regression of several numbers. The task decides how it is read: as classes, or as numbers. `inputs` says what a
     network sees.
+
+    Missing values are filled in before features are scaled. Both, and `scale_target`, are fitted on the training
+    examples of each replicate alone, after `limit`, and applied to every split.
     """
 
     source: SourceName
@@ -159,6 +164,8 @@ class Data(Frozen):
     inputs: Annotated[
         Inputs, BeforeValidator(_inputs_written_out, json_schema_input_type=int | str | list[Key] | Inputs)
     ] = Inputs()
+    missing: Missing = "refuse"
     scale: Scale = "unit"
+    scale_target: TargetScale = "standardise"
     label_noise: Annotated[LabelNoise, BeforeValidator(_symmetric)] | None = None
     limit: Limit = Limit()

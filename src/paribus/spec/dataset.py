@@ -16,7 +16,8 @@ class Dataset:
     (feature,) for rows of a table. `features` is how many numbers it has, and `feature_names` are their names, empty
     for images. `classes` are the names of the classes, and `targets` those of the numbers to be predicted: at most one
     of them is not empty. `train`, `validation` and `test` count examples; 0 means that there is no such
-    split. `held_out_of` is the number of examples that training and validation were drawn from together.
+    split. `held_out_of` is the number of examples that training and validation were drawn from together. `folds` is the
+    number of parts where each replicate is tested on a part of its own, 0 where all are tested on the same examples.
     """
 
     source: str
@@ -29,6 +30,7 @@ class Dataset:
     held_out_of: int
     targets: tuple[str, ...] = ()
     feature_names: tuple[str, ...] = ()
+    folds: int = 0
 
     @property
     def outputs(self) -> int:

@@ -29,6 +29,7 @@ def _misfits(recipe: Recipe, dataset: Dataset) -> Iterator[Misfit]:
     yield from _about_targets(recipe, dataset)
     yield from _about_splits(recipe, dataset)
     yield from _about_augmentation(recipe, dataset)
+    yield from _about_preprocessing(recipe, dataset)
     curves = recipe.curves(dataset)
     watched = [("selection.rules", rule) for rule in recipe.selection.rules]
     if recipe.training.early_stop is not None:
@@ -92,6 +93,13 @@ def _about_augmentation(recipe: Recipe, dataset: Dataset) -> Iterator[Misfit]:
     elif own.shift and own.shift >= min(shape[-2:]):
         rule = f"must be below the height and the width of an image, {shape[-2]} x {shape[-1]} pixels"
         yield "augmentation.shift", rule, own.shift, "make it smaller"
+
+
+def _about_preprocessing(recipe: Recipe, dataset: Dataset) -> Iterator[Misfit]:
+    """Scaling of targets is on by default, so it is refused only where a study asks for it."""
+    if "scale_target" in recipe.data.model_fields_set and not dataset.targets:
+        rule = f"needs numbers to be predicted, and the task is {recipe.task}"
+        yield "data.scale_target", rule, recipe.data.scale_target, "take it out"
 
 
 def refuse_unmeasured_claims(study: Study, datasets: dict[str, Dataset]) -> None:

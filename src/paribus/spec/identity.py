@@ -78,10 +78,12 @@ def trained(recipe: Recipe) -> dict[str, Any]:
     """The part of a recipe's canonical form that can change what is trained, or which epochs are selected.
 
     The source and the task are not in it: `RunSpec.text` has the source's fingerprint, and the task in its full form.
+    Nor are the paths of index files, whose content is part of that fingerprint.
     How the test set is monitored is in it only where a selection rule looks at test metrics.
     """
     found = {name: part for name, part in canonical(recipe).items() if name not in NOT_TRAINED}
     found["data"] = {name: part for name, part in found["data"].items() if name not in ("source", "task")}
+    found["data"]["split"].pop("index", None)
     if "selection" in found:
         found["selection"] |= {"rules": sorted(recipe.selection.rules)}
     if any(parse_rule(rule).split == "test" for rule in recipe.selection.rules):

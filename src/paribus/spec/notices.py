@@ -134,9 +134,8 @@ def _varies(recipe: Recipe, replicates: Replicates) -> bool:
     if "init" in replicates.vary or "order" in replicates.vary:
         return True
     data = recipe.data
-    whole = data.split.by in ("all", "given") and not data.split.validation
     noisy = data.label_noise is not None and data.label_noise.share > 0
-    return not whole or noisy or data.limit.train is not None or data.limit.validation is not None
+    return data.split.is_drawn_anew or noisy or data.limit.train is not None or data.limit.validation is not None
 
 
 def _same_runs(study: Study) -> Iterator[str]:

@@ -40,13 +40,14 @@ class Snapshot:
 
 
 def measure_run(spec: RunSpec, splits: Splits) -> Measurements:
-    """What belongs to the run as a whole: parameters, examples, targets, and PCA of an autoencoder's images."""
+    """What belongs to the run as a whole: parameters, examples, preprocessing, targets, and PCA of images."""
     measured = Measurements()
     widths = spec.recipe.widths(spec.dataset)
     measured.number("", parameters=parameter_count(widths), weights=parameter_count(widths, biases=False))
     shown = splits.train.take(shown_positions(len(splits.train)))
     labels = {} if shown.labels is None else {"labels": shown.labels}
     measured.arrays("", "examples", images=shown.inputs, shape=np.array(splits.dataset.shape), **labels)
+    measured.arrays("", "preprocessing", **splits.preprocessing())
     if spec.recipe.snapshots.outputs:
         for name, split in (("train", splits.train), ("validation", splits.validation)):
             if split is not None:
@@ -220,4 +221,4 @@ def _given(labels: Labels | None) -> Labels:
 def _targets(split: Split) -> dict[str, npt.NDArray[Any]]:
     """Which examples of the source a split has, and their labels as training sees them."""
     labels = {} if split.labels is None else {"labels": split.labels.astype(np.int32)}
-    return {"rows": split.rows.astype(np.int32), **labels}
+    return {"rows": split.source_rows.astype(np.int32), **labels}
