@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from paribus.analysis.findings import GRAVEST_FIRST, FindingKind, findings_of, overfitting
+from paribus.analysis.data_findings import data_findings
+from paribus.analysis.findings import GRAVEST_FIRST, FindingKind, RunFindingKind, findings_of, overfitting
 from paribus.analysis.results import Results
 from paribus.analysis.run import Run
 from paribus.analysis.thresholds import COLLAPSE_VARIATION
@@ -14,7 +15,10 @@ from paribus.analysis.wording import at, listed, quantity
 
 @dataclass(frozen=True)
 class FindingSummary:
-    """One kind of finding in one arm at one rule (empty: the run as a whole): the replicates that show it, of `of`."""
+    """One kind of finding in one arm at one rule (empty: the run as a whole): the replicates that show it, of `of`.
+
+    `arm` is empty for a finding about the data of several arms.
+    """
 
     kind: FindingKind
     arm: str
@@ -25,12 +29,25 @@ class FindingSummary:
 
 
 def findings(results: Results) -> tuple[FindingSummary, ...]:
-    """All findings of a study, the gravest kinds first, then by arm."""
-    grouped: dict[tuple[FindingKind, str, str], list[Run]] = {}
+    """All findings of a study: about its runs, the gravest kinds first, then by arm; and about its data."""
+    return (*_about_runs(results), *_about_data(results))
+
+
+def _about_data(results: Results) -> Iterator[FindingSummary]:
+    """A finding that several arms share has no arm of its own."""
+    datasets = {arm: {run.replicate: run.dataset for run in results.of(arm)} for arm in results.arms}
+    for found in data_findings({arm: known for arm, known in datasets.items() if known}):
+        arm = found.arms[0] if len(found.arms) == 1 else ""
+        yield FindingSummary(found.kind, arm, "", found.replicates, found.of, found.sentence)
+
+
+def _about_runs(results: Results) -> tuple[FindingSummary, ...]:
+    grouped: dict[tuple[RunFindingKind, str, str], list[Run]] = {}
     for arm in results.arms:
         for run in results.of(arm):
             for finding in findings_of(run):
                 grouped.setdefault((finding.kind, arm, finding.rule), []).append(run)
+    kinds = sorted(grouped, key=lambda key: GRAVEST_FIRST.index(key[0]))
     found = [
         FindingSummary(
             kind=kind,
@@ -40,12 +57,13 @@ def findings(results: Results) -> tuple[FindingSummary, ...]:
             of=len(results.of(arm)),
             sentence=_sentence(kind, arm, rule, runs, len(results.of(arm))),
         )
-        for (kind, arm, rule), runs in grouped.items()
+        for kind, arm, rule in kinds
+        for runs in [grouped[kind, arm, rule]]
     ]
-    return tuple(sorted(found, key=lambda entry: GRAVEST_FIRST.index(entry.kind)))
+    return tuple(found)
 
 
-def _sentence(kind: FindingKind, arm: str, rule: str, runs: Sequence[Run], of: int) -> str:
+def _sentence(kind: RunFindingKind, arm: str, rule: str, runs: Sequence[Run], of: int) -> str:
     where = f" {at(rule)}" if rule else ""
     return f"{arm}: {len(runs)} of {of} {'run' if of == 1 else 'runs'} {_SENTENCES[kind](rule, runs, where)}."
 
@@ -89,7 +107,7 @@ def _memorised(rule: str, runs: Sequence[Run], where: str) -> str:
     return f"reproducing wrong training labels{where} ({shares} of them)"
 
 
-_SENTENCES: dict[FindingKind, Callable[[str, Sequence[Run], str], str]] = {
+_SENTENCES: dict[RunFindingKind, Callable[[str, Sequence[Run], str], str]] = {
     "diverged": _diverged,
     "constant-data": _constant_data,
     "never-learned": _never_learned,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
+from paribus.analysis.data_findings import DataFindingKind, data_kinds
 from paribus.analysis.run import Run, run_of
 from paribus.analysis.thresholds import (
     EQUAL_VARIANCE,
@@ -25,18 +26,19 @@ if TYPE_CHECKING:
     from paribus.store.records import RunRecord
     from paribus.store.workspace import Workspace
 
-FindingKind = Literal[
+RunFindingKind = Literal[
     "diverged", "constant-data", "never-learned", "collapse", "dead-units", "unmoved-units", "overfitting",
     "memorisation",
 ]  # fmt: skip
-GRAVEST_FIRST: tuple[FindingKind, ...] = get_args(FindingKind)
+FindingKind = RunFindingKind | DataFindingKind
+GRAVEST_FIRST: tuple[RunFindingKind, ...] = get_args(RunFindingKind)
 
 
 @dataclass(frozen=True)
 class Finding:
     """One finding about a run: at a selection rule's epoch, or of the run as a whole (`rule` is empty)."""
 
-    kind: FindingKind
+    kind: RunFindingKind
     rule: str = ""
 
 
@@ -56,10 +58,10 @@ def findings_of(run: Run) -> tuple[Finding, ...]:
 
 
 def kinds(workspace: Workspace, record: RunRecord) -> tuple[FindingKind, ...]:
-    """The kinds of findings about one recorded run, each once, the gravest first."""
-    if record.state not in ("done", "diverged"):
-        return ()
-    return tuple(dict.fromkeys(finding.kind for finding in findings_of(run_of(workspace, record))))
+    """The kinds of findings about one recorded run and then about its data, each once, the gravest first."""
+    run = run_of(workspace, record)
+    found = findings_of(run) if record.state in ("done", "diverged") else ()
+    return (*dict.fromkeys(finding.kind for finding in found), *data_kinds(run.dataset))
 
 
 def overfitting(run: Run) -> Overfitting | None:

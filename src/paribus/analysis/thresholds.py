@@ -51,3 +51,23 @@ what is left, that is below p + 0.05 (1 - p).
 A constant output is right for the share p. The part above it allows for the chance accuracy of a network that depends
 on its input at random.
 """
+
+IMBALANCE_RATIO = 10.0
+"""Classes are imbalanced if the largest has this many times the training examples of the smallest.
+
+A network that ignores the smallest of two such classes is still right for 91 % of the examples.
+"""
+
+SCALE_RATIO = 100.0
+"""Columns have very different scales if the largest standard deviation of one is this many times the smallest.
+
+A gradient step moves the weights of a column in proportion to its scale, so the curvature of the loss differs by the
+square of this ratio: 10,000, where one learning rate serves some columns and not others.
+"""
+
+LARGE_INPUT = 30.0
+"""An input is large if its absolute value as the network sees it is above this.
+
+Standardised inputs of 30 are thirty standard deviations from their mean: an outlier, or a code such as -999 for a
+missing value. Unscaled ones saturate a tanh at once, and give a ReLU network outputs of that size before training.
+"""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from paribus.execution.runner import PreparedStudy
+    from paribus.spec.dataset import Dataset
     from paribus.spec.study import Study
     from paribus.training.plan import CohortPlan, Plan
 
@@ -42,6 +43,7 @@ def execute(arguments: argparse.Namespace) -> Exit:
     study = load_study(arguments.study, changes)
     print_notes(arguments.study, study, changes)
     prepared = prepare(study, device=arguments.device)
+    print_data_findings(prepared)
     plan, note = _planned(prepared, arguments.workspace)
     if note:
         print_message(note)
@@ -64,6 +66,18 @@ def print_notes(name: str, study: Study, changes: dict[str, str]) -> None:
         print_message(
             f"note: {keys} changes nothing: the study says so already, or its arms say otherwise (arms.NAME.KEY)"
         )
+
+
+def print_data_findings(prepared: PreparedStudy) -> None:
+    """Say what was found about the data, before anything trains on them."""
+    from paribus.analysis.data_findings import data_findings
+
+    datasets: dict[str, dict[int, Dataset]] = {}
+    for run in prepared.runs:
+        for arm, replicate in run.members:
+            datasets.setdefault(arm, {})[replicate] = run.spec.dataset
+    for found in data_findings(datasets):
+        print_message(f"note: {found.sentence.removesuffix('.')}")
 
 
 def _planned(prepared: PreparedStudy, workspace: Path) -> tuple[Plan, str | None]:

@@ -15,7 +15,7 @@ from paribus.cli.arguments import add_change_options, add_device_option, default
 from paribus.cli.formatting import plural
 from paribus.cli.looks import Looks, parse_looks
 from paribus.cli.output import print_json, print_message
-from paribus.cli.plan import print_notes
+from paribus.cli.plan import print_data_findings, print_notes
 from paribus.cli.reuse import note_unused_runs
 from paribus.errors import Exit
 from paribus.units import duration
@@ -84,6 +84,7 @@ def _prepared(arguments: argparse.Namespace, looks: Looks | None) -> dict[str, P
         if study.digest not in {prepared.study.digest for prepared in found.values()}:
             print_notes(name, study, parse_changes(arguments))
             found[name] = _prepare(arguments, name, None if looks is None else looks.first(study))
+            print_data_findings(found[name])
     return found
 
 

@@ -58,16 +58,17 @@ class Found:
 
 @dataclass(frozen=True, eq=False)
 class TestExamples:
-    """How many test examples there are, and how to read them."""
+    """How many test examples there are, and how to read them; `on_disk` as `TestPool` has it."""
 
     examples: int
     read: Callable[[], Split]
+    on_disk: bool = False
 
 
 def own_splits(parts: Parts, streams: Streams) -> Found:
     """The splits that a source has, with as many validation examples drawn as it says."""
     test = parts.test
-    tested = None if test is None else TestExamples(test.examples, lambda: whole(test.read()))
+    tested = None if test is None else TestExamples(test.examples, lambda: whole(test.read()), test.on_disk)
     train = whole(parts.train)
     if parts.drawn_validation:
         validation_draws = split_draws(streams, Drawn.VALIDATION)

@@ -13,7 +13,7 @@ from paribus.data import files
 from paribus.data.pool import Rows
 from paribus.data.splitting import Assignment, Values, is_missing, refused_value
 from paribus.errors import Shown, UserError, shown
-from paribus.spec.dataset import SplitName
+from paribus.spec.inspection import SplitName
 from paribus.spec.split import IndexFiles, Split
 
 MAX_INDEX_BYTES = 100_000_000

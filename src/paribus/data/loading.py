@@ -26,6 +26,7 @@ from paribus.data.dividing import (
 )
 from paribus.data.given_splits import index_fingerprint
 from paribus.data.imputation import missing_counts, refuse_missing
+from paribus.data.inspection import Inspected, inspected, zeros_and_ones
 from paribus.data.pool import Features, Pool, Split, Splits, TestSet
 from paribus.data.registry import find
 from paribus.data.source import Parts, Source
@@ -64,32 +65,37 @@ def load_splits(data: Data, folder: Path, streams: Streams) -> Splits:
     if validation is not None:
         validation = _sample(validation, data.limit.validation, split_draws(streams, Drawn.VALIDATION_LIMIT))
     fill = _fill(data, parts, train)
-    if fill is not None:
-        train = _filled(train, fill)
-        validation = None if validation is None else _filled(validation, fill)
+    used = train if fill is None else _filled(train, fill)
     test = None if found.test is None else _test_set(found.test, data.limit, streams, fill)
+    scales = scaling.fitted(data.scale, used)
+    inspection = inspected(
+        Inspected(
+            train=train,
+            validation=validation,
+            test=None if found.test is None or found.test.on_disk else _tested(found.test, data.limit, streams),
+            used=used,
+            scaling=scales,
+            classes=len(parts.classes),
+            pools=tuple(_pools_in_memory(parts)),
+        )
+    )
     dataset = Dataset(
         source=data.source,
         features=math.prod(parts.train.shape),
         shape=parts.train.shape,
         classes=parts.classes,
-        train=len(train),
+        train=len(used),
         validation=0 if validation is None else len(validation),
         test=0 if test is None else test.examples,
         held_out_of=held_out_of,
         targets=parts.targets,
         feature_names=parts.feature_names,
         folds=data.split.folds or 0,
+        inspection=inspection,
     )
-    return Splits(
-        train,
-        validation,
-        test,
-        scaling.fitted(data.scale, train),
-        dataset,
-        scaling.fitted_targets(data.scale_target, train),
-        fill,
-    )
+    if fill is not None and validation is not None:
+        validation = _filled(validation, fill)
+    return Splits(used, validation, test, scales, dataset, scaling.fitted_targets(data.scale_target, used), fill)
 
 
 def fingerprint(data: Data, folder: Path) -> str:
@@ -140,7 +146,7 @@ def _as_it_is(pool: Pool) -> Pool:
 @functools.lru_cache(maxsize=16)
 def _warn_of_zeros_and_ones(pool: Pool) -> None:
     """Warn, once for each pool, of bytes that look like features already and are divided by 255 all the same."""
-    if pool.divisor != 1 and pool.values.max() == 1:
+    if zeros_and_ones(pool):
         LOG.warning(
             "%s: its values are 0 and 1 only, and are divided by 255, as all images of bytes are; "
             'set data.scale to "none" to use them as they are, or save them as booleans',
@@ -169,9 +175,14 @@ def _sample(split: Split, examples: int | None, random: Draws) -> Split:
     return split.take(np.sort(random.permutation(len(split))[:examples]))
 
 
+def _tested(test: TestExamples, limit: Limit, streams: Streams, examples: int | None = None) -> Split:
+    """So many test examples, or all that the limit leaves, as they were found."""
+    return _sample(test.read(), limit.test if examples is None else examples, split_draws(streams, Drawn.TEST_LIMIT))
+
+
 def _test_set(test: TestExamples, limit: Limit, streams: Streams, fill: Features | None) -> TestSet:
     def read(examples: int) -> Split:
-        found = _sample(test.read(), examples, split_draws(streams, Drawn.TEST_LIMIT))
+        found = _tested(test, limit, streams, examples)
         return found if fill is None else _filled(found, fill)
 
     return TestSet(min(test.examples, limit.test or test.examples), read)

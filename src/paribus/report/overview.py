@@ -18,7 +18,7 @@ from paribus.report.blocks import Chart, Note, Notes, Section, Topics, Verdict
 from paribus.report.tabulate import difference_unit
 from paribus.spec.metrics import METRICS
 
-GRAVE: tuple[FindingKind, ...] = ("diverged", "constant-data", "never-learned", "collapse")
+GRAVE: tuple[FindingKind, ...] = ("diverged", "constant-data", "never-learned", "collapse", "missing-class")
 """Findings that change what an arm's figures mean come first."""
 SHOWN_FINDINGS = 8
 _SHOWN_ELSEWHERE = ("Claims", "Findings", "Published figures", "Test data", "Cost")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, cast
+from dataclasses import asdict, dataclass, field
+from typing import Any, cast
 
-SplitName = Literal["train", "validation", "test"]
+from paribus.spec.inspection import Inspection
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class Dataset:
     of them is not empty. `train`, `validation` and `test` count examples; 0 means that there is no such
     split. `held_out_of` is the number of examples that training and validation were drawn from together. `folds` is the
     number of parts where each replicate is tested on a part of its own, 0 where all are tested on the same examples.
+    `inspection` is what was found out about the examples; it differs from replicate to replicate.
     """
 
     source: str
@@ -31,6 +32,7 @@ class Dataset:
     targets: tuple[str, ...] = ()
     feature_names: tuple[str, ...] = ()
     folds: int = 0
+    inspection: Inspection | None = field(default=None, compare=False)
 
     @property
     def outputs(self) -> int:
@@ -47,8 +49,9 @@ class Dataset:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Dataset:
+        inspection = content.get("inspection")
         plain: dict[str, Any] = {
             name: tuple(cast("list[Any]", value)) if isinstance(value, list) else value
             for name, value in content.items()
         }
-        return cls(**plain)
+        return cls(**{**plain, "inspection": None if inspection is None else Inspection.from_json(inspection)})
