@@ -61,14 +61,34 @@ _KEPT = {
     "denoising": _table({}, {"uniform": st.just([0.4]), "zeroed": st.just([0.5])}),
     "metrics": st.just(["train_loss_end"]),
 }
-_SPLIT = st.sampled_from(["all", {"by": "all"}, {"by": "all", "validation": 0.1}, "scarce"])
+_SPLIT = st.sampled_from(
+    [
+        "all",
+        {"by": "all"},
+        {"by": "all", "validation": 0.1},
+        "scarce",
+        {"by": "random", "test": 0.1},
+        {"by": "random", "validation": 0.1},
+        {"by": "stratified", "validation": 0.1},
+        {"by": "group", "column": "a", "validation": 0.1},
+        {"by": "time", "column": "a", "validation": 0.1},
+        {"by": "folds", "folds": 3},
+        {"by": "folds", "folds": 3, "stratify": False},
+    ]
+)
 _INIT = st.sampled_from(["linear", "orthogonal", {"kind": "linear"}, {"kind": "linear", "bias": 0.0}])
 
 
 def _data(*, labels: bool) -> st.SearchStrategy[dict[str, Any]]:
     noise = {"label_noise": st.sampled_from([0.1, 0.3, {"share": 0.3}])} if labels else {}
     limit = _table({}, {"train": st.sampled_from([50, 60]), "test": st.just(50)})
-    optional = {"scale": st.sampled_from(["unit", "centre"]), "limit": limit, **noise}
+    optional = {
+        "scale": st.sampled_from(["unit", "centre"]),
+        "scale_target": st.sampled_from(["standardise", "none"]),
+        "missing": st.sampled_from(["refuse", "mean"]),
+        "limit": limit,
+        **noise,
+    }
     return _table({"source": st.sampled_from(["fashion-mnist", "mine.npz"]), "split": _SPLIT}, optional)
 
 

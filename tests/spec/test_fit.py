@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from paribus.errors import UserError
 from paribus.spec.dataset import Dataset
 from paribus.spec.fit import refuse_misfit, refuse_unmeasured_claims
+from paribus.spec.inspection import EqualRows, Inspection, Overlap
 from paribus.spec.study import Study, parse
 
 CLASSES = tuple("abcdefghij")
@@ -24,6 +26,19 @@ def test_a_recipe_that_fits_its_data_is_accepted(mini: str) -> None:
 
 def test_facts_of_a_data_set_are_restored_from_json() -> None:
     assert Dataset.from_json(IMAGES.to_json()) == IMAGES
+    pair = EqualRows("train", 3, "test", 4)
+    inspection = Inspection(
+        train_counts=(3, 4), overlaps=(Overlap("train", "test", 1, (pair,)),), conflicting=2, conflicts=(pair,),
+        constant_features=1, constant=(5,), scale_ratio=2.5, missing=((1, 2), (3, 1)), test_seen=True,
+    )  # fmt: skip
+    found = Dataset.from_json(json.loads(json.dumps(replace(IMAGES, folds=5, inspection=inspection).to_json())))
+    assert (found.inspection, found.folds) == (inspection, 5)
+
+
+@pytest.mark.parametrize("value", ["standardise", "none"])
+def test_targets_are_scaled_where_there_are_numbers_to_be_predicted(mini: str, value: str) -> None:
+    with pytest.raises(UserError, match=r"key data\.scale_target: needs numbers to be predicted, .* classification"):
+        refuse_misfit(study(mini, data__scale_target=f'"{value}"').arms[0], IMAGES)
 
 
 @pytest.mark.parametrize(

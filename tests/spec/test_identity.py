@@ -305,3 +305,12 @@ def test_a_claim_has_one_text_however_it_is_written() -> None:
     written = {**content, "because": "", "by": 0.0, "better": {"rule": None, "arm": "a"}}
     assert claim_text(Claim.model_validate(content)) == claim_text(Claim.model_validate(written))
     assert claim_text(Claim.model_validate({**content, "by": 1})) != claim_text(Claim.model_validate(content))
+
+
+def test_the_path_of_an_index_file_is_no_part_of_an_identity(mini: str) -> None:
+    """Its content is: `data.loading.fingerprint` has it."""
+    texts = [
+        spec(first(mini, data__split=f'{{ by = "given", index = {{ test = "{name}" }} }}')).text
+        for name in ("a.txt", "folder/b.txt")
+    ]
+    assert texts[0] == texts[1]
