@@ -123,7 +123,7 @@ def test_a_study_shows_them_after_the_findings_about_its_runs(classifiers, stead
     maker = classifiers(replicates=2)
     maker.dataset = replace(maker.dataset, inspection=Inspection(zeros_and_ones=True))
     for replicate in range(2):
-        for arm in ("fixed", "steps"):
+        for arm in ("fixed", "dropped"):
             maker.run(arm, replicate, curves=steady(0))
     (found,) = findings(maker.results())
     assert (found.kind, found.arm, found.replicates, found.of) == ("zeros-and-ones", "", (0, 1), 2)

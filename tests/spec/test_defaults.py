@@ -10,7 +10,7 @@ import torch
 from pydantic import BaseModel
 from torch import nn, optim
 
-from paribus.spec import activations, data, initialisations, losses, network, optimizers, recipe, schedules
+from paribus.spec import activations, data, initialisations, losses, network, optimizers, recipe, schedules, split
 
 lr_scheduler = optim.lr_scheduler
 
@@ -63,11 +63,13 @@ def test_the_other_defaults_are_as_recorded() -> None:
     assert recorded(network.Autoencoder) == recorded(network.Mlp)
     assert recorded(initialisations.Orthogonal) == {("bias", None)}
     assert recorded(data.Data) == {
-        ("task", None), ("target", ()), ("inputs", data.Inputs()), ("scale", "unit"), ("label_noise", None),
-        ("limit", data.Limit()),
+        ("task", None), ("target", ()), ("inputs", data.Inputs()), ("missing", "refuse"), ("scale", "unit"),
+        ("scale_target", "standardise"), ("label_noise", None), ("limit", data.Limit()),
     }  # fmt: skip
     assert {value for _, value in recorded(data.Inputs)} == {None, ()}
-    assert recorded(data.Split) == {("validation", 0.0)}
+    assert recorded(split.Split) == {
+        ("validation", 0.0), ("test", 0.0), ("column", None), ("folds", None), ("stratify", True), ("index", None),
+    }  # fmt: skip
     assert recorded(recipe.Training) == {("early_stop", None), ("clip", None)}
     assert recorded(recipe.Selection) == {("rules", ("last",))}
     assert recorded(recipe.Recipe) >= {("loss", losses.CrossEntropy()), ("schedule", schedules.Constant())}

@@ -72,8 +72,8 @@ def assigned(
         return _by_time(split, times_of(split, values))
     if split.by == "folds":
         return _folds(split, examples, labels, values, streams, classes)
-    picking = _picking(split, labels, values, classes)
     n_validation, n_test = _sizes(split, examples)
+    picking = _picking(split, labels, values, classes)
     everything = np.arange(examples, dtype=np.int64)
     test = picking.picked(everything, n_test, split_draws(streams, Drawn.TEST), splits_left=1 + bool(n_validation))
     return _with_validation(picking, n_validation, test, examples, streams)

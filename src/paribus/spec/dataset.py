@@ -54,4 +54,5 @@ class Dataset:
             name: tuple(cast("list[Any]", value)) if isinstance(value, list) else value
             for name, value in content.items()
         }
-        return cls(**{**plain, "inspection": None if inspection is None else Inspection.from_json(inspection)})
+        plain["inspection"] = None if inspection is None else Inspection.from_json(inspection)
+        return cls(**plain)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -69,16 +70,20 @@ class Inspection:
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Inspection:
         """The facts that `dataclasses.asdict` made plain values of, perhaps by way of JSON."""
-        found = {name: _tupled(value) for name, value in content.items()}
-        found["conflicts"] = tuple(EqualRows(**pair) for pair in content.get("conflicts", ()))
+        found: dict[str, Any] = {name: _tupled(value) for name, value in content.items()}
+        found["conflicts"] = _pairs(content.get("conflicts", ()))
         found["overlaps"] = tuple(
-            Overlap(**{**overlap, "shown": tuple(EqualRows(**pair) for pair in overlap["shown"])})
+            Overlap(overlap["first"], overlap["second"], overlap["examples"], _pairs(overlap["shown"]))
             for overlap in content.get("overlaps", ())
         )
         return cls(**found)
 
 
 MAX_LISTED = 10
+
+
+def _pairs(content: Sequence[dict[str, Any]]) -> tuple[EqualRows, ...]:
+    return tuple(EqualRows(**pair) for pair in content)
 
 
 def _tupled(value: object) -> Any:
