@@ -44,7 +44,7 @@ def inspected(what: Inspected) -> Inspection:
         splits["validation"] = what.validation
     if what.test is not None:
         splits["test"] = what.test
-    hashes = {name: content_hashes(split.pool)[split.rows] for name, split in splits.items()}
+    hashes: dict[SplitName, Hashes] = {name: content_hashes(split.pool)[split.rows] for name, split in splits.items()}
     conflicting, conflicts = _conflicts(splits, hashes)
     counts = {name: _class_counts(split, what.classes) for name, split in splits.items()}
     columns = _columns(what.used, what.scaling) if len(what.used.pool.shape) == 1 else _Columns()
@@ -119,7 +119,8 @@ def _mixed(words: Hashes) -> Hashes:
 
 def _overlaps(splits: Mapping[SplitName, Split], hashes: Mapping[SplitName, Hashes]) -> Iterator[Overlap]:
     """For each two splits, the examples of the later one that stand in the earlier one, too."""
-    for first, second in itertools.combinations(splits, 2):
+    pairs: Iterator[tuple[SplitName, SplitName]] = itertools.combinations(splits, 2)
+    for first, second in pairs:
         known, places = np.unique(hashes[first], return_index=True)
         at = np.minimum(np.searchsorted(known, hashes[second]), len(known) - 1)
         equal = np.flatnonzero(known[at] == hashes[second])
@@ -145,11 +146,17 @@ def _conflicts(
     differs = all_labels != all_labels[first_of_group[group]]
     mixed = np.zeros(len(first_of_group), bool)
     mixed[group[differs]] = True
-    where = (
-        [(name, position) for name, split in splits.items() for position in range(len(split))] if mixed.any() else []
-    )
+    names = list(splits)
+    lengths = np.array([len(split) for split in splits.values()])
+    begins = np.cumsum(lengths) - lengths
+
+    def found_in(place: int) -> tuple[SplitName, int]:
+        split = int(np.searchsorted(begins, place, side="right")) - 1
+        return names[split], place - int(begins[split])
+
     shown = tuple(
-        _pair(splits, *where[first_of_group[group[i]]], *where[i]) for i in np.flatnonzero(differs)[:MAX_LISTED]
+        _pair(splits, *found_in(int(first_of_group[group[place]])), *found_in(int(place)))
+        for place in np.flatnonzero(differs)[:MAX_LISTED]
     )
     return int(mixed[group].sum()), shown
 
