@@ -79,7 +79,8 @@ def test_iris_has_one_test_set_and_is_told_about_its_twins(paribus: Any) -> None
         np.testing.assert_allclose(preprocessing["factor"], 1 / seen.std(axis=0), rtol=1e-5)
         assert not set(targets["rows"]) & set(tested[0]["rows"])
     assert paribus("report", "own", "--workspace", "there", "--to", "page").code == 0
-    assert "examples have the features of a training example" in next(Path("page").rglob("own*.html")).read_text(encoding="utf-8")
+    page = next(Path("page").rglob("own*.html")).read_text(encoding="utf-8")
+    assert "examples have the features of a training example" in page
     status = json.loads(paribus("status", "own", "--json", "--workspace", "there").out)
     assert "shared-examples" in json.dumps(status)
 
