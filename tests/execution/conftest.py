@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from paribus.execution.events import Event, Listener, silent
+from paribus.execution.executors import ExecutorsByFamily
 from paribus.execution.runner import PreparedStudy, StudyOutcome, prepare, run_study
 from paribus.spec.study import Study, parse
 from paribus.store.records import RunRecord
@@ -124,10 +125,16 @@ def save_digits(folder: Path, seed: int = 0) -> None:
 
 
 def trained(
-    study: Study, workspace: Workspace, listener: Listener = silent, *, workers: int | None = None, device: Any = None
+    study: Study,
+    workspace: Workspace,
+    listener: Listener = silent,
+    *,
+    workers: int | None = None,
+    device: Any = None,
+    executor: Any = ExecutorsByFamily,
 ) -> StudyOutcome:
-    """Run a study as `paribus run` does, on the CPU or on another device."""
-    return run_study(ready(study, workers=workers, device=device), workspace, listener)
+    """Run a study as `paribus run` does, on the CPU or on another device, with its executor or another one."""
+    return run_study(ready(study, workers=workers, device=device), workspace, listener, executor=executor)
 
 
 def ready(study: Study, *, workers: int | None = None, device: Device | None = None) -> PreparedStudy:

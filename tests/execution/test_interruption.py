@@ -9,8 +9,10 @@ from queue import Empty, SimpleQueue
 import pytest
 
 from paribus.errors import StorageError, UserError
-from paribus.execution import runner, worker
+from paribus.execution import worker
 from paribus.execution.interruption import Interrupted, Interruptions
+from paribus.execution.link import Link
+from paribus.execution.messages import Stop
 from paribus.store import faults, tensors
 from paribus.store.workspace import Workspace
 from tests.execution.conftest import ARMS, recorded, tiny, trained
@@ -50,14 +52,14 @@ def test_an_interruption_in_the_middle_of_recording_loses_nothing(tmp_path, stud
 
 
 def test_an_interruption_before_the_first_epoch_loses_nothing(tmp_path, study, whole, monkeypatch):
-    start_next = runner._Session._start_next
+    receive = Link.__init__
 
-    def interrupted(session):
+    def stopped(link, post):
+        receive(link, post)
         signal.raise_signal(signal.SIGINT)
-        session._stop.set()
-        start_next(session)
+        link.receive(Stop())
 
-    monkeypatch.setattr(runner._Session, "_start_next", interrupted)
+    monkeypatch.setattr(Link, "__init__", stopped)
     with Workspace.open(tmp_path / "cut", create=True, write=True) as workspace, pytest.raises(KeyboardInterrupt):
         trained(study, workspace)
     monkeypatch.undo()

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from paribus.execution import worker
 from paribus.execution.events import CohortDone, CohortStarted, EpochDone
-from paribus.execution.runner import plan_in, prepare, run_study
+from paribus.execution.runner import plan_in, prepare
 from paribus.spec.study import parse
 from paribus.store.workspace import Workspace
 from paribus.training.devices import CUDA_COHORT_SIZES, Device
@@ -188,22 +187,3 @@ def test_a_forecast_and_the_time_used_are_recorded(workspace):
     assert usage.model_epochs == sum(run.epochs_done for run in runs)
     assert sum(usage.shares.values()) == pytest.approx(1)
     assert usage.tag in ("measured", "modelled", "unknown")
-
-
-def test_what_breaks_a_cohort_is_raised_after_the_others_have_saved(workspace, data, monkeypatch):
-    arms = '[[arms]]\nname = "long"\ntraining.epochs = 100000\n[[arms]]\nname = "short"\n'
-    study = tiny(data, arms, replicates="1")
-    retire = worker.Worker._retire
-
-    def broken(self, cohort, engine):
-        if cohort.epoch < 100:
-            raise RuntimeError("broken")
-        return retire(self, cohort, engine)
-
-    monkeypatch.setattr(worker.Worker, "_retire", broken)
-    with pytest.raises(RuntimeError, match="broken"):
-        run_study(prepare(study, workers=2), workspace)
-    runs = runs_in(workspace, study)
-    assert runs["long", 0].state == "paused"
-    assert 0 < runs["long", 0].epochs_done < 100_000
-    assert runs["short", 0].state == "planned"

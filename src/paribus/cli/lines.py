@@ -12,7 +12,7 @@ from paribus.cli.columns import MAX_ARMS_LENGTH, shortened
 from paribus.cli.formatting import format_number, format_share, plural
 from paribus.cli.output import print_message
 from paribus.cli.study_progress import StudyProgress
-from paribus.execution.events import CohortDone, CohortStarted, EpochDone, Event
+from paribus.execution.events import CohortDone, CohortLost, CohortStarted, EpochDone, Event
 from paribus.units import count, duration
 
 LINE_EVERY_S = 10.0
@@ -54,8 +54,11 @@ class LineDisplay:
         if isinstance(event, CohortStarted):
             return f"{cohort}: {describe(event)}"
         if isinstance(event, CohortDone):
-            failed = f", {event.diverged} diverged" if event.diverged else ""
-            return f"{cohort}: {plural(event.runs, 'run')} done in {duration(event.wall_s)}{failed}"
+            diverged = f", {event.diverged} diverged" if event.diverged else ""
+            failed = f", {event.failed} failed" if event.failed else ""
+            return f"{cohort}: {plural(event.runs, 'run')} done in {duration(event.wall_s)}{diverged}{failed}"
+        if isinstance(event, CohortLost):
+            return lost(event)
         speed = f"{count(event.model_epochs_per_s)} model-epochs/s, {time_left(event)} left"
         return f"{cohort}: epoch {event.epoch}/{started.epochs}, {losses(event)}, {speed}"
 
@@ -66,6 +69,13 @@ def describe(event: CohortStarted) -> str:
     resumed = f", resumes after epoch {event.first_epoch}" if event.first_epoch else ""
     size = f"{count(event.parameters)} parameters in all, {plural(event.epochs, 'epoch')}"
     return f"{plural(event.runs, 'run')} ({arms}), {size}{resumed}"
+
+
+def lost(event: CohortLost) -> str:
+    """What happened to a worker, and what follows."""
+    arms = shortened(", ".join(event.arms), MAX_ARMS_LENGTH)
+    what = "begins again from its last checkpoint" if event.again else "fails; the study goes on"
+    return f"cohort {event.index + 1}/{event.total} ({arms}): the worker {event.reason}; it {what}"
 
 
 def losses(event: EpochDone) -> str:

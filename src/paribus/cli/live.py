@@ -20,10 +20,11 @@ from rich.text import Text
 
 from paribus.cli.columns import GAP, shortened
 from paribus.cli.formatting import format_number, format_share
+from paribus.cli.lines import lost
 from paribus.cli.output import escape_controls
 from paribus.cli.study_progress import StudyProgress
 from paribus.cli.terminal import MESSAGES
-from paribus.execution.events import CohortDone, CohortStarted, EpochDone, Event
+from paribus.execution.events import CohortDone, CohortLost, CohortStarted, EpochDone, Event
 from paribus.units import count, duration
 
 REDRAWS_PER_S = 4
@@ -87,6 +88,8 @@ class LiveDisplay:
             self._cohorts[event.index] = _Cohort(event)
         elif isinstance(event, EpochDone):
             self._cohorts[event.index].latest = event
+        elif isinstance(event, CohortLost):
+            self._console.print(Text(f"paribus: {escape_controls(lost(event))}"))
         else:
             self._cohorts[event.index].done = event
         if not self._running:  # a study with nothing to train draws nothing
@@ -183,7 +186,8 @@ def _epoch(cohort: _Cohort) -> int:
 
 def _time_left(cohort: _Cohort, *, wide: bool) -> str:
     if cohort.done:
-        failed = f"{cohort.done.diverged} diverged" if cohort.done.diverged else ""
+        numbers = {"diverged": cohort.done.diverged, "failed": cohort.done.failed}
+        failed = ", ".join(f"{number} {what}" for what, number in numbers.items() if number)
         if wide:
             return f"done in {duration(cohort.done.wall_s)}{', ' if failed else ''}{failed}"
         return failed or "done"

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from _typeshed import SupportsWrite
 
 _COMMANDS = (new, plan, run, status, report, view, table, compare, evaluate, verify, studies, schema)
-_CODES = "exit codes: 0 done, 1 failure, 2 mistake in the command or the study, 3 some runs diverged, 130 interrupted"
+_CODES = (
+    "exit codes: 0 done, 1 failure, 2 mistake in the command or the study, "
+    "3 some runs diverged or failed, 130 interrupted"
+)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -55,7 +55,7 @@ def execute(arguments: argparse.Namespace) -> Exit:
     skip_blas()
 
     done: list[dict[str, Any]] = []
-    diverged = 0
+    diverged = failed = 0
     with Workspace.open(arguments.workspace, create=True, write=True) as workspace:
         for name, first in studies.items():
             prepared = first
@@ -68,12 +68,13 @@ def execute(arguments: argparse.Namespace) -> Exit:
                     break
                 prepared = _prepare(arguments, name, more)
             diverged += outcome.diverged
+            failed += len(outcome.failed)
     if arguments.json:
         print_json(done)
     names = list(dict.fromkeys(prepared.study.name for prepared in studies.values()))
     where = [] if arguments.workspace == default_workspace() else ["--workspace", str(arguments.workspace)]
     print_message(f"next: {shlex.join(['paribus', 'report', *names, *where])}")
-    return Exit.FAILED_RUNS if diverged else Exit.DONE
+    return Exit.FAILED_RUNS if diverged or failed else Exit.DONE
 
 
 def _prepared(arguments: argparse.Namespace, looks: Looks | None) -> dict[str, PreparedStudy]:
@@ -151,7 +152,7 @@ def _display(progress: StudyProgress) -> Any:
 
 def _print(study: Study, outcome: StudyOutcome) -> None:
     recorded = f"{plural(outcome.reused, 'run')} {'is' if outcome.reused == 1 else 'are'} recorded"
-    if not outcome.trained:
+    if not outcome.trained and not outcome.failed:
         print_message(f"{study.name}: nothing to train: {recorded}")
     else:
         parts = [f"trained {plural(outcome.trained, 'run')} in {duration(outcome.wall_s)}"]
@@ -162,6 +163,8 @@ def _print(study: Study, outcome: StudyOutcome) -> None:
         print_message(f"{study.name}: {', '.join(parts)}")
     if outcome.diverged:
         print_message(f"{study.name}: {plural(outcome.diverged, 'run')} diverged (see `paribus status {study.name}`)")
+    for name, reason in outcome.failed.items():
+        print_message(f"{study.name}: {name} failed: its worker {reason}; the same command trains it again")
     if outcome.measured:
         print_message(f"{study.name}: measured what {plural(outcome.measured, 'recorded run')} lacked")
     for name, runs in outcome.not_kept.items():

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import final
 
 from paribus.cli.formatting import plural
-from paribus.execution.events import CohortDone, CohortStarted, EpochDone, Event
+from paribus.execution.events import CohortDone, CohortLost, CohortStarted, EpochDone, Event
 from paribus.units import duration
 
 
@@ -55,12 +55,14 @@ class StudyProgress:
         if isinstance(event, CohortStarted):
             self._cohorts[event.index] = _Cohort(event, event.first_epoch, event.runs)
             return
+        if isinstance(event, CohortLost):
+            return
         cohort = self._cohorts[event.index]
         if isinstance(event, EpochDone):
             cohort.epoch, cohort.training = event.epoch, event.runs
         else:
             assert isinstance(event, CohortDone)
-            cohort.epoch, cohort.training = cohort.started.epochs, 0
+            cohort.epoch, cohort.training = cohort.started.epochs, event.failed
         self._estimate()
 
     def _estimate(self) -> None:

@@ -142,24 +142,46 @@ def rapl_counters(root: Path = POWERCAP) -> tuple[RaplCounter, ...]:
     return tuple(counters)
 
 
+class Load:
+    """What some work takes of a processor and of memory: here all of this process. Work elsewhere has a subclass."""
+
+    scope = "this process"
+
+    @property
+    def cpu_s(self) -> float:
+        """Processor time so far, all threads together, in seconds."""
+        return time.process_time()
+
+    @property
+    def memory_gib(self) -> float:
+        """The most memory held so far."""
+        return peak_memory_gib()
+
+
 @final
 class ModelledMeter(Meter):
-    """A model for machines without a counter: this process's processor time and memory, times stated constants."""
+    """A model for machines without a counter: the processor time and memory of a load, times stated constants."""
 
-    def __init__(self, watts_per_core: float = WATTS_PER_CORE, watts_per_gib: float = WATTS_PER_GIB) -> None:
+    def __init__(
+        self,
+        watts_per_core: float = WATTS_PER_CORE,
+        watts_per_gib: float = WATTS_PER_GIB,
+        load: Load | None = None,
+    ) -> None:
         self._watts_per_core = watts_per_core
         self._watts_per_gib = watts_per_gib
+        self._load = load or Load()
         self._cpu_s = 0.0
         self._wall_s = 0.0
 
     def start(self) -> None:
         """Note processor and wall time."""
-        self._cpu_s, self._wall_s = time.process_time(), time.perf_counter()
+        self._cpu_s, self._wall_s = self._load.cpu_s, time.perf_counter()
 
     def read(self) -> Reading:
         """Joules by the model, and its constants."""
-        cpu_s, wall_s = time.process_time() - self._cpu_s, time.perf_counter() - self._wall_s
-        memory_gib = peak_memory_gib()
+        cpu_s, wall_s = self._load.cpu_s - self._cpu_s, time.perf_counter() - self._wall_s
+        memory_gib = self._load.memory_gib
         energy_j = modelled_j(cpu_s=cpu_s, wall_s=wall_s, memory_gib=memory_gib, watts_per_core=self._watts_per_core,
                               watts_per_gib=self._watts_per_gib)  # fmt: skip
         method = {
@@ -168,7 +190,7 @@ class ModelledMeter(Meter):
             "watts_per_core": self._watts_per_core,
             "watts_per_gib": self._watts_per_gib,
             "memory_gib": round(memory_gib, 3),
-            "scope": "this process",
+            "scope": self._load.scope,
             "source": MODEL_SOURCE if self._watts_per_core == WATTS_PER_CORE else "PARIBUS_WATTS_PER_CORE",
         }
         return Reading(energy_j, "modelled", method)
@@ -225,15 +247,15 @@ def peak_memory_gib() -> float:
     return peak * (1 if sys.platform == "darwin" else 1024) / GIB
 
 
-def best_meter(powercap: Path = POWERCAP) -> Meter:
-    """The best meter of this machine for processor and memory."""
+def best_meter(powercap: Path = POWERCAP, load: Load | None = None) -> Meter:
+    """The best meter of this machine for the processor and memory that `load` takes, by default this process."""
     counters = rapl_counters(powercap)
-    return RaplMeter(counters) if counters else ModelledMeter(watts_per_core())
+    return RaplMeter(counters) if counters else ModelledMeter(watts_per_core(), load=load)
 
 
 @dataclass(frozen=True)
 class Usage:
-    """Time and energy of some work. `cpu_s` is the processor time of this process, all threads together."""
+    """Time and energy of some work. `cpu_s` is the processor time of its load, all threads together."""
 
     started_at: str
     wall_s: float
@@ -245,10 +267,14 @@ class Usage:
 
 @final
 class Metering(AbstractContextManager["Metering"]):
-    """Time and energy of a `with` block, as `usage`: so far within the block, in all after it."""
+    """Time and energy of a `with` block, as `usage`: so far within the block, in all after it.
 
-    def __init__(self, meter: Meter) -> None:
+    `load` is what takes processor time in the block, by default this process.
+    """
+
+    def __init__(self, meter: Meter, load: Load | None = None) -> None:
         self._meter = meter
+        self._load = load or Load()
         self._started_at = ""
         self._wall_s = 0.0
         self._cpu_s = 0.0
@@ -256,7 +282,7 @@ class Metering(AbstractContextManager["Metering"]):
 
     def __enter__(self) -> Metering:
         self._started_at = datetime.now(UTC).isoformat(timespec="seconds")
-        self._wall_s, self._cpu_s = time.perf_counter(), time.process_time()
+        self._wall_s, self._cpu_s = time.perf_counter(), self._load.cpu_s
         self._meter.start()
         return self
 
@@ -269,6 +295,6 @@ class Metering(AbstractContextManager["Metering"]):
         """What the block has taken."""
         if self._final is not None:
             return self._final
-        wall_s, cpu_s = time.perf_counter() - self._wall_s, time.process_time() - self._cpu_s
+        wall_s, cpu_s = time.perf_counter() - self._wall_s, self._load.cpu_s - self._cpu_s
         reading = self._meter.read()
         return Usage(self._started_at, wall_s, cpu_s, reading.energy_j, reading.tag, reading.method)

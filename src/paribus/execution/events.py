@@ -45,15 +45,30 @@ class EpochDone:
 
 @dataclass(frozen=True)
 class CohortDone:
-    """A cohort is over and recorded."""
+    """A cohort is over and recorded. `failed` more runs of it ended without an outcome."""
 
     index: int
     runs: int
     diverged: int
     wall_s: float
+    failed: int = 0
 
 
-Event = CohortStarted | EpochDone | CohortDone
+@dataclass(frozen=True)
+class CohortLost:
+    """A worker that trained runs of these arms ended before they did. `reason` says what happened to it.
+
+    The runs begin again from their last checkpoint, or fail: `again` says which.
+    """
+
+    index: int
+    total: int
+    arms: tuple[str, ...]
+    reason: str
+    again: bool
+
+
+Event = CohortStarted | EpochDone | CohortDone | CohortLost
 
 
 class Listener(Protocol):

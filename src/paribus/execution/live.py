@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, final
 
-from paribus.execution.events import CohortDone, CohortStarted, EpochDone, Event
+from paribus.execution.events import CohortDone, CohortLost, CohortStarted, EpochDone, Event
 from paribus.store.workspace import Workspace
 from paribus.training.plan import Plan
 
@@ -42,6 +42,8 @@ class LiveProgress:
                     self._runs[run_id] = event, place
             case CohortDone():
                 self._cohorts[event.index] |= {"state": "done", "remaining_s": 0.0}
+            case CohortLost():
+                pass  # the next epoch says where the cohort is
         if not isinstance(event, EpochDone) or time.monotonic() - self._written_at >= EVERY_S:
             self._workspace.write_live(self._content())
             self._written_at = time.monotonic()

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
+from paribus.data.pool import Split
 from paribus.execution.environment import environment
-from paribus.execution.messages import CohortCheckpoint, RunCheckpoint, RunEnded, TestReadRequest
-from paribus.execution.worker import Trainee, now
+from paribus.execution.messages import Checkpoint, RunEnded, RunProgress, RunTask, TestReadRequest
+from paribus.execution.worker import now
 from paribus.store.records import Artifact, Outcome, Progress, Selected, Snapshot, TestRead
 from paribus.store.workspace import Workspace
-from paribus.training.cohort import TrainingState, fresh_state
+from paribus.training.cohort import TrainingState
 from paribus.training.engine import State
 from paribus.training.plan import PlannedRun
-from paribus.training.tracker import PendingSnapshot, Tracker
+from paribus.training.tracker import PendingSnapshot, SelectedEpoch
+
+
+class UndeclaredReadError(RuntimeError):
+    """A worker asked for a read of the test set that the study does not declare."""
 
 
 class Recorder:
@@ -29,77 +34,85 @@ class Recorder:
         self._unwritten: dict[str, list[PendingSnapshot]] = {}
         self._earlier: dict[str, list[Mapping[str, Any]]] = {}
 
-    def trainee(self, run: PlannedRun) -> Trainee:
-        """`run` ready to train: from its initial weights, or from its last checkpoint."""
-        tracker = Tracker(run.spec)
-        progress = self._workspace.progress(run.id)
-        if progress is None:
-            return Trainee(run, tracker, fresh_state(run.spec), now())
+    def task_of(self, run: PlannedRun) -> RunTask:
+        """`run` as a worker is given it: from its first epoch, or from its last checkpoint; without its test set."""
+        splits = replace(run.splits, test=None)
+        stored = self._workspace.progress(run.id)
+        self._unwritten[run.id] = []
+        self._snapshots[run.id] = [] if stored is None else list(stored.snapshots)
+        if stored is None:
+            return RunTask(run.spec, splits, None, now())
+        self._earlier[run.id] = list(stored.scalars["environments"])
+        return RunTask(run.spec, splits, self._restored(stored), stored.started_at)
+
+    def _restored(self, stored: Progress) -> RunProgress:
         selected: dict[int, dict[str, npt.NDArray[Any]]] = {}
         state: dict[str, npt.NDArray[Any]] = {}
-        for name, tensor in self._workspace.tensors.get(progress.tensors).items():
+        for name, tensor in self._workspace.tensors.get(stored.tensors).items():
             kind, _, rest = name.partition("/")
             if kind == "selected":
                 epoch, _, parameter = rest.partition("/")
                 selected.setdefault(int(epoch), {})[parameter] = tensor
             else:
                 state[name] = tensor
-        curves = {name: [float(value) for value in curve] for name, curve in progress.curves.items()}
-        tracker.restore(progress.scalars, curves, selected)
-        self._snapshots[run.id] = list(progress.snapshots)
-        self._earlier[run.id] = list(progress.scalars["environments"])
-        resumed = TrainingState(progress.epochs_done, progress.scalars["steps"], state)
-        return Trainee(run, tracker, resumed, progress.started_at)
+        return RunProgress(
+            run_id=stored.run_id,
+            state=TrainingState(stored.epochs_done, stored.scalars["steps"], state),
+            scalars=stored.scalars,
+            curves=stored.curves,
+            selected=selected,
+            snapshots=(),
+            started_at=stored.started_at,
+        )
 
-    def checkpoint(self, message: CohortCheckpoint) -> None:
+    def pause(self, run_id: str) -> None:
+        """Note that a run with a checkpoint does not go on in this session."""
+        stored = self._workspace.progress(run_id)
+        if stored is not None:
+            self._workspace.save_progress([replace(stored, state="paused")])
+
+    def checkpoint(self, message: Checkpoint) -> None:
         """Write a checkpoint of a cohort, in one transaction.
 
         Where the disk is full, its interval snapshots are kept in memory for the next attempt: no later checkpoint has
         them.
         """
-        for checkpoint in message.runs:
-            self._unwritten.setdefault(checkpoint.run.id, []).extend(checkpoint.snapshots)
-        try:
-            self._workspace.save_progress([self._progress(one, paused=message.paused) for one in message.runs])
-        finally:
-            message.released.set()
+        for progress in message.runs:
+            self._unwritten.setdefault(progress.run_id, []).extend(progress.snapshots)
+        self._workspace.save_progress([self._progress(one, paused=message.paused) for one in message.runs])
 
-    def _progress(self, checkpoint: RunCheckpoint, *, paused: bool) -> Progress:
-        run = checkpoint.run
-        tensors = dict(checkpoint.state.tensors)
-        for epoch, weights in checkpoint.selected.items():
+    def _progress(self, found: RunProgress, *, paused: bool) -> Progress:
+        tensors = dict(found.state.tensors)
+        for epoch, weights in found.selected.items():
             tensors |= {f"selected/{epoch}/{name}": tensor for name, tensor in weights.items()}
-        scalars = {**checkpoint.scalars, "steps": checkpoint.state.steps, "environments": self._environments(run)}
+        environments = self._environments(found.run_id)
         return Progress(
-            run_id=run.id,
-            epochs_done=checkpoint.state.epoch,
+            run_id=found.run_id,
+            epochs_done=found.state.epoch,
             tensors=self._put(tensors),
-            scalars=scalars,
-            curves=_arrays(checkpoint.curves),
-            snapshots=self._written(run),
-            started_at=checkpoint.started_at,
+            scalars={**found.scalars, "steps": found.state.steps, "environments": environments},
+            curves=found.curves,
+            snapshots=self._written(found.run_id),
+            started_at=found.started_at,
             state="paused" if paused else "running",
         )
 
-    def ended(self, message: RunEnded) -> None:
-        """Write everything about a run that has ended, in one transaction."""
-        run, tracker, measured = message.run, message.tracker, message.measured
-        self._unwritten.setdefault(run.id, []).extend(tracker.take_pending())
-        outcome = tracker.outcome
-        assert outcome is not None
-        seen = self._environments(run)
+    def ended(self, message: RunEnded, rules: Sequence[str]) -> None:
+        """Write everything about a run that has ended, in one transaction. `rules` are its selection rules."""
+        self._unwritten.setdefault(message.run_id, []).extend(message.snapshots)
+        seen = self._environments(message.run_id)
         self._workspace.finish([
             Outcome(
-                run_id=run.id,
-                state=outcome,
-                epochs_done=tracker.epoch,
-                curves=_arrays(tracker.curves),
-                selections=[self._selected(rule, tracker) for rule in run.recipe.selection.rules],
-                snapshots=self._written(run),
-                measurements=measured.numbers,
+                run_id=message.run_id,
+                state=message.outcome,
+                epochs_done=message.epochs,
+                curves=message.curves,
+                selections=[self._selected(rule, message.selected.get(rule)) for rule in rules],
+                snapshots=self._written(message.run_id),
+                measurements=message.measured.numbers,
                 artifacts=[
                     Artifact(rule, name, self._workspace.tensors.put(arrays))
-                    for rule, name, arrays in measured.artifacts
+                    for rule, name, arrays in message.measured.artifacts
                 ],
                 test_reads=[],  # logged before each read
                 started_at=message.started_at,
@@ -107,28 +120,33 @@ class Recorder:
             )
         ])  # fmt: skip
 
-    def grant(self, request: TestReadRequest) -> None:
-        """Log a read of the test set, then allow it. A read that cannot be logged does not happen."""
-        try:
-            self._workspace.log_test_reads(
-                TestRead(run.id, request.rule, request.epoch, request.examples, request.purpose, now())
-                for run in request.runs
-            )
-        except BaseException as error:
-            request.granted.set_exception(error)
-            raise
-        request.granted.set_result(None)
+    def opened(self, request: TestReadRequest, runs: Sequence[PlannedRun]) -> Split:
+        """Log a read of the test set, then read it: a read that cannot be logged does not happen.
 
-    def _selected(self, rule: str, tracker: Tracker) -> Selected:
-        chosen = tracker.selected.get(rule)
+        `runs` are those of the request, which have one test set. Raises UndeclaredReadError where their recipes declare
+        no such read.
+        """
+        for run in runs:
+            declared = run.recipe.test
+            if not (declared.monitor_every if request.purpose == "monitoring" else request.rule in declared.read_at):
+                raise UndeclaredReadError(f"no {request.purpose} of the test set is declared")
+        self._workspace.log_test_reads(
+            TestRead(run_id, request.rule, request.epoch, request.examples, request.purpose, now())
+            for run_id in request.run_ids
+        )
+        test_set = runs[0].splits.test
+        assert test_set is not None
+        return test_set.open(request.purpose, request.examples)
+
+    def _selected(self, rule: str, chosen: SelectedEpoch | None) -> Selected:
         if chosen is None:
             return Selected(rule, None, None, None)
         return Selected(rule, chosen.epoch, chosen.value, self._put(chosen.weights))
 
-    def _written(self, run: PlannedRun) -> list[Snapshot]:
+    def _written(self, run_id: str) -> list[Snapshot]:
         """All snapshots of a run so far."""
-        known = self._snapshots.setdefault(run.id, [])
-        waiting = self._unwritten[run.id]
+        known = self._snapshots.setdefault(run_id, [])
+        waiting = self._unwritten[run_id]
         while waiting:
             known.append(Snapshot(waiting[0].epoch, waiting[0].part, self._put(waiting[0].weights)))
             waiting.pop(0)
@@ -137,11 +155,7 @@ class Recorder:
     def _put(self, tensors: State) -> str:
         return self._workspace.tensors.put(dict(tensors))
 
-    def _environments(self, run: PlannedRun) -> list[Mapping[str, Any]]:
+    def _environments(self, run_id: str) -> list[Mapping[str, Any]]:
         """Every environment in which the run has trained, in order, the present one last."""
         here = environment(self._device)
-        return [earlier for earlier in self._earlier.get(run.id, []) if earlier != here] + [here]
-
-
-def _arrays(curves: Mapping[str, Sequence[float]]) -> dict[str, npt.NDArray[np.float64]]:
-    return {name: np.asarray(curve, dtype=np.float64) for name, curve in curves.items()}
+        return [earlier for earlier in self._earlier.get(run_id, []) if earlier != here] + [here]

@@ -1,35 +1,49 @@
-"""Trains one cohort from its first epoch, or from where it was interrupted, to its end, in a thread of its own.
+"""Trains one cohort from its first epoch, or from its last checkpoint, to its end.
 
-A worker never touches the workspace. It puts messages on a queue for the one thread that records, so training does not
-wait for the disk. Only a read of the test set waits, until it is logged.
+A worker never touches the workspace. It sends messages to the parent, which records, so training does not wait for the
+disk. Only a read of the test set waits, until the parent has logged it and sends the examples.
 """
 
 from __future__ import annotations
 
 import math
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from queue import SimpleQueue
-from threading import Event, Thread
-from typing import Any
+from threading import Thread
+from typing import Final
 
 import numpy as np
 
-from paribus.data.pool import Split
+from paribus.data.pool import Purpose, Split, Splits
 from paribus.energy.meters import positive_setting
+from paribus.errors import printable
 from paribus.execution.events import EpochDone
-from paribus.execution.messages import CohortCheckpoint, RunCheckpoint, RunEnded, TestReadRequest, WorkerFinished
-from paribus.training.cohort import ActiveRun, Cohort, TrainingState
-from paribus.training.devices import Device
+from paribus.execution.link import Link
+from paribus.execution.messages import (
+    Checkpoint,
+    Curves,
+    Failure,
+    Finished,
+    RunEnded,
+    RunProgress,
+    RunTask,
+    Task,
+    TestReadRequest,
+)
+from paribus.spec.identity import RunSpec
+from paribus.training.cohort import ActiveRun, Cohort, TrainingState, fresh_state
 from paribus.training.engine import Engine, State
 from paribus.training.evaluation import Snapshot, measure_run, measure_snapshot
 from paribus.training.measurements import Measurements, all_of
-from paribus.training.plan import PlannedRun
 from paribus.training.tracker import Tracker
 
+MAX_REASON_LENGTH: Final = 300
+_OUT_OF_MEMORY: Final = ("can't allocate memory", "not enough memory", "out of memory")
+"""PyTorch's words for it: its exceptions are of more general types."""
 CHECKPOINT_EVERY_S = 20.0
 """Seconds of training between checkpoints: what a killed process loses at most. See `checkpoint_every_s`."""
 
@@ -41,57 +55,66 @@ def checkpoint_every_s() -> float:
 
 @dataclass(eq=False)
 class Trainee:
-    """A planned run and what a worker needs to train it: its tracker, the state that it begins or resumes from, and
-    when its first epoch began."""
+    """A run in training: its tracker, the state that it begins or resumes from, and when its first epoch began."""
 
-    run: PlannedRun
+    spec: RunSpec
+    splits: Splits
     tracker: Tracker
     state: TrainingState
     started_at: str
 
+    @classmethod
+    def of(cls, task: RunTask) -> Trainee:
+        """A run from its initial weights, or from its last checkpoint."""
+        tracker, progress = Tracker(task.spec), task.progress
+        if progress is None:
+            return cls(task.spec, task.splits, tracker, fresh_state(task.spec), task.started_at)
+        curves = {name: [float(value) for value in curve] for name, curve in progress.curves.items()}
+        tracker.restore(progress.scalars, curves, progress.selected)
+        return cls(task.spec, task.splits, tracker, progress.state, task.started_at)
+
+    @property
+    def active(self) -> ActiveRun:
+        return ActiveRun(self.spec, self.splits, self.state)
+
+    @property
+    def curves(self) -> Curves:
+        """Copies of the tracker's curves."""
+        return {name: np.array(curve, dtype=np.float64) for name, curve in self.tracker.curves.items()}
+
 
 class Worker:
-    """Trains one cohort, and sends a checkpoint every `checkpoint_s` seconds.
+    """Trains the cohort of one task, and sends a checkpoint every `task.checkpoint_s` seconds.
 
-    When `stop` is set, it finishes its epoch, sends a last checkpoint and returns.
+    When the parent asks it to stop, it finishes its epoch, sends a last checkpoint and returns.
     """
 
-    def __init__(
-        self,
-        index: int,
-        trainees: Sequence[Trainee],
-        out: SimpleQueue[Any],
-        stop: Event,
-        *,
-        device: Device,
-        checkpoint_s: float = CHECKPOINT_EVERY_S,
-    ) -> None:
-        self._index = index
-        self._trainees = {trainee.run.id: trainee for trainee in trainees}
-        self._out = out
-        self._stop = stop
-        self._device = device
-        self._checkpoint_s = checkpoint_s
-        self._last: CohortCheckpoint | None = None
+    def __init__(self, task: Task, link: Link, engine: Callable[[], Engine]) -> None:
+        self._task = task
+        self._link = link
+        self._make_engine = engine
+        self._trainees: dict[str, Trainee] = {}
+        self._last_checkpoint: int | None = None
         self._monitored: Split | None = None
 
     def __call__(self) -> None:
-        """Train to the end; whatever happens, the last message is `WorkerFinished`."""
+        """Train to the end; whatever happens, the last message is `Finished`."""
         started = time.perf_counter()
-        error: BaseException | None = None
+        failure: Failure | None = None
         try:
-            self._train(self._device.engine())
-        except BaseException as caught:  # noqa: BLE001 - handed over to the thread that records, which raises it
-            error = caught
-        self._out.put(WorkerFinished(self._index, time.perf_counter() - started, error))
+            self._train(self._make_engine())
+        except BaseException as error:  # noqa: BLE001 - told to the parent, which decides what follows
+            failure = failure_of(error)
+        self._link.send(Finished(time.perf_counter() - started, failure))
 
     def _train(self, engine: Engine) -> None:
-        cohort = self._cohort([self._active(trainee) for trainee in self._trainees.values()], engine)
+        self._trainees = {run.spec.id: Trainee.of(run) for run in self._task.runs}
+        cohort = self._cohort([trainee.active for trainee in self._trainees.values()], engine)
         for run, tracker in enumerate(self._trackers(cohort)):
             if tracker.epoch == 0:
                 tracker.start(_weights_of(cohort, run))
         saved_at = time.perf_counter()
-        while not self._stop.is_set():
+        while not self._link.stopping:
             began = time.perf_counter()
             metrics = self._epoch(cohort)
             self._report(cohort, metrics, time.perf_counter() - began)
@@ -100,14 +123,11 @@ class Worker:
                 if not unfinished:
                     return
                 cohort = self._cohort(unfinished, engine)
-            if time.perf_counter() - saved_at > self._checkpoint_s:
+            if time.perf_counter() - saved_at > self._task.checkpoint_s:
                 self._save(cohort, paused=False)
                 saved_at = time.perf_counter()
         if cohort.epoch:  # before the first epoch, a run has only its initial weights, which are made again
             self._save(cohort, paused=True)
-
-    def _active(self, trainee: Trainee) -> ActiveRun:
-        return ActiveRun(trainee.run.spec, trainee.run.splits, trainee.state)
 
     def _cohort(self, runs: Sequence[ActiveRun], engine: Engine) -> Cohort:
         """A cohort of `runs` with the evaluation sets that their recipe asks for."""
@@ -125,14 +145,16 @@ class Worker:
 
     def _monitored_part(self, run: ActiveRun) -> Split:
         """The test examples that are monitored during training: one read a run, however often its cohort shrinks."""
-        test_set = run.splits.test
-        assert test_set is not None
         if self._monitored is None:
-            examples = min(run.spec.recipe.test.monitor_examples or test_set.examples, test_set.examples)
-            runs = [trainee.run for trainee in self._trainees.values()]
-            self._ask(TestReadRequest(runs, "", None, examples, "monitoring"))
-            self._monitored = test_set.open("monitoring", examples)
+            held = run.spec.dataset.test
+            examples = min(run.spec.recipe.test.monitor_examples or held, held)
+            self._monitored = self._read_test(list(self._trainees), "", None, examples, "monitoring")
         return self._monitored
+
+    def _read_test(
+        self, run_ids: Sequence[str], rule: str, epoch: int | None, examples: int, purpose: Purpose
+    ) -> Split:
+        return self._link.granted(TestReadRequest(self._link.new_id(), run_ids, rule, epoch, examples, purpose))
 
     def _trackers(self, cohort: Cohort) -> list[Tracker]:
         return [self._trainees[run.spec.id].tracker for run in cohort.runs]
@@ -168,9 +190,9 @@ class Worker:
 
     def _report(self, cohort: Cohort, metrics: Mapping[str, Sequence[float]], epoch_s: float) -> None:
         epochs_left = cohort.runs[0].spec.recipe.training.epochs - cohort.epoch
-        self._out.put(
+        self._link.send(
             EpochDone(
-                index=self._index,
+                index=self._task.index,
                 epoch=cohort.epoch,
                 run_ids=[run.spec.id for run in cohort.runs],
                 metrics=metrics,
@@ -193,7 +215,7 @@ class Worker:
             else:
                 ended.append(trainee)
         for trainee, measured in zip(ended, self._measured_side_by_side(ended, engine), strict=True):
-            self._out.put(RunEnded(trainee.run, trainee.tracker, measured, trainee.started_at))
+            self._link.send(_ended(trainee, measured))
         return unfinished
 
     def _measured_side_by_side(self, ended: Sequence[Trainee], engine: Engine) -> Iterator[Measurements]:
@@ -208,7 +230,7 @@ class Worker:
                 except BaseException as error:  # noqa: BLE001 - raised where the result is asked for
                     future.set_exception(error)
 
-        threads = [Thread(target=work, daemon=True) for _ in range(min(self._device.evaluated_at_once, len(ended)))]
+        threads = [Thread(target=work, daemon=True) for _ in range(min(self._task.evaluated_at_once, len(ended)))]
         for thread in threads:
             thread.start()
         for _, future in promised:
@@ -217,48 +239,62 @@ class Worker:
             thread.join()
 
     def _measured(self, trainee: Trainee, engine: Engine) -> Measurements:
-        run, selected = trainee.run, trainee.tracker.selected
-        snapshots = [
-            Snapshot(rule, selected[rule].epoch, selected[rule].weights)
-            for rule in run.recipe.selection.rules
-            if rule in selected
-        ]
-        parts = (measure_snapshot(run.spec, run.splits, one, engine, self._opener(run)) for one in snapshots)
-        return all_of([measure_run(run.spec, run.splits), *parts])
-
-    def _opener(self, run: PlannedRun) -> Callable[[str, int], Split]:
-        test_set = run.splits.test
+        spec, splits, selected = trainee.spec, trainee.splits, trainee.tracker.selected
 
         def open_test(rule: str, epoch: int) -> Split:
-            assert test_set is not None
-            self._ask(TestReadRequest([run], rule, epoch, test_set.examples, "selected snapshot"))
-            return test_set.open("selected snapshot")
+            return self._read_test([spec.id], rule, epoch, spec.dataset.test, "selected snapshot")
 
-        return open_test
-
-    def _ask(self, request: TestReadRequest) -> None:
-        self._out.put(request)
-        request.granted.result()
+        snapshots = [
+            Snapshot(rule, selected[rule].epoch, selected[rule].weights)
+            for rule in spec.recipe.selection.rules
+            if rule in selected
+        ]
+        parts = (measure_snapshot(spec, splits, one, engine, open_test) for one in snapshots)
+        return all_of([measure_run(spec, splits), *parts])
 
     def _save(self, cohort: Cohort, *, paused: bool) -> None:
-        if self._last is not None:
-            self._last.released.wait()  # never more than one checkpoint in memory
-        runs: list[RunCheckpoint] = []
-        for index, (run, tracker) in enumerate(zip(cohort.runs, self._trackers(cohort), strict=True)):
-            trainee = self._trainees[run.spec.id]
-            runs.append(
-                RunCheckpoint(
-                    run=trainee.run,
-                    state=cohort.state(index),
-                    scalars=tracker.scalars(),
-                    curves={name: list(curve) for name, curve in tracker.curves.items()},
-                    selected={chosen.epoch: chosen.weights for chosen in tracker.selected.values()},
-                    snapshots=tracker.take_pending(),
-                    started_at=trainee.started_at,
-                )
-            )
-        self._last = CohortCheckpoint(runs, paused)
-        self._out.put(self._last)
+        if self._last_checkpoint is not None:
+            self._link.wait(self._last_checkpoint)  # never more than one checkpoint in memory
+        runs = [_progress(self._trainees[run.spec.id], cohort.state(index)) for index, run in enumerate(cohort.runs)]
+        self._last_checkpoint = self._link.new_id()
+        self._link.send(Checkpoint(self._last_checkpoint, runs, paused))
+
+
+def _progress(trainee: Trainee, state: TrainingState) -> RunProgress:
+    tracker = trainee.tracker
+    return RunProgress(
+        run_id=trainee.spec.id,
+        state=state,
+        scalars=tracker.scalars(),
+        curves=trainee.curves,
+        selected={chosen.epoch: chosen.weights for chosen in tracker.selected.values()},
+        snapshots=tracker.take_pending(),
+        started_at=trainee.started_at,
+    )
+
+
+def _ended(trainee: Trainee, measured: Measurements) -> RunEnded:
+    tracker = trainee.tracker
+    assert tracker.outcome is not None
+    return RunEnded(
+        run_id=trainee.spec.id,
+        outcome=tracker.outcome,
+        epochs=tracker.epoch,
+        curves=trainee.curves,
+        selected=dict(tracker.selected),
+        snapshots=tracker.take_pending(),
+        measured=measured,
+        started_at=trainee.started_at,
+    )
+
+
+def failure_of(error: BaseException) -> Failure:
+    """An exception of a worker as what the parent is told."""
+    text = printable("".join(traceback.format_exception_only(error)))[:MAX_REASON_LENGTH]
+    trace = "".join(traceback.format_exception(error))
+    if isinstance(error, MemoryError) or any(words in text for words in _OUT_OF_MEMORY):
+        return Failure("memory", f"had not enough memory ({text})", trace)
+    return Failure("error", f"met an error ({text})", trace)
 
 
 def now() -> str:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from paribus.errors import Shown, UserError
 from paribus.spec.identity import EngineFamily
 from paribus.training.engine import Engine
 
 NAMES: Final = ("cpu", "cuda")
+WorkerKind = Literal["threads", "processes"]
+WORKERS: Final[Mapping[EngineFamily, WorkerKind]] = {"cpu": "threads", "cuda": "threads", "module": "processes"}
+"""Compiled loops and an accelerator's queue leave Python's lock to other threads. A user's module holds it, draws from
+random generators that a process has one of, and may break its process."""
 CPU_COHORT_SIZES: Final = (1, 2, 4, 8)
 """Cohort sizes that are timed. More runs fit no core's cache, and cost no less."""
 CUDA_COHORT_SIZES: Final = (1, 4, 16, 64, 256, 1024)
@@ -36,17 +41,28 @@ class Device:
 
     def engine(self) -> Engine:
         """What trains there."""
-        if self.family == "cpu":
-            from paribus.training.cpu.engine import CompiledEngine
+        return engine_of(self.family)
 
-            return CompiledEngine()
-        from paribus.training.torch.accelerator import accelerator
-        from paribus.training.torch.engine import StackedTensorEngine
+    def workers_are(self, family: EngineFamily) -> WorkerKind:
+        """Whether workers that train runs of `family` are threads of this process, or processes."""
+        return WORKERS[family]
 
-        found = accelerator()
-        if found is None:
-            raise RuntimeError("a CUDA device is made only where there is a GPU")
-        return StackedTensorEngine(found.device)
+
+def engine_of(family: EngineFamily) -> Engine:
+    """A new engine of a family. Raises RuntimeError where its device is missing."""
+    if family == "cpu":
+        from paribus.training.cpu.engine import CompiledEngine
+
+        return CompiledEngine()
+    if family == "module":
+        raise RuntimeError("there is no engine for modules yet")
+    from paribus.training.torch.accelerator import accelerator
+    from paribus.training.torch.engine import StackedTensorEngine
+
+    found = accelerator()
+    if found is None:
+        raise RuntimeError("a CUDA device is made only where there is a GPU")
+    return StackedTensorEngine(found.device)
 
 
 def device_named(name: str, workers: int | None = None) -> Device:

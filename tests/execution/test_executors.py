@@ -1,0 +1,198 @@
+"""What every executor promises: one suite for threads, for threads whose messages are encoded, and for processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+
+import numpy as np
+import pytest
+
+from paribus.errors import StorageError
+from paribus.execution.encoding import Encoded, decode, encode
+from paribus.execution.events import CohortDone, CohortLost, EpochDone
+from paribus.execution.executor import Executor
+from paribus.execution.executors import ExecutorsByFamily
+from paribus.execution.processes import ProcessExecutor
+from paribus.execution.threads import ThreadExecutor
+from paribus.store.workspace import Workspace
+from tests.execution import faults
+from tests.execution.conftest import ARMS, InterruptAfter, recorded, runs_in, tiny, trained
+
+CHANGES = {
+    "training.epochs": "12",
+    "snapshots.every": "5",
+    "test.read_at": '["last"]',
+    "test.monitor_every": "3",
+    "test.monitor_examples": "20",
+}
+
+
+def crossed(message):
+    """A message as it is after a way through JSON text and bytes."""
+    found = encode(message)
+    arrays = tuple(np.frombuffer(a.tobytes(), a.dtype).reshape(a.shape) for a in found.arrays)
+    shared = {name: np.frombuffer(a.tobytes(), a.dtype).reshape(a.shape) for name, a in found.shared.items()}
+    return decode(Encoded(json.loads(json.dumps(found.values, allow_nan=False)), arrays, shared))
+
+
+class EncodedThreads(Executor):
+    """Threads that share nothing with the parent but encoded messages."""
+
+    def __init__(self, device, deliver):
+        self._threads = ThreadExecutor(lambda task_id, message: deliver(task_id, crossed(message)), device.engine)
+
+    def start(self, task):
+        self._threads.start(crossed(task))
+
+    def send(self, task_id, message):
+        self._threads.send(task_id, crossed(message))
+
+    def close(self):
+        self._threads.close()
+
+
+def processes(_device, deliver):
+    """Worker processes with the compiled engine, which meet the fault of the environment."""
+    return ProcessExecutor(deliver, entry="tests.execution.faults")
+
+
+EXECUTORS = {"threads": ExecutorsByFamily, "encoded threads": EncodedThreads, "processes": processes}
+
+
+@pytest.fixture(params=EXECUTORS)
+def executor(request, monkeypatch):
+    if request.param != "processes":
+        faults.install(monkeypatch.setattr)
+    yield EXECUTORS[request.param]
+    assert [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()] == []
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+@pytest.fixture
+def study(data):
+    return tiny(data, ARMS, **CHANGES)
+
+
+@pytest.fixture
+def whole(study, tmp_path):
+    """The study's results by threads."""
+    return finished(tmp_path / "whole", study)
+
+
+def finished(folder, study, listener=None, **options):
+    with Workspace.open(folder, create=True, write=True) as workspace:
+        trained(study, workspace, *([listener] if listener else []), **options)
+        return recorded(workspace, study)
+
+
+def test_bits_are_the_same_alone_and_in_company(tmp_path, data, study, whole, executor):
+    assert finished(tmp_path / "together", study, executor=executor, workers=1) == whole
+    alone = tiny(data, '[[arms]]\nname = "fast"\noptimizer = { lr = 0.3 }\n', **CHANGES, replicates="1")
+    assert finished(tmp_path / "alone", alone, executor=executor)["fast", 0] == whole["fast", 0]
+
+
+def test_an_interrupted_study_goes_on_with_the_same_bits(tmp_path, study, whole, executor, often):
+    """Interrupted once by a listener and once by a signal, and finished by threads."""
+    folder = tmp_path / "cut"
+    with pytest.raises(KeyboardInterrupt):
+        finished(folder, study, InterruptAfter(EpochDone, 3), executor=executor)
+
+    def press(event):
+        if isinstance(event, EpochDone) and event.epoch >= 7:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        finished(folder, study, press, executor=executor)
+    with Workspace.open(folder) as workspace:
+        states = {run.state for run in runs_in(workspace, study).values()}
+    assert "paused" in states
+    assert "running" not in states
+    assert finished(folder, study) == whole
+
+
+def test_lack_of_memory_is_told_and_the_cohort_begins_again(tmp_path, study, whole, executor, often, monkeypatch):
+    monkeypatch.setenv(faults.VARIABLE, faults.describe(tmp_path / "faults", "memory"))
+    events = []
+    assert finished(tmp_path / "w", study, events.append, executor=executor) == whole
+    [lost] = [event for event in events if isinstance(event, CohortLost)]
+    assert (lost.reason, lost.again) == ("had not enough memory (MemoryError: Unable to allocate 7 GiB)", True)
+
+
+def test_a_failing_run_fails_alone(tmp_path, study, whole, executor, often, monkeypatch):
+    """Runs of one cohort: the others are trained again without it, and end with the same bits."""
+    monkeypatch.setenv(faults.VARIABLE, faults.describe(tmp_path / "faults", "error", times=100, lr=0.3))
+    events = []
+    with Workspace.open(tmp_path / "w", create=True, write=True) as workspace:
+        outcome = trained(study, workspace, events.append, executor=executor, workers=1)
+        found, states = recorded(workspace, study), {m: run.state for m, run in runs_in(workspace, study).items()}
+    assert outcome.failed == {f"arm fast, replicate {i}": "met an error (RuntimeError: broken)" for i in (0, 1)}
+    assert outcome.trained == 4
+    assert {member for member, state in states.items() if state == "paused"} == {("fast", 0), ("fast", 1)}
+    assert {member: found[member] for member in found if member[0] != "fast"} == {
+        member: whole[member] for member in whole if member[0] != "fast"
+    }
+    assert sum(event.failed for event in events if isinstance(event, CohortDone)) == 2
+    monkeypatch.delenv(faults.VARIABLE)
+    assert finished(tmp_path / "w", study) == whole
+
+
+def test_no_test_example_reaches_a_worker_before_its_read_is_logged(tmp_path, data, executor, monkeypatch):
+    """Everything that goes to a worker is watched for the images of the test set."""
+    with np.load(data / "digits.npz") as file:
+        images = {image.tobytes() for image in file["arr_4"].T}
+    order, log = [], Workspace.log_test_reads
+
+    def logged(workspace, reads):
+        log(workspace, reads)
+        order.append("logged")
+
+    def seen(message):
+        found = encode(message)
+        rows = [a.reshape(len(a), -1) for a in (*found.arrays, *found.shared.values()) if a.ndim]
+        if any(row.tobytes() in images for array in rows for row in array):
+            order.append("sent")
+
+    def watching(device, deliver):
+        made = executor(device, deliver)
+        start, send = made.start, made.send
+        made.start = lambda task: (seen(task), start(task))
+        made.send = lambda task_id, message: (seen(message), send(task_id, message))
+        return made
+
+    monkeypatch.setattr(Workspace, "log_test_reads", logged)
+    asks = {"test.read_at": '["last"]', "test.monitor_every": "2"}
+    finished(tmp_path / "w", tiny(data, replicates="1", **asks), executor=watching)
+    assert order == ["logged", "sent"] * 2
+    order.clear()
+    finished(tmp_path / "locked", tiny(data, replicates="1"), executor=watching)
+    assert order == []
+
+
+def test_a_read_that_cannot_be_logged_is_refused(tmp_path, study, executor, monkeypatch):
+    def refuse(*_):
+        raise StorageError("needs space to write", given="nothing", place="here", remedy="free some space")
+
+    opened = []
+    monkeypatch.setattr(Workspace, "log_test_reads", refuse)
+    monkeypatch.setattr("paribus.data.pool.TestSet.open", lambda *_: opened.append(1))
+    with pytest.raises(StorageError):
+        finished(tmp_path / "w", study, executor=executor)
+    assert opened == []
+
+
+@pytest.mark.parametrize("executor", ["threads", "encoded threads"], indirect=True)
+def test_a_read_that_the_study_does_not_declare_is_refused(tmp_path, data, executor, monkeypatch):
+    from paribus.training import evaluation
+
+    monkeypatch.setattr(evaluation, "missing_of", lambda *_: ("epoch", "test_loss"))
+    study = tiny(data, replicates="1")
+    with Workspace.open(tmp_path / "w", create=True, write=True) as workspace:
+        outcome = trained(study, workspace, executor=executor)
+        [run] = runs_in(workspace, study).values()
+        assert workspace.test_reads([run.id]) == []
+    [reason] = outcome.failed.values()
+    assert "the read of the test set was refused" in reason
