@@ -105,7 +105,7 @@ def test_what_is_recorded_already_is_not_measured_again():
     assert missing_of(of.spec, "last", known) == ("test_loss", "outputs/test")
     numbers, arrays = measured(of, open_test=lambda *_: of.splits.test.open("later measurement"), known=known)
     assert set(numbers) == {"test_loss", "test_accuracy"}
-    assert set(arrays) == {"confusion", "outputs/test"}
+    assert set(arrays) == {"confusion", "outputs/test", "hardest/test"}
 
 
 def autoencoder(**over):
@@ -203,7 +203,7 @@ def test_the_loss_of_known_outputs_is_the_networks_to_the_last_bit(loss):
     of = active(recipe(loss=loss, data={"limit": {"train": 300, "validation": 1300}}))
     network = inference.Inference(of.spec, of.splits, of.state.tensors, CompiledEngine())
     split = of.splits.validation
-    assert network.loss_of(network.outputs(split), split.labels) == network.evaluate(split).loss[0]
+    assert network.loss_of(network.outputs(split), split) == network.evaluate(split).loss[0]
 
 
 def test_memory_does_not_grow_with_the_test_set():

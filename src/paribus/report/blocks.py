@@ -106,6 +106,27 @@ class Montage:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """One image of a gallery as a PNG data URI, its description, and the words below it."""
+
+    uri: str
+    alt: str
+    caption: str
+    faint: str = ""
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Images with words of their own, as many to a row as there is room for, each `width` x `height` CSS pixels."""
+
+    title: str
+    pictures: tuple[Picture, ...]
+    width: int
+    height: int
+    kind: str = "gallery"
+
+
+@dataclass(frozen=True)
 class Topics:
     """What there is to say topic by topic, a sentence a line."""
 
@@ -160,7 +181,7 @@ class Fold:
     kind: str = "fold"
 
 
-Block = Prose | Table | Chart | Montage | Topics | Verdict | Notes | SideBySide | Fold
+Block = Prose | Table | Chart | Montage | Gallery | Topics | Verdict | Notes | SideBySide | Fold
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,8 @@ def theme(colours: Sequence[str], *, ink: str, faint: str, line: str) -> dict[st
             "titleLimit": 900,
         },
         "text": {"color": ink, "font": FAMILY},
+        "title": {"color": ink, "font": FAMILY, "fontSize": 13, "fontWeight": 600, "offset": 8},
+        "legend": {"labelColor": ink, "labelFont": FAMILY, "labelFontSize": 12, "symbolSize": 90, "labelLimit": 200},
         "style": {
             "ink": {"color": ink, "stroke": ink},
             "words": {"fill": ink},
@@ -108,17 +110,17 @@ def curves(
         axis=alt.Axis(format=",d", grid=False, tickCount=8),
     )
     up: dict[str, Any] = {"scale": form, "axis": alt.Axis(format="~%" if percent else "~g", tickCount=6), "title": y}
-    colour = _arm_colour(arms)
+    colour = arm_colour(arms)
     dash = alt.StrokeDash("arm:N", scale=alt.Scale(domain=list(arms), range=arm_dashes(len(arms))), legend=None)
     moved = alt.selection_interval(bind="scales", zoom="wheel![event.shiftKey]", name="moved")
     near = alt.selection_point(nearest=True, on="pointerover", clear="pointerout", fields=["epoch"], name="near")
 
     base = alt.Chart(alt.NamedData("curves"), height=height)
     band = base.mark_area(clip=True).encode(
-        x=across, y=alt.Y("lo:Q", **up), y2="hi:Q", color=colour, opacity=_shown_or_pale(0.2)
+        x=across, y=alt.Y("lo:Q", **up), y2="hi:Q", color=colour, opacity=shown_or_pale(0.2)
     )
     line = base.mark_line(clip=True, strokeWidth=1.75).encode(
-        x=across, y=alt.Y("mean:Q", **up), color=colour, strokeDash=dash, opacity=_shown_or_pale(1.0)
+        x=across, y=alt.Y("mean:Q", **up), color=colour, strokeDash=dash, opacity=shown_or_pale(1.0)
     )
     keys = [(f"a{arms.index(name)}", name) for name in shown]
     hover = (
@@ -133,7 +135,7 @@ def curves(
     layers = [band.add_params(alt.param(name="only", value=""), moved), line, hover.add_params(near)]
     if rules:
         layers.append(_marks(rules, colour, across, alt.Y("value:Q", **up), value))
-    return _laid(*layers)
+    return laid(*layers)
 
 
 def _marks(rules: Sequence[str], colour: alt.Color, x: alt.X, y: alt.Y, value: str) -> alt.Chart:
@@ -145,7 +147,7 @@ def _marks(rules: Sequence[str], colour: alt.Color, x: alt.X, y: alt.Y, value: s
         y=y,
         color=colour,
         shape=shape,
-        opacity=_shown_or_pale(0.9),
+        opacity=shown_or_pale(0.9),
         tooltip=["arm:N", "rule:N", "replicate:O", alt.Tooltip("epoch:Q"), alt.Tooltip("value:Q", format=value)],
     )
 
@@ -180,7 +182,7 @@ def contrast(*, x: Sequence[str], by: float, low: float, high: float) -> alt.Lay
         y=alt.value(20),
         tooltip=[alt.Tooltip(f"{key}:Q", format="+.4g", title=title) for key, title in titles],
     )
-    return _laid(*([band] if by > 0 else []), zero, each, interval, mean)
+    return laid(*([band] if by > 0 else []), zero, each, interval, mean)
 
 
 def dots(
@@ -196,7 +198,7 @@ def dots(
     down = alt.Y(
         "line:N", sort=list(order), title=None, axis=alt.Axis(grid=True, ticks=False, domain=False, labelPadding=8)
     )
-    colour, value = _arm_colour(arms), ".2%" if percent else ".4g"
+    colour, value = arm_colour(arms), ".2%" if percent else ".4g"
     height = LINE_HEIGHT * len(order) + 10
     each = (
         alt.Chart(alt.NamedData("dots"), height=height)
@@ -212,12 +214,12 @@ def dots(
     tip = ["line:N", alt.Tooltip("mean:Q", format=value)]
     mean = means.mark_tick(thickness=3, size=22).encode(x=alt.X("mean:Q", **across), y=down, color=colour, tooltip=tip)
     if not reference:
-        return _laid(each, mean)
+        return laid(each, mean)
     other = means.transform_filter("isValid(datum.reference)").mark_point(
         style="ink", shape="diamond", size=90, strokeWidth=1.75
     )
     tip = [*tip, alt.Tooltip("reference:Q", format=value, title=reference)]
-    return _laid(each, mean, other.encode(x=alt.X("reference:Q", **across), y=down, tooltip=tip))
+    return laid(each, mean, other.encode(x=alt.X("reference:Q", **across), y=down, tooltip=tip))
 
 
 def pca_error(arms: Sequence[str]) -> alt.LayerChart:
@@ -241,36 +243,16 @@ def pca_error(arms: Sequence[str]) -> alt.LayerChart:
         .encode(
             x=across,
             y=alt.Y("mse:Q", **up),
-            color=_arm_colour(arms),
+            color=arm_colour(arms),
             tooltip=["arm:N", "replicate:O", *tip],
-            opacity=_shown_or_pale(0.9),
+            opacity=shown_or_pale(0.9),
         )
     )
-    return _laid(line, each, points)
+    return laid(line, each, points)
 
 
-def confusion(classes: Sequence[str]) -> alt.LayerChart:
-    """How examples of each true class are classified, in per cent of that class.
-
-    Data set `confusion` has true, predicted, share (fraction), count, label (what the cell shows).
-    """
-    names = list(classes)
-    base = alt.Chart(alt.NamedData("confusion"), height=LINE_HEIGHT * len(names)).encode(
-        x=alt.X("predicted:N", sort=names, title="predicted", axis=alt.Axis(labelAngle=-40, grid=False)),
-        y=alt.Y("true:N", sort=names, title="true", axis=alt.Axis(grid=False)),
-    )
-    shade = alt.Scale(domain=[0, 1], range=["#8ab8d800", "#0072B2"], type="sqrt")
-    cells = base.mark_rect().encode(
-        color=alt.Color("share:Q", legend=None, scale=shade),
-        tooltip=["true:N", "predicted:N", alt.Tooltip("share:Q", format=".2%"), alt.Tooltip("count:Q", format=",")],
-    )
-    plain = base.transform_filter("datum.share < 0.45").mark_text(style="words", fontSize=11)
-    light = base.transform_filter("datum.share >= 0.45").mark_text(color="white", fontSize=11, fontWeight=600)
-    text = alt.Text("label:N")
-    return _laid(cells, plain.encode(text=text), light.encode(text=text))
-
-
-def _shown_or_pale(opacity: float) -> Any:
+def shown_or_pale(opacity: float) -> Any:
+    """An opacity of marks with a `key`: faint where the parameter `only` names another arm."""
     return alt.condition(_ONE_OR_ALL, alt.value(opacity), alt.value(opacity / 12))
 
 
@@ -281,11 +263,12 @@ def _scale(log: bool, *, padding: int, domain: tuple[float, float] | None = None
     return alt.Scale(padding=padding, nice=False, **more)
 
 
-def _arm_colour(arms: Sequence[str]) -> alt.Color:
+def arm_colour(arms: Sequence[str]) -> alt.Color:
+    """The colour of each arm, the same in every chart."""
     return alt.Color("arm:N", scale=alt.Scale(domain=list(arms), range="category"), legend=None)
 
 
-def _laid(*layers: alt.Chart) -> alt.LayerChart:
+def laid(*layers: alt.Chart) -> alt.LayerChart:
     """Layers on shared scales, as wide as their place on the page."""
     fit = alt.AutoSizeParams(type="fit-x", contains="padding")
     return alt.LayerChart(layer=list(layers), width="container", autosize=fit)

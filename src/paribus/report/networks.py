@@ -1,18 +1,13 @@
-"""The networks themselves: how many parameters, which units are dead, which classes the deployed one confuses."""
+"""The networks themselves: how many parameters, which units are dead."""
 
 from __future__ import annotations
-
-import numpy as np
 
 from paribus.analysis.capacity import sizes
 from paribus.analysis.results import Results
 from paribus.analysis.thresholds import COLLAPSE_VARIATION, UNMOVED_COSINE
 from paribus.analysis.unit_counts import unit_counts
-from paribus.report import charts
-from paribus.report.blocks import Block, Cell, Chart, Record, Section, SideBySide
+from paribus.report.blocks import Block, Cell, Record, Section
 from paribus.report.tabulate import NONE, Column, arm, plain, shown, table, text, value
-
-CONFUSIONS_SHOWN = 6
 
 
 def size_section(results: Results) -> Section | None:
@@ -112,56 +107,4 @@ def unit_section(results: Results) -> Section | None:
         "units",
         "Dead and unmoved units",
         (table("units", "Hidden units, run by run", columns, records, note=note, fold=len(records) > 24),),
-    )
-
-
-def confusion_section(results: Results) -> Section | None:
-    """Test examples by true and predicted class at each arm's deploy rule, over its replicates."""
-    counted = [(name, counts) for name in results.arms if (counts := _counts(results, name)) is not None]
-    if not counted:
-        return None
-    matrices = tuple(_matrix(results, name, counts) for name, counts in counted[:CONFUSIONS_SHOWN])
-    lead = "Test examples by class at each arm's deploy rule, all replicates together; a row adds up to 100 %."
-    return Section("confusion", "Confusion matrices", (SideBySide(matrices),), lead=(lead,))
-
-
-def _counts(results: Results, name: str) -> np.ndarray | None:
-    total = None
-    for run in results.finished(name):
-        found = run.artifact(results.deploy(name), "confusion")
-        if found is not None:
-            counts = np.asarray(found["counts"], dtype=np.int64)
-            total = counts if total is None else total + counts
-    return total
-
-
-def _matrix(results: Results, name: str, counts: np.ndarray) -> Chart:
-    dataset = results.dataset(name)
-    classes = list(dataset.classes) if dataset is not None else [str(i) for i in range(len(counts))]
-    totals = np.maximum(counts.sum(axis=1), 1)
-    rows = [
-        {
-            "true": classes[t],
-            "predicted": classes[p],
-            "share": float(counts[t, p] / totals[t]),
-            "count": int(counts[t, p]),
-            "label": f"{100 * counts[t, p] / totals[t]:.1f}" if counts[t, p] else "",
-        }
-        for t in range(len(counts))
-        for p in range(len(counts))
-    ]
-    wrong = counts - np.diag(np.diag(counts))
-    true, predicted = np.unravel_index(int(wrong.argmax()), wrong.shape)
-    words = "No test example is misclassified."
-    if wrong[true, predicted]:
-        share = 100 * wrong[true, predicted] / totals[true]
-        words = f"Most often confused: {classes[true]}, classified as {classes[predicted]} ({share:.1f} % of them)."
-    return charts.figure(
-        f"confusion-{results.arms.index(name)}",
-        name,
-        charts.confusion(classes),
-        {"confusion": rows},
-        f"{name}. {words}",
-        note=words,
-        height=34 * len(classes),
     )

@@ -20,10 +20,12 @@ from paribus.spec.identity import RunSpec
 from paribus.spec.network import layer_names, parameter_count
 from paribus.training.cohort import fresh_state
 from paribus.training.engine import Engine, Floats, State
+from paribus.training.hard_examples import record_hard_examples
 from paribus.training.inference import Inference, half_precision, predicted_classes
 from paribus.training.measurements import Measurements, shown_positions
 from paribus.training.principal_components import principal_components
 from paribus.training.reconstruction import ReconstructionErrors, example_errors, measure_denoising
+from paribus.training.regions import record_regions
 from paribus.training.units import UnitStatistics
 
 OpenTest = Callable[[str, int], Split]
@@ -145,6 +147,7 @@ class _SnapshotMeasuring:
         if spec.recipe.loss.has_classes:
             self._measure_training_labels(outputs)
         self._keep_outputs("train", train, outputs)
+        record_regions(self._rule, self._network, self._splits, spec.recipe.loss, self.measured)
 
     def evaluate(self, loss_name: str, accuracy_name: str, split: Split) -> None:
         """Mean loss on a split, and accuracy where there are classes and it has a name."""
@@ -203,6 +206,7 @@ class _SnapshotMeasuring:
             kept = half_precision(outputs) if self._spec.recipe.loss.has_classes else outputs
             self.measured.arrays(self._rule, f"outputs/{name}", outputs=kept)
             self.measured.arrays("", f"targets/{name}", **_targets(split))
+            record_hard_examples(self._rule, name, split, outputs, self.measured)
 
     def _keep_errors(self, name: str, split: Split, errors: npt.NDArray[np.float64]) -> None:
         """The error of each reconstruction, with the targets of the split."""

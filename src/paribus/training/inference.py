@@ -61,13 +61,17 @@ class Inference:
         rows = np.arange(len(outputs), dtype=np.int64)
         return float(networks.evaluator(inputs, [rows], [targets_of(split, self._splits)], self._loss)().loss[0])
 
-    def reconstructions(self, images: Features) -> Features:
-        """An autoencoder's outputs for images (example, feature) that are in no pool, both on the images' scale."""
+    def outputs_for(self, features: Features) -> Floats:
+        """The outputs (example, output) for features (example, feature) that are in no pool, on the scale of one."""
         scaling = self._splits.scaling
         centre = None if scaling.centre is None else scaling.centre[None]
         factor = None if scaling.factor is None else scaling.factor[None]
-        inputs = Inputs(np.ascontiguousarray(images), divisor=1.0, centre=centre, factor=factor)
-        return self.unscaled(self._networks.forward(inputs, _all_rows(images)).outputs[0])
+        inputs = Inputs(np.ascontiguousarray(features), divisor=1.0, centre=centre, factor=factor)
+        return self._networks.forward(inputs, _all_rows(features)).outputs[0]
+
+    def reconstructions(self, images: Features) -> Features:
+        """An autoencoder's outputs for images (example, feature) that are in no pool, both on the images' scale."""
+        return self.unscaled(self.outputs_for(images))
 
     def unscaled(self, outputs: Floats) -> Features:
         """An autoencoder's outputs (example, feature), on the scale of its images."""
