@@ -10,7 +10,7 @@ import numpy as np
 from paribus.analysis.estimates import Estimate, estimate
 from paribus.analysis.outputs import Classified, Doubles, Ints
 from paribus.analysis.results import Results
-from paribus.spec.dataset import SplitName
+from paribus.spec.inspection import SplitName
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from paribus.analysis.results import Results
 from paribus.analysis.run import Run
-from paribus.spec.dataset import SplitName
+from paribus.spec.inspection import SplitName
 
 Ints = npt.NDArray[np.int64]
 Doubles = npt.NDArray[np.float64]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from paribus.analysis.outputs import Doubles, Ints
 from paribus.analysis.results import Results
 from paribus.analysis.run import Run
-from paribus.spec.dataset import SplitName
+from paribus.spec.inspection import SplitName
 
 LEVELS: Final = (0.6, 0.8, 0.95)
 """Confidence is told in four levels: up to 0.6, to 0.8, to 0.95, and above."""

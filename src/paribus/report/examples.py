@@ -12,7 +12,7 @@ from paribus.report.blocks import Block, Cell, Fold, Gallery, Picture, Record, S
 from paribus.report.classes import SPLITS
 from paribus.report.images import image, is_image, shown_size
 from paribus.report.tabulate import Column, arm, plain, shown, table, text, value
-from paribus.spec.dataset import SplitName
+from paribus.spec.inspection import SplitName
 
 OPEN_SHOWN: Final = 12
 """Images of a kind for the control, which stand open."""

@@ -14,7 +14,7 @@ from paribus.report import charts, plane_charts
 from paribus.report.blocks import Block, Cell, Chart, Fold, Record, Section, SideBySide
 from paribus.report.classes import SPLITS, arms_by_key
 from paribus.report.tabulate import Column, arm, table, value
-from paribus.spec.dataset import SplitName
+from paribus.spec.inspection import SplitName
 
 OPEN_TARGETS: Final = 3
 """Targets whose figures stand open; those of more are folded away."""
