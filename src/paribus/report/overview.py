@@ -89,18 +89,25 @@ def _chart(results: Results, case: ClaimOutcome, place: int) -> Chart | None:
     shown = case.interval and Interval(factor * case.interval.low, factor * case.interval.high)
     title = f"difference in {label(case.claim.metric)}{f' ({unit})' if unit else ''}"
     by = factor * case.claim.by
-    return difference_chart(f"claim-{place + 1}", title, factor * case.effect, shown, by, each, case.label)
+    axis = [title, "+ favours the claim"]
+    return difference_chart(f"claim-{place + 1}", axis, factor * case.effect, shown, by, each, case.label)
 
 
 def difference_chart(
-    name: str, title: str, mean: float, interval: Interval | None, by: float, each: Mapping[str, float], verdict: str
+    name: str,
+    axis: list[str],
+    mean: float,
+    interval: Interval | None,
+    by: float,
+    each: Mapping[str, float],
+    verdict: str,
 ) -> Chart:
-    """A mean difference, + favouring the claim, with its interval and each replicate's, beside the margin `by`."""
+    """A mean difference, its interval and each replicate's, beside the margin `by`; `axis` are the lines of its title."""
     low, high = (interval.low, interval.high) if interval else (mean, mean)
     record = {"mean": mean, "lo": low, "hi": high, "by": by, "verdict": verdict}
     rows = [{"replicate": replicate, "difference": value} for replicate, value in each.items()]
     ends = [low, high, -1.35 * by, 1.35 * by, 0.0, *each.values()]
     pad = 0.06 * (max(ends) - min(ends) or 1.0)
-    drawing = charts.contrast(x=[title, "+ favours the claim"], by=by, low=min(ends) - pad, high=max(ends) + pad)
+    drawing = charts.contrast(x=axis, by=by, low=min(ends) - pad, high=max(ends) + pad)
     alt = f"Mean difference {mean:.3g}, interval {low:.3g} to {high:.3g}, margin {by:g}."
     return charts.figure(name, "", drawing, {"contrast": [record], "replicates": rows}, alt, height=58)

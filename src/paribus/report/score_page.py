@@ -50,7 +50,8 @@ def score_page(scores: Scores, found: Sequence[ScoreContrast], *, by: float, sou
 def _verdict(one: ScoreContrast, metric: str, by: float, place: int) -> Verdict:
     judgement = one.judgement
     name = f"contrast-{place}"
-    chart = difference_chart(name, metric, one.effect, judgement.interval, by, one.each, judgement.verdict)
+    axis = [f"difference in {metric}", "+ is better"]
+    chart = difference_chart(name, axis, one.effect, judgement.interval, by, one.each, judgement.verdict)
     return Verdict(f"{one.arm} against {one.control}", judgement.verdict, contrast_sentence(one, metric, by), chart)
 
 
