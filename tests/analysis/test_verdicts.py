@@ -131,8 +131,9 @@ def test_several_claims_are_adjusted_together(compared) -> None:
 
 
 def test_the_sentence_names_n_the_interval_and_what_would_decide(compared) -> None:
-    (found,) = claim_outcomes(compared([0.80, 0.81, 0.82], [0.815, 0.818, 0.84], more=DROPPED))
-    assert claim_sentence(found) == (
+    results = compared([0.80, 0.81, 0.82], [0.815, 0.818, 0.84], more=DROPPED)
+    (found,) = claim_outcomes(results)
+    assert claim_sentence(results, found) == (
         "Test accuracy of dropped at max-val-accuracy minus that of fixed at max-val-accuracy: +1.43 points, "
         "95 % interval [-0.06, +2.93] (n = 3). The interval does not tell whether it is better by 1.00 points. "
         f"About {found.judgement.needed - 3} more replicates would decide."

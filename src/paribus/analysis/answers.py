@@ -58,7 +58,9 @@ def answer(results: Results, grid: Grid | None = None) -> Answer:
         return Answer(question, "No run has finished yet, so there is no answer.", (_status(results),))
     autoencoders = any(results.recipe(arm).task == "reconstruction" for arm in results.arms)
     classifiers = any(results.recipe(arm).task == "classification" for arm in results.arms)
-    topics: list[tuple[str, list[str]]] = [("Claims", [_claim(outcome) for outcome in claim_outcomes(results)])]
+    topics: list[tuple[str, list[str]]] = [
+        ("Claims", [_claim(results, outcome) for outcome in claim_outcomes(results)])
+    ]
     headline: list[str] = []
     if autoencoders:
         topics += autoencoder_answers.topics(results)
@@ -77,8 +79,8 @@ def answer(results: Results, grid: Grid | None = None) -> Answer:
     return Answer(question, " ".join(line for line in headline if line), (*paragraphs, _status(results)))
 
 
-def _claim(outcome: ClaimOutcome) -> str:
-    return f"“{outcome.claim.statement}” {outcome.label}: {claim_sentence(outcome)}"
+def _claim(results: Results, outcome: ClaimOutcome) -> str:
+    return f"“{outcome.claim.statement}” {outcome.label}: {claim_sentence(results, outcome)}"
 
 
 def _tally(results: Results) -> str:

@@ -13,6 +13,7 @@ from paribus.analysis.judgement import Judgement, Verdict, holm, judge
 from paribus.analysis.looks import ALPHA, look_levels
 from paribus.analysis.pairs import differing
 from paribus.analysis.results import Results
+from paribus.analysis.sampling import sampling
 from paribus.spec.claims import Claim
 from paribus.spec.identity import claim_text
 from paribus.spec.metrics import METRICS
@@ -57,7 +58,7 @@ class ClaimOutcome:
         return f"{self.status} {self.contrast.n}/{self.declared}"
 
 
-def claim_sentence(case: ClaimOutcome) -> str:
+def claim_sentence(results: Results, case: ClaimOutcome) -> str:
     """What a verdict rests on: who is compared, the difference with its interval and n, why, and what to know beside.
 
     Example: *Test accuracy of deep at max-val-accuracy minus that of shallow: -0.33 points, 95 % interval [-1.21,
@@ -70,6 +71,10 @@ def claim_sentence(case: ClaimOutcome) -> str:
         return f"{head}: not known, for {case.judgement.detail or 'nothing is measured'}."
     effect = wording.effect(metric, found.mean, found.interval)
     sentences = [f"{head}: {effect} (n = {found.n}).", _why(case)]
+    wider = sampling(results, found)
+    if wider is not None:
+        between = wording.interval(metric, wider.interval)
+        sentences.append(f"For new test examples, too, the interval is {between} ({wider.examples:,} examples).")
     if case.holm is not None and case.holm > 1 and case.judgement.p is not None and case.judgement.p <= 1:
         sentences.append("Adjusted for all claims of the study (Holm), it is not decided.")
     sentences += [f"{note[0].upper()}{note[1:]}." for note in case.notes]

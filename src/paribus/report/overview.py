@@ -71,7 +71,7 @@ def _note(results: Results, item: FindingSummary) -> Note:
 
 
 def _verdict(results: Results, case: ClaimOutcome, place: int) -> Verdict:
-    return Verdict(case.claim.statement, case.label, claim_sentence(case), _chart(results, case, place))
+    return Verdict(case.claim.statement, case.label, claim_sentence(results, case), _chart(results, case, place))
 
 
 def _chart(results: Results, case: ClaimOutcome, place: int) -> Chart | None:
@@ -102,7 +102,7 @@ def difference_chart(
     each: Mapping[str, float],
     verdict: str,
 ) -> Chart:
-    """A mean difference, its interval and each replicate's, beside the margin `by`; `axis` are the lines of its title."""
+    """A mean difference, its interval and each replicate's, beside the margin `by`. `axis` has the title's lines."""
     low, high = (interval.low, interval.high) if interval else (mean, mean)
     record = {"mean": mean, "lo": low, "hi": high, "by": by, "verdict": verdict}
     rows = [{"replicate": replicate, "difference": value} for replicate, value in each.items()]

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from paribus.analysis.contrasts import ArmAtRule, contrast
+from paribus.analysis.sampling import sampling
+from paribus.store.records import Artifact
+
+RULE = "max-val-accuracy"
+EXAMPLES, REPLICATES = 400, 3
+
+
+@pytest.fixture
+def recorded(classifiers, steady):
+    """Results of two arms with outputs for the same test examples, and by whom each example is put into its class."""
+
+    def make(*, same_rows: bool = True):
+        draws = np.random.default_rng(5)
+        hard = draws.random(EXAMPLES) < 0.2
+        maker = classifiers(replicates=REPLICATES)
+        right = {}
+        for arm, skill in (("fixed", 0.90), ("dropped", 0.95)):
+            for replicate in range(REPLICATES):
+                hits = (draws.random(EXAMPLES) < skill) & ~(hard & (draws.random(EXAMPLES) < 0.8))
+                right[arm, replicate] = hits
+                logits = np.zeros((EXAMPLES, 10), np.float16)
+                logits[np.arange(EXAMPLES), np.where(hits, 3, 4)] = 5
+                rows = np.arange(EXAMPLES) + (0 if same_rows else replicate)
+                artifacts = [
+                    Artifact(RULE, "outputs/test", maker.keep(outputs=logits)),
+                    Artifact("", "targets/test", maker.keep(rows=rows, labels=np.full(EXAMPLES, 3))),
+                ]
+                measured = {(RULE, "test_accuracy"): float(hits.mean())}
+                maker.run(arm, replicate, curves=steady(replicate), measured=measured, artifacts=artifacts)
+        return maker.results(), right
+
+    return make
+
+
+def found_contrast(results):
+    return contrast(results, "test_accuracy", ArmAtRule("dropped", RULE), ArmAtRule("fixed", RULE))
+
+
+def test_the_error_over_examples_is_that_of_their_mean_differences(recorded) -> None:
+    results, right = recorded()
+    difference = found_contrast(results)
+    found = sampling(results, difference)
+    each = np.mean([right["dropped", r].astype(float) - right["fixed", r] for r in range(REPLICATES)], axis=0)
+    assert found is not None
+    assert found.examples == EXAMPLES
+    assert difference.mean == pytest.approx(each.mean())
+    assert found.error == pytest.approx(stats.sem(each))
+
+
+def test_the_interval_for_new_examples_holds_that_for_these(recorded) -> None:
+    """Both variances add up; the degrees of freedom are Welch's, as SciPy has them for two samples of these spreads."""
+    results, _ = recorded()
+    difference = found_contrast(results)
+    found = sampling(results, difference)
+    assert found is not None
+    over_replicates = difference.sd / REPLICATES**0.5
+    error = np.hypot(over_replicates, found.error)
+    freedom = error**4 / (over_replicates**4 / (REPLICATES - 1) + found.error**4 / (EXAMPLES - 1))
+    expected = stats.t.interval(0.95, freedom, difference.mean, error)
+    assert (found.interval.low, found.interval.high) == pytest.approx(expected)
+
+
+def test_test_sets_that_differ_between_replicates_have_no_shared_error(recorded) -> None:
+    results, _ = recorded(same_rows=False)
+    assert sampling(results, found_contrast(results)) is None
