@@ -25,7 +25,7 @@ from paribus.analysis.contrasts import Contrast
 from paribus.analysis.estimates import Interval, t_quantile
 from paribus.analysis.outputs import class_outputs
 from paribus.analysis.results import Results
-from paribus.spec.dataset import SplitName
+from paribus.spec.inspection import SplitName
 
 METRIC_SPLITS: Final[dict[str, SplitName]] = {"test_accuracy": "test"}
 """The metrics that are means over the examples of a split which all replicates share."""
