@@ -166,8 +166,8 @@ def _described(
     kind, widths = found[1], [int(width) for width in found[2].split("-")]
     task = task or ("reconstruction" if kind == "autoencoder" else "classification")
     data: dict[str, Any] = {"source": source, "split": natural_split(source, Path()), "task": task, "scale": scale}
-    if "scale_target" in Data.model_fields:
-        data["scale_target"] = "none"
+    if task == "regression":
+        data["scale_target"] = "none"  # a network from elsewhere gives numbers in their units
     if target is not None:
         data["target"] = target
     single = "binary-cross-entropy" if widths[-1] == 1 else "cross-entropy"
