@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from paribus.data import npy_file, npz_file
+from paribus.data import idx_file, npy_file, npz_file, table_file
 from paribus.data.loading import load_splits
 from paribus.data.registry import find
 from paribus.errors import UserError
@@ -80,15 +80,17 @@ def refused():
 def read_or_refused(tmp_path, refused):
     """Asserts that content of any kind is read into pools that keep every promise, or refused."""
 
-    def check(suffix, content):
+    def check(suffix, content, **fields):
         path = tmp_path / f"generated{suffix}"
         path.write_bytes(content)
         npy_file._parts.cache_clear()
         npz_file._parts.cache_clear()
+        idx_file._parts.cache_clear()
+        table_file._parts.cache_clear()
         try:
-            found = read(path)
+            found = read(path, **fields)
         except UserError:
-            refused(path)
+            refused(path, **fields)
             return
         pools = [found.train, found.validation, found.test.read() if found.test else None]
         for pool in [pool for pool in pools if pool is not None]:

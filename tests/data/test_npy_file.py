@@ -53,7 +53,7 @@ def test_floats_of_any_order_become_float32(dtype, order, tmp_path, parts):
         (np.zeros((8, 16), np.uint8), "on which axis the examples are, got shape 8 x 16", 'layout = "rows"'),
         (np.zeros((3, 8, 8, 2), np.uint8), "on which axis the channels are", '"channels-last" or "channels-first"'),
         (np.zeros((3, 3, 8, 3), np.uint8), "on which axis the channels are", '"channels-last" or "channels-first"'),
-        (np.zeros((3, 2, 8, 8, 3), np.uint8), "at most four axes", "array.reshape(len(array), -1)"),
+        (np.zeros((3, 2, 8, 8, 3), np.uint8), "one to four axes", "array.reshape(len(array), -1)"),
         (np.zeros((0, 8, 8), np.uint8), "not be empty", ""),
         (np.zeros((1, 257, 256), np.uint8), "at most 65536 pixels", "smaller"),
         (np.full((3, 8, 8), 255.0), "got 255.0 to 255.0", "divide by 255"),

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from paribus.data.assembly import Found, Origin, Schema, SplitKey, assembled
 from paribus.data.keys import Roles
-from paribus.data.layouts import Examples, example_axis, examples_of
+from paribus.data.layouts import Examples, examples_along, in_doubt, possible_axes
 from paribus.data.npy import BrokenFileError, Numbers
 from paribus.data.source import Parts, SplitValues
 from paribus.data.targets import Target, coded
@@ -24,19 +24,13 @@ def parts_of(arrays: Mapping[str, Numbers], roles: Roles, wanted: Wanted, origin
     """The parts of the arrays that have `roles`. Raises BrokenFileError, its rule naming the array."""
     refuse_keys(wanted, "arrays", allowed=ALLOWED)
     meanings = roles.meanings()
+    targets = {split: _target(arrays, keys, meanings) for split, keys in roles.targets.items()}
     found: dict[SplitKey, Found] = {}
-    turned: dict[int, str] = {}
-    for split, key in roles.inputs.items():
-        array, what, positional = arrays[key], f"{key} ({meanings[key]})", roles.positional and split != "all"
-        target = _target(arrays, roles.targets[split], meanings) if roles.targets else None
-        shape = None if target is None else target.values.shape
-        _refuse_exchanged(array, target, wanted, what)
-        if array.ndim == 2:
-            turned.setdefault(example_axis(array, shape, wanted, what, positional=positional), what)
-        if len(turned) > 1:
-            raise BrokenFileError(f"{turned[0]} must have its examples in columns, as {turned[-1]} has them", "rows",
-                                  "transpose one of them, so that both are alike: array.T")  # fmt: skip
-        found[split] = Found(examples_of(array, shape, wanted, what, positional=positional), target)
+    for split, axis in _axes(arrays, roles, targets, wanted).items():
+        key, is_course = roles.inputs[split], roles.positional and split != "all"
+        what = f"{key} ({meanings[key]})"
+        examples = examples_along(axis, arrays[key], wanted, what, columns_are_images=is_course)
+        found[split] = Found(examples, targets.get(split))
     (first, *_) = found.values()
     schema = Schema(
         feature_names=_names(arrays, roles.feature_names, first.examples),
@@ -44,6 +38,36 @@ def parts_of(arrays: Mapping[str, Numbers], roles: Roles, wanted: Wanted, origin
         split_values=_split_values(arrays, roles.column, len(first.examples)) if "all" in found else None,
     )
     return assembled(found, wanted.task, origin, schema)
+
+
+def _axes(
+    arrays: Mapping[str, Numbers], roles: Roles, targets: Mapping[SplitKey, Target], wanted: Wanted
+) -> dict[SplitKey, int]:
+    """The axis of the examples in the inputs of each split.
+
+    Where one array leaves it in doubt, those of the other splits tell; where all do, the course's archives, which have
+    no names and several splits, have an example in each column.
+    """
+    meanings = roles.meanings()
+    possible: dict[SplitKey, tuple[int, ...]] = {}
+    certain: dict[int, str] = {}
+    for split, key in roles.inputs.items():
+        array, what, target = arrays[key], f"{key} ({meanings[key]})", targets.get(split)
+        _refuse_exchanged(array, target, wanted, what)
+        possible[split] = possible_axes(array, None if target is None else target.values.shape, wanted, what)
+        if len(possible[split]) == 1 and array.ndim == 2:
+            certain.setdefault(possible[split][0], what)
+    if len(certain) > 1:
+        raise BrokenFileError(f"{certain[0]} must have its examples in columns, as {certain[-1]} has them", "rows",
+                              "transpose one of them, so that both are alike: array.T")  # fmt: skip
+    usual = next(iter(certain), -1 if roles.positional and "all" not in possible else None)
+    axes: dict[SplitKey, int] = {}
+    for split, options in possible.items():
+        if len(options) > 1 and usual is None:
+            key = roles.inputs[split]
+            raise in_doubt(arrays[key], f"{key} ({meanings[key]})")
+        axes[split] = options[0] if len(options) == 1 or usual is None else usual
+    return axes
 
 
 def _target(arrays: Mapping[str, Numbers], keys: tuple[str, ...], meanings: Mapping[str, str]) -> Target:

@@ -14,6 +14,7 @@ import math
 import re
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -116,13 +117,16 @@ def _parts(
     pairs: tuple[tuple[SplitKey, tuple[FoundFile, FoundFile | None]], ...], name: str, fingerprint: str, wanted: Wanted
 ) -> Parts:
     found: dict[SplitKey, Found] = {}
+    in_order = wanted  # the format's own order: examples come first
+    if wanted.inputs.layout is None:
+        in_order = replace(wanted, inputs=wanted.inputs.model_copy(update={"layout": "rows"}))
     for split, (images, labels) in pairs:
         target = None if labels is None else Target(_read(labels), f"labels ({labels.path.name})")
         array = _read(images)
         try:
             _refuse_more(wanted, labels)
             shape = None if target is None else target.values.shape
-            found[split] = Found(examples_of(array, shape, wanted, "the images"), target)
+            found[split] = Found(examples_of(array, shape, in_order, "the images"), target)
         except BrokenFileError as error:
             raise error.at(images.shown) from error
     first = pairs[0][1][0]
@@ -152,12 +156,12 @@ def _read(file: FoundFile) -> Numbers:
         with files.opened(file) as stream:
             if file.path.suffix.lower() != ".gz":
                 return _array(stream)
-            with gzip.open(stream) as unpacked:
-                return _array(unpacked)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise BrokenFileError("must be an undamaged gzip file", str(error) or "an early end", _COPY).at(
-            file.shown
-        ) from error
+            try:
+                with gzip.open(stream) as unpacked:
+                    return _array(unpacked)
+            except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+                given = str(error) or "an early end"
+                raise BrokenFileError("must be an undamaged gzip file", given, _COPY) from error
     except BrokenFileError as error:
         raise error.at(file.shown) from error
 

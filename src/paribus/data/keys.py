@@ -140,8 +140,8 @@ def _keys_of(
             raise unknown("array", key, setting, names)
     else:
         taken = {*wanted.target, wanted.column}
-        others = [name for name in names if name not in taken]
-        found = [name for name in others if _parsed(name)[0] in stems]
+        others = [name for name in names if name not in taken and (wanted.target or _parsed(name)[0] not in _TARGETS)]
+        found = [name for name in names if name not in taken and _parsed(name)[0] in stems]
         if not found and setting == "data.inputs" and len(others) == 1:
             found = others
     return _one_for_each_split(found, names, setting)

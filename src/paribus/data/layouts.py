@@ -38,19 +38,26 @@ class Examples:
         return len(self.values)
 
 
-def examples_of(
-    array: Numbers, target_shape: tuple[int, ...] | None, wanted: Wanted, what: str, *, positional: bool = False
-) -> Examples:
+def examples_of(array: Numbers, target_shape: tuple[int, ...] | None, wanted: Wanted, what: str) -> Examples:
     """The examples of `array`, which messages call `what`.
 
-    `target_shape` is that of their targets, None where there are none. In `positional` archives, as the
-    course has them, the axis in doubt is that of columns, and columns of 16, 25, 36, ... values are images. Raises
-    BrokenFileError where the layout is in doubt, or where the values are none that a network can see.
+    `target_shape` is that of their targets, None where there are none. Raises BrokenFileError where the layout is in
+    doubt, or where the values are none that a network can see.
     """
-    if array.ndim > 4:
-        raise BrokenFileError(f"{what} must have at most four axes", _shown(array.shape),
-                              "give each example one row: array.reshape(len(array), -1)")  # fmt: skip
-    axis = example_axis(array, target_shape, wanted, what, positional=positional)
+    axes = possible_axes(array, target_shape, wanted, what)
+    if len(axes) > 1:
+        raise in_doubt(array, what)
+    return examples_along(axes[0], array, wanted, what)
+
+
+def examples_along(
+    axis: int, array: Numbers, wanted: Wanted, what: str, *, columns_are_images: bool = False
+) -> Examples:
+    """The examples of `array` that lie along its first (0) or last (-1) axis.
+
+    `columns_are_images` where columns of 16, 25, 36, ... values are square images, as in the course's archives. Raises
+    BrokenFileError where the values are none that a network can see.
+    """
     array = array.reshape(-1, 1) if array.ndim == 1 else array
     rows = np.moveaxis(array, axis, 0)
     if rows.ndim == 4:
@@ -58,12 +65,44 @@ def examples_of(
     elif (wanted.inputs.layout or "").startswith("channels"):
         raise BrokenFileError(f"{what} must have four axes to have channels", _shown(array.shape),
                               'take data.inputs.layout out, or say "rows" or "columns"')  # fmt: skip
-    shape = _image_shape(rows, wanted, what, in_columns=positional and axis == -1)
+    shape = _image_shape(rows, wanted, what, in_columns=columns_are_images and axis == -1)
     flat = rows.reshape(len(rows), -1)
     if shape is None:
         return table_values(flat, what)
     images = image_values(flat, what, bounded=wanted.bounded)
     return Examples(images.values, images.divisor, shape)
+
+
+def possible_axes(
+    array: Numbers, target_shape: tuple[int, ...] | None, wanted: Wanted, what: str
+) -> tuple[int] | tuple[int, int]:
+    """The axes that may be that of the examples: 0, the first one, or -1, the last one.
+
+    Raises BrokenFileError where none can be. Arguments are those of `examples_of`.
+    """
+    if not 1 <= array.ndim <= 4:
+        given = _shown(array.shape) if array.ndim else "a single number"
+        raise BrokenFileError(f"{what} must have one to four axes", given,
+                              "give each example one row: array.reshape(len(array), -1)")  # fmt: skip
+    sizes, layout = _sizes(target_shape), wanted.inputs.layout
+    shape = array.shape if array.ndim > 1 else (*array.shape, 1)
+    if layout is not None:
+        axis = -1 if layout == "columns" else 0
+        if sizes and shape[axis] not in sizes:
+            raise _other_count(array, sizes, what, f'correct data.inputs.layout, which is "{layout}"')
+        return (axis,)
+    if not sizes:
+        return (0, -1) if array.ndim == 2 and shape[0] < shape[1] else (0,)
+    for examples in sizes:
+        first, last = shape[0] == examples, shape[-1] == examples
+        if first or last:
+            return (0, -1) if first and last else (0,) if first else (-1,)
+    raise _other_count(array, sizes, what, "check that inputs and targets belong together")
+
+
+def in_doubt(array: Numbers, what: str) -> BrokenFileError:
+    """The refusal of an array whose examples may lie along two axes."""
+    return BrokenFileError(f"{what} must show on which axis the examples are", _shown(array.shape), _SAY_LAYOUT)
 
 
 def _sizes(target_shape: tuple[int, ...] | None) -> Sequence[int]:
@@ -73,35 +112,6 @@ def _sizes(target_shape: tuple[int, ...] | None) -> Sequence[int]:
     if math.prod(target_shape) == max(target_shape, default=0):
         return (math.prod(target_shape),)
     return tuple(dict.fromkeys(target_shape[:2]))
-
-
-def example_axis(
-    array: Numbers, target_shape: tuple[int, ...] | None, wanted: Wanted, what: str, *, positional: bool = False
-) -> int:
-    """The axis of the examples: 0, the first one, or -1, the last one. Arguments and errors as for `examples_of`."""
-    sizes = _sizes(target_shape)
-    if array.ndim == 0:
-        raise BrokenFileError(f"{what} must have one value or more for each example", "a single number",
-                              "save all examples in it")  # fmt: skip
-    if array.ndim == 1:
-        array = array.reshape(-1, 1)
-    layout = wanted.inputs.layout
-    if layout is not None:
-        axis = -1 if layout == "columns" else 0
-        if sizes and array.shape[axis] not in sizes:
-            raise _other_count(array, sizes, what, f'correct data.inputs.layout, which is "{layout}"')
-        return axis
-    if not sizes:
-        if array.ndim == 2 and array.shape[0] < array.shape[1]:
-            raise BrokenFileError(f"{what} must show on which axis the examples are", _shown(array.shape), _SAY_LAYOUT)
-        return 0
-    for examples in sizes:
-        first, last = array.shape[0] == examples, array.shape[-1] == examples
-        if first and last and not positional:
-            raise BrokenFileError(f"{what} must show on which axis the examples are", _shown(array.shape), _SAY_LAYOUT)
-        if first or last:
-            return -1 if last else 0
-    raise _other_count(array, sizes, what, "check that inputs and targets belong together")
 
 
 _SAY_LAYOUT = 'say data.inputs.layout = "rows" (an example a row) or "columns" (an example a column)'

@@ -23,6 +23,7 @@ from paribus.data.keys import own_splits, roles_of
 from paribus.data.npy import MAX_VALUES, BrokenFileError
 from paribus.data.source import Parts, Source
 from paribus.data.table_file import check_names
+from paribus.data.typed_columns import typed
 from paribus.data.wanted import Wanted
 from paribus.errors import Shown, UserError
 from paribus.spec.data import Data
@@ -139,7 +140,7 @@ def arrays_of(dataset: MapStyle, name: str) -> dict[str, npt.NDArray[Any]]:
                 given = f"{'none' if value is None else value.shape} in example {position}"
                 raise _refused(f"must have {key} of shape {array.shape[1:]} in each example", given, name,
                                "bring them to one shape")  # fmt: skip
-            array[position] = value
+            array[position] = value[()]
     return arrays
 
 
@@ -154,8 +155,8 @@ def _example(example: Any) -> dict[str, npt.NDArray[Any]]:
 def _array(value: Any, place: str) -> npt.NDArray[Any]:
     """A copy of `value` as an array of numbers, booleans or text that nobody else can write to."""
     try:
-        array = np.array(value)
-    except (TypeError, ValueError) as error:
+        array = np.asarray(value).copy()
+    except (TypeError, ValueError, RuntimeError) as error:  # RuntimeError: a tensor that asks for gradients
         raise _refused(
             "must be an array of one shape", str(error)[:80], place, "make it one: numpy.asarray(...)"
         ) from error
@@ -178,6 +179,8 @@ def _table(frame: Any, name: str) -> pa.Table:
     names = [column for column in table.column_names if not column.startswith("__index_level_")]
     try:
         check_names(names)
+        for column in names:
+            typed(column, table.column(column).slice(0, 1))
     except BrokenFileError as error:
         raise error.at(f"data {name}") from error
     return table.select(names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import csv
 import functools
@@ -35,6 +36,7 @@ SPLIT_NAMES: Mapping[str, SplitKey] = {
 """What files and folders of splits are called."""
 MAX_COLUMNS = 2**16
 _MAX_HEADER_BYTES = 2**23
+_BLOCK_BYTES = 2**22
 _MISSING = ["", "NA", "N/A", "n/a", "na", "NaN", "nan", "NAN", "null", "NULL", "None", "#N/A"]
 """Fields that stand for a missing value, unless they are in quotes."""
 _COPY = "copy it or download it again, or save it anew"
@@ -205,7 +207,7 @@ def _read_text(file: FoundFile, wanted: Wanted, expected: Choice | None) -> tupl
                 convert_options=reader.ConvertOptions(
                     column_types=dict.fromkeys(columns, pa.string()),
                     include_columns=columns,
-                    null_values=_MISSING,
+                    null_values=[*_MISSING, *(f" {text}" for text in _MISSING)],
                     strings_can_be_null=True,
                     quoted_strings_can_be_null=False,
                 ),
@@ -292,12 +294,17 @@ def _is_number(name: str) -> bool:
 
 
 def _check_lines(file: FoundFile, columns: int) -> None:
-    """Bound the number of fields, and refuse an open quote, before the table takes memory."""
+    """Bound the number of fields, and refuse what is no text, before the table takes memory."""
     lines = quotes = 0
+    decoder = codecs.getincrementaldecoder("utf-8")()
     with files.opened(file) as stream:
-        while block := stream.read(2**22):
+        while block := stream.read(_BLOCK_BYTES):
             lines += block.count(b"\n")
             quotes += block.count(b'"')
+            try:
+                decoder.decode(block, final=len(block) < _BLOCK_BYTES)
+            except UnicodeDecodeError:
+                raise _not_text(file) or BrokenFileError("must be text in UTF-8", "other bytes", _SAVE_UTF8) from None
     _check_size(lines, columns)
     if quotes % 2:
         raise BrokenFileError("must close every quote", f"{quotes} quotation marks", 'write "" for one within quotes')

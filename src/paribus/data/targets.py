@@ -121,7 +121,8 @@ def _as_numbers(target: Target, examples: int) -> Numbers:
         values = values.T
     if values.ndim != 2 or len(values) != examples:
         raise _wrong_count(target, examples)
-    _refuse_missing(target, np.isnan(values).any(axis=1) if values.dtype.kind == "f" else np.zeros(0, bool))
+    if values.dtype.kind == "f":
+        _refuse_missing(target, np.asarray(np.isnan(values).any(axis=1)))
     with np.errstate(over="ignore"):
         numbers = np.ascontiguousarray(values, dtype=np.float32)
     if not np.isfinite(numbers).all():
