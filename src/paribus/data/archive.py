@@ -24,7 +24,7 @@ def parts_of(arrays: Mapping[str, Numbers], roles: Roles, wanted: Wanted, origin
     """The parts of the arrays that have `roles`. Raises BrokenFileError, its rule naming the array."""
     refuse_keys(wanted, "arrays", allowed=ALLOWED)
     meanings = roles.meanings()
-    targets = {split: _target(arrays, keys, meanings) for split, keys in roles.targets.items()}
+    targets: dict[SplitKey, Target] = {s: _target(arrays, keys, meanings) for s, keys in roles.targets.items()}
     found: dict[SplitKey, Found] = {}
     for split, axis in _axes(arrays, roles, targets, wanted).items():
         key, is_course = roles.inputs[split], roles.positional and split != "all"
@@ -49,7 +49,7 @@ def _axes(
     no names and several splits, have an example in each column.
     """
     meanings = roles.meanings()
-    possible: dict[SplitKey, tuple[int, ...]] = {}
+    possible: dict[SplitKey, tuple[int] | tuple[int, int]] = {}
     certain: dict[int, str] = {}
     for split, key in roles.inputs.items():
         array, what, target = arrays[key], f"{key} ({meanings[key]})", targets.get(split)
