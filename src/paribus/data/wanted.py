@@ -31,8 +31,8 @@ class Wanted:
 
     @classmethod
     def of(cls, data: Data) -> Wanted:
-        column = getattr(data.split, "column", None)
-        return cls(data.task or "classification", data.target, data.inputs, column, data.scale == "unit")
+        bounded = data.scale == "unit"
+        return cls(data.task or "classification", data.target, data.inputs, data.split.column, bounded)
 
 
 def in_row(rows: npt.NDArray[Any]) -> str:
