@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -128,6 +129,65 @@ def test_test_data_of_a_study_stay_locked_and_other_data_do_not(paribus: Paribus
     before = {path: path.read_bytes() for path in recorded.rglob("*") if path.is_file()}
     assert paribus(*named, "--data", "other/digits.npz:test", "--predictions", "p.csv").code == 0
     assert {path: path.read_bytes() for path in recorded.rglob("*") if path.is_file()} == before
+
+
+PATIENTS = """
+name = "patients"
+question = "Does it?"
+replicates = 1
+[data]
+source = "old.csv"
+target = "ill"
+missing = "mean"
+scale = "standardise"
+split = { by = "group", column = "patient", validation = 0.25, test = 0.25 }
+[network]
+hidden = [4]
+[optimizer]
+kind = "sgd"
+lr = 0.1
+[training]
+epochs = 2
+batch_size = 16
+[[arms]]
+name = "only"
+"""
+
+
+def test_new_rows_are_filled_in_and_scaled_as_the_training_rows_were(paribus: Paribus) -> None:
+    random = np.random.default_rng(0)
+
+    def table(rows: int, mean: float) -> pd.DataFrame:
+        numbers = random.normal(mean, 2.0, (rows, 3))
+        numbers[::5, 1] = np.nan
+        frame = pd.DataFrame(numbers, columns=["a", "b", "c"])
+        return frame.assign(patient=np.arange(rows) % 20, ill=np.where(numbers[:, 0] > mean, "yes", "no"))
+
+    table(80, 3.0).to_csv("old.csv", index=False)
+    new = table(30, 5.0)
+    new.assign(note=1).to_csv("new.csv", index=False)  # a column more than the network takes
+    Path("patients.toml").write_text(PATIENTS, encoding="utf-8")
+    assert paribus("run", "patients.toml").code == 0
+    named = ("--study", "patients", "--arm", "only", "--rule", "last")
+    result = paribus("evaluate", *named, "--data", "new.csv", "--predictions", "p.csv")
+    assert result.code == 0, result.err
+    with Workspace.open(Path("paribus-workspace")) as workspace:
+        ((_, _, run),) = workspace.runs_of(workspace.study("patients").id)
+        weights = workspace.tensors.get(workspace.selections(run.id)[0].tensors or "")
+        done = next(a for a in workspace.artifacts(run.id) if a.name == "preprocessing")
+        fitted = workspace.tensors.get(done.tensors)
+    inputs = new[["a", "b", "c"]].to_numpy(np.float32)
+    inputs = (np.where(np.isnan(inputs), fitted["fill"], inputs) - fitted["centre"]) * fitted["factor"]
+    network = net(3, 4, 2)
+    network.load_state_dict({f"{2 * i}.{end}": torch.tensor(weights[f"fc{i + 1}.{end}"])
+                             for i in range(2) for end in ("weight", "bias")})  # fmt: skip
+    shares = torch.softmax(torch.tensor(outputs(network, inputs)), 1).numpy()
+    found = pd.read_csv("p.csv")
+    np.testing.assert_allclose(found["p(yes)"], shares[:, 1], atol=1e-5)
+    assert list(found["label"]) == list(new["ill"])
+    locked = paribus("evaluate", *named, "--data", "old.csv")
+    assert (locked.code, len(locked.lines)) == (2, 1)
+    assert "declared snapshots only" in locked.err
 
 
 @pytest.mark.parametrize(

@@ -126,20 +126,27 @@ def on_named_data(subject: Subject, data: str, target: str | None = None, locked
     source, word = split_word(data)
     own = subject.run.recipe.data
     tables: dict[str, Any] = {name: getattr(own, name) for name in own.model_fields_set}
-    for name in ("label_noise", "limit", "missing"):  # missing values would be filled in from the new data
+    for name in ("label_noise", "limit"):
         tables.pop(name, None)
-    folder = Path()
-    tables |= {"source": source, "split": natural_split(source, folder), "task": subject.run.recipe.task}
+    tables |= {"source": source, "split": natural_split(source, Path()), "task": subject.run.recipe.task}
     if target is not None:
         tables["target"] = target
-    try:
-        named = named_split(Data(**tables), word, folder)
-    except ValidationError as error:
-        rule = error.errors(include_url=False)[0]["msg"]
-        raise UserError(rule, given=target, place="target", remedy="name a column or a key") from None
+    named = _named(tables, word, subject)
+    ours, theirs = subject.run.spec.dataset.feature_names, named.splits.dataset.feature_names
+    if ours != theirs and not own.inputs.categorical and set(ours) < set(theirs):  # columns that are no features here
+        named = _named({**tables, "inputs": {"keep": ours}}, word, subject)
     if locked:
         refuse_locked(named, subject.run)
     return Evaluation(evaluate_named(subject, named), named)
+
+
+def _named(tables: Mapping[str, Any], word: SplitWord | None, subject: Subject) -> NamedSplit:
+    try:
+        data = Data(**tables)
+    except ValidationError as error:
+        rule = error.errors(include_url=False)[0]["msg"]
+        raise UserError(rule, given=tables["target"], place="target", remedy="name a column or a key") from None
+    return named_split(data, word, Path(), subject.run.splits.fill)
 
 
 def recorded_subject(workspace: Workspace, study: Study, arm: str, replicate: int, rule: str) -> Subject:

@@ -15,8 +15,9 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
+from paribus.data.imputation import filled, refuse_missing
 from paribus.data.loading import fingerprint, load_splits
-from paribus.data.pool import Pool, Split, Splits, whole
+from paribus.data.pool import Features, Pool, Split, Splits, whole
 from paribus.data.registry import find
 from paribus.errors import Shown, UserError, nearest
 from paribus.execution.external import read_weights
@@ -153,35 +154,31 @@ def natural_split(source: str, folder: Path) -> str:
     return next((name for name in _PREFERRED if name in splits), splits[0])
 
 
-def named_split(data: Data, word: SplitWord | None, folder: Path) -> NamedSplit:
+def named_split(data: Data, word: SplitWord | None, folder: Path, fill: Features | None = None) -> NamedSplit:
     """All examples of the source, or of that one of its splits which `word` names.
 
-    Raises UserError where the source has no such split, or has several and none is named.
+    `fill` (feature,) takes the place of missing values; without it they are filled in as `data` says. Raises UserError
+    where the source has no such split, or has several and none is named.
     """
-    splits, source = load_splits(data, folder, Streams.of_replicate(0, 0)), find(data.source, folder)
-    test = source.read(data).test
-    drawn = splits.validation is not None and splits.validation.pool is splits.train.pool
-    found: dict[SplitWord, Split] = {"train": whole(splits.train.pool)}
-    if splits.validation is not None and not drawn:
-        found["validation"] = splits.validation
-    if test is not None and word == "test":
-        found["test"] = whole(_as_scaled(test.read(), data))
-    known = [*(name for name in found if name != "test"), *(["test"] if test is not None else [])]
-    if word is None and len(known) == 1:
-        word_, split = None, found["train"]
-    elif word is None or word not in found:
-        place = f"data {data.source}"
+    splits, parts = load_splits(data, folder, Streams.of_replicate(0, 0)), find(data.source, folder).read(data)
+    pools: dict[SplitWord, Pool] = {"train": parts.train}
+    if parts.validation is not None:
+        pools["validation"] = parts.validation
+    if parts.test is not None and word == "test":
+        pools["test"] = parts.test.read()
+    known = [*(name for name in pools if name != "test"), *(["test"] if parts.test is not None else [])]
+    chosen = "train" if word is None and len(known) == 1 else word
+    if chosen is None or chosen not in pools:
         given = Shown("none") if word is None else word
         remedy = f"write {data.source}:{known[0]}" if len(known) > 1 else f"write {data.source}"
-        raise UserError(f"must name a split that these data have: {', '.join(known)}", given=given, place=place,
-                        remedy=remedy)  # fmt: skip
-    else:
-        word_, split = word, found[word]
-    return NamedSplit(data.source, word_, split, splits, fingerprint(data, folder))
-
-
-def _as_scaled(pool: Pool, data: Data) -> Pool:
-    return replace(pool, divisor=1.0) if data.scale == "none" else pool
+        raise UserError(f"must name a split that these data have: {', '.join(known)}", given=given,
+                        place=f"data {data.source}", remedy=remedy)  # fmt: skip
+    pool = replace(pools[chosen], divisor=1.0) if data.scale == "none" else pools[chosen]
+    own = splits.fill if fill is None else fill
+    if own is None:
+        refuse_missing(pool, parts.feature_names, pool.name)
+    split = whole(pool if own is None or len(own) != pool.values.shape[1] else filled(pool, own))
+    return NamedSplit(data.source, word, split, splits, fingerprint(data, folder))
 
 
 def refuse_locked(named: NamedSplit, run: PlannedRun) -> None:
