@@ -47,6 +47,13 @@ def test_layers_whose_shapes_fit_in_one_order_only_are_found() -> None:
     assert {name: value.shape for name, value in with_names(wanted, tensors).items()} == wanted
 
 
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "model.", "_orig_mod.module.net."])
+def test_prefixes_of_wrappers_come_off_any_module(prefix: str) -> None:
+    wanted = {"features.0.weight": (4, 1, 3, 3), "features.0.bias": (4,), "head.weight": (2, 4), "head.bias": (2,)}
+    tensors = zeros([f"{prefix}{name}" for name in reversed(wanted)], list(reversed(wanted.values())))
+    assert {name: value.shape for name, value in with_names(wanted, tensors).items()} == wanted
+
+
 @pytest.mark.parametrize(
     "tensors",
     [

@@ -149,6 +149,8 @@ def _subject(arguments: argparse.Namespace, study: Study, arm: str, replicate: i
 
 def _show_named(arguments: argparse.Namespace, found: Evaluation, whose: Mapping[str, Any]) -> Exit:
     """Figures on named data: every one of them, or those that `--metric` asks for."""
+    from paribus.execution.evaluation import title
+
     word, subject = found.data.word, found.scores.subject
     shown = _chosen(found.measured, arguments.metric, {"validation": "val"}.get(word or "", word or ""))
     if arguments.predictions is not None:
@@ -161,7 +163,7 @@ def _show_named(arguments: argparse.Namespace, found: Evaluation, whose: Mapping
         print_json({"file": arguments.file, "sha256": subject.sha256, **whose, "widths": found.widths, **on,
                     "notes": notes})  # fmt: skip
     else:
-        print_line(f"{_name(arguments, subject)}: {'-'.join(map(str, found.widths))}")
+        print_line(f"{_name(arguments, subject)}: {title(subject.run)}")
         print_line(f"on {found.data.name}, {found.examples} examples")
         print_line()
         print_columns([("metric", "value"), *((name, format_number(value)) for name, value in shown.items())],
@@ -201,7 +203,7 @@ def _write_predictions(path: Path, found: Evaluation) -> None:
 
 def _show_own(arguments: argparse.Namespace, subject: Subject, study: Study, whose: Mapping[str, Any]) -> Exit:
     """Figures on the arm's own training and validation splits, beside those that are recorded of it."""
-    from paribus.execution.evaluation import evaluate_own
+    from paribus.execution.evaluation import evaluate_own, title
 
     evaluated = evaluate_own(subject)
     run = _recorded(arguments.workspace, evaluated.run.id)
@@ -212,7 +214,7 @@ def _show_own(arguments: argparse.Namespace, subject: Subject, study: Study, who
         print_json({"file": arguments.file, "sha256": evaluated.sha256, **whose, "widths": evaluated.run.widths,
                     "measured": measured, "recorded": figures or None, "test": None, "notes": notes})  # fmt: skip
         return Exit.DONE
-    print_line(f"{_name(arguments, subject)}: {'-'.join(map(str, evaluated.run.widths))}")
+    print_line(f"{_name(arguments, subject)}: {title(subject.run)}")
     print_line(f"on the data of {study.name}, arm {whose['arm']}, replicate {whose['replicate']}")
     print_line()
     _print(measured, figures)

@@ -24,9 +24,9 @@ from paribus.execution.external import read_weights
 from paribus.execution.runner import PreparedStudy, prepare
 from paribus.seeding import Streams
 from paribus.spec.data import Data
-from paribus.spec.network import parameter_shapes
 from paribus.spec.study import Study
 from paribus.store.workspace import Workspace
+from paribus.training.cohort import fresh_state
 from paribus.training.engine import Engine, State
 from paribus.training.evaluation import evaluate_weights
 from paribus.training.inference import Inference, predicted_classes
@@ -116,7 +116,8 @@ def _only_run(prepared: PreparedStudy) -> tuple[PlannedRun, Engine]:
 
 def subject_from_file(path: Path, run: PlannedRun, engine: Engine) -> Subject:
     """The network of `run` with the weights of a file. Raises UserError where the file does not hold them."""
-    found = read_weights(path, parameter_shapes(run.widths), f"the network {'-'.join(map(str, run.widths))}")
+    shapes = {name: tensor.shape for name, tensor in fresh_state(run.spec).tensors.items()}
+    found = read_weights(path, shapes, f"the network {title(run)}")
     return Subject(run, found.weights, engine, found.sha256)
 
 
@@ -130,6 +131,11 @@ def subject_from_workspace(workspace: Workspace, run: PlannedRun, engine: Engine
         rule_, given = "must be a run whose network is recorded", Shown(f"none at {rule}")
         raise UserError(rule_, given=given, place=f"run {run.id[:12]}", remedy="train it first with `paribus run`")
     return Subject(run, dict(workspace.tensors.get(selected.tensors)), engine)
+
+
+def title(run: PlannedRun) -> str:
+    """A network's name for people: its widths, or its kind where it has none."""
+    return "-".join(map(str, run.widths)) or run.recipe.network.kind
 
 
 def evaluate_file(path: Path, study: Study, arm: str, replicate: int) -> Evaluated:

@@ -27,7 +27,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, deserialize
 
 from paribus.errors import Shown, UserError
-from paribus.execution.layer_names import Shapes, with_names
+from paribus.execution.layer_names import COUNTER, Shapes, with_names
 from paribus.training.engine import State
 from paribus.units import size
 
@@ -171,7 +171,7 @@ def _weights(content: bytes, wanted: Shapes, network: str, path: Path) -> State:
     with np.errstate(over="ignore"):  # a float64 may be too large for a float32, and is then refused as infinite
         state = {name: np.asarray(weights[name], dtype=np.float32) for name in wanted}
     for name, tensor in state.items():
-        if weights[name].dtype.kind != "f" or not np.isfinite(tensor).all():
+        if weights[name].dtype.kind not in ("i" if name.endswith(COUNTER) else "f") or not np.isfinite(tensor).all():
             given = f"a value in {name} that is not"
             remedy = "take weights from an earlier epoch: this network has diverged"
             raise UserError("must hold finite real numbers", given=Shown(given), place=str(path), remedy=remedy)

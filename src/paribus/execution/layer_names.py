@@ -33,6 +33,7 @@ def with_names(wanted: Shapes, tensors: Tensors, *, in_order: bool = False) -> T
     """
     if any(name.endswith("running_mean") for name in wanted) and not any(name.endswith(COUNTER) for name in wanted):
         tensors = {name: tensor for name, tensor in tensors.items() if not name.endswith(COUNTER)}
+    tensors = _without_prefix(wanted, tensors)
     if set(wanted) == set(tensors):
         return tensors
     layers, given = _by_layer(wanted), _by_layer(tensors)
@@ -50,6 +51,17 @@ def with_names(wanted: Shapes, tensors: Tensors, *, in_order: bool = False) -> T
             if order is by_number:
                 named = found
     return named
+
+
+def _without_prefix(wanted: Shapes, tensors: Tensors) -> Tensors:
+    """Tensors without the words that all their names begin with, if that gives them the wanted names."""
+    names = {name: name for name in tensors}
+    while set(names.values()) != set(wanted):
+        first = {name.partition(".")[0] for name in names.values() if "." in name}
+        if len(first) != 1 or not all("." in name for name in names.values()):
+            return tensors
+        names = {own: name.partition(".")[2] for own, name in names.items()}
+    return {name: tensors[own] for own, name in names.items()}
 
 
 def _by_layer(names: Iterable[str]) -> dict[str, list[str]]:
