@@ -74,8 +74,8 @@ def describe(event: CohortStarted) -> str:
 def lost(event: CohortLost) -> str:
     """What happened to a worker, and what follows."""
     arms = shortened(", ".join(event.arms), MAX_ARMS_LENGTH)
-    what = "begins again from its last checkpoint" if event.again else "fails; the study goes on"
-    return f"cohort {event.index + 1}/{event.total} ({arms}): the worker {event.reason}; it {what}"
+    what = "its runs begin again from their last checkpoint" if event.again else "its run fails, the study goes on"
+    return f"cohort {event.index + 1}/{event.total} ({arms}): the worker {event.reason}; {what}"
 
 
 def losses(event: EpochDone) -> str:

@@ -20,7 +20,7 @@ import numpy as np
 
 from paribus.data.pool import Purpose, Split, Splits
 from paribus.energy.meters import positive_setting
-from paribus.errors import printable
+from paribus.errors import UserError, printable
 from paribus.execution.events import EpochDone
 from paribus.execution.link import Link
 from paribus.execution.messages import (
@@ -290,7 +290,8 @@ def _ended(trainee: Trainee, measured: Measurements) -> RunEnded:
 
 def failure_of(error: BaseException) -> Failure:
     """An exception of a worker as what the parent is told."""
-    text = printable("".join(traceback.format_exception_only(error)))[:MAX_REASON_LENGTH]
+    known = isinstance(error, UserError)  # its text says what to do
+    text = printable(str(error) if known else "".join(traceback.format_exception_only(error)))[:MAX_REASON_LENGTH]
     trace = "".join(traceback.format_exception(error))
     if isinstance(error, MemoryError) or any(words in text for words in _OUT_OF_MEMORY):
         return Failure("memory", f"had not enough memory ({text})", trace)
