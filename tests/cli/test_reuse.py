@@ -63,7 +63,7 @@ def test_changed_data_are_named(paribus: Paribus, trained: Path) -> None:
     arrays["arr_0"] = arrays["arr_0"][:, ::-1]
     np.savez("course.npz", **arrays)
     (note,) = notes(paribus("plan", trained))
-    assert note.endswith("4 recorded runs of course are not reused but kept: the content of the data differs")
+    assert note.endswith("4 recorded runs of course are not reused but kept: the content of course.npz differs")
 
 
 def test_several_keys_are_listed(paribus: Paribus, trained: Path) -> None:

@@ -37,6 +37,15 @@ def test_anything_that_numpy_takes_is_an_array(kind):
     assert (found.train.shape, found.classes) == ((3, 6, 5), ("3", "5"))
 
 
+def test_a_mapped_file_is_copied(tmp_path):
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).integers(0, 256, (6, 5, 5), dtype=np.uint8))
+    mapped = np.load(tmp_path / "a.npy", mmap_mode="r+")
+    found = read(ArraySource("a", {"X": mapped, "y": [0, 1] * 3}))
+    expected = mapped.reshape(6, -1).copy()
+    mapped[:] = 0
+    np.testing.assert_array_equal(found.train.values, expected)
+
+
 def test_splits_and_text_are_those_of_archives():
     arrays = {
         "X_train": np.zeros((4, 2)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from paribus.cli.formatting import plural
@@ -89,10 +90,17 @@ def _differences(before: RunRecord, run: PlannedRun) -> dict[str, str]:
     if old_identity["streams"] != new_identity["streams"]:
         changed["the seed, or what replicates vary"] = ""
     if old_identity["data"] != new_identity["data"]:
-        changed["the content of the data"] = ""
+        changed[_changed_content(before, run)] = ""
     if old_identity["engine"] != new_identity["engine"]:
         changed["engine"] = _change(old_identity["engine"], new_identity["engine"])
     return changed
+
+
+def _changed_content(before: RunRecord, run: PlannedRun) -> str:
+    """What has another content: the source by its name, where the study names the same one as before."""
+    source = run.recipe.data.source
+    same = before.recipe.get("data", {}).get("source") == source
+    return f"the content of {Path(source).name or source}" if same else "the content of the data"
 
 
 def _trained(recipe: Mapping[str, Any]) -> dict[str, Any]:
