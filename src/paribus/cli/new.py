@@ -1,28 +1,80 @@
-"""paribus new: copy a built-in study into a file, for you to change and run."""
+"""paribus new: write a study file, for you to change and run: a built-in study, or a first study of your data."""
 
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from paribus.cli.arguments import parse_path
 from paribus.cli.output import print_line, print_message, write_new
-from paribus.errors import Exit
+from paribus.errors import Exit, Shown, UserError
 
 
 def add_arguments(to: argparse.ArgumentParser) -> None:
-    """`paribus new STUDY [--to FILE]`."""
-    to.add_argument("study", metavar="STUDY", help="name of a built-in study (see `paribus studies`)")
-    to.add_argument("--to", metavar="FILE", help="the file to write (default: ./STUDY.toml); never overwritten")
+    """`paribus new STUDY [--to FILE]` or `paribus new --data DATA [--target COLUMN] [--to FILE]`."""
+    to.add_argument("study", metavar="STUDY", nargs="?", help="name of a built-in study (see `paribus studies`)")
+    to.add_argument("--data", metavar="DATA", help="a data file, a folder or a built-in source, in place of STUDY")
+    to.add_argument("--target", metavar="COLUMN", help="the column, or the array, that is to be predicted")
+    to.add_argument("--to", metavar="FILE", help="the file to write (default: named as its study); never overwritten")
 
 
 def execute(arguments: argparse.Namespace) -> Exit:
-    """Write the copy and print its path."""
-    from paribus.spec import builtin
-
-    text = builtin.text(arguments.study)
-    target = Path(f"{arguments.study}.toml") if arguments.to is None else parse_path(arguments.to, "--to")
+    """Write the study file and print its path."""
+    name, text = _of_data(arguments) if arguments.data is not None else _builtin(arguments)
+    target = Path(f"{name}.toml") if arguments.to is None else parse_path(arguments.to, "--to")
     write_new(target, text, "--to")
     print_line(str(target))
     print_message(f"edit it, then see what it would do: paribus plan {target}")
     return Exit.DONE
+
+
+def _builtin(arguments: argparse.Namespace) -> tuple[str, str]:
+    from paribus.spec import builtin
+
+    if arguments.study is None:
+        raise UserError("needs STUDY or --data", given=Shown("neither"), place="paribus new",
+                        remedy=f"name one of {', '.join(builtin.NAMES)}, or give --data and --target")  # fmt: skip
+    if arguments.target is not None:
+        raise UserError("goes with --data", given=arguments.target, place="--target", remedy="take it out")
+    return arguments.study, builtin.text(arguments.study)
+
+
+def _of_data(arguments: argparse.Namespace) -> tuple[str, str]:
+    """The name and the text of a first study of the data, which has been read as the study says."""
+    from paribus.cli.draft import drafted
+    from paribus.cli.draft_text import study_name, study_text
+    from paribus.data.loading import load_splits
+    from paribus.spec.fit import refuse_misfit
+    from paribus.spec.study import parse
+
+    if arguments.study is not None:
+        raise UserError("takes STUDY or --data, and not both", given=arguments.study, place="paribus new",
+                        remedy="take one of them out")  # fmt: skip
+    name = study_name(arguments.data)
+    folder = (Path(f"{name}.toml") if arguments.to is None else parse_path(arguments.to, "--to")).parent
+    try:
+        text = study_text(drafted(_seen_from(folder, arguments.data), arguments.target, folder))
+        study = parse(text, place="the study", folder=folder)
+        arm = study.arms[0]
+        data = arm.recipe.data.model_copy(update={"task": arm.recipe.task})
+        refuse_misfit(arm, load_splits(data, folder, study.streams(arm, 0)).dataset)
+    except UserError as error:
+        raise UserError(_by_option(error.rule), given=error.given, place=_by_option(error.place),
+                        remedy=_by_option(error.remedy)) from None  # fmt: skip
+    return name, text
+
+
+def _by_option(text: str) -> str:
+    """Keys that the user has not written yet are called by the options that they come from."""
+    return text.replace("data.source", "--data").replace("data.target", "--target")
+
+
+def _seen_from(folder: Path, data: str) -> str:
+    """The name of the data as a study in `folder` gives it: a relative path begins there."""
+    from paribus.data.registry import is_path
+
+    path = Path(data)
+    if not is_path(data) or data.startswith("~") or path.is_absolute():
+        return data
+    return Path(os.path.relpath(path, folder)).as_posix()

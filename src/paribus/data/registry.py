@@ -64,6 +64,11 @@ def find(name: str, folder: Path) -> Source:
                     place="data.source", remedy=nearest(name, [*BUILT_IN, *_bundled_names()]))  # fmt: skip
 
 
+def is_path(name: str) -> bool:
+    """Whether `data.source` names a file or a folder, and not data that paribus knows by a name."""
+    return name not in BUILT_IN and not name.startswith((bundled.PREFIX, python_arrays.PREFIX))
+
+
 def _bundled_names() -> list[str]:
     return [bundled.PREFIX + name for name in bundled.NAMES]
 

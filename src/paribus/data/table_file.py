@@ -19,9 +19,10 @@ from paribus.data.columns import Choice, chosen, parts_of
 from paribus.data.files import FoundFile
 from paribus.data.npy import MAX_VALUES, BrokenFileError
 from paribus.data.source import Parts, Source
+from paribus.data.typed_columns import Column, typed
 from paribus.data.wanted import Wanted
 from paribus.errors import UserError
-from paribus.spec.data import Data
+from paribus.spec.data import Data, Inputs
 from paribus.units import count
 
 if TYPE_CHECKING:
@@ -55,6 +56,10 @@ class TableFile(Source):
     def fingerprint(self) -> str:
         return files.fingerprint(self._file)
 
+    def columns(self) -> tuple[Column, ...]:
+        """Every column with its type. Raises UserError where the table cannot be read."""
+        return _columns(self._file)
+
     def read(self, data: Data) -> Parts:
         return _parts((("all", self._file),), self.name, self.fingerprint(), Wanted.of(data))
 
@@ -84,8 +89,21 @@ class TableFolder(Source):
         content = "".join(f"{split}{files.fingerprint(file)}" for split, file in self._files)
         return hashlib.sha256(content.encode()).hexdigest()
 
+    def columns(self) -> tuple[Column, ...]:
+        """Every column of the training table with its type. Raises UserError where it cannot be read."""
+        return _columns(self._files[0][1])
+
     def read(self, data: Data) -> Parts:
         return _parts(self._files, self.name, self.fingerprint(), Wanted.of(data))
+
+
+def _columns(file: FoundFile) -> tuple[Column, ...]:
+    wanted = Wanted("reconstruction", (), Inputs(), None, bounded=False)
+    try:
+        table, choice = _read(file, wanted, None)
+        return tuple(typed(name, table.column(name)) for name in choice.features)
+    except BrokenFileError as error:
+        raise error.at(file.shown) from error
 
 
 @functools.lru_cache(maxsize=4)
