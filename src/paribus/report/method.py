@@ -23,6 +23,7 @@ from paribus.analysis.wording import listed, plural
 from paribus.energy.carbon import Grid
 from paribus.report.blocks import Block, Cell, Prose, Record, Section
 from paribus.report.tabulate import NONE, Column, arm, plain, table, text
+from paribus.spec.split import Split
 from paribus.units import count, duration
 
 
@@ -183,7 +184,7 @@ def _words(results: Results) -> Iterator[str]:
 def _data_sentence(results: Results, arm: str) -> str:
     """Where an arm's examples come from, and how many there are, as far as a run is recorded."""
     data, dataset = results.recipe(arm).data, results.dataset(arm)
-    parts = [f"Data: {data.source}, split {data.split.by}"]
+    parts = [f"Data: {data.source}, {_split_words(data.split)}"]
     if dataset is not None:
         counts = (("training", dataset.train), ("validation", dataset.validation), ("test", dataset.test))
         features = " × ".join(map(str, dataset.shape))
@@ -192,7 +193,29 @@ def _data_sentence(results: Results, arm: str) -> str:
             parts.append("1 class" if len(dataset.classes) == 1 else f"{len(dataset.classes)} classes")
     if data.label_noise is not None:
         parts.append(f"{100 * data.label_noise.share:g} % of the training labels replaced by a uniformly drawn class")
+    if dataset is not None and dataset.inspection is not None and dataset.inspection.missing_values:
+        parts.append(f"missing values filled in ({data.missing} of the training examples)")
+    if data.scale in ("centre", "standardise"):
+        parts.append(f"features scaled ({data.scale}) with figures of the training examples")
+    if dataset is not None and dataset.targets and data.scale_target != "none":
+        parts.append("targets standardised for training, metrics in original units")
     return f"{'; '.join(parts)}."
+
+
+def _split_words(split: Split) -> str:
+    """How examples were split, as a part of a sentence."""
+    kept = f" that keep the groups in {split.column} together" if split.column else ""
+    tested = f"replicate r is tested on fold r mod {split.folds}, and replicates share most training examples"
+    words = {
+        "random": "split at random",
+        "stratified": "split at random within each class",
+        "group": f"split by the groups in {split.column}",
+        "time": f"split by the times in {split.column}, training first and test last",
+        "folds": f"split into {split.folds} folds{kept}: {tested}",
+    }.get(split.by, f"split {split.by}")
+    if split.by == "given" and (split.column or split.index):
+        words = f"split as {split.column} says" if split.column else "split as index files say"
+    return f"{words}, with the same test examples in all replicates" if split.test else words
 
 
 def _settings(results: Results) -> dict[str, dict[str, Any]]:
