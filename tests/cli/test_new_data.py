@@ -133,8 +133,11 @@ def test_data_with_splits_of_their_own(paribus: Paribus) -> None:
         (["new", "faces", "--target", "sick"], "--target: goes with --data"),
         (["new", "--data", "t.csv"], "--target: must name the column of t.csv"),
         (["new", "--data", "t.csv", "--target", "sik"], "did you mean sick?"),
-        (["new", "--data", "t.csv", "--target", "day"], "dates"),
-        (["new", "--data", "t.csv", "--target", "note"], "--target"),
+        (
+            ["new", "--data", "t.csv", "--target", "day"],
+            "--target day: must be a column of classes or numbers, got 60 different texts",
+        ),
+        (["new", "--data", "t.csv", "--target", "note"], "got 60 different texts"),
         (["new", "--data", "none.csv", "--target", "sick"], "correct --data"),
         (["new", "--data", "t.txt", "--target", "sick"], "--data: must be a folder, or a data file"),
         (["new", "--data", "t.csv", "--target", "sick", "--to", "t.csv"], "overwrites nothing"),

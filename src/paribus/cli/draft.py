@@ -131,6 +131,11 @@ def _check_target(columns: Sequence[Column], target: str | None, name: str) -> N
                         place="--target", remedy=f"use one of {', '.join(names[:20])}")  # fmt: skip
     if target not in names:
         raise UserError(f"must be a column of {name}", given=target, place="--target", remedy=nearest(target, names))
+    column = next(column for column in columns if column.name == target)
+    different = len(np.unique(column.values[column.present]))
+    if column.categories is not None and 2 * different > len(column.values):
+        raise UserError("must be a column of classes or numbers", given=Shown(f"{different:,} different texts"),
+                        place=f"--target {target}", remedy="name another column")  # fmt: skip
 
 
 def _judged(columns: Sequence[Column]) -> tuple[dict[str, str], dict[str, int]]:

@@ -85,7 +85,8 @@ def _prepared(arguments: argparse.Namespace, looks: Looks | None) -> dict[str, P
         if study.digest not in {prepared.study.digest for prepared in found.values()}:
             print_notes(name, study, parse_changes(arguments))
             found[name] = _prepare(arguments, name, None if looks is None else looks.first(study))
-            print_data_findings(found[name])
+    for prepared in found.values():
+        print_data_findings(prepared)
     return found
 
 
