@@ -170,7 +170,11 @@ def _read(source: Source, fields: dict[str, Any]) -> tuple[Parts, Task, str, str
     try:
         parts, scale = _scaled(source, {**fields, "task": "classification"})
     except UserError as error:
-        for task, reason in (("regression", f"{what} is a number"), ("reconstruction", "the data have no targets")):
+        others: tuple[tuple[Task, str], ...] = (
+            ("regression", f"{what} is a number"),
+            ("reconstruction", "the data have no targets"),
+        )
+        for task, reason in others:
             try:
                 parts, scale = _scaled(source, {**fields, "task": task})
             except UserError:

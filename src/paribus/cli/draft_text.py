@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from paribus.cli.draft import Draft
 from paribus.spec.metrics import METRICS
@@ -114,7 +114,10 @@ def _steps(count: int) -> str:
 
 def _arms(draft: Draft) -> Iterator[str]:
     if draft.task == "reconstruction":
-        arms = (("narrow", [8], "8 numbers for each example"), ("wide", [64], "64 numbers for each example"))
+        arms: tuple[tuple[str, list[int], str], ...] = (
+            ("narrow", [8], "8 numbers for each example"),
+            ("wide", [64], "64 numbers for each example"),
+        )
     else:
         arms = (("linear", [], "no hidden layer: a linear model"), ("network", [64, 64], "two hidden layers"))
     comments = iter(("one configuration; the first arm is the control", "compared with the control"))
@@ -168,9 +171,10 @@ def _one_line(text: str) -> str:
 def _value(value: object) -> str:
     """A value in TOML's notation. Its basic strings have the escapes of JSON, but for DEL."""
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {_value(entry)}" for key, entry in value.items()) + " }"
+        table = cast("dict[str, object]", value)
+        return "{ " + ", ".join(f"{key} = {_value(entry)}" for key, entry in table.items()) + " }"
     if isinstance(value, list):
-        return "[" + ", ".join(_value(entry) for entry in value) + "]"
+        return "[" + ", ".join(map(_value, cast("list[object]", value))) + "]"
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return str(value)
