@@ -148,7 +148,7 @@ def test_hard_examples_are_shown_as_images(shape):
     assert counted["wrong_in_every"] == (wrong == 3).sum()
     assert counted["wrong_in_some"] == ((wrong > 0) & (wrong < 3)).sum()
     assert counted["wrong_in_none"] == (wrong == 0).sum()
-    for gallery, expected in ((every, "wrong 3 of 3"), (some, "wrong [12] of 3")):
+    for gallery, expected in ((every, r"^\d+.% · row.\d+$"), (some, r"[12].of.3 wrong")):
         assert 0 < len(gallery.pictures) <= 12
         for picture in gallery.pictures:
             assert re.search(expected, picture.faint)

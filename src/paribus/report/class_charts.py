@@ -117,7 +117,7 @@ def reliability(arms: Sequence[str]) -> alt.LayerChart:
     across: dict[str, Any] = {
         "scale": whole,
         "axis": percent,
-        "title": "confidence: probability of the predicted class",
+        "title": "confidence",
     }
     up: dict[str, Any] = {"scale": whole, "axis": percent, "title": "share that is right"}
     colour = arm_colour(arms)
@@ -151,11 +151,11 @@ def confidence(arms: Mapping[str, str]) -> alt.LayerChart:
     across: dict[str, Any] = {
         "scale": alt.Scale(domain=[0, 1], nice=False),
         "axis": alt.Axis(format="~%", tickCount=6, grid=False),
-        "title": "confidence: probability of the predicted class",
+        "title": "confidence",
     }
     up: dict[str, Any] = {
         "scale": alt.Scale(type="sqrt", nice=False),
-        "axis": alt.Axis(format=",~g", tickCount=5),
+        "axis": alt.Axis(format=",~f", tickCount=5),
         "title": "examples a replicate (square-root scale)",
     }
     tip = [
@@ -164,10 +164,10 @@ def confidence(arms: Mapping[str, str]) -> alt.LayerChart:
         *(alt.Tooltip(f"{key}:Q", format=",.1~f") for key in ("right", "wrong")),
     ]
     right = base.mark_bar(style="line", opacity=1).encode(
-        x=alt.X("low:Q", **across), x2="high:Q", y=alt.Y("right:Q", **up), tooltip=tip
+        x=alt.X("low:Q", **across), x2="high:Q", y=alt.Y("right:Q", **up), y2=alt.datum(0), tooltip=tip
     )
     wrong = base.mark_bar(style="ink", opacity=0.8).encode(
-        x=alt.X("inner_low:Q", **across), x2="inner_high:Q", y=alt.Y("wrong:Q", **up), tooltip=tip
+        x=alt.X("inner_low:Q", **across), x2="inner_high:Q", y=alt.Y("wrong:Q", **up), y2=alt.datum(0), tooltip=tip
     )
     return titled(laid(right.add_params(alt.param(name="only", value="")), wrong), arms)
 

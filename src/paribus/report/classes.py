@@ -180,8 +180,9 @@ def _pairs(matrices: Sequence[Confusion], found: Sequence[Sequence[ConfusedPair]
             mean, sd, n = (record[f"{name} count_{key}"] for key in ("mean", "sd", "n"))
             if not n:
                 return Cell(NONE)
-            spread = f" ± {sd:.1f}" if sd is not None else ""
-            return Cell(f"{shown('count', mean)}{spread}", faint=shown("share", record[f"{name} share_mean"]))
+            digits = 0 if mean >= 10 else 1
+            spread = f" ± {sd:,.{digits}f}" if sd is not None else ""
+            return Cell(f"{mean:,.{digits}f}{spread}", faint=shown("share", record[f"{name} share_mean"]))
 
         return Column(name, show, numeric=True)
 

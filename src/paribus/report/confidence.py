@@ -70,7 +70,8 @@ def section(results: Results, found: Sequence[Calibration]) -> Section | None:
         "Mean ± standard deviation over replicates."
     )
     body = (SideBySide((drawn, counts)), table("calibration", "Calibration", columns, errors, note=note))
-    return Section("confidence", "Confidence and calibration", body)
+    lead = "Confidence is the probability that a network gives to the class it predicts."
+    return Section("confidence", "Confidence and calibration", body, lead=(lead,))
 
 
 def _bin(one: Calibration, key: str, part: Bin) -> Record:

@@ -48,8 +48,8 @@ def section(results: Results, found: Sequence[Hardest]) -> Section | None:
         own = _of_arm(results, one, OPEN_SHOWN if place == 0 else FOLDED_SHOWN)
         blocks += own if place == 0 else [Fold(f"{one.arm}: examples with the highest loss", tuple(own))]
     lead = (
-        f"Misclassified {SPLITS[ordered[0].split]} examples with the highest log loss, the mean over replicates. "
-        "Rows are counted from 0 in the data's own order."
+        f"Misclassified {SPLITS[ordered[0].split]} examples with the highest log loss, the mean over replicates: the "
+        "true and the predicted class, the mean probability of the predicted one, and the row in the data, from 0."
     )
     return Section("examples", "Hardest examples", tuple(blocks), lead=(lead,))
 
@@ -77,9 +77,9 @@ def _agreement(results: Results, found: Sequence[Agreement]) -> Table:
     columns = [
         arm(results.arms),
         value("examples", "examples", "count"),
-        counted("wrong in no replicate", "wrong_in_none"),
+        counted("wrong in none", "wrong_in_none"),
         counted("in some", "wrong_in_some"),
-        counted("in every replicate", "wrong_in_every"),
+        counted("in every one", "wrong_in_every"),
     ]
     note = (
         "What every replicate gets wrong is not chance of the start or the order: look at the labels, the inputs or "
@@ -111,8 +111,8 @@ def _gallery(title: str, found: Sequence[HardExample], shape: tuple[int, ...]) -
         Picture(
             uri=image(one.values, shape),
             alt=f"Row {one.row}: {one.label}, predicted as {one.predicted}",
-            caption=f"{one.label}, predicted {one.predicted}",
-            faint=f"{_per_cent(one.predicted_probability)} against {_per_cent(one.own_probability)} · {_times(one)}",
+            caption=f"{one.label} → {one.predicted}",
+            faint=_below(one),
         )
         for one in found
         if one.values is not None
@@ -120,14 +120,12 @@ def _gallery(title: str, found: Sequence[HardExample], shape: tuple[int, ...]) -
     return Gallery(title, pictures, width, height)
 
 
-def _times(one: HardExample) -> str:
-    return f"row {one.row:,}" if one.held_out < 2 else f"wrong {one.wrong} of {one.held_out} · row {one.row:,}"
-
-
-def _per_cent(probability: float) -> str:
-    if probability < 0.001:
-        return "<0.1 %"
-    return f"{100 * probability:.1f} %" if probability < 0.1 else f"{100 * probability:.0f} %"
+def _below(one: HardExample) -> str:
+    """The probability of the predicted class, how many replicates are wrong where it is not all, and the row."""
+    words = f"{100 * one.predicted_probability:.0f}\u00a0%"
+    if not one.in_every:
+        words += f" · {one.wrong}\u00a0of\u00a0{one.held_out} wrong"
+    return f"{words} · row\u00a0{one.row}"
 
 
 def _table(place: int, one: Hardest, names: tuple[str, ...], *, fold: bool) -> Table:

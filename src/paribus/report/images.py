@@ -14,7 +14,7 @@ from paribus.report.montage import strip
 
 MAX_SIDE: Final = 112
 """Larger images are reduced to so many pixels a side: enough to see what they show."""
-MIN_SIDE: Final = 56
+MIN_SIDE: Final = 84
 """Small images are enlarged by a whole factor to at least so many CSS pixels."""
 COLOURS: Final = 3
 
