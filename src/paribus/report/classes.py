@@ -182,7 +182,7 @@ def _pairs(matrices: Sequence[Confusion], found: Sequence[Sequence[ConfusedPair]
                 return Cell(NONE)
             digits = 0 if mean >= 10 else 1
             spread = f" ± {sd:,.{digits}f}" if sd is not None else ""
-            return Cell(f"{mean:,.{digits}f}{spread}", faint=shown("share", record[f"{name} share_mean"]))
+            return Cell(f"{mean:,.{digits}f}{spread}", faint=f"{100 * record[f'{name} share_mean']:.1f} %")
 
         return Column(name, show, numeric=True)
 

@@ -11,6 +11,11 @@ from paribus.report.charts import laid
 from paribus.report.class_charts import chosen, titled
 
 HEIGHT = 320
+_PLAIN_NUMBER = (
+    "abs(datum.value) >= 1e7 || (datum.value != 0 && abs(datum.value) < 1e-4) "
+    "? format(datum.value, '~e') : format(datum.value, ',~r')"
+)
+"""200,000 and 0.05, and powers of ten beyond: `~g` would write 2e+5."""
 LEVEL_OPACITY = (0.14, 0.26, 0.4, 0.55)
 
 
@@ -109,5 +114,5 @@ def _axis(title: str) -> dict[str, Any]:
     return {
         "scale": alt.Scale(zero=False, nice=False, padding=6),
         "title": title,
-        "axis": alt.Axis(format="~g", tickCount=6),
+        "axis": alt.Axis(labelExpr=_PLAIN_NUMBER, tickCount=6),
     }
