@@ -69,6 +69,12 @@ def test_predictions_keep_their_units_and_targets_their_names():
     assert classified(results, "one", "test") is None
 
 
+def test_outputs_that_are_not_finite_have_no_figures():
+    maker = classifiers("ab")
+    add(maker, np.array([[1.0, np.nan]], np.float16), labels=[0])
+    assert classified(maker.results(), "one", "test") is None
+
+
 def test_arrays_that_do_not_belong_together_are_no_outputs():
     maker = classifiers("ab")
     add(maker, np.eye(2, dtype=np.float16), labels=[0, 1, 1], rows=[0, 1, 2])

@@ -130,7 +130,7 @@ def test_confidence_counts_every_example_once():
     assert record["ece_n"] == 3
 
 
-@pytest.mark.parametrize("shape", [(8, 8), (3, 8, 8), (1, 8, 8), (3, 200, 120)])
+@pytest.mark.parametrize("shape", [(8, 8), (3, 8, 8), (1, 8, 8), (3, 120, 40)])
 def test_hard_examples_are_shown_as_images(shape):
     maker = classifiers(FEW)
     size = int(np.prod(shape))

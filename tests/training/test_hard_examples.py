@@ -42,6 +42,17 @@ def test_outputs_that_are_not_kept_leave_no_examples():
     assert not [name for _, name, _ in found.artifacts if name.startswith("hardest/")]
 
 
+def test_rows_are_those_of_the_source_where_a_pool_is_a_part_of_it():
+    values = np.arange(4, dtype=np.float32)[:, None]
+    pool = Pool("p", values, 1.0, np.zeros(4, np.int64), (1,), "f", source_rows=np.array([10, 20, 30, 40]))
+    kept = Measurements()
+    outputs = np.array([[0, 1], [0, 9], [0, 5], [0, 7]], np.float32)
+    record_hard_examples("last", "validation", whole(pool), outputs, kept)
+    arrays = kept.artifacts[0][2]
+    assert arrays["rows"].tolist() == [20, 40, 30, 10]
+    assert arrays["values"].tolist() == [[1], [3], [2], [0]]
+
+
 def test_of_large_examples_fewer_are_kept(monkeypatch):
     values = np.zeros((5, 100), np.float32)
     split = whole(Pool("p", values, 1.0, np.zeros(5, np.int64), (100,), "f"))

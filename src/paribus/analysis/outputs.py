@@ -121,11 +121,13 @@ def predicted(results: Results, arm: str, split: SplitName) -> Predicted | None:
 
 
 def class_outputs(run: Run, rule: str, split: SplitName) -> ClassOutputs | None:
-    """One run's outputs on a split at a rule, None where they or the labels were not recorded."""
+    """One run's outputs on a split at a rule, None where they or the labels are missing, or not finite."""
     found = _pair(run, rule, split)
     if found is None or "outputs" not in found[0] or "labels" not in found[1]:
         return None
     outputs, targets = found
+    if not np.isfinite(outputs["outputs"]).all():
+        return None
     labels = np.asarray(targets["labels"], np.int64)
     logs = log_probabilities(np.asarray(outputs["outputs"]))
     return ClassOutputs(

@@ -21,8 +21,8 @@ MAX_BYTES: Final = 2**20
 def record_hard_examples(rule: str, name: str, split: Split, outputs: Floats, into: Measurements) -> None:
     """Add `hardest/<name>`: the examples of the highest log loss of a classifier's logits (example, output).
 
-    `rows` and `loss` (example,) come with `values` (example, feature) as the source has them, and the `divisor` (1,)
-    that makes features of them. Nothing is added for training examples, nor where no example is small enough.
+    `rows` of the source and `loss` (example,) come with `values` (example, feature) as the source has them, and with
+    the `divisor` (1,) that makes features of them. Nothing is added for training examples, nor where no example is small enough.
     """
     if name == "train" or split.labels is None or not len(split):
         return
@@ -31,13 +31,13 @@ def record_hard_examples(rule: str, name: str, split: Split, outputs: Floats, in
         return
     loss = log_losses(outputs, split.labels)
     hardest = np.argsort(-loss, kind="stable")[:count]
-    rows = split.rows[hardest]
+    chosen = split.take(hardest)
     into.arrays(
         rule,
         f"hardest/{name}",
-        rows=rows.astype(np.int32),
+        rows=chosen.source_rows.astype(np.int32),
         loss=loss[hardest].astype(np.float32),
-        values=split.pool.values[rows],
+        values=split.pool.values[chosen.rows],
         divisor=np.array([split.pool.divisor], np.float32),
     )
 

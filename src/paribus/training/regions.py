@@ -49,7 +49,7 @@ def record_regions(rule: str, network: Inference, splits: Splits, loss: LossBase
     shown = split.take(np.arange(count) * len(split) // count)
     if shown.labels is not None:
         into.arrays(
-            "", f"points/{name}", rows=shown.rows.astype(np.int32), labels=shown.labels.astype(np.int32),
+            "", f"points/{name}", rows=shown.source_rows.astype(np.int32), labels=shown.labels.astype(np.int32),
             values=shown.inputs,
         )  # fmt: skip
         given = predicted_classes(network.outputs(shown), loss)
