@@ -22,7 +22,8 @@ def record_hard_examples(rule: str, name: str, split: Split, outputs: Floats, in
     """Add `hardest/<name>`: the examples of the highest log loss of a classifier's logits (example, output).
 
     `rows` of the source and `loss` (example,) come with `values` (example, feature) as the source has them, and with
-    the `divisor` (1,) that makes features of them. Nothing is added for training examples, nor where no example is small enough.
+    the `divisor` (1,) that makes features of them. Nothing is added for training examples, nor where no example is
+    small enough.
     """
     if name == "train" or split.labels is None or not len(split):
         return
