@@ -90,7 +90,7 @@ def test_purposes_streams_and_counters_have_draws_of_their_own() -> None:
         for purpose in PURPOSES
         for counters in ((), (1,), (12,), (1, 2), (2, 1))
     ]
-    assert len(set(keys)) == len(keys) == 150
+    assert len(set(keys)) == len(keys) == 200
     assert all(0 <= key < 2**64 for key in keys)
 
 
@@ -114,9 +114,9 @@ def test_replicates_share_what_does_not_vary() -> None:
     everything = Streams.of_replicate(7, 3)
     assert {getattr(everything, purpose) for purpose in PURPOSES} == {Stream(7, 3)}
     shared = {
-        "split": {"init", "order", "dropout"},
-        "init": {"split", "label_noise", "pixel_noise", "order", "dropout"},
-        "order": {"split", "label_noise", "pixel_noise", "init"},
+        "split": {"init", "order", "dropout", "augmentation"},
+        "init": {"split", "label_noise", "pixel_noise", "references", "order", "dropout", "augmentation"},
+        "order": {"split", "label_noise", "pixel_noise", "references", "init"},
     }
     for vary, same in shared.items():
         streams = Streams.of_replicate(7, 3, (vary,))

@@ -77,7 +77,8 @@ class Shown(str):
 def nearest(word: str, known: Iterable[str]) -> Shown:
     """A remedy for a word that is not known: the nearest one that is, or all of them."""
     names = list(known)
-    close = difflib.get_close_matches(word[:100], names, n=1, cutoff=0.5)
+    begun = [name for name in names if len(word) > 3 and name.startswith(word)]  # `val_acc` is nearer to `val_accuracy`
+    close = begun or difflib.get_close_matches(word[:100], names, n=1, cutoff=0.5)
     if close:
         return Shown(f"did you mean {close[0]}?")
     return Shown(f"use one of {', '.join(names[:20])}" if names else "there is none to choose from")

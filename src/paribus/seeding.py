@@ -42,6 +42,7 @@ class Streams:
     dropout: Stream
     pixel_noise: Stream
     augmentation: Stream
+    references: Stream
 
     @classmethod
     def of_replicate(cls, seed: int, index: int, vary: Sequence[Varied] = ("split", "init", "order")) -> Streams:
@@ -52,7 +53,7 @@ class Streams:
 
 
 _PURPOSES: dict[Varied, tuple[str, ...]] = {
-    "split": ("split", "label_noise", "pixel_noise"),
+    "split": ("split", "label_noise", "pixel_noise", "references"),
     "init": ("init",),
     "order": ("order", "dropout", "augmentation"),
 }

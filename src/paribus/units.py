@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 JOULES_PER_KWH = 3.6e6
 GIB = 1024**3
 
@@ -30,6 +32,18 @@ def count(number: float) -> str:
         if abs(number) >= 10**power:
             return f"{number / 10**power:.3g} {prefix}"
     return f"{number:.3g}"
+
+
+def with_spread(mean: float, sd: float) -> tuple[str, str]:
+    """A mean and its standard deviation in any unit, with two significant digits of the latter.
+
+    `41,250` and `830`, `0.0123` and `0.0021`; an exponent where either is far from 1. `sd` is above 0.
+    """
+    decimals = 1 - math.floor(math.log10(sd))
+    if decimals > 8 or max(abs(mean), sd) >= 1e12:
+        return f"{mean:.4g}", f"{sd:.2g}"
+    shown = [f"{round(value, decimals) + 0.0:,.{max(0, decimals)}f}" for value in (mean, sd)]
+    return shown[0], shown[1]
 
 
 def size(n_bytes: float) -> str:

@@ -3,7 +3,7 @@ from dataclasses import asdict
 
 import pytest
 
-from paribus.analysis.tables import PEAK, rows
+from paribus.analysis.tables import PEAKS, rows
 
 PUBLISHED = """
 [[published]]
@@ -69,8 +69,8 @@ def test_a_monitored_arm_shows_its_peak_and_its_end_without_selecting_by_them(cl
     maker = classifiers(more='[[arms]]\nname = "watched"\ntest = { read_at = [], monitor_every = 1 }')
     maker.run("watched", 0, curves={**steady(0), "test_accuracy": [0.5, 0.84, 0.7, 0.66]})
     table = _by_key(maker.results())
-    assert table["watched", PEAK, "epoch"].values[0] == 2
-    assert table["watched", PEAK, "test_accuracy"].values[0] == 0.84
+    assert table["watched", PEAKS["classification"], "epoch"].values[0] == 2
+    assert table["watched", PEAKS["classification"], "test_accuracy"].values[0] == 0.84
     assert table["watched", "last", "epoch"].values[0] == 4
     assert table["watched", "last", "test_accuracy"].values[0] == 0.66
 
@@ -92,4 +92,4 @@ def test_autoencoders_have_error_pca_error_dead_units_and_collapse(autoencoders)
 def test_rows_are_json_with_the_promised_keys(compared) -> None:
     row = rows(compared([0.8, 0.81], [0.82, 0.83]))[0]
     said = json.loads(json.dumps(asdict(row)))
-    assert list(said) == ["arm", "rule", "metric", "mean", "sd", "n", "values", "published"]
+    assert list(said) == ["arm", "rule", "metric", "mean", "sd", "n", "values", "published", "reference"]

@@ -25,7 +25,7 @@ def test_json_holds_every_row_with_its_replicates(paribus: Paribus, recorded: Pa
     table = json.loads(result.out)
     assert table.keys() == {"study", "rows"}
     assert table["study"] == "mini"
-    keys = ["arm", "rule", "metric", "mean", "sd", "n", "values", "published"]
+    keys = ["arm", "rule", "metric", "mean", "sd", "n", "values", "published", "reference"]
     assert all(list(row) == keys for row in table["rows"])
     assert all(len(row["values"]) == 2 for row in table["rows"])
     found = {(row["arm"], row["rule"], row["metric"]): row for row in table["rows"]}

@@ -60,8 +60,10 @@ def test_what_a_study_measures_later_trains_nothing_and_is_logged(workspace, dat
             ("last", 40, "later measurement"),
         ]
         later = workspace.later(run.id)
+        names = ("loss", "accuracy", "balanced_accuracy", "macro_f1", "auroc", "log_loss", "ece")
+        figures = [f"test_{name}" for name in names]
         assert [(m.rule, m.name) for m in later if m.value is not None] == [
-            (rule, name) for rule in ("min-val-loss", "last") for name in ("test_loss", "test_accuracy")
+            (rule, name) for rule in ("min-val-loss", "last") for name in figures
         ]
         assert [(m.rule, m.name) for m in later if m.tensors is not None] == [
             ("min-val-loss", "confusion"),

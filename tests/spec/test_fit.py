@@ -121,3 +121,81 @@ def test_a_claim_is_about_what_both_arms_measure(mini: str) -> None:
     check("test_accuracy", test__read_at='["last"]')
     with pytest.raises(UserError, match="must be a selection rule of arm steps, got 'min-val-loss'"):
         check("val_accuracy", rule="min-val-loss")
+
+
+TABLE = Dataset("t.csv", 4, (4,), (), 100, 50, 50, 150, ("price",), ("a", "b", "c", "d"))
+REGRESSION = """
+name = "houses"
+question = "?"
+[data]
+source = "t.csv"
+split = "given"
+task = "regression"
+[network]
+hidden = [4]
+[loss]
+kind = "mse"
+[optimizer]
+kind = "sgd"
+lr = 0.1
+[training]
+epochs = 2
+batch_size = 10
+[selection]
+rules = ["min-val-rmse"]
+[[arms]]
+name = "steps"
+[[arms]]
+name = "fixed"
+"""
+
+
+def test_a_regression_needs_numbers_to_be_predicted() -> None:
+    arm = study(REGRESSION).arms[0]
+    refuse_misfit(arm, TABLE)
+    with pytest.raises(UserError, match=r"arm steps, key data\.source: must have numbers to be predicted"):
+        refuse_misfit(arm, replace(TABLE, targets=(), classes=("no", "yes")))
+
+
+def test_a_claim_is_about_a_metric_of_its_task(mini: str) -> None:
+    def check(text: str, metric: str, rule: str, facts: Dataset, **overrides: str) -> None:
+        claimed = study(text + CLAIM.format(metric=metric, rule=rule), **overrides)
+        refuse_unmeasured_claims(claimed, {arm.name: facts for arm in claimed.arms})
+
+    rule = "min-val-rmse"
+    check(REGRESSION, "val_rmse", rule, TABLE)
+    check(REGRESSION, "val_mae", rule, TABLE)
+    check(REGRESSION, "train_rmse", rule, TABLE)
+    check(REGRESSION, "test_r2", rule, TABLE, test__read_at=f'["{rule}"]')
+    with pytest.raises(UserError, match=r"must be a metric of regression, .* got 'val_accuracy'; claim val_rmse or"):
+        check(REGRESSION, "val_accuracy", rule, TABLE)
+    with pytest.raises(UserError, match=r"must be measured in arm steps at rule min-val-rmse, .*test\.read_at"):
+        check(REGRESSION, "test_mae", rule, TABLE)
+    with pytest.raises(UserError, match=r"must be measured in arm steps"):
+        check(REGRESSION.replace(rule, "last"), "val_r2", "last", replace(TABLE, validation=0))
+    check(mini, "val_auroc", "last", IMAGES)
+    check(mini, "test_ece", "last", IMAGES, test__read_at='["last"]')
+    with pytest.raises(UserError, match=r"must be measured in arm steps at rule last, .*test\.read_at"):
+        check(mini, "test_macro_f1", "last", IMAGES)
+    with pytest.raises(UserError, match=r"must be a metric of classification, .* got 'test_rmse'"):
+        check(mini, "test_rmse", "last", IMAGES)
+
+
+def test_no_epoch_is_chosen_by_what_is_measured_at_selected_epochs_only() -> None:
+    for metric in ("val-auroc", "val-mae"):
+        way = "max" if metric == "val-auroc" else "min"
+        with pytest.raises(UserError, match=f"{metric.replace('-', '_')} is measured at selected epochs only"):
+            study(REGRESSION, selection__rules=f'["{way}-{metric}"]')
+    with pytest.raises(UserError, match="must choose by a metric that this arm measures after each epoch"):
+        refuse_misfit(study(REGRESSION, selection__rules='["max-val-accuracy"]').arms[0], TABLE)
+
+
+def test_references_need_data_that_they_can_be_measured_on(mini: str) -> None:
+    arm = study(REGRESSION, references='["linear"]', selection__rules='["last"]').arms[0]
+    refuse_misfit(arm, TABLE)
+    with pytest.raises(UserError, match="key references: need a validation split, or test data"):
+        refuse_misfit(arm, replace(TABLE, validation=0))
+    with pytest.raises(UserError, match="must name each reference once"):
+        study(mini, references='["linear", "linear"]')
+    with pytest.raises(UserError, match="references"):
+        study(mini, references='["forest"]')

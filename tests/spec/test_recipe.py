@@ -31,7 +31,8 @@ def test_the_curves_of_a_recipe_follow_from_what_it_measures(mini: str) -> None:
     undivided = replace(IMAGES, validation=0)
     assert of(mini).curves(undivided) == ("train_loss", "train_loss_examples", "lr")
     regression = {"data__task": "regression", "loss": "mse"}
-    assert of(mini, **regression).curves(IMAGES) == ("train_loss", "train_loss_examples", "val_loss", "lr")
+    numbers = ("train_loss", "train_loss_examples", "val_loss", "val_rmse", "lr")
+    assert of(mini, **regression).curves(IMAGES) == numbers
 
 
 def test_widths_of_input_and_output_come_from_the_data(mini: str) -> None:

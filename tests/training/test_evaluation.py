@@ -101,10 +101,11 @@ def test_outputs_need_not_be_kept():
 
 def test_what_is_recorded_already_is_not_measured_again():
     of = active(recipe(data={"limit": {"test": 50}}, test={"read_at": ["last"]}))
-    known = ["epoch", "train_accuracy", "outputs/train", "outputs/validation"]
-    assert missing_of(of.spec, "last", known) == ("test_loss", "outputs/test")
+    known = ["epoch", "train_accuracy", "val_log_loss", "outputs/train", "outputs/validation"]
+    assert missing_of(of.spec, "last", known) == ("test_loss", "test_log_loss", "outputs/test")
     numbers, arrays = measured(of, open_test=lambda *_: of.splits.test.open("later measurement"), known=known)
-    assert set(numbers) == {"test_loss", "test_accuracy"}
+    figures = ("loss", "accuracy", "balanced_accuracy", "macro_f1", "auroc", "log_loss", "ece")
+    assert set(numbers) == {f"test_{name}" for name in figures}
     assert set(arrays) == {"confusion", "outputs/test", "hardest/test"}
 
 

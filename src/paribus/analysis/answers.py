@@ -1,8 +1,8 @@
 """The answer to a study's question in words, composed from its numbers.
 
-What is said depends on what a study has (autoencoders or classifiers, several selection rules, arms that differ in one
-thing, wrong labels, monitored test data, claims, published figures), never on its name. Every sentence that judges
-rests on an interval or says that there is none.
+What is said depends on what a study has (autoencoders, classifiers or regressions, several selection rules, arms that
+differ in one thing, wrong labels, monitored test data, claims, published figures), never on its name. Every sentence
+that judges rests on an interval or says that there is none.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import get_args
 
-from paribus.analysis import autoencoder_answers, classifier_answers, wording
+from paribus.analysis import autoencoder_answers, supervised_answers, wording
 from paribus.analysis.agreement import Agreement, agreements
 from paribus.analysis.cost import (
     arm_costs,
@@ -23,12 +23,17 @@ from paribus.analysis.cost import (
 )
 from paribus.analysis.estimates import LEVEL, LEVEL_TEXT
 from paribus.analysis.finding_summaries import findings
+from paribus.analysis.headline import compared_metric
 from paribus.analysis.judgement import Verdict
 from paribus.analysis.results import Results
 from paribus.analysis.test_access import test_access
 from paribus.analysis.verdicts import ClaimOutcome, claim_outcomes, claim_sentence
 from paribus.energy.carbon import Grid
+from paribus.spec.losses import Task
 from paribus.units import duration
+
+_COMPARED_IN: dict[Task, str] = {"classification": "test_accuracy", "regression": "test_rmse"}
+"""What arms are compared in, where test data were read."""
 
 
 @dataclass(frozen=True)
@@ -56,18 +61,19 @@ def answer(results: Results, grid: Grid | None = None) -> Answer:
     question = results.study.question
     if not any(results.finished(arm) for arm in results.arms):
         return Answer(question, "No run has finished yet, so there is no answer.", (_status(results),))
-    autoencoders = any(results.recipe(arm).task == "reconstruction" for arm in results.arms)
-    classifiers = any(results.recipe(arm).task == "classification" for arm in results.arms)
+    tasks = {results.recipe(arm).task for arm in results.arms}
     topics: list[tuple[str, list[str]]] = [
         ("Claims", [_claim(results, outcome) for outcome in claim_outcomes(results)])
     ]
     headline: list[str] = []
-    if autoencoders:
+    if "reconstruction" in tasks:
         topics += autoencoder_answers.topics(results)
         headline.append(autoencoder_answers.headline(results))
-    if classifiers:
-        topics += classifier_answers.topics(results)
-        headline.append(classifier_answers.headline(results))
+    for task, default in _COMPARED_IN.items():
+        if task in tasks:
+            metric = compared_metric(results, task) or default
+            topics += supervised_answers.topics(results, metric)
+            headline.append(supervised_answers.headline(results, metric))
     headline.append(_tally(results))
     topics += [
         ("Published figures", _published(results)),

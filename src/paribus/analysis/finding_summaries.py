@@ -6,18 +6,27 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from paribus.analysis.data_findings import data_findings
-from paribus.analysis.findings import GRAVEST_FIRST, FindingKind, RunFindingKind, findings_of, overfitting
+from paribus.analysis.findings import (
+    GRAVEST_FIRST,
+    FindingKind,
+    RunFindingKind,
+    findings_of,
+    overfitting,
+    training_values,
+)
+from paribus.analysis.headline import compared_metric
+from paribus.analysis.references import gains, reference_lines
 from paribus.analysis.results import Results
 from paribus.analysis.run import Run
 from paribus.analysis.thresholds import COLLAPSE_VARIATION
-from paribus.analysis.wording import at, listed, quantity
+from paribus.analysis.wording import at, effect, label, listed, mean_and_sd, quantity
 
 
 @dataclass(frozen=True)
 class FindingSummary:
     """One kind of finding in one arm at one rule (empty: the run as a whole): the replicates that show it, of `of`.
 
-    `arm` is empty for a finding about the data of several arms.
+    `arm` is empty for a finding about the data of several arms, or about the study as a whole.
     """
 
     kind: FindingKind
@@ -29,8 +38,8 @@ class FindingSummary:
 
 
 def findings(results: Results) -> tuple[FindingSummary, ...]:
-    """All findings of a study: about its runs, the gravest kinds first, then by arm; and about its data."""
-    return (*_about_runs(results), *_about_data(results))
+    """All findings of a study: about its runs, the gravest kinds first, then by arm; about them all; about its data."""
+    return (*_about_runs(results), *_no_better_than_linear(results), *_about_data(results))
 
 
 def _about_data(results: Results) -> Iterator[FindingSummary]:
@@ -63,6 +72,25 @@ def _about_runs(results: Results) -> tuple[FindingSummary, ...]:
     return tuple(found)
 
 
+def _no_better_than_linear(results: Results) -> Iterator[FindingSummary]:
+    """Where no network of the arms that share their data is better than the linear model by more than the spread."""
+    for line in reference_lines(results):
+        metric = compared_metric(results, results.recipe(line.arms[0]).task)
+        if line.reference != "linear" or metric is None:
+            continue
+        known = [gain for gain in gains(results, line, metric) if gain.gain.interval is not None]
+        if not known or any(gain.is_clear for gain in known):
+            continue
+        best = max(known, key=lambda gain: gain.gain.mean or 0.0)
+        sentence = (
+            f"No network is better than the {line.label} by more than the spread: {label(metric)} of the best, "
+            f"{best.arm}, is {mean_and_sd(metric, best.network)}, that of the {line.label} "
+            f"{mean_and_sd(metric, best.line)}; paired, {best.arm} is better by "
+            f"{effect(metric, best.gain.mean, best.gain.interval)}, n = {best.gain.n}."
+        )
+        yield FindingSummary("no-better-than-linear", "", "", (), len(known), sentence)
+
+
 def _sentence(kind: RunFindingKind, arm: str, rule: str, runs: Sequence[Run], of: int) -> str:
     where = f" {at(rule)}" if rule else ""
     return f"{arm}: {len(runs)} of {of} {'run' if of == 1 else 'runs'} {_SENTENCES[kind](rule, runs, where)}."
@@ -73,10 +101,13 @@ def _diverged(_rule: str, runs: Sequence[Run], _where: str) -> str:
 
 
 def _constant_data(_rule: str, _runs: Sequence[Run], _where: str) -> str:
-    return "with constant training data: all examples are equal, or all have one label"
+    return "with constant training data: all examples are equal, or all have one target"
 
 
 def _never_learned(_rule: str, runs: Sequence[Run], _where: str) -> str:
+    if runs[0].dataset.targets:
+        explained = listed(quantity("train_r2", max(training_values(run, "train_r2"))) for run in runs)
+        return f"never learned: training R² {explained}, where the mean of the targets alone has 0"
     best = [max(run.value(rule, "train_accuracy") or 0.0 for rule in run.selections) for run in runs]
     shares = dict.fromkeys(quantity("train_accuracy", run.largest_class_share) for run in runs)
     accuracies = listed(quantity("train_accuracy", value) for value in best)

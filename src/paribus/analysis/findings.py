@@ -20,6 +20,7 @@ from paribus.analysis.thresholds import (
     OVERFIT_RISE,
     OVERFIT_WINDOW,
     UNLEARNED_GAIN,
+    UNLEARNED_R2,
 )
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ RunFindingKind = Literal[
     "diverged", "constant-data", "never-learned", "collapse", "dead-units", "unmoved-units", "overfitting",
     "memorisation",
 ]  # fmt: skip
-FindingKind = RunFindingKind | DataFindingKind
+StudyFindingKind = Literal["no-better-than-linear"]
+FindingKind = RunFindingKind | StudyFindingKind | DataFindingKind
 GRAVEST_FIRST: tuple[RunFindingKind, ...] = get_args(RunFindingKind)
 
 
@@ -80,22 +82,28 @@ def overfitting(run: Run) -> Overfitting | None:
 
 
 def never_learned(run: Run) -> bool:
-    """Whether a classifier predicts its training labels hardly more often than a constant output would.
+    """Whether a network predicts its training targets hardly better than a constant output would.
 
-    At every snapshot of a trained epoch. A network that was better at one of them has learned.
+    At every snapshot of a trained epoch: labels hardly more often, or hardly any of the variance of numbers. A network
+    that was better at one of them has learned.
     """
-    accuracies = [
-        accuracy
-        for rule in run.selections
-        if (run.epoch(rule) or 0) > 0 and (accuracy := run.value(rule, "train_accuracy")) is not None
-    ]
+    explained = training_values(run, "train_r2")
+    if explained and not run.has_equal_targets:
+        return max(explained) < UNLEARNED_R2
+    accuracies = training_values(run, "train_accuracy")
     share = run.largest_class_share if accuracies else None
     return share is not None and share < 1 and max(accuracies) < share + UNLEARNED_GAIN * (1 - share)
 
 
+def training_values(run: Run, metric: str) -> list[float]:
+    """A metric of the training data at every snapshot of a trained epoch."""
+    found = [run.value(rule, metric) for rule in run.selections if (run.epoch(rule) or 0) > 0]
+    return [value for value in found if value is not None]
+
+
 def constant_data(run: Run) -> bool:
-    """Whether all training examples have one label, or (for an autoencoder) are equal: there is nothing to learn."""
-    if run.largest_class_share == 1:
+    """Whether all training examples have one target, or (for an autoencoder) are equal: there is nothing to learn."""
+    if run.largest_class_share == 1 or run.has_equal_targets:
         return True
     variances = [run.value(rule, "mean_mse") for rule in run.selections]
     return any(variance is not None and variance <= EQUAL_VARIANCE for variance in variances)

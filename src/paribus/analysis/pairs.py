@@ -10,7 +10,7 @@ from typing import Any, cast
 from paribus.analysis.results import Results
 from paribus.spec.recipe import Recipe
 
-_BOOKKEEPING = ("selection", "snapshots", "test", "denoising", "metrics")
+_BOOKKEEPING = ("selection", "snapshots", "test", "denoising", "metrics", "references")
 """Parts of a recipe that say what is kept and measured: they change no training."""
 
 

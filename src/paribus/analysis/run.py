@@ -94,6 +94,12 @@ class Run:
         counts = np.bincount(np.asarray(targets["labels"], np.int64))
         return float(counts.max() / counts.sum())
 
+    @cached_property
+    def has_equal_targets(self) -> bool:
+        """Whether all numbers to be predicted are the same in every training example, as far as they were recorded."""
+        targets = self.artifact("", "targets/train") if self.dataset.targets else None
+        return targets is not None and "numbers" in targets and bool((np.ptp(targets["numbers"], axis=0) == 0).all())
+
     def hidden_layers(self, rule: str) -> Mapping[str, HiddenLayer]:
         """The hidden layers by name at a rule's epoch, empty where units were not recorded. Read once."""
         if rule not in self._hidden_layers:

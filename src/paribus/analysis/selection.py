@@ -50,7 +50,7 @@ class Gap:
 
     arm: str
     rule: str
-    metric: Literal["loss", "accuracy"]
+    metric: Literal["loss", "accuracy", "rmse"]
     split: Literal["val", "test"]
     train: Estimate
     held_out: Estimate
@@ -103,7 +103,7 @@ def settling(results: Results) -> tuple[Settling, ...]:
 
 
 def gaps(results: Results) -> tuple[Gap, ...]:
-    """Held-out minus training loss, and training minus held-out accuracy, at every rule where both are known.
+    """Held-out minus training loss and RMSE, and training minus held-out accuracy, at every rule where both are known.
 
     Where the training loss at the epoch's end was measured, it is used: the mean over the epoch's batches lags behind.
     """
@@ -116,6 +116,9 @@ def gaps(results: Results) -> tuple[Gap, ...]:
             right = results.values(arm, rule, "train_accuracy")
             found.append(_gap(arm, rule, "accuracy", "val", right, results.values(arm, rule, "val_accuracy"), -1))
             found.append(_gap(arm, rule, "accuracy", "test", right, results.values(arm, rule, "test_accuracy"), -1))
+            wrong = results.values(arm, rule, "train_rmse")
+            found.append(_gap(arm, rule, "rmse", "val", wrong, results.values(arm, rule, "val_rmse"), 1))
+            found.append(_gap(arm, rule, "rmse", "test", wrong, results.values(arm, rule, "test_rmse"), 1))
     return tuple(gap for gap in found if gap.gap.n)
 
 
@@ -149,7 +152,7 @@ def _first_drop(run: Run) -> int | None:
 def _gap(
     arm: str,
     rule: str,
-    metric: Literal["loss", "accuracy"],
+    metric: Literal["loss", "accuracy", "rmse"],
     split: Literal["val", "test"],
     train: tuple[float | None, ...],
     held_out: tuple[float | None, ...],

@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from paribus.analysis.estimates import Estimate, estimate
+from paribus.analysis.references import of_reference, reference_lines, reference_metrics
 from paribus.analysis.results import Results
 from paribus.spec.claims import Published
-from paribus.spec.metrics import METRICS
+from paribus.spec.losses import Task
+from paribus.spec.metrics import METRICS, metric_named
 
-PEAK = "max-test-accuracy"
-"""Where a study monitors test data, its peak is shown even if no arm selects by it: a figure, not a way to deploy."""
+PEAKS: dict[Task, str] = {"classification": "max-test-accuracy", "regression": "min-test-rmse"}
+"""Where a study monitors test data, its best is shown even if no arm selects by it: a figure, not a way to deploy."""
+
+
+_OF_EACH_OUTPUT = ("_rmse", "_mae", "_r2")
+"""How the metrics end that several numbers to be predicted have one by one, as `test_rmse:price`."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +24,8 @@ class Row:
     """One metric of one arm at one selection rule (empty for the run as a whole). Accuracies are fractions.
 
     `values` has one entry a replicate, None where the run is missing, unfinished or diverged; `n` counts the others,
-    and `mean` and `sd` (sample standard deviation, None for n < 2) are theirs.
+    and `mean` and `sd` (sample standard deviation, None for n < 2) are theirs. Where `reference` is not empty, the row
+    is of that reference line on the data of the arm, and of others that share them.
     """
 
     arm: str
@@ -29,6 +36,7 @@ class Row:
     n: int
     values: tuple[float | None, ...]
     published: float | None
+    reference: str = ""
 
     @property
     def estimate(self) -> Estimate:
@@ -36,13 +44,17 @@ class Row:
 
 
 def rows(results: Results) -> tuple[Row, ...]:
-    """Every row of a study, arm by arm and rule by rule: what was measured, and what others published."""
+    """Every row of a study, arm by arm and rule by rule: what was measured, what others published, reference lines."""
     table: list[Row] = []
     for arm in results.arms:
         found = [row(results, arm, "", metric.name) for metric in METRICS.values() if metric.scope == "run"]
         for rule in shown_rules(results, arm):
             found += [row(results, arm, rule, metric) for metric in metrics_at(results, arm, rule)]
         table += [entry for entry in found if entry.n or entry.published is not None or entry.metric == "epoch"]
+    for line in reference_lines(results):
+        for metric in reference_metrics(results, line):
+            got = of_reference(results, line, metric.name)
+            table.append(Row(line.arms[0], "", metric.name, got.mean, got.sd, got.n, got.values, None, line.reference))
     return tuple(table)
 
 
@@ -55,8 +67,9 @@ def row(results: Results, arm: str, rule: str, metric: str) -> Row:
 def shown_rules(results: Results, arm: str) -> tuple[str, ...]:
     """The arm's selection rules, the peak of its monitored test curve, and any rule that only a publication uses."""
     rules = list(results.rules(arm))
-    if results.monitored(arm) and results.recipe(arm).loss.has_classes:
-        rules += [PEAK, "last"]
+    peak = PEAKS.get(results.recipe(arm).task)
+    if results.monitored(arm) and peak is not None:
+        rules += [peak, "last"]
     rules += [entry.rule for entry in results.study.published if entry.arm == arm]
     return tuple(dict.fromkeys(rules))
 
@@ -69,8 +82,12 @@ def metrics_at(results: Results, arm: str, rule: str) -> tuple[str, ...]:
         for metric in METRICS.values()
         if task in metric.tasks and metric.scope != "run" and not (metric.per_epoch and not metric.direction)
     ]
+    dataset = results.dataset(arm)
+    if dataset is not None and len(dataset.targets) > 1:
+        of_outputs = [name for name in measured if name.endswith(_OF_EACH_OUTPUT)]
+        measured += [f"{name}:{target}" for target in dataset.targets for name in of_outputs]
     published = [name for entry in _publications(results, arm) if entry.rule == rule for name in entry.values]
-    return tuple(dict.fromkeys([*measured, *(name for name in published if METRICS[name].scope != "run")]))
+    return tuple(dict.fromkeys([*measured, *(name for name in published if metric_named(name).scope != "run")]))
 
 
 def published(results: Results, arm: str, rule: str, metric: str) -> float | None:

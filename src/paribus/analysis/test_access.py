@@ -63,6 +63,8 @@ def _sentence(results: Results, purposes: Counter[str], monitored: tuple[str, ..
         f"The test data ({plural(examples, 'example')}) were read {plural(purposes['selected snapshot'], 'time')} at "
         "selected snapshots, each read logged."
     )
+    if purposes["reference line"]:
+        text += f" For reference lines they were read {plural(purposes['reference line'], 'time')}, logged, too."
     if not monitored:
         return f"{text} No arm was monitored on test data during training."
     everyone = len(monitored) == len(results.arms)

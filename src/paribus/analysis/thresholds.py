@@ -71,3 +71,9 @@ LARGE_INPUT = 30.0
 Standardised inputs of 30 are thirty standard deviations from their mean: an outlier, or a code such as -999 for a
 missing value. Unscaled ones saturate a tanh at once, and give a ReLU network outputs of that size before training.
 """
+
+UNLEARNED_R2 = 0.05
+"""A regression has not learned if its predictions explain less than this share of the training targets' variance.
+
+The mean of the targets explains nothing, R2 = 0; the part above it allows for what a network explains by chance.
+"""

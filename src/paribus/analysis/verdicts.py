@@ -14,6 +14,7 @@ from paribus.analysis.looks import ALPHA, look_levels
 from paribus.analysis.pairs import differing
 from paribus.analysis.results import Results
 from paribus.analysis.sampling import sampling
+from paribus.analysis.undefined import undefined
 from paribus.spec.claims import Claim
 from paribus.spec.identity import claim_text
 from paribus.spec.metrics import METRICS
@@ -66,7 +67,8 @@ def claim_sentence(results: Results, case: ClaimOutcome) -> str:
     would decide.*
     """
     metric, found = case.claim.metric, case.contrast
-    head = f"{wording.label(metric).capitalize()} of {found.first} minus that of {found.second}"
+    way = "" if METRICS[metric].direction > 0 else " (lower is better)"
+    head = f"{_capital(wording.label(metric))}{way} of {found.first} minus that of {found.second}"
     if found.mean is None:
         return f"{head}: not known, for {case.judgement.detail or 'nothing is measured'}."
     effect = wording.effect(metric, found.mean, found.interval)
@@ -77,8 +79,12 @@ def claim_sentence(results: Results, case: ClaimOutcome) -> str:
         sentences.append(f"For new test examples, too, the interval is {between} ({wider.examples:,} examples).")
     if case.holm is not None and case.holm > 1 and case.judgement.p is not None and case.judgement.p <= 1:
         sentences.append("Adjusted for all claims of the study (Holm), it is not decided.")
-    sentences += [f"{note[0].upper()}{note[1:]}." for note in case.notes]
+    sentences += [f"{_capital(note)}." for note in case.notes]
     return " ".join(sentences)
+
+
+def _capital(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}"
 
 
 def claim_outcomes(results: Results) -> tuple[ClaimOutcome, ...]:
@@ -103,6 +109,9 @@ def _outcome(results: Results, claim: Claim) -> ClaimOutcome:
     else:
         differences = [sign * difference for difference in found.differences if difference is not None]
         judgement = judge(differences, claim.by, METRICS[claim.metric].kind, alpha)
+        reasons = [undefined(results, end.arm, end.rule, claim.metric) for end in (better, than)]
+        if not differences and any(reasons):
+            judgement = replace(judgement, detail="; ".join(filter(None, dict.fromkeys(reasons))))
     return ClaimOutcome(
         claim,
         found,

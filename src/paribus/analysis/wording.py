@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 from paribus.analysis.contrasts import Contrast
 from paribus.analysis.estimates import LEVEL_TEXT, Estimate, Interval
-from paribus.spec.metrics import METRICS
+from paribus.spec.metrics import metric_named
+from paribus.units import with_spread
 
 
 def number(value: float) -> str:
@@ -27,7 +28,7 @@ def quantity(metric: str, value: float | None) -> str:
     """A metric's value: `85.13 %` for a share, `0.4715` for a loss, `1,490` for an epoch, `unknown` for None."""
     if value is None:
         return "unknown"
-    match METRICS[metric].form:
+    match metric_named(metric).form:
         case "share":
             return f"{100 * value:.2f} %"
         case "count":
@@ -40,7 +41,7 @@ def difference(metric: str, value: float | None) -> str:
     """A difference with its sign: `+1.30 points` for shares, `-0.0123` otherwise."""
     if value is None:
         return "unknown"
-    if METRICS[metric].is_share:
+    if metric_named(metric).is_share:
         return f"{100 * value:+.2f} points"
     return f"{'-' if value < 0 else '+'}{quantity(metric, abs(value))}"
 
@@ -49,7 +50,7 @@ def interval(metric: str, between: Interval | None) -> str:
     """An interval of differences: `[-0.20, +1.40] points`; `no interval` for None."""
     if between is None:
         return "no interval"
-    return f"{_bounds(metric, between)}{' points' if METRICS[metric].is_share else ''}"
+    return f"{_bounds(metric, between)}{' points' if metric_named(metric).is_share else ''}"
 
 
 def effect(metric: str, mean: float | None, between: Interval | None) -> str:
@@ -59,7 +60,7 @@ def effect(metric: str, mean: float | None, between: Interval | None) -> str:
 
 
 def _bounds(metric: str, between: Interval) -> str:
-    if METRICS[metric].is_share:
+    if metric_named(metric).is_share:
         return f"[{100 * between.low:+.2f}, {100 * between.high:+.2f}]"
     return f"[{difference(metric, between.low)}, {difference(metric, between.high)}]"
 
@@ -71,7 +72,10 @@ def mean_and_sd(metric: str, estimate: Estimate) -> str:
     mean = quantity(metric, estimate.mean)
     if estimate.sd is None:
         return f"{mean} (one run)"
-    sd = f"{100 * estimate.sd:.2f}" if METRICS[metric].is_share else quantity(metric, estimate.sd)
+    if metric_named(metric).form == "quantity" and estimate.sd and estimate.mean is not None:
+        mean, sd = with_spread(estimate.mean, estimate.sd)
+        return f"{mean} (sd {sd}, n = {estimate.n})"
+    sd = f"{100 * estimate.sd:.2f}" if metric_named(metric).is_share else quantity(metric, estimate.sd)
     return f"{mean} (sd {sd}, n = {estimate.n})"
 
 
@@ -87,8 +91,20 @@ def listed(words: Iterable[object]) -> str:
 
 
 def label(metric: str) -> str:
-    """A metric's name for people."""
-    return METRICS[metric].label
+    """A metric's name for people; `test RMSE of price` for that of one of several numbers."""
+    _, _, output = metric.partition(":")
+    name = metric_named(metric).label
+    return f"{name} of {output}" if output else name
+
+
+def better(metric: str) -> str:
+    """`higher` or `lower`, whichever is better."""
+    return "higher" if metric_named(metric).direction > 0 else "lower"
+
+
+def best(metric: str) -> str:
+    """`highest` or `lowest`, whichever is best."""
+    return "highest" if metric_named(metric).direction > 0 else "lowest"
 
 
 def at(rule: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import datetime
 
-from paribus.units import duration
+from paribus.units import duration, with_spread
 
 MAX_PLAIN = 1e9
 """Numbers from here on are printed with an exponent."""
@@ -30,13 +30,18 @@ def format_share(value: float | None, decimals: int = 1) -> str:
     return f"{100 * value:z.{decimals}f} %" if abs(value) < MAX_PLAIN else f"{100 * value:.4g} %"
 
 
-def format_mean(mean: float | None, sd: float | None, *, share: bool = False) -> str:
+def format_mean(mean: float | None, sd: float | None, *, share: bool = False, sized: bool = False) -> str:
     """Mean and standard deviation with two significant digits of the latter: `0.4715 ± 0.0032`, `83.12 ± 0.21 %`.
 
-    `share` prints fractions in per cent. Without a standard deviation, or where it is 0, only the mean is printed.
+    `share` prints fractions in per cent, `sized` numbers that may be large: `41,250 ± 830`. Without a standard
+    deviation, or where it is 0, only the mean is printed.
     """
     if mean is None or not math.isfinite(mean):
         return "-"
+    if sized and sd and math.isfinite(sd):
+        return " ± ".join(with_spread(mean, sd))
+    if sized and 1000 <= abs(mean) < MAX_PLAIN:
+        return f"{mean:,.0f}"
     if not sd or not math.isfinite(sd):
         return format_share(mean, 2) if share else format_number(mean, 4)
     unit, scale = (" %", 100.0) if share else ("", 1.0)

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from paribus.cli.columns import MAX_ARMS_LENGTH, shortened
-from paribus.cli.formatting import format_number, format_share, plural
+from paribus.cli.formatting import format_mean, format_number, format_share, plural
 from paribus.cli.output import print_message
 from paribus.cli.study_progress import StudyProgress
 from paribus.execution.events import CohortDone, CohortLost, CohortStarted, EpochDone, Event
@@ -85,7 +85,16 @@ def losses(event: EpochDone) -> str:
         parts.append(f"val loss {format_number(event.val_loss, 4)}")
     if math.isfinite(event.val_accuracy):
         parts.append(f"val accuracy {format_share(event.val_accuracy)}")
+    rmse = mean_of(event, "val_rmse")
+    if rmse is not None:
+        parts.append(f"val RMSE {format_mean(rmse, None, sized=True)}")
     return ", ".join(parts)
+
+
+def mean_of(event: EpochDone, metric: str) -> float | None:
+    """The mean of a metric over the runs of a cohort that have a finite value; None where none has."""
+    finite = [value for value in event.metrics.get(metric, ()) if math.isfinite(value)]
+    return math.fsum(finite) / len(finite) if finite else None
 
 
 def time_left(event: EpochDone) -> str:

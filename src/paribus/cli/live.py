@@ -19,8 +19,8 @@ from rich.table import Table
 from rich.text import Text
 
 from paribus.cli.columns import GAP, shortened
-from paribus.cli.formatting import format_number, format_share
-from paribus.cli.lines import lost
+from paribus.cli.formatting import format_mean, format_number, format_share
+from paribus.cli.lines import lost, mean_of
 from paribus.cli.output import escape_controls
 from paribus.cli.study_progress import StudyProgress
 from paribus.cli.terminal import MESSAGES
@@ -37,7 +37,7 @@ BAR_WIDTHS = (16, 8)
 MIN_ARMS_WIDTH = 8
 _DETAILS = ("runs", "train loss", "model-epochs/s")
 """Columns for wide terminals only."""
-_DROPPED_FIRST = ("bar", "cohort", "val acc", "train loss", "val loss", "time left")
+_DROPPED_FIRST = ("bar", "cohort", "val acc", "val RMSE", "train loss", "val loss", "time left")
 """Columns that are left out after the arms, in this order, until the others fit."""
 
 
@@ -157,6 +157,7 @@ def _columns(cohorts: Sequence[_Cohort], *, wide: bool) -> list[_Column]:
         "train loss": [format_number(event.train_loss if event else None, 4) for event in latest],
         "val loss": [format_number(event.val_loss if event else None, 4) for event in latest],
         "val acc": [format_share(event.val_accuracy if event else None) for event in latest],
+        "val RMSE": [format_mean(mean_of(event, "val_rmse") if event else None, None, sized=True) for event in latest],
         "model-epochs/s": [count(event.model_epochs_per_s) if event else "-" for event in latest],
         "time left": [_time_left(cohort, wide=wide) for cohort in cohorts],
         "arms": [escape_controls(", ".join(dict.fromkeys(cohort.started.arms))) for cohort in cohorts],
@@ -164,6 +165,8 @@ def _columns(cohorts: Sequence[_Cohort], *, wide: bool) -> list[_Column]:
     hidden: set[str] = set() if wide else {*_DETAILS}
     if not any(event and math.isfinite(event.val_accuracy) for event in latest):
         hidden |= {"val acc"}
+    if not any(event and mean_of(event, "val_rmse") is not None for event in latest):
+        hidden |= {"val RMSE"}
     if not any(event and math.isfinite(event.val_loss) for event in latest):
         hidden = (hidden | {"val loss"}) - {"train loss"}
     bar = BAR_WIDTHS[0] if wide else BAR_WIDTHS[1]

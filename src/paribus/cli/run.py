@@ -168,6 +168,8 @@ def _print(study: Study, outcome: StudyOutcome) -> None:
         print_message(f"{study.name}: {name} failed: its worker {reason}; the same command trains it again")
     if outcome.measured:
         print_message(f"{study.name}: measured what {plural(outcome.measured, 'recorded run')} lacked")
+    if outcome.references:
+        print_message(f"{study.name}: fitted the reference lines of {plural(outcome.references, 'run')}")
     for name, runs in outcome.not_kept.items():
         print_message(
             f"{study.name}: note: {plural(runs, 'recorded run')} trained without {name}, which only training can give"

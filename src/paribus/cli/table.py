@@ -1,6 +1,7 @@
 """paribus table: print a study's results: mean and standard deviation over replicates, beside published figures.
 
-Prints one block for each arm, with a row for each metric and a column for each selection rule. `--json` and `--csv`
+Prints one block for each arm, with a row for each metric and a column for each selection rule, and one for reference
+lines. `--json` and `--csv`
 give the value of every replicate, accuracies as fractions.
 """
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from paribus.analysis.tables import Row
 
-_FIELDS = ("arm", "rule", "metric", "mean", "sd", "n", "values", "published")
+_FIELDS = ("arm", "rule", "metric", "mean", "sd", "n", "values", "published", "reference")
 
 
 def add_arguments(to: argparse.ArgumentParser) -> None:
@@ -46,10 +47,15 @@ def execute(arguments: argparse.Namespace) -> Exit:
     elif arguments.csv:
         print_csv([_FIELDS, *map(_as_line, found)])
     else:
-        for arm in dict.fromkeys(row.arm for row in found):
-            _print_arm(arm, [row for row in found if row.arm == arm])
+        networks, lines = [[row for row in found if bool(row.reference) is is_line] for is_line in (False, True)]
+        for arm in dict.fromkeys(row.arm for row in networks):
+            _print_arm(arm, [row for row in networks if row.arm == arm])
+        for arm in dict.fromkeys(row.arm for row in lines):
+            _print_references(arm, [row for row in lines if row.arm == arm])
         below = "; published figures below ours" if any(row.published is not None for row in found) else ""
         print_message(f"mean ± standard deviation over n replicates{below}")
+        if any(row.metric.endswith("_rmse") for row in found):
+            print_message("losses are those of the scaled targets; RMSE and MAE are in the unit of the target")
     return Exit.DONE
 
 
@@ -60,7 +66,7 @@ def _as_json(row: Row) -> dict[str, object]:
 
 def _as_line(row: Row) -> tuple[object, ...]:
     values = " ".join("" if value is None else repr(value + 0.0) for value in row.values)  # -0.0 + 0.0 is 0.0
-    return (row.arm, row.rule, row.metric, row.mean, row.sd, row.n, values, row.published)
+    return (row.arm, row.rule, row.metric, row.mean, row.sd, row.n, values, row.published, row.reference)
 
 
 def _print_arm(arm: str, rows: Sequence[Row]) -> None:
@@ -70,7 +76,18 @@ def _print_arm(arm: str, rows: Sequence[Row]) -> None:
     whole = [f"{row.metric} {_ours(row, replicates)}" for row in rows if not row.rule]
     if whole:
         print_line(f"  {', '.join(whole)}")
-    at_rule = {(row.rule, row.metric): row for row in rows if row.rule}
+    _print_blocks({(row.rule, row.metric): row for row in rows if row.rule}, replicates)
+
+
+def _print_references(arm: str, rows: Sequence[Row]) -> None:
+    """The reference lines on the data of an arm, a column for each."""
+    replicates = max((row.n for row in rows), default=0)
+    print_line(f"reference lines on the data of {arm} (n = {replicates})")
+    _print_blocks({(row.reference, row.metric): row for row in rows}, replicates)
+
+
+def _print_blocks(at_rule: dict[tuple[str, str], Row], replicates: int) -> None:
+    """A table with a column for each selection rule or reference, or several where the columns do not fit one."""
     columns = [_column(rule, at_rule, replicates) for rule in dict.fromkeys(rule for rule, _ in at_rule)]
     metrics = ["metric", *_lines(at_rule)]
     for block in _blocks(metrics, columns):
@@ -121,11 +138,12 @@ def _blocks(metrics: Sequence[str], columns: Sequence[list[str]]) -> Iterator[li
 
 def _ours(row: Row, replicates: int) -> str:
     """Mean and standard deviation, and the number of replicates where it differs from that of the arm."""
-    from paribus.spec.metrics import METRICS
+    from paribus.spec.metrics import metric_named
 
     if not row.n:
         return "-"
-    value = format_mean(row.mean, row.sd, share=METRICS[row.metric].is_share)
+    metric = metric_named(row.metric)
+    value = format_mean(row.mean, row.sd, share=metric.is_share, sized=metric.form == "quantity")
     return value if row.n == replicates else f"{value} (n = {row.n})"
 
 

@@ -20,7 +20,7 @@ Numbers = npt.NDArray[np.float32]
 """Float32 (example, output): numbers to be predicted, in their original units."""
 Rows = npt.NDArray[np.int64]
 """Int64 (example,), rows of a pool."""
-Purpose = Literal["selected snapshot", "monitoring", "later measurement"]
+Purpose = Literal["selected snapshot", "monitoring", "later measurement", "reference line"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ from paribus.execution.executor import Deliver, Executor
 from paribus.execution.executors import ExecutorsByFamily
 from paribus.execution.later import measure_later, not_kept
 from paribus.execution.parent import Parent, meter_of
+from paribus.execution.references import measure_references
 from paribus.execution.worker import checkpoint_every_s, now
 from paribus.spec.identity import claim_text, study_id
 from paribus.spec.study import Study
@@ -42,15 +43,16 @@ class StudyOutcome:
     """What one `run_study` did, as numbers of runs; a run that several arms share counts once.
 
     `diverged` counts those of the whole study. `measured` counts recorded runs that lacked a measurement and now have
-    it. `not_kept` maps what only training can give, and the study asks for, to the number of recorded runs without it.
-    `failed` maps runs that failed, as `arm deep, replicate 2`, to the reason: they have no outcome, and the next call
-    trains them again, from their last checkpoint.
+    it, `references` runs that reference lines were fitted for. `not_kept` maps what only training can give, and the
+    study asks for, to the number of recorded runs without it. `failed` maps runs that failed, as `arm deep, replicate
+    2`, to the reason: they have no outcome, and the next call trains them again, from their last checkpoint.
     """
 
     trained: int
     reused: int
     resumed: int
     measured: int
+    references: int
     diverged: int
     not_kept: dict[str, int]
     failed: dict[str, str]
@@ -101,12 +103,14 @@ def run_study(
         failed = parent.failed
     recorded = [run for run in plan.runs if run.state == "recorded"]
     measured = measure_later(recorded, workspace, prepared.device)
+    references = measure_references(plan.runs, workspace, prepared.device)
     states = {run.id: run.state for _, _, run in workspace.runs_of(prepared.id)}
     return StudyOutcome(
         trained=len(unfinished) - len(failed),
         reused=len(recorded),
         resumed=sum(run.state == "interrupted" for run in unfinished),
         measured=measured,
+        references=references,
         diverged=list(states.values()).count("diverged"),
         not_kept=dict(Counter(name for run in recorded for name in not_kept(run, workspace))),
         failed={_name(run): failed[run.id] for run in unfinished if run.id in failed},

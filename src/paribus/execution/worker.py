@@ -173,20 +173,10 @@ class Worker:
         for name in cohort.set_names:
             every = cohort.runs[0].spec.recipe.test.monitor_every if name == "test" else 1
             if cohort.epoch % every == 0:
-                found = cohort.evaluate(name)
-                metrics["train_loss_end" if name == "train" else f"{name}_loss"] = found.loss.tolist()
-                if found.correct is not None:
-                    examples = self._examples_in(cohort, name)
-                    metrics[f"{name}_accuracy"] = (found.correct / examples).tolist()
+                metrics |= cohort.metrics(name)
         for run, tracker in enumerate(trackers):
             tracker.observe({name: values[run] for name, values in metrics.items()}, _weights_of(cohort, run))
         return metrics
-
-    def _examples_in(self, cohort: Cohort, name: str) -> int:
-        if name == "test" and self._monitored is not None:
-            return len(self._monitored)
-        dataset = cohort.runs[0].spec.dataset
-        return dataset.train if name == "train" else dataset.validation
 
     def _report(self, cohort: Cohort, metrics: Mapping[str, Sequence[float]], epoch_s: float) -> None:
         epochs_left = cohort.runs[0].spec.recipe.training.epochs - cohort.epoch

@@ -89,6 +89,7 @@ def curves(
     *,
     y: str,
     percent: bool = False,
+    sized: bool = False,
     log: bool = False,
     domain: tuple[float, float] | None = None,
     height: int = 300,
@@ -99,9 +100,10 @@ def curves(
 
     Data set `curves` has arm, key, epoch, mean, lo, hi; `marks` has arm, key, rule, replicate, epoch, value.
     `shown` are those of `arms` that the tables hold, `rules` all rules of the study in order, none where there is
-    nothing to mark. `domain` bounds the axis at first sight.
+    nothing to mark. `domain` bounds the axis at first sight. Numbers are shares in `percent`, or `sized`: of a unit of
+    the user's, and so of any size.
     """
-    value = ".2%" if percent else ".4g"
+    value, ticks = _formats(percent=percent, sized=sized)
     form = _scale(log, domain=domain, padding=8)
     across = alt.X(
         "epoch:Q",
@@ -109,7 +111,7 @@ def curves(
         scale=alt.Scale(padding=8, nice=False),
         axis=alt.Axis(format=",d", grid=False, tickCount=8),
     )
-    up: dict[str, Any] = {"scale": form, "axis": alt.Axis(format="~%" if percent else "~g", tickCount=6), "title": y}
+    up: dict[str, Any] = {"scale": form, "axis": alt.Axis(format=ticks, tickCount=6), "title": y}
     colour = arm_colour(arms)
     dash = alt.StrokeDash("arm:N", scale=alt.Scale(domain=list(arms), range=arm_dashes(len(arms))), legend=None)
     moved = alt.selection_interval(bind="scales", zoom="wheel![event.shiftKey]", name="moved")
@@ -186,40 +188,60 @@ def contrast(*, x: Sequence[str], by: float, low: float, high: float) -> alt.Lay
 
 
 def dots(
-    arms: Sequence[str], order: Sequence[str], *, x: str, percent: bool = False, log: bool = False, reference: str = ""
+    arms: Sequence[str],
+    order: Sequence[str],
+    *,
+    x: str,
+    percent: bool = False,
+    sized: bool = False,
+    log: bool = False,
+    reference: str = "",
+    beside: bool = False,
 ) -> alt.LayerChart:
     """One quantity by line of a list: every replicate, their mean, and a figure to compare with where there is one.
 
-    Data set `dots` has line, arm, replicate, value; `means` has line, arm, mean, reference (or None).
-    `reference` says what that figure is; empty where no line has any.
+    Data set `dots` has line, arm (empty where the line is of no arm), replicate, value; `means` has line, arm, mean,
+    reference (or None). `reference` says what that figure is; empty where no line has any. `sized` is as in `curves`,
+    and `beside` says whether some lines are of no arm.
     """
-    axis = alt.Axis(format="~%" if percent else "~g", tickCount=7)
+    value, ticks = _formats(percent=percent, sized=sized)
+    axis = alt.Axis(format=ticks, tickCount=7)
     across: dict[str, Any] = {"scale": _scale(log, padding=14), "title": x, "axis": axis}
     down = alt.Y(
         "line:N", sort=list(order), title=None, axis=alt.Axis(grid=True, ticks=False, domain=False, labelPadding=8)
     )
-    colour, value = arm_colour(arms), ".2%" if percent else ".4g"
+    colour = arm_colour(arms)
     height = LINE_HEIGHT * len(order) + 10
-    each = (
-        alt.Chart(alt.NamedData("dots"), height=height)
-        .mark_point(size=50, strokeWidth=1.5, opacity=0.75)
-        .encode(
-            x=alt.X("value:Q", **across),
-            y=down,
-            color=colour,
-            tooltip=["line:N", "replicate:O", alt.Tooltip("value:Q", format=value)],
-        )
-    )
-    means = alt.Chart(alt.NamedData("means"), height=height)
+    dotted, means = alt.Chart(alt.NamedData("dots"), height=height), alt.Chart(alt.NamedData("means"), height=height)
+    at = {"x": alt.X("value:Q", **across), "y": down}
+    shown = ["line:N", "replicate:O", alt.Tooltip("value:Q", format=value)]
     tip = ["line:N", alt.Tooltip("mean:Q", format=value)]
-    mean = means.mark_tick(thickness=3, size=22).encode(x=alt.X("mean:Q", **across), y=down, color=colour, tooltip=tip)
+    each = (
+        dotted.transform_filter("datum.arm != ''")
+        .mark_point(size=50, strokeWidth=1.5, opacity=0.75)
+        .encode(**at, color=colour, tooltip=shown)
+    )
+    mean = (
+        means.transform_filter("datum.arm != ''")
+        .mark_tick(thickness=3, size=22)
+        .encode(x=alt.X("mean:Q", **across), y=down, color=colour, tooltip=tip)
+    )
+    no_arm = (
+        dotted.transform_filter("datum.arm == ''")
+        .mark_point(style="faint", size=50, strokeWidth=1.5, opacity=0.75)
+        .encode(**at, tooltip=shown),
+        means.transform_filter("datum.arm == ''")
+        .mark_tick(style="faint", thickness=3, size=22)
+        .encode(x=alt.X("mean:Q", **across), y=down, tooltip=tip),
+    )
+    others = no_arm if beside else ()
     if not reference:
-        return laid(each, mean)
+        return laid(each, mean, *others)
     other = means.transform_filter("isValid(datum.reference)").mark_point(
         style="ink", shape="diamond", size=90, strokeWidth=1.75
     )
     tip = [*tip, alt.Tooltip("reference:Q", format=value, title=reference)]
-    return laid(each, mean, other.encode(x=alt.X("reference:Q", **across), y=down, tooltip=tip))
+    return laid(each, mean, *others, other.encode(x=alt.X("reference:Q", **across), y=down, tooltip=tip))
 
 
 def pca_error(arms: Sequence[str]) -> alt.LayerChart:
@@ -249,6 +271,13 @@ def pca_error(arms: Sequence[str]) -> alt.LayerChart:
         )
     )
     return laid(line, each, points)
+
+
+def _formats(*, percent: bool, sized: bool) -> tuple[str, str]:
+    """How a number and an axis are written: `83.12%`, `0.4715`, or of any size `41,250`."""
+    if percent:
+        return ".2%", "~%"
+    return (",.4r", ",~r") if sized else (".4g", "~g")
 
 
 def shown_or_pale(opacity: float) -> Any:

@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 
 from paribus.analysis.contrasts import Contrast, against_control, between_arms, between_rules
 from paribus.analysis.estimates import LEVEL_TEXT
+from paribus.analysis.headline import compared_metric
 from paribus.analysis.labels import peaks, ranking
 from paribus.analysis.pairs import Pair
+from paribus.analysis.references import ReferenceLine, did_not_converge, gains, of_reference, reference_lines
 from paribus.analysis.results import Results
 from paribus.analysis.selection import RuleLine, columns, gaps, onsets, rule_table, settling
 from paribus.analysis.thresholds import OVERFIT_RISE
@@ -25,8 +27,9 @@ from paribus.report.tabulate import (
     table,
     text,
     value,
+    with_sd,
 )
-from paribus.spec.metrics import METRICS, Form, by_priority
+from paribus.spec.metrics import METRICS, Form
 
 _SPLITS = {"val": "validation", "test": "test"}
 
@@ -37,7 +40,7 @@ def selection_section(results: Results) -> Section | None:
     if not lines:
         return None
     blocks: list[Block] = [rules(results, lines)]
-    metric = _compared(results)
+    metric = compared_metric(results)
     if metric is not None:
         blocks += _contrasts(
             "rules-compared",
@@ -73,10 +76,10 @@ def rules(results: Results, lines: Sequence[RuleLine]) -> Table:
 
 def comparison_section(results: Results) -> Section | None:
     """Arms against the control and against their nearest neighbours."""
-    metric = _compared(results)
-    if metric is None or len(results.arms) < 2:
+    metric = compared_metric(results)
+    if metric is None or (len(results.arms) < 2 and not reference_lines(results)):
         return None
-    blocks: list[Block] = [*_ranking(results, metric)]
+    blocks: list[Block] = [*_ranking(results, metric), *_gains(results, metric)]
     blocks += _contrasts(
         "against-control",
         f"Against the control, {results.study.control}: {label(metric)}",
@@ -90,7 +93,8 @@ def comparison_section(results: Results) -> Section | None:
         "Differences are paired: both sides of a replicate share their data, their order and, where shapes agree, "
         "their start."
     )
-    return Section("arms", "The arms compared", tuple(blocks), lead=(lead,)) if blocks else None
+    title = "The arms compared" if len(results.arms) > 1 else "The arm and the reference lines"
+    return Section("arms", title, tuple(blocks), lead=(lead,)) if blocks else None
 
 
 def labels_section(results: Results) -> Section | None:
@@ -136,10 +140,53 @@ def labels_section(results: Results) -> Section | None:
 
 def _ranking(results: Results, metric: str) -> list[Block]:
     found = [line for line in ranking(results, metric) if line.estimate.n]
-    if len(found) < 2:
-        return []
     lines = [Line(f"{line.arm} · {line.rule}", line.arm, line.estimate) for line in found]
-    return [plot(results, "ranking", f"Arms by {label(metric)}, best first", lines, metric)]
+    known = [(line, of_reference(results, line, metric)) for line in reference_lines(results)]
+    lines += [Line(_reference_name(results, line), "", got) for line, got in known if got.n]
+    if len(lines) < 2:
+        return []
+    direction = METRICS[metric].direction
+    lines.sort(key=lambda line: -direction * (line.estimate.mean or 0.0))
+    beside = " beside the reference lines" if len(lines) > len(found) else ""
+    return [plot(results, "ranking", f"Arms by {label(metric)}{beside}, best first", lines, metric)]
+
+
+def _reference_name(results: Results, line: ReferenceLine) -> str:
+    """A reference's name, with the arms whose data it is of where not all arms share them."""
+    return line.label if len(line.arms) == len(results.arms) else f"{line.label} ({', '.join(line.arms)})"
+
+
+def _gains(results: Results, metric: str) -> list[Block]:
+    """How much better each arm is than each reference, paired by replicate."""
+    records: list[Record] = [
+        {
+            "arm": gain.arm,
+            "reference": line.label,
+            "metric": metric,
+            **estimated("arm", gain.network),
+            **estimated("reference", gain.line),
+            "mean": gain.gain.mean,
+            "n": gain.gain.n,
+            "low": gain.gain.interval.low if gain.gain.interval else None,
+            "high": gain.gain.interval.high if gain.gain.interval else None,
+            "excludes_zero": None if gain.gain.interval is None else 0.0 not in gain.gain.interval,
+        }
+        for line in reference_lines(results)
+        for gain in gains(results, line, metric)
+    ]
+    form = METRICS[metric].form
+    shown_columns = [
+        arm(results.arms),
+        mean_and_sd(METRICS[metric].short, "arm", form),
+        text("reference", "reference"),
+        mean_and_sd("its own", "reference", form),
+        *_difference_columns("better by"),
+    ]
+    note = "Positive where the network is better. Fitted by scikit-learn on the training split that the networks have."
+    if any(did_not_converge(results, line) for line in reference_lines(results)):
+        note += " The linear model had not converged when its fit ended, so it may do better than shown."
+    title = f"Against the reference lines: {label(metric)}"
+    return [table("references", title, shown_columns, records, note=note)] if records else []
 
 
 def _contrasts(name: str, title: str, found: Sequence[Contrast], results: Results) -> list[Block]:
@@ -190,14 +237,14 @@ def _contrast_record(c: Contrast) -> Record:
     }
 
 
-def _difference_columns() -> list[Column]:
+def _difference_columns(title: str = "mean") -> list[Column]:
     def between(r: Record) -> Cell:
         return Cell(f"{_signed(r, 'low')} to {_signed(r, 'high')}" if r["low"] is not None else NONE)
 
     words = {True: "interval leaves zero out", False: "interval holds zero", None: "no interval"}
     return [
         Column(
-            "mean",
+            title,
             lambda r: Cell(_signed(r, "mean"), faint="points" if METRICS[r["metric"]].is_share else ""),
             numeric=True,
         ),
@@ -217,7 +264,8 @@ def _with_published(metric: str) -> Column:
     def show(record: Record) -> Cell:
         mean, sd = record[f"{metric}_mean"], record[f"{metric}_sd"]
         published = record[f"{metric}_published"]
-        ours = shown(form, mean) + (f" ± {shown(form, sd, unit=False)}" if sd is not None else "")
+        first, spread = with_sd(form, mean, sd)
+        ours = f"{first} ± {spread}" if spread else first
         return Cell(ours, faint=f"published {shown(form, published)}" if published is not None else "", below=True)
 
     return Column(METRICS[metric].short, show, numeric=True)
@@ -239,7 +287,8 @@ def _gaps(results: Results) -> list[Block]:
         }
         for g in found
     ]
-    forms: dict[str, Form] = {"loss": "loss", "accuracy": "share"}
+    forms: dict[str, Form] = {"loss": "loss", "accuracy": "share", "rmse": "quantity"}
+    names = {"rmse": "RMSE"}
 
     def of(key: str) -> Callable[[Record], Cell]:
         return lambda r: mean_and_sd("", key, forms[r["metric"]]).show(r)
@@ -247,14 +296,14 @@ def _gaps(results: Results) -> list[Block]:
     shown_columns = [
         arm(results.arms),
         text("rule", "rule"),
-        Column("of", lambda r: Cell(f"{r['metric']}, training and {_SPLITS[r['split']]}")),
+        Column("of", lambda r: Cell(f"{names.get(r['metric'], r['metric'])}, training and {_SPLITS[r['split']]}")),
         Column("training", of("train"), numeric=True),
         Column("held out", of("held_out"), numeric=True),
         Column("gap", of("gap"), numeric=True),
     ]
-    note = (
-        "How much worse held-out examples do than training examples at the selected epoch; accuracies apart in points."
-    )
+    note = "How much worse held-out examples do than training examples at the selected epoch."
+    if any(g.metric == "accuracy" for g in found):
+        note = f"{note[:-1]}; accuracies apart in points."
     return [table("gaps", "Generalisation gap", shown_columns, records, note=note, fold=True)]
 
 
@@ -321,12 +370,3 @@ def _settling(results: Results) -> list[Block]:
             fold=True,
         )
     ]
-
-
-def _compared(results: Results) -> str | None:
-    """The metric that arms are compared in: the first choice of the registry that some arm has."""
-    return next((metric.name for metric in by_priority() if _any_value(results, metric.name)), None)
-
-
-def _any_value(results: Results, metric: str) -> bool:
-    return any(v is not None for a in results.arms for v in results.values(a, results.deploy(a), metric))

@@ -49,7 +49,14 @@ def plot(
     reference = reference if any(line.reference is not None for line in lines) else ""
     words = (axis or label(metric)) + (" (log scale)" if log else "")
     drawing = charts.dots(
-        results.arms, [line.name for line in lines], x=words, percent=percent, log=log, reference=reference
+        results.arms,
+        [line.name for line in lines],
+        x=words,
+        percent=percent,
+        sized=METRICS[metric].form == "quantity",
+        log=log,
+        reference=reference,
+        beside=any(not line.arm for line in lines),
     )
     note = "Circles are replicates, the stroke their mean" + (f", the diamond {reference}." if reference else ".")
     alt = f"{title}: {len(lines)} lines, from {lines[0].name} to {lines[-1].name}."

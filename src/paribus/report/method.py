@@ -177,6 +177,12 @@ def _words(results: Results) -> Iterator[str]:
         "batches; a selection rule keeps the exact epoch, not the nearest saved one. "
         f"Intervals are {LEVEL_TEXT} t intervals over replicates."
     )
+    if any(results.recipe(arm).task == "regression" for arm in results.arms):
+        yield (
+            "RMSE is the square root of the mean squared error, MAE the mean absolute error and R² the explained share "
+            "of the variance of the targets, all of predictions in the targets' own unit; of several targets, the mean "
+            "over them. Losses are those of the targets as networks learn them, which are scaled."
+        )
     states = results.states()
     yield "Runs: " + ", ".join(f"{number} {state}" for state, number in states.items()) + "."
 
@@ -191,6 +197,8 @@ def _data_sentence(results: Results, arm: str) -> str:
         parts.append(listed(f"{count:,} {split}" for split, count in counts if count) + f" examples of {features}")
         if dataset.classes:
             parts.append("1 class" if len(dataset.classes) == 1 else f"{len(dataset.classes)} classes")
+        if dataset.targets:
+            parts.append(f"to be predicted: {listed(dataset.targets)}")
     if data.label_noise is not None:
         parts.append(f"{100 * data.label_noise.share:g} % of the training labels replaced by a uniformly drawn class")
     if dataset is not None and dataset.inspection is not None and dataset.inspection.missing_values:

@@ -93,16 +93,22 @@ def unit_section(results: Results) -> Section | None:
         text("rule", "rule"),
         Column("dead units", dead, numeric=True),
         Column("close to their initial weights", lambda r: Cell(plain(r["unmoved"])), numeric=True),
-        Column("output variation", lambda r: Cell(shown("share", r["output_variation"])), numeric=True),
-        Column("collapsed", lambda r: Cell(plain(r["collapsed"]), strong=bool(r["collapsed"]))),
     ]
     note = (
         "Dead: the activation is the same on every training example. Close to their initial weights: the cosine "
         f"between a unit's incoming weights and its initial ones is above {UNMOVED_COSINE:g}; such a unit may still be "
-        "used. Output variation: the variance of the outputs over the training examples as a share of the inputs'; "
-        f"below {100 * COLLAPSE_VARIATION:g} % the network has collapsed, and gives nearly the same output for every "
-        "input."
+        "used."
     )
+    if any(u.output_variation is not None for u in found):  # of autoencoders
+        columns += [
+            Column("output variation", lambda r: Cell(shown("share", r["output_variation"])), numeric=True),
+            Column("collapsed", lambda r: Cell(plain(r["collapsed"]), strong=bool(r["collapsed"]))),
+        ]
+        note += (
+            " Output variation: the variance of the outputs over the training examples as a share of the inputs'; "
+            f"below {100 * COLLAPSE_VARIATION:g} % the network has collapsed, and gives nearly the same output for "
+            "every input."
+        )
     return Section(
         "units",
         "Dead and unmoved units",

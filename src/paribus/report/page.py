@@ -32,6 +32,7 @@ from paribus.report import (
     eigenfaces,
     held_out,
     method,
+    metric_tables,
     networks,
     overview,
     published,
@@ -181,6 +182,7 @@ def compose(results: Results, grid: Grid | None = None) -> Page:
         comparison.labels_section(results),
         comparison.selection_section(results),
         comparison.comparison_section(results),
+        metric_tables.section(results),
         *held_out.sections(results),
         published.section(results),
         networks.unit_section(results),
@@ -197,6 +199,7 @@ def compose(results: Results, grid: Grid | None = None) -> Page:
     whole = tuple(
         {
             "arm": r.arm,
+            "reference": r.reference,
             "rule": r.rule,
             "metric": r.metric,
             "mean": r.mean,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from paribus.analysis.estimates import Estimate
+from paribus.analysis.wording import number
 from paribus.report.blocks import Cell, Heading, Record, Table
-from paribus.spec.metrics import METRICS, Form
+from paribus.spec.metrics import Form, metric_named
+from paribus.units import with_spread
 
 NONE = "–"
 _DECIMALS: Mapping[Form, int] = {"loss": 4, "error": 5, "ratio": 3}
@@ -62,7 +65,8 @@ def mean_and_sd(title: str, key: str, form: Form) -> Column:
         mean, sd, n = record.get(f"{key}_mean"), record.get(f"{key}_sd"), record.get(f"{key}_n")
         if mean is None:
             return Cell(NONE)
-        return Cell(shown(form, mean), faint=f"± {shown(form, sd, unit=False)}" if sd is not None else f"n = {n}")
+        first, spread = with_sd(form, mean, sd)
+        return Cell(first, faint=f"± {spread}" if spread else f"n = {n}")
 
     return Column(title, show, numeric=True)
 
@@ -70,6 +74,13 @@ def mean_and_sd(title: str, key: str, form: Form) -> Column:
 def estimated(key: str, estimate: Estimate) -> dict[str, Any]:
     """The fields of one estimate in a record: `<key>_mean`, `<key>_sd`, `<key>_n`."""
     return {f"{key}_mean": estimate.mean, f"{key}_sd": estimate.sd, f"{key}_n": estimate.n}
+
+
+def with_sd(form: Form, mean: float | None, sd: float | None) -> tuple[str, str]:
+    """A mean with its unit, and its standard deviation without; the latter is empty where there is none."""
+    if form == "quantity" and mean is not None and sd and math.isfinite(sd):
+        return with_spread(mean, sd)
+    return shown(form, mean), "" if sd is None else shown(form, sd, unit=False)
 
 
 def shown(form: Form, value: float | None, *, unit: bool = True) -> str:
@@ -83,6 +94,8 @@ def shown(form: Form, value: float | None, *, unit: bool = True) -> str:
             return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
         case "rate":
             return f"{value:g}"
+        case "quantity":
+            return number(value)
         case _:
             digits = _DECIMALS[form]
             return f"{value:.2e}" if value and abs(value) < 10**-digits else f"{value:.{digits}f}"
@@ -97,7 +110,7 @@ def signed(form: Form, value: float | None) -> str:
 
 def difference_unit(metric: str) -> str:
     """The unit of a difference in a metric: percentage points for shares."""
-    return "percentage points" if METRICS[metric].is_share else METRICS[metric].unit
+    return "percentage points" if metric_named(metric).is_share else metric_named(metric).unit
 
 
 def capital(words: str) -> str:

@@ -1,4 +1,4 @@
-"""Loss and accuracy over epochs: charts of bands per arm, thinned for drawing, with the selected epochs kept."""
+"""Loss and accuracy or RMSE over epochs: charts of bands per arm, thinned for drawing, selected epochs kept."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ import numpy.typing as npt
 from paribus.analysis.curves import Band, band
 from paribus.analysis.results import Results
 from paribus.analysis.tables import shown_rules
+from paribus.analysis.wording import listed, number
 from paribus.report import charts
 from paribus.report.blocks import Block, Chart, Record, Section, SideBySide
 from paribus.report.tabulate import capital
-from paribus.spec.metrics import METRICS, Metric
+from paribus.spec.metrics import METRICS, Form, Metric
 
 POINTS = 360
 """About how many epochs of a curve are drawn; selected epochs come on top."""
+_KINDS: dict[Form, str] = {"loss": "loss", "share": "accuracy", "quantity": "RMSE"}
+_MONITORED = ("test_accuracy", "test_rmse")
+"""Curves whose best epoch is marked where test data are monitored."""
 LOG_FROM = 3.0
 """A loss whose highest mean is this many times its lowest gets a logarithmic axis."""
 
@@ -30,7 +34,9 @@ def section(results: Results) -> Section | None:
     losses = tuple(block for metric, block in drawn.items() if metric.form == "loss")
     blocks: list[Block] = [SideBySide(losses)] if len(losses) > 1 else list(losses)
     blocks += [block for metric, block in drawn.items() if metric.form != "loss"]
-    return Section("curves", "Loss and accuracy over the epochs", tuple(blocks), lead=tuple(_lead(found.values())))
+    kinds = dict.fromkeys(_KINDS[metric.form] for metric in drawn if not _is_setting(metric))
+    title = f"{capital(listed(kinds))} over the epochs" if kinds else "Over the epochs"
+    return Section("curves", title, tuple(blocks), lead=(*_lead(found.values()), *_scaled_losses(results)))
 
 
 def chart(results: Results, metric: Metric, bands: list[Band]) -> Chart:
@@ -41,10 +47,10 @@ def chart(results: Results, metric: Metric, bands: list[Band]) -> Chart:
     rows = [row for b in bands for row in _rows(results, b, keep)]
     rules = list(dict.fromkeys(rule for arm in results.arms for rule in shown_rules(results, arm)))
     marked = {str(mark["rule"]) for mark in marks}
-    name, percent = metric.label, metric.is_share
-    log = _positive(bands) and (_is_setting(metric) or (metric.form == "loss" and _spans_orders(bands)))
+    name, percent, sized = metric.label, metric.is_share, metric.form == "quantity"
+    log = _positive(bands) and (_is_setting(metric) or (metric.form in _LOGARITHMIC and _spans_orders(bands)))
     domain = None if log else first_sight(bands, metric.direction, [float(mark["value"]) for mark in marks])
-    height = 360 if percent else 160 if _is_setting(metric) else 280
+    height = 360 if percent or sized else 160 if _is_setting(metric) else 280
     shown = [b.arm for b in bands]
     drawing = charts.curves(
         results.arms,
@@ -52,13 +58,14 @@ def chart(results: Results, metric: Metric, bands: list[Band]) -> Chart:
         rules if marks else [],
         y=name + (" (log scale)" if log else ""),
         percent=percent,
+        sized=sized,
         log=log,
         domain=domain,
         height=height,
     )
     note = ""
     if domain is not None:
-        ends = [f"{100 * end:.1f} %" if percent else f"{end:.3g}" for end in domain]
+        ends = [f"{100 * end:.1f} %" if percent else number(end) if sized else f"{end:.3g}" for end in domain]
         note = f"At first sight the axis runs from {ends[0]} to {ends[1]}: the first epochs lie beyond it."
     data = {"curves": rows, "marks": marks} if marks else {"curves": rows}
     words = f"{name} over epochs, a line and a band for each of {len(shown)} arms: {', '.join(shown)}."
@@ -74,12 +81,15 @@ def chart(results: Results, metric: Metric, bands: list[Band]) -> Chart:
     )
 
 
+_LOGARITHMIC: tuple[Form, ...] = ("loss", "quantity")
+
+
 def selected_epochs(results: Results, metric: str) -> list[Record]:
     """Where each finished run's selection rules point on a metric's curve: arm, key, rule, replicate, epoch, value."""
     marks: list[Record] = []
     for run in results.runs:
         curve = run.curves.get(metric)
-        rules = shown_rules(results, run.arm) if metric == "test_accuracy" else results.rules(run.arm)
+        rules = shown_rules(results, run.arm) if metric in _MONITORED else results.rules(run.arm)
         for rule in rules if run.state == "done" else ():
             epoch = run.epoch(rule)
             if curve is None or epoch is None or not 1 <= epoch <= len(curve) or not np.isfinite(curve[epoch - 1]):
@@ -170,6 +180,13 @@ def _positive(bands: list[Band]) -> bool:
 def _spans_orders(bands: list[Band]) -> bool:
     means = np.concatenate([b.mean for b in bands])
     return bool(means.max() > LOG_FROM * means.min())
+
+
+def _scaled_losses(results: Results) -> list[str]:
+    """What the losses of a regression are losses of."""
+    if not any(results.recipe(arm).task == "regression" for arm in results.arms):
+        return []
+    return ["Losses are those of the scaled targets, which networks learn; RMSE is in the unit of the target."]
 
 
 def _lead(found: Iterable[list[Band]]) -> list[str]:

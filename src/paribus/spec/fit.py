@@ -8,7 +8,7 @@ from paribus.errors import Shown, UserError
 from paribus.spec.claims import ArmReference, Claim
 from paribus.spec.dataset import Dataset
 from paribus.spec.losses import CrossEntropy
-from paribus.spec.metrics import METRICS
+from paribus.spec.metrics import METRICS, Metric
 from paribus.spec.recipe import Recipe
 from paribus.spec.rules import parse_rule
 from paribus.spec.schedules import ReduceOnPlateau
@@ -50,9 +50,9 @@ def _measured(curves: tuple[str, ...]) -> str:
 
 def _about_targets(recipe: Recipe, dataset: Dataset) -> Iterator[Misfit]:
     classes = len(dataset.classes)
-    if recipe.task == "regression":
-        rule = "must be classification or reconstruction: no source has numbers to be predicted yet"
-        yield "data.task", rule, recipe.task, "use one of these"
+    if recipe.task == "regression" and not dataset.targets:
+        rule = "must have numbers to be predicted, as the task is regression"
+        yield "data.source", rule, dataset.source, "name them in data.target, or use task = 'classification'"
         return
     if recipe.task == "classification" and not classes:
         remedy = "use network.kind = 'autoencoder' with loss.kind = 'mse', or data with labels"
@@ -79,6 +79,9 @@ def _about_splits(recipe: Recipe, dataset: Dataset) -> Iterator[Misfit]:
         yield "data.limit.validation", "needs a validation split", limit.validation, "take it out, or add one"
     if limit.test is not None and not dataset.test:
         yield "data.limit.test", "needs a test split", limit.test, "take it out: these data have none"
+    if recipe.references and not dataset.validation and not (recipe.test.read_at and dataset.test):
+        rule = "need a validation split, or test data that test.read_at reads"
+        yield "references", rule, list(recipe.references), "take them out, or hold out validation examples"
     if (recipe.test.read_at or recipe.test.monitor_every) and not dataset.test:
         given = list(recipe.test.read_at) or recipe.test.monitor_every
         yield "test", "needs a test split", given, "take it out: these data have none"
@@ -123,11 +126,31 @@ def _refuse_unmeasured(claim: Claim, end: ArmReference, study: Study, dataset: D
             remedy="add it to selection.rules, or name another",
         )
     metric = METRICS[claim.metric]
-    read = metric.split == "test" and rule in recipe.test.read_at
-    if metric.per_epoch and not read and metric.name not in recipe.curves(dataset):
+    if recipe.task not in metric.tasks:
+        raise UserError(
+            f"must be a metric of {recipe.task}, the task of arm {end.arm}",
+            given=claim.metric,
+            place=place,
+            remedy=_others_of(recipe),
+        )
+    if not is_measured(metric, recipe, dataset, rule):
         raise UserError(
             f"must be measured in arm {end.arm} at rule {rule}",
             given=claim.metric,
             place=place,
             remedy="add the rule to test.read_at" if metric.split == "test" else "claim something that is measured",
         )
+
+
+def is_measured(metric: Metric, recipe: Recipe, dataset: Dataset, rule: str) -> bool:
+    """Whether a run of `recipe` has `metric`, which is one of its task, at the epoch that `rule` chooses."""
+    if metric.split == "test" and rule in recipe.test.read_at:
+        return True
+    if metric.per_epoch:
+        return metric.name in recipe.curves(dataset)
+    return metric.split != "test" and (metric.split != "val" or dataset.validation > 0)
+
+
+def _others_of(recipe: Recipe) -> str:
+    known = [m.name for m in METRICS.values() if recipe.task in m.tasks and m.direction and m.priority]
+    return f"claim {' or '.join(known)}"

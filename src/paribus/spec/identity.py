@@ -28,7 +28,7 @@ NUMERICS = 5
 EngineFamily = Literal["cpu", "cuda", "module"]
 """Engines of one family give the same bits: the compiled engine, stacked tensors on a GPU, or a user's own module."""
 
-NOT_TRAINED = ("snapshots", "test", "denoising", "metrics")
+NOT_TRAINED = ("snapshots", "test", "denoising", "metrics", "references")
 """Fields of a recipe that say what is kept or measured, and change nothing that is trained."""
 
 

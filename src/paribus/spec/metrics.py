@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from paribus.spec.losses import Task
 
-Form = Literal["share", "count", "loss", "error", "ratio", "rate"]
+Form = Literal["share", "count", "loss", "error", "ratio", "rate", "quantity"]
 """How numbers of a kind are written.
 
 share: a fraction, read in per cent; differences are percentage points. count: a whole number. loss: four decimals.
 error: five decimals, for mean squares of values in [0, 1]. ratio: three decimals. rate: as few digits as it has.
+quantity: in a unit of the user's, so of any size: as many digits as the spread allows, else four.
 """
 
 Scope = Literal["epoch", "snapshot", "run"]
@@ -25,6 +26,7 @@ continuous: by chance, over a range. binary: 0 or 1 in each. exact: not at all, 
 
 EVERY_TASK: Final[tuple[Task, ...]] = ("classification", "regression", "reconstruction")
 CLASSES: Final[tuple[Task, ...]] = ("classification",)
+NUMBERS: Final[tuple[Task, ...]] = ("regression",)
 RECONSTRUCTION: Final[tuple[Task, ...]] = ("reconstruction",)
 
 
@@ -91,6 +93,52 @@ _ACCURACIES = (
         column=True, chart=True, priority=3,
     ),
 )  # fmt: skip
+
+
+def _of_split(
+    name: str,
+    label: str,
+    form: Form,
+    direction: Literal[-1, 1],
+    tasks: tuple[Task, ...],
+    *,
+    short: str = "",
+    scope: Scope = "snapshot",
+    shown: bool = False,
+    priority: int = 0,
+) -> tuple[Metric, Metric]:
+    """A metric of validation and of test data, the latter with one more in `priority`."""
+    of_val = Metric(
+        f"val_{name}", f"validation {label}", f"val. {short or label}", form, scope, "val", direction, tasks,
+        unit="in the unit of the target" if form == "quantity" else "", column=shown, chart=shown and scope == "epoch",
+        priority=priority,
+    )  # fmt: skip
+    of_test = replace(
+        of_val,
+        name=f"test_{name}",
+        label=f"test {label}",
+        short=f"test {short or label}",
+        split="test",
+        priority=priority + 1 if priority else 0,
+    )
+    return of_val, of_test
+
+
+_PREDICTED_CLASSES = (
+    *_of_split("balanced_accuracy", "balanced accuracy", "share", 1, CLASSES),
+    *_of_split("macro_f1", "macro F1", "share", 1, CLASSES),
+    *_of_split("auroc", "AUROC", "ratio", 1, CLASSES),
+    *_of_split("log_loss", "log loss", "loss", -1, CLASSES),
+    *_of_split("ece", "expected calibration error", "share", -1, CLASSES, short="ECE"),
+)
+_PREDICTED_NUMBERS = (
+    *_of_split("rmse", "RMSE", "quantity", -1, NUMBERS, scope="epoch", shown=True, priority=2),
+    *_of_split("mae", "MAE", "quantity", -1, NUMBERS, shown=True),
+    *_of_split("r2", "R²", "ratio", 1, NUMBERS, shown=True),
+    Metric("train_rmse", "training RMSE", "train RMSE", "quantity", direction=-1, tasks=NUMBERS,
+           unit="in the unit of the target"),
+    Metric("train_r2", "training R²", "train R²", "ratio", direction=1, tasks=NUMBERS),
+)  # fmt: skip
 _ERRORS = (
     Metric(
         "mse", "reconstruction error", "error", "error",
@@ -131,6 +179,8 @@ METRICS: Final[dict[str, Metric]] = {
         Metric("epoch", "epoch", "epoch", "count", split="none", column=True),
         *_LOSSES,
         *_ACCURACIES,
+        *_PREDICTED_CLASSES,
+        *_PREDICTED_NUMBERS,
         *_ERRORS,
         *_UNITS,
         *_LABELS,
@@ -140,6 +190,11 @@ METRICS: Final[dict[str, Metric]] = {
     )
 }
 """By name, in the order in which tables and figures show them."""
+
+
+def metric_named(name: str) -> Metric:
+    """The metric that `name` is of: of several numbers to be predicted, `test_rmse:price` is the `test_rmse` of one."""
+    return METRICS[name.partition(":")[0]]
 
 
 def by_priority() -> tuple[Metric, ...]:

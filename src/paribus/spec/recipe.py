@@ -17,6 +17,7 @@ from paribus.spec.losses import CrossEntropy, Loss, Task
 from paribus.spec.metrics import METRICS
 from paribus.spec.network import Autoencoder, Network
 from paribus.spec.optimizers import Adam, AdamW, Optimizer, RmsProp, Sgd
+from paribus.spec.references import Reference
 from paribus.spec.rules import RuleName, parse_rule
 from paribus.spec.schedules import (
     Constant,
@@ -64,6 +65,12 @@ def _all_different(rules: tuple[str, ...]) -> tuple[str, ...]:
         if rules.count(rule) > 1:
             raise ValueError(f"must name each rule once, and names {rule} {rules.count(rule)} times")
     return rules
+
+
+def _each_once(names: tuple[Reference, ...]) -> tuple[Reference, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError("must name each reference once")
+    return names
 
 
 RuleNames = Annotated[tuple[RuleName, ...], AfterValidator(_all_different)]
@@ -115,11 +122,14 @@ EpochMetric = Literal["train_loss_end"]
 """Metrics that are measured after each epoch only where a study asks for them."""
 
 
+References = Annotated[tuple[Reference, ...], AfterValidator(_each_once)]
+
+
 class Recipe(Frozen):
     """One arm's full configuration.
 
-    What changes training is part of a run's identity. `snapshots`, `test`, `denoising` and `metrics` are not: they say
-    what is kept and measured.
+    What changes training is part of a run's identity. `snapshots`, `test`, `denoising`, `metrics` and `references` are
+    not: they say what is kept and measured. `references` are simple models that are fitted on the same splits.
     """
 
     data: Data
@@ -134,6 +144,7 @@ class Recipe(Frozen):
     test: Test = Test()
     denoising: Denoising = Denoising()
     metrics: tuple[EpochMetric, ...] = ()
+    references: References = ()
 
     @property
     def task(self) -> Task:
@@ -154,8 +165,8 @@ class Recipe(Frozen):
         for split, present in (("val", dataset.validation > 0), ("test", self.test.monitor_every > 0)):
             if present:
                 names.append(f"{split}_loss")
-                if self.loss.has_classes:
-                    names.append(f"{split}_accuracy")
+                if self.task != "reconstruction":
+                    names.append(f"{split}_accuracy" if self.loss.has_classes else f"{split}_rmse")
         return (*names, "lr")
 
     @model_validator(mode="after")
@@ -173,6 +184,8 @@ def _about_task(recipe: Recipe) -> Iterator[str]:
         yield f"loss.kind = '{loss.kind}' does not serve {task}: choose a loss for it, such as {_loss_for(task)}"
     if task != "classification" and recipe.data.label_noise is not None:
         yield f"data.label_noise changes classes, and {task} has none"
+    if task == "reconstruction" and recipe.references:
+        yield "references are models of classes or numbers, and reconstruction has neither"
 
 
 def _loss_for(task: Task) -> str:

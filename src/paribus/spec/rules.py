@@ -56,7 +56,11 @@ def parse_rule(text: str) -> SelectionRule:
         if metric.direction != {"min": -1, "max": 1}[way]:
             raise ValueError(f"must choose the best epoch, but `{text}` chooses the worst")
         return SelectionRule("best", metric=metric.name, direction=metric.direction)
-    raise ValueError("must be min-train-loss, min-val-loss, max-val-accuracy, last or epoch:N")
+    if way in ("min", "max") and metric is not None and metric.scope == "snapshot":
+        raise ValueError(
+            f"must choose by a metric of each epoch, but {metric.name} is measured at selected epochs only"
+        )
+    raise ValueError("must be min-train-loss, min-val-loss, max-val-accuracy, min-val-rmse, last or epoch:N")
 
 
 def _normal_form(text: str) -> str:

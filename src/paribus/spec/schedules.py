@@ -85,7 +85,7 @@ class ReduceOnPlateau(Frozen):
     """`ReduceLROnPlateau` (threshold mode `rel`), for each run by its own curve."""
 
     kind: Literal["reduce-on-plateau"]
-    metric: Literal["train_loss", "val_loss", "val_accuracy"] = "val_loss"
+    metric: Literal["train_loss", "val_loss", "val_accuracy", "val_rmse"] = "val_loss"
     factor: Fraction = 0.1
     patience: CountOrZero = 10
     threshold: NotNegative = 1e-4

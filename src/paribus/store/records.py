@@ -137,7 +137,7 @@ class TestRead:
     rule: str
     epoch: int | None
     examples: int
-    purpose: Literal["selected snapshot", "monitoring", "later measurement"]
+    purpose: Literal["selected snapshot", "monitoring", "later measurement", "reference line"]
     read_at: str
     __test__ = False  # pytest takes classes named Test... for test cases
 

@@ -28,6 +28,7 @@ from paribus.training.engine import (
     Targets,
 )
 from paribus.training.initialisation import initial_state
+from paribus.training.regression import rmse_in_units
 from paribus.training.schedules import EpochRates
 from paribus.training.sums import exact_sums
 
@@ -112,6 +113,7 @@ class Cohort:
         self._evaluators: dict[str, Callable[[], Evaluation]] = {}
         self._augmenters = [_augmenter(run) for run in self._leaders] if self._recipe.augmentation.present else []
         self._augmented: npt.NDArray[Any] | None = None
+        self._set_sizes: dict[str, int] = {}
         sizes = _batch_sizes(self.examples, self._recipe.training.batch_size)
         self._batch_sizes = np.array(sizes, dtype=np.float64)
 
@@ -159,6 +161,7 @@ class Cohort:
         if self._recipe.task != "reconstruction":
             targets = [targets_of(split, run.splits) for split, run in zip(one, self._leaders, strict=False)]
         self._evaluators[name] = networks.evaluator(inputs, rows, targets, self._recipe.loss)
+        self._set_sizes[name] = len(splits[0])
 
     @property
     def set_names(self) -> tuple[str, ...]:
@@ -167,6 +170,23 @@ class Cohort:
     def evaluate(self, name: str) -> Evaluation:
         """Evaluate every run on a named set, without dropout or smoothing."""
         return self._evaluators[name]()
+
+    def metrics(self, name: str) -> dict[str, list[float]]:
+        """What an evaluation on the set `name` ("train", "val" or "test") comes to, each metric by run.
+
+        The loss, and the share of examples that are put into their class. Of a regression, the loss is one of scaled
+        targets, and the RMSE is in original units.
+        """
+        found = self.evaluate(name)
+        metrics = {"train_loss_end" if name == "train" else f"{name}_loss": found.loss.tolist()}
+        if name == "train":
+            return metrics
+        if found.correct is not None:
+            metrics[f"{name}_accuracy"] = (found.correct / self._set_sizes[name]).tolist()
+        if found.squared_error is not None:
+            scalings = [run.splits.target_scaling for run in self.runs]
+            metrics[f"{name}_rmse"] = rmse_in_units(found.squared_error, scalings).tolist()
+        return metrics
 
     def weights(self, run: int) -> State:
         """A copy of one run's parameters."""

@@ -122,10 +122,14 @@ class Evaluation:
     many of its examples are put into their class (run,), None for losses without classes.
 
     The class is that of the largest output; with a single output, it is 1 if that is above 0, else 0.
+    `squared_error` (run, output) is the mean over the examples of (output - target)**2, whatever the loss; None where
+    targets are classes or the inputs themselves. Differences are rounded to float32, their squares are added in
+    float64.
     """
 
     loss: Doubles
     correct: Integers | None
+    squared_error: Doubles | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,8 @@ left to analysis.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import math
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -15,9 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from paribus.data.corruption import conditions
-from paribus.data.pool import Labels, Split, Splits
+from paribus.data.pool import Labels, Numbers, Split, Splits
 from paribus.spec.identity import RunSpec
+from paribus.spec.losses import Task
 from paribus.spec.network import layer_names, parameter_count
+from paribus.training.classification import classification_scores, confusion_matrix, probabilities
 from paribus.training.cohort import fresh_state
 from paribus.training.engine import Engine, Floats, State
 from paribus.training.hard_examples import record_hard_examples
@@ -26,6 +29,7 @@ from paribus.training.measurements import Measurements, shown_positions
 from paribus.training.principal_components import principal_components
 from paribus.training.reconstruction import ReconstructionErrors, example_errors, measure_denoising
 from paribus.training.regions import record_regions
+from paribus.training.regression import predictions, regression_scores
 from paribus.training.units import UnitStatistics
 
 OpenTest = Callable[[str, int], Split]
@@ -64,12 +68,16 @@ def measure_run(spec: RunSpec, splits: Splits) -> Measurements:
 def missing_of(spec: RunSpec, rule: str, known: Collection[str]) -> tuple[str, ...]:
     """What the recipe asks for at `rule`, and is not among the `known` names of numbers and arrays.
 
-    Of what is always measured together, one name stands for all: `epoch` for what the training split gives, and
-    `test_loss` for what the test split gives.
+    Of what is always measured together, one name stands for all: `epoch` for what the training split gives, `test_loss`
+    for loss and accuracy on the test split, and one of the figures of a whole split's outputs for all of these.
     """
     recipe, dataset = spec.recipe, spec.dataset
     reads_test = rule in recipe.test.read_at and dataset.test > 0
     wanted = ["epoch", "test_loss"] if reads_test else ["epoch"]
+    score = _SCORE.get(recipe.task)
+    if score is not None:
+        wanted += [f"{split}_{score}" for split, is_read in (("val", dataset.validation > 0), ("test", reads_test))
+                   if is_read]  # fmt: skip
     if recipe.snapshots.outputs:
         splits = {"train": True, "validation": dataset.validation > 0, "test": reads_test}
         wanted += [f"outputs/{name}" for name, is_read in splits.items() if is_read]
@@ -91,9 +99,9 @@ def measure_snapshot(
         own.measured.number(snapshot.rule, epoch=snapshot.epoch)
     if "epoch" in missing or "outputs/train" in missing:
         own.measure_training()
-    if "outputs/validation" in missing and splits.validation is not None:
-        own.keep_outputs("validation", splits.validation)
-    if "test_loss" in missing or "outputs/test" in missing:
+    if splits.validation is not None and any(name.startswith(("val_", "outputs/validation")) for name in missing):
+        own.measure_validation(splits.validation)
+    if any(name.startswith(("test_", "outputs/test")) for name in missing):
         own.measure_test(open_test(snapshot.rule, snapshot.epoch))
     own.measure_denoising(missing)
     return own.measured
@@ -102,7 +110,8 @@ def measure_snapshot(
 def evaluate_weights(spec: RunSpec, splits: Splits, weights: State, engine: Engine) -> Measurements:
     """What weights of any origin come to on a run's training and validation splits, at the empty rule.
 
-    Numbers have the names of a run's curves and measurements; `units` are its arrays at a selected snapshot.
+    Numbers have the names of a run's curves and measurements; `units` are its arrays at a selected snapshot. A figure
+    that these data leave undefined is left out.
     """
     own = _SnapshotMeasuring(spec, splits, Snapshot("", 0, weights), engine)
     widths = spec.recipe.widths(spec.dataset)
@@ -111,8 +120,10 @@ def evaluate_weights(spec: RunSpec, splits: Splits, weights: State, engine: Engi
     own.evaluate("train_loss_end", "", splits.train)
     if splits.validation is not None:
         own.evaluate("val_loss", "val_accuracy", splits.validation)
+        own.measure_validation(splits.validation)
     own.measure_denoising(missing_of(spec, "", ()))
-    return own.measured
+    known = [one for one in own.measured.numbers if not (math.isnan(one.value) and one.name.endswith(_MAYBE_UNDEFINED))]
+    return Measurements(known, own.measured.artifacts)
 
 
 @final
@@ -146,6 +157,9 @@ class _SnapshotMeasuring:
         outputs = np.concatenate(parts)
         if spec.recipe.loss.has_classes:
             self._measure_training_labels(outputs)
+        else:
+            found = self._regression_scores(outputs, train)
+            self.measured.number(self._rule, train_rmse=found["rmse"], train_r2=found["r2"])
         self._keep_outputs("train", train, outputs)
         record_regions(self._rule, self._network, self._splits, spec.recipe.loss, self.measured)
 
@@ -156,30 +170,29 @@ class _SnapshotMeasuring:
         if found.correct is not None and accuracy_name:
             self.measured.number(self._rule, **{accuracy_name: found.correct[0] / len(split)})
 
-    def keep_outputs(self, name: str, split: Split) -> None:
-        """The outputs, or the error, for each example of a split."""
+    def measure_validation(self, split: Split) -> None:
+        """What the outputs for the validation split come to, and the outputs, or the error, for each example."""
         if self._spec.recipe.task == "reconstruction":
-            self._keep_errors(name, split, example_errors(self._network, split))
-        else:
-            self._keep_outputs(name, split, self._network.outputs(split))
+            self._keep_example_errors("validation", split)
+            return
+        outputs = self._network.outputs(split)
+        self._score("val", outputs, split)
+        self._keep_outputs("validation", split, outputs)
 
     def measure_test(self, test: Split) -> None:
-        """Loss, accuracy and confusion matrix on the test split."""
-        if not self._spec.recipe.loss.has_classes or test.labels is None:
+        """The same of the test split, and loss, accuracy and confusion matrix."""
+        if self._spec.recipe.task == "reconstruction":
             self.evaluate("test_loss", "", test)
-            if self._spec.recipe.snapshots.outputs:
-                self.keep_outputs("test", test)
+            self._keep_example_errors("test", test)
             return
-        outputs, classes = self._network.outputs(test), len(self._spec.dataset.classes)
-        predicted = predicted_classes(outputs, self._spec.recipe.loss)
-        self.measured.number(
-            self._rule,
-            test_loss=self._network.loss_of(outputs, test),
-            test_accuracy=np.mean(predicted == test.labels),
-        )
-        counts = np.zeros((classes, classes), dtype=np.int64)
-        np.add.at(counts, (test.labels, predicted), 1)
-        self.measured.arrays(self._rule, "confusion", counts=counts)
+        outputs, loss = self._network.outputs(test), self._spec.recipe.loss
+        self.measured.number(self._rule, test_loss=self._network.loss_of(outputs, test))
+        if loss.has_classes:
+            labels, predicted = _given(test.labels), predicted_classes(outputs, loss)
+            self.measured.number(self._rule, test_accuracy=np.mean(predicted == labels))
+            counts = confusion_matrix(labels, predicted, len(self._spec.dataset.classes))
+            self.measured.arrays(self._rule, "confusion", counts=counts)
+        self._score("test", outputs, test)
         self._keep_outputs("test", test, outputs)
 
     def measure_denoising(self, missing: Collection[str]) -> None:
@@ -200,13 +213,32 @@ class _SnapshotMeasuring:
             memorised = np.mean(predicted[wrong] == labels[wrong])
             self.measured.number(self._rule, mislabelled=wrong.mean(), memorised=memorised)
 
+    def _score(self, prefix: str, outputs: Floats, split: Split) -> None:
+        """Figures that need the outputs for a whole split, their names beginning with `prefix`."""
+        loss = self._spec.recipe.loss
+        if loss.has_classes:
+            shares, predicted = probabilities(outputs, loss), predicted_classes(outputs, loss)
+            found = classification_scores(shares, _given(split.labels), predicted)
+        else:
+            found = self._regression_scores(outputs, split)
+        self.measured.number(self._rule, **{f"{prefix}_{name}": value for name, value in found.items()})
+
+    def _regression_scores(self, outputs: Floats, split: Split) -> dict[str, float]:
+        predicted = predictions(outputs, self._splits.target_scaling)
+        return regression_scores(predicted, _given_numbers(split), self._spec.dataset.targets)
+
     def _keep_outputs(self, name: str, split: Split, outputs: Floats) -> None:
-        """Logits in half precision, or predictions in full, with the targets of the split."""
+        """Logits in half precision, or predictions of numbers in original units, with the targets of the split."""
         if self._spec.recipe.snapshots.outputs:
-            kept = half_precision(outputs) if self._spec.recipe.loss.has_classes else outputs
+            has_classes, scaling = self._spec.recipe.loss.has_classes, self._splits.target_scaling
+            kept = half_precision(outputs) if has_classes else predictions(outputs, scaling)
             self.measured.arrays(self._rule, f"outputs/{name}", outputs=kept)
             self.measured.arrays("", f"targets/{name}", **_targets(split))
             record_hard_examples(self._rule, name, split, outputs, self.measured)
+
+    def _keep_example_errors(self, name: str, split: Split) -> None:
+        if self._spec.recipe.snapshots.outputs:
+            self._keep_errors(name, split, example_errors(self._network, split))
 
     def _keep_errors(self, name: str, split: Split, errors: npt.NDArray[np.float64]) -> None:
         """The error of each reconstruction, with the targets of the split."""
@@ -222,7 +254,25 @@ def _given(labels: Labels | None) -> Labels:
     return labels
 
 
+def _given_numbers(split: Split) -> Numbers:
+    """Targets of a regression, in original units."""
+    if split.numbers is None:
+        raise ValueError("a regression needs numbers to be predicted")
+    return split.numbers
+
+
 def _targets(split: Split) -> dict[str, npt.NDArray[Any]]:
-    """Which examples of the source a split has, and their labels as training sees them."""
-    labels = {} if split.labels is None else {"labels": split.labels.astype(np.int32)}
-    return {"rows": split.source_rows.astype(np.int32), **labels}
+    """Which examples of the source a split has, and their labels as training sees them, or their numbers in original
+    units."""
+    found: dict[str, npt.NDArray[Any]] = {"rows": split.source_rows.astype(np.int32)}
+    if split.labels is not None:
+        found["labels"] = split.labels.astype(np.int32)
+    if split.numbers is not None:
+        found["numbers"] = split.numbers
+    return found
+
+
+_SCORE: Mapping[Task, str] = {"classification": "log_loss", "regression": "rmse"}
+"""Of the figures of a whole split's outputs, the one that stands for all of them."""
+_MAYBE_UNDEFINED = ("_auroc", "_r2")
+"""How figures end that some data leave undefined: without an example of a class, or with equal targets."""

@@ -86,11 +86,14 @@ class CompiledNetworks(Networks):
         work = buffers(self.layout.layers, EVALUATION_ROWS)
         weights = _part_weights(loss, labels)[:, stream_of]
         losses, correct = np.zeros(weights.shape), np.zeros(weights.shape, np.int64)
+        squares = np.zeros((*weights.shape, numbers.shape[2]))
 
         def run() -> Evaluation:
-            evaluate(self.layout.layers, self.parameters, work, stream_of, examples, losses_of, losses, correct)
+            layers = self.layout.layers
+            evaluate(layers, self.parameters, work, stream_of, examples, losses_of, losses, correct, squares)
             mean = exact_sums(losses * weights) / exact_sums(weights)
-            return Evaluation(mean, correct.sum(axis=0) if loss.has_classes else None)
+            hits = correct.sum(axis=0) if loss.has_classes else None
+            return Evaluation(mean, hits, _mean_squares(squares, features.shape[1]))
 
         return run
 
@@ -251,6 +254,12 @@ class CompiledEngine(Engine):
         steps: int,
     ) -> CompiledSession:
         return CompiledSession(architecture, inputs, runs, streams, states, batch_size=batch_size, steps=steps)
+
+
+def _mean_squares(sums: Doubles, examples: int) -> Doubles | None:
+    """The mean (run, output) over all examples of sums (part, run, output); None where there are no outputs."""
+    parts, runs, outputs = sums.shape
+    return exact_sums(sums.reshape(parts, -1)).reshape(runs, outputs) / examples if outputs else None
 
 
 def _part_weights(loss: LossBase, labels: Integers) -> Doubles:

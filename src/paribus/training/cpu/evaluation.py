@@ -21,6 +21,7 @@ from paribus.training.cpu.passes import (
     loss_and_gradient,
     output_block,
 )
+from paribus.training.cpu.regression_losses import add_squared_errors
 from paribus.training.cpu.zero_skipping import (
     NonzeroSteps,
     find_nonzero_features,
@@ -56,9 +57,20 @@ class EvaluationArrays(NamedTuple):
 
 @compiled
 def evaluate(
-    layers: Any, parameters: Any, work: Any, stream_of: Any, examples: Any, loss: Any, losses: Any, correct: Any
+    layers: Any,
+    parameters: Any,
+    work: Any,
+    stream_of: Any,
+    examples: Any,
+    loss: Any,
+    losses: Any,
+    correct: Any,
+    squares: Any,
 ) -> None:
-    """`losses` (part, run) take the mean loss of each part of the examples, `correct` (part, run) the hits."""
+    """`losses` (part, run) take the mean loss of each part of the examples, `correct` (part, run) the hits.
+
+    `squares` (part, run, output) take the sum of squared errors of each output; without outputs they are not wanted.
+    """
     setting = flush_denormals()
     widths = layers.widths
     last, block = len(widths) - 2, output_block(widths, loss.kind)
@@ -74,9 +86,13 @@ def evaluate(
             for layer in range(last):
                 hidden(layers, own, work, layer, inputs, steps, rows)
             total = 0.0
+            squares[part, run] = 0.0
             for first in range(0, widths[last + 1], block):
                 end = min(first + block, widths[last + 1])
                 output = linear(layers, own, work, last, first, end, inputs, steps, rows)
+                if squares.shape[2]:
+                    bias = bias_of(layers, own, last)[first:end]
+                    add_squared_errors(output, bias, numbers, first, layers.outputs, squares[part, run])
                 mean, hits = loss_and_gradient(layers, own, work, loss, run, output, first, targets)
                 total += mean
                 correct[part, run] = hits

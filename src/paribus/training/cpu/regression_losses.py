@@ -169,6 +169,21 @@ def huber(
 
 
 @compiled
+def add_squared_errors(output: Any, bias: Any, targets: Any, first: int, outputs: int, sums: Any) -> None:
+    """Add the sum over rows of d**2 of each column to `sums` (output,), float64; `output` stays as it is.
+
+    Evaluation needs it beside any loss: an error in the targets' units is that of each output by itself.
+    """
+    rows, columns = output.shape
+    for column in range(min(columns, outputs - first)):
+        total = 0.0
+        for row in range(rows):
+            difference = np.float64(output[row, column] + bias[column] - targets[row, first + column])
+            total += difference * difference
+        sums[first + column] += total
+
+
+@compiled
 def _total(column_losses: Any, unpadded: int) -> float:
     total = 0.0
     for column in range(unpadded):

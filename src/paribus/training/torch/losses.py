@@ -89,6 +89,10 @@ class StackedLoss(ABC):
         """How many of the recorded examples are put into their class (run,); None without classes."""
         return None
 
+    def squared_errors(self) -> Tensor | None:
+        """The sum (run, output) of the squared errors of the recorded examples, float64; None without such targets."""
+        return None
+
     def zeros(self, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
         """A buffer (run, *shape)."""
         return torch.zeros(self.of_runs.runs, *shape, dtype=dtype, device=self.of_runs.device)
@@ -224,6 +228,7 @@ class _NumberLoss(StackedLoss):
     def __init__(self, losses: Sequence[spec.LossBase], outputs: int, batches: Batches, of_runs: StreamOfRuns) -> None:
         super().__init__(losses, outputs, batches, of_runs)
         self.recorded = self.zeros(batches.examples, dtype=torch.float64)
+        self._squares = self.zeros(outputs, dtype=torch.float64)
 
     @abstractmethod
     def derivative(self, rows: slice, errors: Tensor) -> Tensor:
@@ -247,7 +252,15 @@ class _NumberLoss(StackedLoss):
 
     @override
     def record(self, rows: slice, outputs: Tensor, inputs: Tensor) -> None:
-        self.derivative(rows, self._errors(rows, outputs, inputs))
+        errors = self._errors(rows, outputs, inputs)
+        if self._targets is not None:
+            squares = errors[:, :, : self.outputs].double().square_().sum(1)
+            self._squares.copy_(squares if rows.start == 0 else self._squares + squares)
+        self.derivative(rows, errors)
+
+    @override
+    def squared_errors(self) -> Tensor | None:
+        return None if self._targets is None else self._squares
 
     def _errors(self, rows: slice, outputs: Tensor, inputs: Tensor) -> Tensor:
         return outputs.sub_(inputs if self._targets is None else self.of_runs(self._targets[:, rows]))

@@ -68,7 +68,8 @@ class StackedNetworks(Networks):
         criterion = LOSSES[loss.kind](losses, self._architecture.widths[-1], Batches(examples, examples), of_runs)
         # the same for any number of runs, for the shape of a matmul can decide how it adds
         at_once = max(_EVALUATED_VALUES // max(self._widths) // _EVALUATED_EXAMPLES, 1) * _EVALUATED_EXAMPLES
-        found = torch.zeros(2, self.runs, dtype=torch.float64, device=self._device)
+        outputs = 0 if goals is None or loss.has_classes else self._architecture.widths[-1]
+        found = torch.zeros(2 + outputs, self.runs, dtype=torch.float64, device=self._device)
 
         def evaluate() -> None:
             criterion.begin(goals, None)
@@ -79,13 +80,17 @@ class StackedNetworks(Networks):
             correct = criterion.correct()
             if correct is not None:
                 found[1] = correct
+            squares = criterion.squared_errors()
+            if squares is not None:
+                found[2:] = squares.t()
 
         replayed = Replayed(evaluate, self._device)
 
         def call() -> Evaluation:
             replayed()
-            mean, correct = transfer.to_host(found)
-            return Evaluation(mean, correct.astype(np.int64) if loss.has_classes else None)
+            mean, correct, *squares = transfer.to_host(found)
+            hits = correct.astype(np.int64) if loss.has_classes else None
+            return Evaluation(mean, hits, np.stack(squares, axis=1) / examples if squares else None)
 
         return call
 

@@ -1,4 +1,7 @@
-"""What the numbers say about classifiers: selection rules, schedules, size, overfitting and the ranking of arms."""
+"""What the numbers say about classifiers and regressions: selection rules, schedules, size, overfitting, the ranking.
+
+Arms are compared in one metric, `metric` throughout: the accuracy of classifiers, the RMSE of regressions.
+"""
 
 from __future__ import annotations
 
@@ -9,36 +12,39 @@ from paribus.analysis.estimates import estimate
 from paribus.analysis.labels import Ranked, ranking
 from paribus.analysis.results import Results
 from paribus.analysis.selection import Settling, gaps, onsets, settling
+from paribus.spec.metrics import METRICS
 from paribus.spec.rules import parse_rule
 
-_TEST = "test_accuracy"
 _SIZE = ("depth", "width", "depth and width")
 _OTHER = ("network", "optimizer", "loss", "data", "training")
+_GAPS = {"loss": "loss", "rmse": "RMSE"}
 
 
-def topics(results: Results) -> list[tuple[str, list[str]]]:
+def topics(results: Results, metric: str) -> list[tuple[str, list[str]]]:
     """(topic, sentences) pairs; those without numbers are empty."""
     return [
-        ("Which epoch to deploy", _rules(results)),
-        ("Learning rate schedule", [*_settled(results), *_one_thing(results, ("schedule",))]),
-        ("Size of the network", [*_sizes(results), *_one_thing(results, _SIZE)]),
-        ("Other differences in one thing only", _one_thing(results, _OTHER)),
+        ("Which epoch to deploy", _rules(results, metric)),
+        ("Learning rate schedule", [*_settled(results), *_one_thing(results, metric, ("schedule",))]),
+        ("Size of the network", [*_sizes(results), *_one_thing(results, metric, _SIZE)]),
+        ("Other differences in one thing only", _one_thing(results, metric, _OTHER)),
         ("Generalisation gap and overfitting", [*_gaps(results), *_onsets(results)]),
         ("Wrong labels", label_answers.sentences(results)),
-        ("Ranking", _ranked(results)),
+        ("Ranking", _ranked(results, metric)),
     ]
 
 
-def headline(results: Results) -> str:
-    """What the arms and rules of this study show on test data, in a few sentences."""
-    if not any(entry.estimate.n for entry in ranking(results, _TEST)):
-        return "Test accuracy was not measured."
+def headline(results: Results, metric: str) -> str:
+    """What the arms and rules of this study show on test data, or else on validation data, in a few sentences."""
+    if not any(entry.estimate.n for entry in ranking(results, metric)):
+        return f"{_capital(wording.label(metric))} was not measured."
     lines: list[str] = []
+    if METRICS[metric].split != "test":
+        lines.append("The test data were not read, so these are figures of the validation data.")
     if _asks_for_rules(results):
-        lines += [_arm_rules(arm, own) for arm, own in _rule_contrasts(results).items()]
-    lines += _one_thing(results, ("schedule", *_SIZE)) if not label_answers.noisy_arms(results) else []
+        lines += [_arm_rules(arm, own) for arm, own in _rule_contrasts(results, metric).items()]
+    lines += _one_thing(results, metric, ("schedule", *_SIZE)) if not label_answers.noisy_arms(results) else []
     lines.append(label_answers.headline(results))
-    return " ".join([*(line for line in lines if line), _best(results)])
+    return " ".join([*(line for line in lines if line), _best(results, metric)])
 
 
 def _asks_for_rules(results: Results) -> bool:
@@ -48,25 +54,39 @@ def _asks_for_rules(results: Results) -> bool:
     return bool(deployed) or len(results.arms) == 1
 
 
-def _best(results: Results) -> str:
-    ranked = [entry for entry in ranking(results, _TEST) if entry.estimate.n]
+def _best(results: Results, metric: str) -> str:
+    ranked = [entry for entry in ranking(results, metric) if entry.estimate.n]
     best = ranked[0]
-    text = (
-        f"Highest mean test accuracy: {best.arm} {wording.at(best.rule)}, {wording.mean_and_sd(_TEST, best.estimate)}"
-    )
+    what = f"{_capital(wording.best(metric))} mean {wording.label(metric)}"
+    text = f"{what}: {best.arm} {wording.at(best.rule)}, {wording.mean_and_sd(metric, best.estimate)}"
     if len(ranked) == 1:
         return f"{text}."
     if best.contrast is None:
         rivals = [entry.contrast for entry in ranked[1:] if entry.contrast is not None]
-        beaten = sum(rival.interval is not None and rival.interval.high < 0 for rival in rivals)
-        return f"{text}, which is the control; {beaten} of {wording.plural(len(rivals), 'other arm')} clearly below it."
+        beaten = sum(_is_worse(rival) for rival in rivals)
+        side = "below" if METRICS[metric].direction > 0 else "above"
+        return (
+            f"{text}, which is the control; {beaten} of {wording.plural(len(rivals), 'other arm')} clearly {side} it."
+        )
     return f"{text}; minus {results.study.control}, the control: {wording.compared(best.contrast)}."
 
 
-def _rule_contrasts(results: Results) -> dict[str, list[Contrast]]:
+def _is_worse(contrast: Contrast) -> bool:
+    """Whether the interval says that the first side is worse than the second."""
+    between = contrast.interval
+    if between is None:
+        return False
+    return between.high < 0 if METRICS[contrast.metric].direction > 0 else between.low > 0
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def _rule_contrasts(results: Results, metric: str) -> dict[str, list[Contrast]]:
     """Contrasts by arm between the rules that a user could deploy by: those that look at test data are none."""
     found: dict[str, list[Contrast]] = {}
-    for contrast in between_rules(results, _TEST):
+    for contrast in between_rules(results, metric):
         if not any(_looks_at_test(end.rule) for end in (contrast.first, contrast.second)):
             found.setdefault(contrast.first.arm, []).append(contrast)
     return found
@@ -84,31 +104,32 @@ def _arm_rules(arm: str, own: list[Contrast]) -> str:
     if not apart:
         widest = max(own, key=lambda contrast: abs(contrast.mean or 0.0))
         sides = f"{wording.at(widest.first.rule)} minus {wording.at(widest.second.rule)}"
+        of, on = wording.label(widest.metric), "test" if METRICS[widest.metric].split == "test" else "validation"
         return (
-            f"{arm}: no two selection rules clearly differ on test data; the largest mean difference in test "
-            f"accuracy, {sides}, is {wording.compared(widest).removesuffix(': no clear difference')}."
+            f"{arm}: no two selection rules clearly differ on {on} data; the largest mean difference in {of}, "
+            f"{sides}, is {wording.compared(widest).removesuffix(': no clear difference')}."
         )
     each = (_better_rule(contrast) for contrast in apart)
     rest = len(own) - len(apart)
     end = f"; no clear difference between the other {'pair' if rest == 1 else f'{rest} pairs'} of rules" if rest else ""
-    return f"{arm}, test accuracy: {'; '.join(each)}{end}."
+    return f"{arm}, {wording.label(own[0].metric)}: {'; '.join(each)}{end}."
 
 
 def _better_rule(contrast: Contrast) -> str:
     better, worse, mean, between = contrast.first, contrast.second, contrast.mean or 0.0, contrast.interval
-    if mean < 0:
+    if mean * METRICS[contrast.metric].direction < 0:
         better, worse, mean, between = worse, better, -mean, None if between is None else -between
-    by = wording.effect(_TEST, mean, between)
-    return f"{wording.at(better.rule)} it is higher than {wording.at(worse.rule)} ({by}, n = {contrast.n})"
+    by, way = wording.effect(contrast.metric, mean, between), wording.better(contrast.metric)
+    return f"{wording.at(better.rule)} it is {way} than {wording.at(worse.rule)} ({by}, n = {contrast.n})"
 
 
-def _rules(results: Results) -> list[str]:
+def _rules(results: Results, metric: str) -> list[str]:
     lines: list[str] = []
-    for arm, own in _rule_contrasts(results).items():
+    for arm, own in _rule_contrasts(results, metric).items():
         rules = dict.fromkeys(end.rule for contrast in own for end in (contrast.second, contrast.first))
-        known = [(rule, estimate(results.values(arm, rule, _TEST))) for rule in rules]
-        each = (f"{wording.at(rule)} {wording.mean_and_sd(_TEST, got)}" for rule, got in known)
-        lines += [f"{arm}: test accuracy {wording.listed(each)}.", _arm_rules(arm, own)]
+        known = [(rule, estimate(results.values(arm, rule, metric))) for rule in rules]
+        each = (f"{wording.at(rule)} {wording.mean_and_sd(metric, got)}" for rule, got in known)
+        lines += [f"{arm}: {wording.label(metric)} {wording.listed(each)}.", _arm_rules(arm, own)]
     return lines
 
 
@@ -153,13 +174,13 @@ def _when(own: list[Settling], held: list[Settling]) -> str:
     return ", after the loss at the held rate had settled by that rule" if min(drops) > max(settled) else ""
 
 
-def _one_thing(results: Results, kinds: tuple[str, ...]) -> list[str]:
+def _one_thing(results: Results, metric: str, kinds: tuple[str, ...]) -> list[str]:
     lines: list[str] = []
-    for pair, contrast in between_arms(results, _TEST):
+    for pair, contrast in between_arms(results, metric):
         if pair.kind in kinds and contrast.n:
             what = pair.kind if pair.kind in ("schedule", *_SIZE) else wording.listed(pair.keys)
             lines.append(
-                f"{pair.second} minus {pair.first} (they differ in {what} only), test accuracy: "
+                f"{pair.second} minus {pair.first} (they differ in {what} only), {wording.label(metric)}: "
                 f"{wording.compared(contrast)}."
             )
     return lines
@@ -191,8 +212,10 @@ def _gaps(results: Results) -> list[str]:
             if gap.arm != arm or gap.rule != results.deploy(arm) or (gap.metric, gap.split) == ("accuracy", "val"):
                 continue
             name = f"{gap.split}_{gap.metric}"
-            held_out = "validation" if gap.split == "val" else "test"
-            over = f"{held_out} loss over training loss" if gap.metric == "loss" else "training over test accuracy"
+            over = "training over test accuracy"
+            if gap.metric != "accuracy":
+                held_out, of = "validation" if gap.split == "val" else "test", _GAPS[gap.metric]
+                over = f"{held_out} {of} over training {of}"
             parts.append(f"{over} {wording.effect(name, gap.gap.mean, gap.gap.interval)}, n = {gap.gap.n}")
         if parts:
             lines.append(f"{arm} {wording.at(results.deploy(arm))}: {'; '.join(parts)}.")
@@ -216,23 +239,23 @@ def _onsets(results: Results) -> list[str]:
     return lines
 
 
-def _ranked(results: Results) -> list[str]:
+def _ranked(results: Results, metric: str) -> list[str]:
     if len(results.arms) < 3:
         return []
-    lines = _places(results, None)
+    lines = _places(results, metric, None)
     kept = all("last" in results.rules(arm) for arm in results.arms)
     if kept and any(results.deploy(arm) != "last" for arm in results.arms):
-        lines += ["At the last epoch:", *_places(results, "last")]
+        lines += ["At the last epoch:", *_places(results, metric, "last")]
     return lines
 
 
-def _places(results: Results, rule: str | None) -> list[str]:
-    ranked = [entry for entry in ranking(results, _TEST, rule) if entry.estimate.n]
-    return [_place(entry, place, results.study.control) for place, entry in enumerate(ranked, start=1)]
+def _places(results: Results, metric: str, rule: str | None) -> list[str]:
+    ranked = [entry for entry in ranking(results, metric, rule) if entry.estimate.n]
+    return [_place(entry, metric, place, results.study.control) for place, entry in enumerate(ranked, start=1)]
 
 
-def _place(entry: Ranked, place: int, control: str) -> str:
-    text = f"{place}: {entry.arm} {wording.at(entry.rule)}, {wording.mean_and_sd(_TEST, entry.estimate)}"
+def _place(entry: Ranked, metric: str, place: int, control: str) -> str:
+    text = f"{place}: {entry.arm} {wording.at(entry.rule)}, {wording.mean_and_sd(metric, entry.estimate)}"
     if entry.contrast is None:
         return f"{text}, the control."
     return f"{text}; minus {control}: {wording.compared(entry.contrast)}."
