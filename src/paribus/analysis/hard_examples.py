@@ -101,14 +101,18 @@ def hard_examples(results: Results, found: Classified) -> tuple[HardExample, ...
 
 def _pooled(replicates: Iterable[ClassOutputs]) -> _Pooled:
     each = tuple(replicates)
-    rows = np.unique(np.concatenate([one.rows for one in each]))
+    alike = all(np.array_equal(one.rows, each[0].rows) for one in each)
+    rows = np.unique(each[0].rows if alike else np.concatenate([one.rows for one in each]))
     places = tuple(np.searchsorted(rows, one.rows) for one in each)
-    held_out, wrong, loss = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.int64), np.zeros(len(rows))
-    for one, place in zip(each, places, strict=True):
-        np.add.at(held_out, place, 1)
-        np.add.at(wrong, place, one.wrong)
-        np.add.at(loss, place, one.loss)
-    return _Pooled(rows, held_out, wrong, loss, places)
+    together, size = np.concatenate(places), len(rows)
+    wrong = np.concatenate([one.wrong for one in each])
+    return _Pooled(
+        rows=rows,
+        held_out=np.bincount(together, minlength=size).astype(np.int64),
+        wrong=np.bincount(together[wrong], minlength=size).astype(np.int64),
+        loss=np.bincount(together, weights=np.concatenate([one.loss for one in each]), minlength=size),
+        places=places,
+    )
 
 
 def _example(found: Classified, pooled: _Pooled, place: int, values: Mapping[int, Doubles]) -> HardExample:
