@@ -85,6 +85,19 @@ def test_a_table_with_classes(paribus: Paribus) -> None:
     assert_runs(paribus, path)
 
 
+def test_a_table_with_numbers_to_be_predicted(paribus: Paribus) -> None:
+    table().drop(columns=["sick"]).to_csv("houses.csv", index=False)
+    path, study = written(paribus, "--data", "houses.csv", "--target", "price")
+    assert study["data"]["task"] == "regression"
+    assert study["data"]["split"] == {"by": "random", "validation": 0.2, "test": 0.2}
+    assert study["data"]["scale_target"] == "standardise"
+    assert study["references"] == ["constant", "linear", "gradient-boosting"]
+    path.write_text(with_claim(path), encoding="utf-8")
+    (claim,) = load(path).claims
+    assert (claim.metric, claim.by) == ("test_rmse", 900.0)
+    assert_runs(paribus, path)
+
+
 def test_an_archive_of_arrays(paribus: Paribus) -> None:
     rng = np.random.default_rng(0)
     np.savez("moons.npz", X=rng.normal(size=(200, 2)), y=rng.integers(0, 2, (200, 1)))

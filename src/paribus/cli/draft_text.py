@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from paribus.cli.draft import Draft
-from paribus.spec.metrics import METRICS
 
 
 def study_text(draft: Draft) -> str:
@@ -34,6 +33,9 @@ def _head(draft: Draft) -> Iterator[str]:
     yield _line("name", study_name(draft.source), "a short name, used by all commands")
     yield _line("question", _question(draft), "what you want to know")
     yield _line("replicates", 5, "each arm is trained so often, each time on another split and from another start")
+    if draft.task != "reconstruction" and (draft.has_validation or draft.has_test):
+        models = ["constant", "linear", *(["gradient-boosting"] if len(draft.shape) == 1 else [])]
+        yield _line("references", models, "scikit-learn's models on the same splits, beside the networks")
 
 
 def _question(draft: Draft) -> str:
@@ -151,9 +153,8 @@ def _claimed(draft: Draft) -> tuple[str, float]:
         ), 0.02
     if draft.task == "reconstruction":
         return "mse", 0.001
-    if draft.has_test and "test_rmse" in METRICS and draft.target_deviation:
-        return "test_rmse", float(f"{0.05 * draft.target_deviation:.1g}")
-    return ("test_loss" if draft.has_test else "val_loss" if draft.has_validation else "train_loss"), 0.02
+    metric = "test_rmse" if draft.has_test else "val_rmse" if draft.has_validation else "train_rmse"
+    return metric, float(f"{0.05 * (draft.target_deviation or 1.0):.1g}")
 
 
 def _line(key: str, value: object, comment: str) -> str:
