@@ -13,7 +13,7 @@ import pytest
 
 import paribus
 from paribus.data.pool import Pool, Scaling, Split, Splits
-from paribus.execution import memory_kills, processes
+from paribus.execution import memory_kills, processes, shared_memory
 from paribus.execution.events import CohortLost, EpochDone
 from paribus.execution.messages import Grant, RunTask, Task
 from paribus.execution.processes import ProcessExecutor
@@ -222,6 +222,17 @@ def test_few_files_stay_open():
     assert _open_files() == before + MAX_OPEN
     shared.close()
     assert _open_files() == before
+
+
+def test_few_bytes_stay_in_memory(monkeypatch):
+    monkeypatch.setattr(shared_memory, "MAX_BYTES", 100)
+    shared, before = SharedArrays(), _open_files()
+    for number in range(6):
+        os.close(shared.opened(str(number), np.full(5, number)))
+    assert _open_files() == before + 2
+    os.close(shared.opened("large", np.zeros(1000)))
+    assert _open_files() == before + 1
+    shared.close()
 
 
 def test_a_pool_of_all_examples_goes_without_those_of_the_test_set(study):

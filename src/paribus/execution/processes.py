@@ -38,6 +38,8 @@ END_S: Final = 5.0
 """Seconds that a worker may take to end by itself."""
 LOOK_EVERY_S: Final = 1.0
 """Seconds between two looks at how long workers have been silent."""
+STOPPED_S: Final = 5.0
+"""Seconds between two looks from which on this process itself was stopped (Ctrl-Z): it could not hear its workers."""
 _LIBRARIES = ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "NUMBA")
 ONE_THREAD: Final = {f"{name}_NUM_THREADS": "1" for name in _LIBRARIES} | {"VECLIB_MAXIMUM_THREADS": "1"}
 """What libraries read when they are loaded: one thread for each worker."""
@@ -129,10 +131,14 @@ class ProcessExecutor(Executor):
             self._deliver(task_id, Finished(worker.task_s, failure))
 
     def _end_silent(self) -> None:
+        looked_s = time.monotonic()
         while not self._closing.wait(LOOK_EVERY_S):
+            before_s, looked_s = looked_s, time.monotonic()
             with self._lock:
                 for worker in self._workers:
-                    worker.end_if_silent(time.monotonic())
+                    if looked_s - before_s > STOPPED_S:
+                        worker.excuse(looked_s)
+                    worker.end_if_silent(looked_s)
 
 
 @final
@@ -201,6 +207,11 @@ class _WorkerProcess:
 
     def send(self, message: ToWorker) -> None:
         self._outbox.put(message)
+
+    def excuse(self, now_s: float) -> None:
+        """Count the silence from now on."""
+        if self._silence is not None:
+            self._silence.heard(now_s)
 
     def end_if_silent(self, now_s: float) -> None:
         """Kill the process where it has a task, and has been silent for too long."""

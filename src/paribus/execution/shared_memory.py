@@ -19,12 +19,14 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 MAX_OPEN: Final = 64
-"""Arrays that are kept for later tasks. Workers keep theirs as long as they need them."""
+"""Arrays that are kept for later tasks, at most. Workers keep theirs as long as they need them."""
+MAX_BYTES: Final = 2**30
+"""What they have together, at most; a single array may be larger."""
 
 
 @final
 class SharedArrays:
-    """The arrays that this process shares, by content hash. The latest `MAX_OPEN` are kept. Threads may share it."""
+    """The arrays that this process shares, by content hash. The latest ones are kept. Threads may use it together."""
 
     def __init__(self) -> None:
         self._files: OrderedDict[str, int] = OrderedDict()
@@ -39,9 +41,12 @@ class SharedArrays:
             if name not in self._files:
                 self._files[name] = _filled(array)
             self._files.move_to_end(name)
-            while len(self._files) > MAX_OPEN:
+            while len(self._files) > 1 and (len(self._files) > MAX_OPEN or self._bytes() > MAX_BYTES):
                 os.close(self._files.popitem(last=False)[1])
             return os.dup(self._files[name])
+
+    def _bytes(self) -> int:
+        return sum(os.fstat(file).st_size for file in self._files.values())
 
     def close(self) -> None:
         """Keep none of them."""
