@@ -47,8 +47,7 @@ def reference_lines(results: Results) -> tuple[ReferenceLine, ...]:
     found: list[ReferenceLine] = []
     for arms in groups.values():
         task = results.recipe(arms[0]).task
-        asked = [one for one in REFERENCES if any(one in results.recipe(arm).references for arm in arms)]
-        lines = [ReferenceLine(one, reference_label(one, task), tuple(arms)) for one in asked]
+        lines = [ReferenceLine(one, reference_label(one, task), tuple(arms)) for one in REFERENCES]
         found += [line for line in lines if reference_metrics(results, line)]
     return tuple(found)
 

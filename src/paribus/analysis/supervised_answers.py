@@ -176,11 +176,12 @@ def _when(own: list[Settling], held: list[Settling]) -> str:
 
 def _one_thing(results: Results, metric: str, kinds: tuple[str, ...]) -> list[str]:
     lines: list[str] = []
+    lower = "" if METRICS[metric].direction > 0 else " (lower is better)"
     for pair, contrast in between_arms(results, metric):
         if pair.kind in kinds and contrast.n:
             what = pair.kind if pair.kind in ("schedule", *_SIZE) else wording.listed(pair.keys)
             lines.append(
-                f"{pair.second} minus {pair.first} (they differ in {what} only), {wording.label(metric)}: "
+                f"{pair.second} minus {pair.first} (they differ in {what} only), {wording.label(metric)}{lower}: "
                 f"{wording.compared(contrast)}."
             )
     return lines

@@ -55,14 +55,24 @@ def interval(metric: str, between: Interval | None) -> str:
 
 def effect(metric: str, mean: float | None, between: Interval | None) -> str:
     """A mean difference with its interval: `+0.30 points, 95 % interval [-0.20, +0.80]`; without one, by itself."""
-    text = difference(metric, mean)
-    return text if between is None else f"{text}, {LEVEL_TEXT} interval {_bounds(metric, between)}"
+    if between is None or mean is None:
+        return difference(metric, mean)
+    text = _signed(metric, mean, between)
+    return f"{text}, {LEVEL_TEXT} interval {_bounds(metric, between)}"
 
 
 def _bounds(metric: str, between: Interval) -> str:
     if metric_named(metric).is_share:
         return f"[{100 * between.low:+.2f}, {100 * between.high:+.2f}]"
-    return f"[{difference(metric, between.low)}, {difference(metric, between.high)}]"
+    return f"[{_signed(metric, between.low, between)}, {_signed(metric, between.high, between)}]"
+
+
+def _signed(metric: str, value: float, between: Interval) -> str:
+    """A difference; one in a unit of the user's has the digits that its interval's half-width allows."""
+    half = (between.high - between.low) / 2
+    if metric_named(metric).form != "quantity" or not half > 0:
+        return difference(metric, value)
+    return f"{'-' if value < 0 else '+'}{with_spread(abs(value), half)[0]}"
 
 
 def mean_and_sd(metric: str, estimate: Estimate) -> str:

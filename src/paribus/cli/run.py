@@ -118,10 +118,13 @@ def print_verdicts(results: Results) -> None:
     """Each claim with its verdict, its difference and its interval."""
     from paribus.analysis.verdicts import claim_outcomes
     from paribus.analysis.wording import effect
+    from paribus.spec.metrics import METRICS
 
     for case in claim_outcomes(results):
         found = case.contrast
-        numbers = "" if found.mean is None else f" ({effect(found.metric, found.mean, found.interval)}, n = {found.n})"
+        lower = "" if METRICS[found.metric].direction > 0 else "; lower is better"
+        effect_of = effect(found.metric, found.mean, found.interval)
+        numbers = "" if found.mean is None else f" ({effect_of}, n = {found.n}{lower})"
         print_message(f"{case.label}: {case.claim.statement.rstrip('.')}{numbers}")
 
 

@@ -255,7 +255,12 @@ def _difference_columns(title: str = "mean") -> list[Column]:
 
 
 def _signed(record: Record, key: str) -> str:
-    return signed(METRICS[record["metric"]].form, record[key])
+    """A difference, in a unit of the user's with the digits that its interval's half-width allows."""
+    form, value = METRICS[record["metric"]].form, record[key]
+    if form == "quantity" and value is not None and record["low"] is not None and record["high"] > record["low"]:
+        sign = "−" if value < 0 else "+"
+        return f"{sign}{with_sd(form, abs(value), (record['high'] - record['low']) / 2)[0]}"
+    return signed(form, value)
 
 
 def _with_published(metric: str) -> Column:

@@ -70,6 +70,7 @@ def _notes(results: Results, arms: Sequence[str], task: Task, split: str) -> Ite
         )
     else:
         yield "RMSE and MAE are in the unit of the target, and lower is better; R² is 1 for perfect predictions."
+        yield "The loss is that of the scaled targets."
     names = [metric.name for metric in METRICS.values() if metric.split == split and task in metric.tasks]
     reasons = (undefined(results, name, results.deploy(name), metric) for metric in names for name in arms)
     yield from dict.fromkeys(f"{capital(reason)}." for reason in reasons if reason)

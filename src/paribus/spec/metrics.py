@@ -133,8 +133,8 @@ _PREDICTED_CLASSES = (
 )
 _PREDICTED_NUMBERS = (
     *_of_split("rmse", "RMSE", "quantity", -1, NUMBERS, scope="epoch", shown=True, priority=2),
-    *_of_split("mae", "MAE", "quantity", -1, NUMBERS, shown=True),
-    *_of_split("r2", "R²", "ratio", 1, NUMBERS, shown=True),
+    *_of_split("mae", "MAE", "quantity", -1, NUMBERS),
+    *_of_split("r2", "R²", "ratio", 1, NUMBERS),
     Metric("train_rmse", "training RMSE", "train RMSE", "quantity", direction=-1, tasks=NUMBERS,
            unit="in the unit of the target"),
     Metric("train_r2", "training R²", "train R²", "ratio", direction=1, tasks=NUMBERS),
