@@ -69,8 +69,10 @@ def test_what_a_study_measures_later_trains_nothing_and_is_logged(workspace, dat
             ("min-val-loss", "confusion"),
             ("min-val-loss", "outputs/test"),
             ("", "targets/test"),
+            ("min-val-loss", "hardest/test"),
             ("last", "confusion"),
             ("last", "outputs/test"),
+            ("last", "hardest/test"),
         ]
         assert {m.purpose for m in later} == {"later measurement"}
         for name in ("curves", "selections", "snapshots"):
