@@ -137,7 +137,7 @@ def _matmuls(layers: Any, parameters: Any, work: Any, inputs: Any, steps: Any, l
     last = len(widths) - 2
     for layer in range(last):
         linear(layers, parameters, work, layer, 0, widths[layer + 1], inputs, steps, rows)
-    block = output_block(widths, loss_kind)
+    block = output_block(layers, loss_kind)
     for first in range(0, widths[last + 1], block):
         end = min(first + block, widths[last + 1])
         output = linear(layers, parameters, work, last, first, end, inputs, steps, rows)
@@ -153,7 +153,7 @@ def _backward(
 ) -> None:
     """The matmuls of `cpu.epoch._backward`, without a step of the parameters."""
     weight, widths = weight_of(layers, parameters, layer), layers.widths
-    outputs_first = widths[layer] < widths[layer + 1]
+    outputs_first = layers.outputs_first[layer]
     rows, outputs = gradient.shape
     below = layer_inputs(work.values, widths, layer, inputs, rows)
     if layer:

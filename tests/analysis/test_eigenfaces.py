@@ -3,7 +3,9 @@ import pytest
 from scipy.linalg import subspace_angles
 from sklearn.decomposition import PCA
 
-from paribus.analysis.eigenfaces import overlaps, pca, pca_comparisons, pca_rank
+from paribus.analysis.autoencoder_answers import _errors
+from paribus.analysis.eigenfaces import bounded_by_pca, overlaps, pca, pca_comparisons, pca_rank
+from paribus.spec.network import Autoencoder
 from paribus.store.records import Artifact
 
 PIXELS, UNITS, FACES = 4096, 4, 30
@@ -109,6 +111,38 @@ def test_no_error_may_lie_below_that_of_pca_of_the_same_rank(autoencoders, faces
     assert found.ratio.values == pytest.approx((1.5, 0.875))
     assert found.explained.values == pytest.approx((0.75, 1.0625))
     assert found.below == 1
+
+
+@pytest.mark.parametrize(
+    ("hidden", "activation", "bounded"),
+    [
+        ([4], "relu", True),
+        ([16, 4], "relu", True),
+        ([16, 4, 16], "relu", False),
+        ([16, 4, 16], ["relu", "relu", "identity"], True),
+        ([4, 16, 4], "tanh", True),
+        ([4, 4], "tanh", True),
+        ([4, 16], "tanh", False),
+    ],
+)
+def test_pca_is_a_bound_where_what_follows_the_narrowest_layer_is_linear(hidden, activation, bounded) -> None:
+    network = Autoencoder.model_validate({"kind": "autoencoder", "hidden": hidden, "activation": activation})
+    assert bounded_by_pca(network) == bounded
+
+
+def test_a_deep_autoencoder_may_leave_less_than_pca(autoencoders, faces) -> None:
+    maker = autoencoders(more='[[arms]]\nname = "deep"\nnetwork = { hidden = [16, 4, 16] }')
+    figures = {"mse": 0.007, "pca_mse": 0.008, "mean_mse": 0.024}
+    _add(maker, faces, measured={**figures, "mse": 0.009})
+    _add(maker, faces, arm="deep", measured=figures)
+    results = maker.results()
+    found = {found.arm: found for found in pca_comparisons(results)}
+    assert (found["plain"].is_bound, found["deep"].is_bound, found["deep"].rank) == (True, False, UNITS)
+    assert found["deep"].below == 0
+    lines = " ".join(_errors(results))
+    assert "PCA is no bound for deep" in lines
+    assert "none of the other networks has a smaller error" in lines
+    assert "wrong" not in lines
 
 
 def test_the_rank_is_at_most_the_number_of_components(autoencoders, faces) -> None:

@@ -108,8 +108,31 @@ def test_the_numbers_are_those_of_the_same_network_in_pytorch(file: Path) -> Non
     assert found.overflowing == ()
 
 
-def test_a_recorded_network_that_comes_back_as_a_file_has_its_recorded_numbers(file: Path, tmp_path: Path) -> None:
-    study = small()
+def test_a_network_with_batch_normalisation_is_evaluated_by_its_running_statistics(file: Path) -> None:
+    torch.manual_seed(1)
+    net = nn.Sequential(nn.Linear(784, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 10))
+    study = small(network="{ hidden = [16], batch_norm = true }")
+    validation = splits_of(study, "slow", 0).validation
+    assert validation is not None
+    net(torch.tensor(validation.inputs))  # moves the running statistics
+    file.write_bytes(saved(net.state_dict()))
+    found = evaluate_file(file, study, "slow", 0)
+    with torch.no_grad():
+        logits = net.eval()(torch.tensor(validation.inputs))
+    loss = nn.functional.cross_entropy(logits, torch.tensor(validation.labels)).item()
+    assert found.measured["val_loss"] == pytest.approx(loss, rel=1e-5)
+    assert found.measured["parameters"] == sum(p.numel() for p in net.parameters())
+    state = {name: value for name, value in net.state_dict().items() if "running" not in name}
+    file.write_bytes(saved(state))
+    with pytest.raises(UserError, match="must hold the weights of the network 784-16-10"):
+        evaluate_file(file, study, "slow", 0)
+
+
+@pytest.mark.parametrize("network", ["{ hidden = [16] }", "{ hidden = [16, 8], batch_norm = true }"])
+def test_a_recorded_network_that_comes_back_as_a_file_has_its_recorded_numbers(
+    file: Path, tmp_path: Path, network: str
+) -> None:
+    study = small(network=network)
     with Workspace.open(tmp_path / "w", create=True, write=True) as workspace:
         trained(study, workspace)
         run = runs_in(workspace, study)["fast", 0]

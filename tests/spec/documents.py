@@ -96,7 +96,9 @@ def _data(*, labels: bool) -> st.SearchStrategy[dict[str, Any]]:
 def _networks(draw: st.DrawFn, kind: str) -> dict[str, Any]:
     hidden = draw(st.lists(st.sampled_from([4, 8]), min_size=1, max_size=2))
     per_layer = st.lists(_ACTIVATION, min_size=len(hidden), max_size=len(hidden))
-    optional = {"activation": _ACTIVATION | per_layer, "init": _INIT, "dropout": _SHARE}
+    optional = {"activation": _ACTIVATION | per_layer, "init": _INIT, "dropout": _SHARE, "batch_norm": st.booleans()}
+    if kind == "autoencoder" and len(hidden) == 1:
+        optional["tied"] = st.booleans()
     return draw(_table({"kind": kind, "hidden": hidden}, optional))
 
 

@@ -61,6 +61,16 @@ def test_targets_are_scaled_where_there_are_numbers_to_be_predicted(mini: str, v
             "key augmentation.shift: needs images, .* got 2; take it out",
         ),
         ({"augmentation__flip": "horizontal"}, {"shape": (784,)}, "key augmentation.flip: needs images"),
+        (
+            {"network__batch_norm": "true", "training__batch_size": "127"},
+            {"train": 1271},
+            "key training.batch_size: must leave no batch of 1 example, .* of 1271 training examples, got 127;",
+        ),
+        (
+            {"network__batch_norm": "true", "training__batch_size": "1"},
+            {},
+            "key training.batch_size: must leave no batch of 1 example",
+        ),
         ({"augmentation__shift": "28"}, {}, "key augmentation.shift: must be below .* 28 x 28 pixels, got 28"),
         ({"augmentation__shift": "9"}, {"shape": (3, 28, 9)}, "key augmentation.shift: .* 28 x 9 pixels, got 9"),
         ({"test__monitor_every": "1"}, {"test": 0}, "key test: needs a test split"),
@@ -84,6 +94,12 @@ def test_a_recipe_that_does_not_fit_its_data_is_refused(
 ) -> None:
     with pytest.raises(UserError, match=f"arm fixed, {words}"):
         refuse_misfit(study(mini, **changes).arms[0], replace(IMAGES, **facts))
+
+
+@pytest.mark.parametrize(("batch", "train"), [(127, 1270), (127, 1272), (2, 8000)])
+def test_batches_of_two_can_be_normalised(mini: str, batch: int, train: int) -> None:
+    normalised = study(mini, network__batch_norm="true", training__batch_size=str(batch)).arms[0]
+    refuse_misfit(normalised, replace(IMAGES, train=train))
 
 
 @pytest.mark.parametrize("shape", [(28, 28), (1, 28, 28), (3, 20, 28)])

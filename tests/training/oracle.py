@@ -82,7 +82,8 @@ def plain_loop(
             _clip(settings.clip, net)
             optimizer.step()
             found[-1].append(loss.item())
-    return PlainRun({**_parameters(net), **_buffers(net, optimizer)}, [np.array(own) for own in found])
+    state = {**_parameters(net), **_buffers(net, optimizer), **net.statistics()}
+    return PlainRun(state, [np.array(own) for own in found])
 
 
 def plain_outputs(
@@ -90,7 +91,7 @@ def plain_outputs(
 ) -> tuple[Array, list[Array]]:
     """Outputs (example, output), and the activations (example, unit) of each hidden layer, without dropout."""
     with torch.no_grad():
-        net = Network(architecture, state, dtype)
+        net = Network(architecture, state, dtype).eval()
         outputs = net(torch.tensor(inputs).to(dtype))
     return outputs.numpy(), [values.numpy() for values in net.activations]
 
@@ -111,7 +112,7 @@ def plain_evaluation(
 
 
 class Network(nn.Module):
-    """`nn.Linear` layers with the activations of `torch.nn` between them."""
+    """`nn.Linear` layers with the activations of `torch.nn` between them, and `nn.BatchNorm1d` before these."""
 
     def __init__(self, architecture: Architecture, state: State, dtype: torch.dtype) -> None:
         super().__init__()
@@ -121,16 +122,25 @@ class Network(nn.Module):
         self.functions = nn.ModuleList(_activation(of) for of in architecture.activations)
         self.activations: list[Tensor] = []
         for i in range(1, len(widths)):
-            linear = nn.Linear(widths[i - 1], widths[i], dtype=dtype)
-            with torch.no_grad():
-                linear.weight.copy_(torch.tensor(state[f"fc{i}.weight"]))
-                linear.bias.copy_(torch.tensor(state[f"fc{i}.bias"]))
+            tied = architecture.tied and i > len(widths) // 2
+            linear = Transposed(self.layers[len(widths) - 1 - i]) if tied else None
+            linear = linear or nn.Linear(widths[i - 1], widths[i], dtype=dtype)
+            linear.load_state_dict({
+                name: torch.tensor(state[f"fc{i}.{name}"]).to(dtype) for name in linear.state_dict()
+            })  # fmt: skip
             self.layers.append(linear)
+        self.norms = nn.ModuleList()
+        for i, width in enumerate(widths[1:-1] if architecture.batch_norm else (), start=1):
+            self.norms.append(nn.BatchNorm1d(width, dtype=dtype))
+            self.norms[-1].load_state_dict({
+                name: torch.tensor(state[f"bn{i}.{name}"]) for name in self.norms[-1].state_dict()
+            })  # fmt: skip
 
     def forward(self, values: Tensor, factors: Sequence[Tensor] | None = None) -> Tensor:
         self.activations = []
         for i, function in enumerate(self.functions):
-            values = function(self.layers[i](values))
+            values = self.layers[i](values)
+            values = function(self.norms[i](values) if self.norms else values)
             self.activations.append(values)
             if factors is not None:
                 values = values * factors[i]
@@ -139,10 +149,29 @@ class Network(nn.Module):
     def named(self) -> dict[str, nn.Parameter]:
         """The parameters as paribus names them."""
         return {
-            f"fc{i}.{name}": parameter
-            for i, layer in enumerate(self.layers, start=1)
+            f"{kind}{i}.{name}": parameter
+            for kind, layers in (("fc", self.layers), ("bn", self.norms))
+            for i, layer in enumerate(layers, start=1)
             for name, parameter in layer.named_parameters()
         }
+
+    def statistics(self) -> dict[str, Array]:
+        """The running statistics of batch normalisation."""
+        return {
+            f"bn{i}.{name}": b.numpy() for i, norm in enumerate(self.norms, start=1) for name, b in norm.named_buffers()
+        }
+
+
+class Transposed(nn.Module):
+    """A layer with the transposed weight of another, which trains in both, and a bias of its own."""
+
+    def __init__(self, of: nn.Linear) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(of.in_features, dtype=of.weight.dtype))
+        self._of = [of]  # in a list, so that its parameters do not count as this layer's
+
+    def forward(self, values: Tensor) -> Tensor:
+        return functional.linear(values, self._of[0].weight.t(), self.bias)
 
 
 def _activation(of: activations.ActivationBase) -> nn.Module:

@@ -94,6 +94,27 @@ def test_units_have_the_mean_variance_active_share_and_cosine_that_pytorch_gives
     np.testing.assert_allclose(arrays["units"]["fc1.cosine"], theirs, atol=1e-6)
 
 
+def test_units_of_a_normalised_autoencoder_with_tied_weights():
+    of = active(recipe(AUTOENCODER, network={"hidden": [32, 9, 32], "tied": True, "batch_norm": True}))
+    weights = {name: tensor.copy() for name, tensor in of.state.tensors.items()}
+    weights["fc2.weight"] += np.random.default_rng(0).normal(0, 0.1, (9, 32)).astype(np.float32)
+    weights["bn1.running_mean"] += 0.1
+    weights["bn2.running_var"] *= 0.5
+    numbers, arrays = measured(of, weights)
+    inputs = of.splits.train.inputs
+    outputs, activations = plain_outputs(architecture(of.spec), weights, inputs)
+    assert numbers["mse"] == pytest.approx(np.mean(np.square(outputs - inputs)), rel=1e-5)
+    assert numbers["pca_mse"] == pytest.approx(principal_components(of.splits.train).mse_by_rank[9])
+    for name, theirs in zip(("fc1", "fc2", "fc3"), activations, strict=True):
+        np.testing.assert_allclose(arrays["units"][f"{name}.mean"], theirs.mean(0), atol=1e-6)
+    decoder = torch.tensor(weights["fc2.weight"].T), torch.tensor(of.state.tensors["fc2.weight"].T)
+    theirs = torch.nn.functional.cosine_similarity(*decoder).numpy()
+    np.testing.assert_allclose(arrays["units"]["fc3.cosine"], theirs, atol=1e-6)
+    counted = {m.name: m.value for m in measure_run(of.spec, of.splits).numbers}
+    trained = [name for name in of.state.tensors if not name.startswith("bn") or name.endswith(("weight", "bias"))]
+    assert counted["parameters"] == sum(of.state.tensors[name].size for name in trained)
+
+
 def test_outputs_need_not_be_kept():
     _, arrays = measured(active(recipe(snapshots={"outputs": False})))
     assert not [name for name in arrays if name.startswith("outputs/")]

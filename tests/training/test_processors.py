@@ -58,6 +58,19 @@ def digest() -> str:
             optimizer={"kind": "sgd", "lr": 0.1},
         ),
         recipe(AUTOENCODER, data={"limit": {"train": 30}}),
+        recipe(
+            base,
+            data=small["data"],
+            network={"hidden": [20, 12], "activation": ["relu", "tanh"], "batch_norm": True, "dropout": 0.2},
+            optimizer={"kind": "adam", "lr": 1e-3},
+            augmentation={"shift": 1, "flip": "horizontal", "noise": {"gaussian": 0.1}},
+        ),
+        recipe(
+            AUTOENCODER,
+            data={"limit": {"train": 30}},
+            network={"hidden": [40, 16, 40], "tied": True},
+            augmentation={"zeroed": 0.2},
+        ),
     ]
     content = hashlib.sha256()
     for one in recipes:

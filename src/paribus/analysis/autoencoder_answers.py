@@ -61,8 +61,15 @@ def _errors(results: Results) -> list[str]:
         "rank can have. Something is wrong with these numbers."
         for found in below
     ]
-    if lines and not below and any(found.ratio.n for found in pca_comparisons(results)):
-        lines.append("As the Eckart-Young theorem requires, no network has a smaller error than PCA of the same rank.")
+    nonlinear = list(dict.fromkeys(found.arm for found in _deployed(results) if not found.is_bound))
+    if nonlinear:
+        lines.append(
+            f"PCA is no bound for {wording.listed(nonlinear)}: what follows the code is not linear, so that a smaller "
+            "error is possible."
+        )
+    if not below and any(found.ratio.n for found in pca_comparisons(results) if found.is_bound):
+        networks = "none of the other networks" if nonlinear else "no network"
+        lines.append(f"As the Eckart-Young theorem requires, {networks} has a smaller error than PCA of the same rank.")
     return lines
 
 

@@ -7,18 +7,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from paribus.analysis.results import Results
-from paribus.spec.network import layer_names
+from paribus.spec.network import layer_names, norm_names, tied_layers
 
 
 @dataclass(frozen=True)
 class LayerCount:
-    """One linear layer, named as state dicts name it."""
+    """A linear layer or a normalisation, named as state dicts name it.
+
+    `formula` is how its parameters are counted, and `weights` those of its own: none where they are another layer's.
+    """
 
     name: str
     inputs: int
     outputs: int
     weights: int
     biases: int
+    formula: str
 
 
 @dataclass(frozen=True)
@@ -36,12 +40,19 @@ class ArmSize:
     recorded: int | None
 
 
-def layer_counts(widths: Sequence[int]) -> tuple[LayerCount, ...]:
-    """Every linear layer of a perceptron with these widths: inputs x outputs weights, one bias an output."""
-    return tuple(
-        LayerCount(name, inputs, outputs, inputs * outputs, outputs)
-        for name, (inputs, outputs) in zip(layer_names(widths), itertools.pairwise(widths), strict=True)
-    )
+def layer_counts(widths: Sequence[int], *, batch_norm: bool = False, tied: bool = False) -> tuple[LayerCount, ...]:
+    """Every layer of a perceptron with these widths: inputs x outputs weights, one bias an output; and a weight and a
+    bias for each unit that is normalised. Tied weights are counted once, in the encoder."""
+    shared = tied_layers(widths) if tied else {}
+    found: list[LayerCount] = []
+    norms = (*norm_names(widths), "")
+    for name, norm, (a, b) in zip(layer_names(widths), norms, itertools.pairwise(widths), strict=True):
+        own = 0 if name in shared else a * b
+        formula = f"{b:,}, with the weights of {shared[name]}" if name in shared else f"{a:,} × {b:,} + {b:,}"
+        found.append(LayerCount(name, a, b, own, b, formula))
+        if batch_norm and norm:
+            found.append(LayerCount(norm, b, b, b, b, f"{b:,} + {b:,}"))
+    return tuple(found)
 
 
 def sizes(results: Results) -> tuple[ArmSize, ...]:
@@ -51,7 +62,8 @@ def sizes(results: Results) -> tuple[ArmSize, ...]:
 
 
 def _size(results: Results, arm: str, widths: tuple[int, ...]) -> ArmSize:
-    counts = layer_counts(widths)
+    network = results.recipe(arm).network
+    counts = layer_counts(widths, batch_norm=network.batch_norm, tied=network.ties_weights)
     weights = sum(layer.weights for layer in counts)
     recorded = next((v for v in results.values(arm, "", "parameters") if v is not None), None)
     parameters = weights + sum(layer.biases for layer in counts)

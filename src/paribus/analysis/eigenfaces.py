@@ -3,7 +3,8 @@
 A network whose last layer is linear and fed by `n` numbers puts every output on an affine subspace of dimension n. By
 Eckart and Young (1936) no such subspace is nearer to the training examples, in mean squared error, than the one through
 their mean and along their first n principal components: the error of rank-n PCA is a lower bound for the error of every
-autoencoder with n units in its narrowest layer.
+autoencoder with one hidden layer of n units. A deeper one whose narrowest layer, the code, has n units may leave less
+where what follows the code is not linear: for it, PCA of rank n is a linear code of the same width, and no bound.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from paribus.analysis.results import Results
 from paribus.analysis.run import Run
 from paribus.analysis.thresholds import EQUAL_VARIANCE
 from paribus.analysis.weights import image_shape, layer_weights
+from paribus.spec.activations import Identity
+from paribus.spec.network import FullyConnected
 
 Floats = npt.NDArray[np.float64]
 Where = Literal["encoder", "encoder, moved units", "decoder"]
@@ -47,14 +50,15 @@ class Pca:
 class PcaComparison:
     """An autoencoder's error beside that of PCA of rank `rank` on the same examples.
 
-    `ratio` is error over PCA's error: 1 is perfect, and `below` counts replicates below it, which only a fault can
-    explain. `explained` is the share of the examples' variance that the network explains, of what PCA explains at that
-    rank.
+    `is_bound` says whether no such network can have a smaller error. `ratio` is error over PCA's error: where that is a
+    bound, 1 is perfect, and `below` counts replicates below it, which only a fault can explain. `explained` is the
+    share of the examples' variance that the network explains, of what PCA explains at that rank.
     """
 
     arm: str
     rule: str
     rank: int
+    is_bound: bool
     mse: Estimate
     pca_mse: Estimate
     mean_mse: Estimate
@@ -95,13 +99,22 @@ def pca(run: Run) -> Pca | None:
 def pca_rank(results: Results, arm: str) -> int:
     """The rank of the PCA that an autoencoder is compared with.
 
-    It is the width of the narrowest layer, the rank that the outputs cannot exceed, and at most the number of
+    It is the width of the narrowest layer, the rank that a linear network cannot exceed, and at most the number of
     components that were recorded (0 where there is one training example only). 0 before a run is recorded.
     """
     widths, run = results.widths(arm), results.first(arm)
     faces = None if run is None else pca(run)
     known = [*(widths or (0,)), *([] if faces is None else [len(faces.components)])]
     return min(known)
+
+
+def bounded_by_pca(network: FullyConnected) -> bool:
+    """Whether the outputs lie in an affine subspace as wide as the narrowest layer: all that follows it is affine.
+
+    Normalisation by running statistics is affine, too.
+    """
+    narrowest = max(i for i, width in enumerate(network.hidden) if width == min(network.hidden))
+    return all(isinstance(one, Identity) for one in network.activations[narrowest + 1 :])
 
 
 def pca_comparisons(results: Results) -> tuple[PcaComparison, ...]:
@@ -192,14 +205,16 @@ def _comparison(results: Results, arm: str, rule: str, rank: int) -> PcaComparis
         None if e is None or b is None or m is None or m <= b else (m - e) / (m - b)
         for e, b, m in zip(error, bound, plain, strict=True)
     ]
+    is_bound = bounded_by_pca(results.recipe(arm).network)
     return PcaComparison(
         arm=arm,
         rule=rule,
         rank=rank,
+        is_bound=is_bound,
         mse=estimate(error),
         pca_mse=estimate(bound),
         mean_mse=estimate(plain),
         ratio=estimate(ratios),
         explained=estimate(explained),
-        below=sum(ratio is not None and ratio < 1 - _ROUNDING for ratio in ratios),
+        below=sum(ratio is not None and ratio < 1 - _ROUNDING for ratio in ratios) if is_bound else 0,
     )

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from paribus.analysis.results import Results
 from paribus.analysis.run import Run
+from paribus.spec.network import tied_layers
 
 Floats = npt.NDArray[np.float32]
 
@@ -45,7 +46,10 @@ def layer_weights(results: Results, run: Run, rule: str) -> tuple[Floats, ...] |
     if chosen is None or chosen.tensors is None:
         return None
     state = run.tensors.get(chosen.tensors)
-    return tuple(np.asarray(state[f"{name}.weight"], np.float32) for name in results.layers(run.arm))
+    layers, network = results.layers(run.arm), results.recipe(run.arm).network
+    tied = tied_layers((0, *network.hidden, 0)) if network.ties_weights else {}
+    found = [state[f"{tied[name]}.weight"].T if name in tied else state[f"{name}.weight"] for name in layers]
+    return tuple(np.asarray(weight, np.float32) for weight in found)
 
 
 def image_shape(run: Run) -> tuple[int, int] | None:

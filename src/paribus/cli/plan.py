@@ -137,8 +137,6 @@ def _recorded(plan: Plan) -> int:
 
 
 def _as_json(study_id: str, plan: Plan) -> dict[str, Any]:
-    from paribus.spec.network import parameter_count
-
     return {
         "study": plan.study.name,
         "id": study_id,
@@ -154,7 +152,7 @@ def _as_json(study_id: str, plan: Plan) -> dict[str, Any]:
                 "members": [{"arm": arm, "replicate": replicate} for arm, replicate in run.members],
                 "state": run.state,
                 "epochs_left": run.epochs_left,
-                "parameters": parameter_count(run.widths),
+                "parameters": run.parameters,
                 "operations": run.operations,
             }
             for run in plan.runs

@@ -131,7 +131,6 @@ def print_verdicts(results: Results) -> None:
 def progress_before(prepared: PreparedStudy, workspace: Workspace) -> StudyProgress:
     """The study's progress before it trains: how many of its runs are recorded, and how much work is left."""
     from paribus.cli.study_progress import StudyProgress
-    from paribus.spec.network import parameter_count
 
     recorded = work = 0
     for run in prepared.runs:
@@ -140,7 +139,7 @@ def progress_before(prepared: PreparedStudy, workspace: Workspace) -> StudyProgr
             recorded += 1
         else:
             epochs_left = run.recipe.training.epochs - (record.epochs_done if record else 0)
-            work += parameter_count(run.widths) * epochs_left
+            work += run.parameters * epochs_left
     return StudyProgress(prepared.study.name, runs=len(prepared.runs), recorded=recorded, work=work)
 
 

@@ -39,7 +39,16 @@ def section(results: Results) -> Section | None:
         "their sign is free). A network with n hidden units and a linear last layer can only add up n images, so on "
         "these images it cannot come below the error that the first n eigenfaces leave (Eckart and Young, 1936)."
     )
-    return Section("eigenfaces", "Eigenfaces beside the weights", tuple(blocks), lead=(lead, *_explained(first)))
+    deeper = (
+        "A deeper network stands beside PCA as wide as its narrowest layer, the code: where what follows the code is "
+        "not linear, it can come below that error."
+    )
+    leads = (lead, *_explained(first)) if _all_bounded(results) else (lead, deeper, *_explained(first))
+    return Section("eigenfaces", "Eigenfaces beside the weights", tuple(blocks), lead=leads)
+
+
+def _all_bounded(results: Results) -> bool:
+    return all(found.is_bound for found in pca_comparisons(results))
 
 
 def _varies(faces: Pca) -> bool:
@@ -133,7 +142,9 @@ def _error_chart(results: Results, faces: Pca) -> Chart:
         if value is not None and value > 0
     ]
     names = list(dict.fromkeys(str(point["arm"]) for point in points))
-    words = "Error that PCA leaves against its rank, falling; every network's error lies on or above the line."
+    words = "Error that PCA leaves against its rank, falling; the networks' errors beside it."
+    if _all_bounded(results):
+        words = "Error that PCA leaves against its rank, falling; every network's error lies on or above the line."
     note = "Line: PCA of that rank. Circles: the networks, one a replicate."
     return charts.figure(
         "pca-error",

@@ -43,6 +43,7 @@ def size_section(results: Results) -> Section | None:
             "weights": c.weights,
             "biases": c.biases,
             "parameters": c.weights + c.biases,
+            "formula": c.formula,
         }
         for s in found
         for c in s.counts
@@ -50,11 +51,7 @@ def size_section(results: Results) -> Section | None:
     by_layer = [
         arm(results.arms),
         text("layer", "layer"),
-        Column(
-            "inputs × outputs + biases",
-            lambda r: Cell(f"{r['inputs']:,} × {r['outputs']:,} + {r['biases']:,}"),
-            numeric=True,
-        ),
+        Column("inputs × outputs + biases", lambda r: Cell(str(r["formula"])), numeric=True),
         value("parameters", "parameters", "count"),
     ]
     blocks: tuple[Block, ...] = (

@@ -75,6 +75,9 @@ def _about_splits(recipe: Recipe, dataset: Dataset) -> Iterator[Misfit]:
     if batch > train:
         rule = f"must be at most the number of training examples ({train})"
         yield "training.batch_size", rule, batch, "make it smaller"
+    if recipe.network.batch_norm and train % batch == (1 if batch > 1 else 0):
+        rule = f"must leave no batch of 1 example, which has no variance to normalise by, of {train} training examples"
+        yield "training.batch_size", rule, batch, "change it by one, or set network.batch_norm to false"
     if limit.validation is not None and not dataset.validation:
         yield "data.limit.validation", "needs a validation split", limit.validation, "take it out, or add one"
     if limit.test is not None and not dataset.test:

@@ -86,7 +86,9 @@ def fresh_state(spec: RunSpec) -> TrainingState:
 
 def architecture(spec: RunSpec) -> Architecture:
     """The layers of a run's network."""
-    return Architecture(spec.recipe.widths(spec.dataset), spec.recipe.network.activations)
+    network = spec.recipe.network
+    widths = spec.recipe.widths(spec.dataset)
+    return Architecture(widths, network.activations, batch_norm=network.batch_norm, tied=network.ties_weights)
 
 
 class Cohort:

@@ -41,15 +41,33 @@ Integers = npt.NDArray[np.int64]
 
 State = Mapping[str, Floats]
 """A run's tensors by name: parameters as PyTorch names and shapes them (`fc1.weight` (out, in), `fc1.bias` (out,)), and
-the optimizer's buffers as `buffer/parameter` (`exp_avg/fc1.weight`)."""
+the optimizer's buffers as `buffer/parameter` (`exp_avg/fc1.weight`). Batch normalisation of the first hidden layer adds
+`bn1.weight`, `bn1.bias`, `bn1.running_mean`, `bn1.running_var` (unit,) and `bn1.num_batches_tracked`, int64 (): the
+names that an `nn.Module` with layers `fc1`, `bn1`, `fc2`, ... has in PyTorch. Tied weights are there once."""
+
+
+def tracked_batches(state: State) -> int:
+    """How many training steps a state's running statistics have seen; 0 where it does not say."""
+    return int(state["bn1.num_batches_tracked"]) if "bn1.num_batches_tracked" in state else 0
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """Fully connected layers: `widths` from input to output, and one activation for each hidden layer."""
+    """Fully connected layers: `widths` from input to output, and one activation for each hidden layer.
+
+    With `batch_norm`, each hidden layer's values are normalised before the activation, as `torch.nn.BatchNorm1d` does
+    with its defaults: in training by the batch's mean and biased variance, of which running statistics are kept (of the
+    unbiased variance, with momentum 0.1), and otherwise by these. What such a layer adds as a bias, normalisation takes
+    away: the gradient of that bias is exactly 0, where PyTorch has rounding errors.
+
+    `tied` networks have widths that are the same read backwards, an even number of layers, and in the later half the
+    transposed weights of the earlier half.
+    """
 
     widths: tuple[int, ...]
     activations: tuple[ActivationBase, ...]
+    batch_norm: bool = False
+    tied: bool = False
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from paribus.data.corruption import conditions
 from paribus.data.pool import Labels, Numbers, Split, Splits
 from paribus.spec.identity import RunSpec
 from paribus.spec.losses import Task
-from paribus.spec.network import layer_names, parameter_count
+from paribus.spec.network import layer_names, tied_layers
 from paribus.training.classification import classification_scores, confusion_matrix, probabilities
 from paribus.training.cohort import fresh_state
 from paribus.training.engine import Engine, Floats, State
@@ -48,8 +48,7 @@ class Snapshot:
 def measure_run(spec: RunSpec, splits: Splits) -> Measurements:
     """What belongs to the run as a whole: parameters, examples, preprocessing, targets, and PCA of images."""
     measured = Measurements()
-    widths = spec.recipe.widths(spec.dataset)
-    measured.number("", parameters=parameter_count(widths), weights=parameter_count(widths, biases=False))
+    measured.number("", **_sizes(spec))
     shown = splits.train.take(shown_positions(len(splits.train)))
     labels = {} if shown.labels is None else {"labels": shown.labels}
     measured.arrays("", "examples", images=shown.inputs, shape=np.array(splits.dataset.shape), **labels)
@@ -114,8 +113,7 @@ def evaluate_weights(spec: RunSpec, splits: Splits, weights: State, engine: Engi
     that these data leave undefined is left out.
     """
     own = _SnapshotMeasuring(spec, splits, Snapshot("", 0, weights), engine)
-    widths = spec.recipe.widths(spec.dataset)
-    own.measured.number("", parameters=parameter_count(widths), weights=parameter_count(widths, biases=False))
+    own.measured.number("", **_sizes(spec))
     own.measure_training()
     own.evaluate("train_loss_end", "", splits.train)
     if splits.validation is not None:
@@ -140,8 +138,9 @@ class _SnapshotMeasuring:
         spec, train = self._spec, self._splits.train
         reconstructs = spec.recipe.task == "reconstruction"
         errors = ReconstructionErrors(self._network, spec, train) if reconstructs else None
-        names = layer_names(spec.recipe.widths(spec.dataset))[:-1]
-        units, parts = UnitStatistics(names), list[Floats]()
+        widths = spec.recipe.widths(spec.dataset)
+        names, tied = layer_names(widths)[:-1], tied_layers(widths) if spec.recipe.network.ties_weights else {}
+        units, parts = UnitStatistics(names, tied), list[Floats]()
         for part, found in self._network.parts(train, activations=True):
             units.add([values[0] for values in found.activations])
             if errors is None:
@@ -245,6 +244,12 @@ class _SnapshotMeasuring:
         if self._spec.recipe.snapshots.outputs:
             self.measured.arrays(self._rule, f"outputs/{name}", error=errors.astype(np.float32))
             self.measured.arrays("", f"targets/{name}", **_targets(split))
+
+
+def _sizes(spec: RunSpec) -> dict[str, int]:
+    network, widths = spec.recipe.network, spec.recipe.widths(spec.dataset)
+    count = network.parameter_count
+    return {"parameters": count(widths), "weights": count(widths, biases=False)}
 
 
 def _given(labels: Labels | None) -> Labels:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,7 @@ from paribus.spec.initialisations import (
     XavierNormal,
     XavierUniform,
 )
-from paribus.spec.network import Autoencoder, Mlp, layer_names
+from paribus.spec.network import Autoencoder, Mlp, layer_names, norm_names, tied_layers
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -34,17 +35,35 @@ _OUTPUT = Identity(kind="identity")
 _WEIGHT, _BIAS = 0, 1
 
 
-def initial_state(
-    network: Mlp | Autoencoder, widths: Sequence[int], stream: Stream
-) -> dict[str, npt.NDArray[np.float32]]:
-    """A fresh state dict: `fc1.weight` (out, in), `fc1.bias` (out,), ..., each number rounded once to float32."""
+def initial_state(network: Mlp | Autoencoder, widths: Sequence[int], stream: Stream) -> dict[str, npt.NDArray[Any]]:
+    """A fresh state dict in PyTorch's order: `fc1.weight` (out, in), `fc1.bias` (out,), ..., each number rounded to
+    float32 once.
+
+    Batch normalisation begins as in PyTorch: weight and running variance 1, bias and running mean 0. A weight that is
+    tied to another is not drawn.
+    """
     activations = (*network.activations, _OUTPUT)
-    state: dict[str, Floats] = {}
+    shared = tied_layers(widths) if network.ties_weights else {}
+    state: dict[str, npt.NDArray[Any]] = {}
     for i, (name, (width_in, width_out)) in enumerate(zip(layer_names(widths), pairwise(widths), strict=True)):
-        weight = _weight(network.init, (width_out, width_in), activations[i], draws(stream, "init", i, _WEIGHT))
-        state[f"{name}.weight"] = weight.astype(np.float32)
+        if name not in shared:
+            weight = _weight(network.init, (width_out, width_in), activations[i], draws(stream, "init", i, _WEIGHT))
+            state[f"{name}.weight"] = weight.astype(np.float32)
         state[f"{name}.bias"] = _bias(network.init, width_out, width_in, draws(stream, "init", i, _BIAS))
+        if network.batch_norm and i < len(network.hidden):
+            state |= _normalisation(norm_names(widths)[i], width_out)
     return state
+
+
+def _normalisation(name: str, width: int) -> dict[str, npt.NDArray[Any]]:
+    zeros, ones = np.zeros(width, np.float32), np.ones(width, np.float32)
+    return {
+        f"{name}.weight": ones,
+        f"{name}.bias": zeros,
+        f"{name}.running_mean": zeros.copy(),
+        f"{name}.running_var": ones.copy(),
+        f"{name}.num_batches_tracked": np.array(0, np.int64),
+    }
 
 
 def _bias(init: Initialisation, width_out: int, width_in: int, numbers: Draws) -> Floats:

@@ -17,7 +17,7 @@ from paribus.spec.dataset import Dataset
 from paribus.spec.fit import refuse_misfit, refuse_unmeasured_claims
 from paribus.spec.identity import NOT_TRAINED, RunSpec
 from paribus.spec.losses import CrossEntropy, Loss
-from paribus.spec.network import parameter_count, training_operations
+from paribus.spec.network import forward_operations, training_operations
 from paribus.spec.recipe import Recipe
 from paribus.spec.study import Arm, Study
 from paribus.store.records import RunRecord
@@ -64,14 +64,19 @@ class PlannedRun:
         return self.recipe.widths(self.spec.dataset)
 
     @property
+    def parameters(self) -> int:
+        """Parameters of its network, biases included."""
+        return self.recipe.network.parameter_count(self.widths)
+
+    @property
     def epochs_left(self) -> int:
         return 0 if self.state == "recorded" else self.recipe.training.epochs - self.epochs_done
 
     @property
     def operations(self) -> int:
-        """Floating-point operations of the epochs to come, training and evaluation together."""
-        forward = 2 * parameter_count(self.widths, biases=False)
-        per_epoch = training_operations(self.widths) * len(self.splits.train) + forward * self.examples_evaluated
+        """Floating-point operations of the matmuls of the epochs to come, training and evaluation together."""
+        training = training_operations(self.widths) * len(self.splits.train)
+        per_epoch = training + forward_operations(self.widths) * self.examples_evaluated
         return self.epochs_left * per_epoch
 
     @property
@@ -99,7 +104,7 @@ class CohortPlan:
     @property
     def parameters(self) -> int:
         """Parameters of all runs together, biases included."""
-        return sum(parameter_count(run.widths) for run in self.runs)
+        return sum(run.parameters for run in self.runs)
 
     @property
     def operations(self) -> int:
@@ -241,6 +246,8 @@ def static_key(run: PlannedRun) -> tuple[object, ...]:
         run.spec.dataset.folds and recipe.test.monitor_every and (run.spec.streams.split.index, run.spec.dataset.test),
         run.widths,
         recipe.network.activations,
+        recipe.network.batch_norm,
+        recipe.network.ties_weights,
         recipe.network.dropout > 0,
         _evaluated(recipe.loss),
         recipe.optimizer.kind,
@@ -275,8 +282,8 @@ def bytes_per_run(run: PlannedRun) -> int:
     each stream holds its evaluation sets as float32 features; a GPU makes those from the data at each evaluation.
     """
     recipe, widths, dataset = run.recipe, run.widths, run.spec.dataset
-    tensors = parameter_count(widths) * (2 + len(recipe.optimizer.buffers) + len(recipe.selection.rules))
-    activations = 4 * recipe.training.batch_size * sum(widths[1:])
+    tensors = run.parameters * (2 + len(recipe.optimizer.buffers) + len(recipe.selection.rules))
+    activations = (5 if recipe.network.batch_norm else 4) * recipe.training.batch_size * sum(widths[1:])
     inputs = 2 * recipe.training.batch_size * widths[0]  # of a whole batch, and of the last one
     evaluated = dataset.validation + (dataset.train if "train_loss_end" in recipe.metrics else 0)
     evaluation_sets = widths[0] * evaluated if run.spec.family == "cpu" else 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -16,11 +16,12 @@ from paribus.training.moments import Moments
 class UnitStatistics:
     """Mean, variance and active share of the activation of each hidden unit, over examples that come in parts.
 
-    `layers` are the names of the hidden layers in a state dict.
+    `layers` are the names of the hidden layers in a state dict, and `tied` names, for those whose weights are another
+    layer's, transposed, that layer.
     """
 
-    def __init__(self, layers: Sequence[str]) -> None:
-        self._layers = tuple(layers)
+    def __init__(self, layers: Sequence[str], tied: Mapping[str, str]) -> None:
+        self._layers, self._tied = tuple(layers), dict(tied)
         self._moments = [Moments() for _ in layers]
         self._active: list[Any] = [0] * len(self._layers)
 
@@ -39,9 +40,13 @@ class UnitStatistics:
                 f"{name}.mean": moments.mean,
                 f"{name}.variance": moments.variance,
                 f"{name}.active": np.asarray(active / moments.count),
-                f"{name}.cosine": _cosines(weights[f"{name}.weight"], initial[f"{name}.weight"]),
+                f"{name}.cosine": _cosines(self._incoming(weights, name), self._incoming(initial, name)),
             }
         return found
+
+    def _incoming(self, state: State, name: str) -> Floats:
+        """The incoming weights (unit, input) of a layer's units."""
+        return state[f"{self._tied[name]}.weight"].T if name in self._tied else state[f"{name}.weight"]
 
 
 def _cosines(weights: Floats, initial: Floats) -> npt.NDArray[np.float64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, ClassVar, Final, final
@@ -50,6 +50,7 @@ from paribus.training.engine import (
     Session,
     State,
     Targets,
+    tracked_batches,
 )
 from paribus.training.sums import exact_sums
 
@@ -61,10 +62,13 @@ many runs share the batch must not count: where a run diverges, skipping 0 * inf
 
 @final
 class CompiledNetworks(Networks):
-    """Networks whose parameters are the rows of one array (run, parameter)."""
+    """Networks whose parameters are the rows of one array (run, parameter), and their running statistics those of
+    another (run, statistic), which have seen `tracked` (run,) training steps."""
 
-    def __init__(self, layout: Layout, parameters: Floats, streams: Sequence[int]) -> None:
-        self.layout, self.parameters = layout, parameters
+    def __init__(self, layout: Layout, states: Sequence[State], streams: Sequence[int]) -> None:
+        self.layout, self.parameters = layout, layout.stacked(states)
+        self.statistics = layout.stacked_statistics(states)
+        self.tracked = [tracked_batches(state) for state in states]
         self._stream_of = np.array(streams, dtype=np.int64)
 
     @property
@@ -72,7 +76,12 @@ class CompiledNetworks(Networks):
         return len(self.parameters)
 
     def state(self, run: int) -> RowState:
-        return RowState(self.layout, {"": self.parameters[run]})
+        return self.state_of(run, {})
+
+    def state_of(self, run: int, buffers: Mapping[str, Floats]) -> RowState:
+        """A copy of one run's tensors, and of its row in each of the `buffers` (run, parameter)."""
+        rows = {"": self.parameters[run], **{f"{name}/": held[run] for name, held in buffers.items()}}
+        return RowState(self.layout, rows, self.statistics[run], self.tracked[run])
 
     def evaluator(
         self, inputs: Inputs, rows: Sequence[Integers], targets: Sequence[Targets] | None, loss: LossBase
@@ -89,8 +98,8 @@ class CompiledNetworks(Networks):
         squares = np.zeros((*weights.shape, numbers.shape[2]))
 
         def run() -> Evaluation:
-            layers = self.layout.layers
-            evaluate(layers, self.parameters, work, stream_of, examples, losses_of, losses, correct, squares)
+            layers, parameters, statistics = self.layout.layers, self.parameters, self.statistics
+            evaluate(layers, parameters, statistics, work, stream_of, examples, losses_of, losses, correct, squares)
             mean = exact_sums(losses * weights) / exact_sums(weights)
             hits = correct.sum(axis=0) if loss.has_classes else None
             return Evaluation(mean, hits, _mean_squares(squares, features.shape[1]))
@@ -102,10 +111,9 @@ class CompiledNetworks(Networks):
         features = scaled_features(inputs, [rows])[0]
         work, no_steps = buffers(layers, count), nonzero_steps(None, 0, 0)
         outputs = np.zeros((self.runs, count, layers.outputs), np.float32)
-        widths = [self.layout.shapes[name][0] for name in self.layout.shapes if name.endswith("bias")][:-1]
-        found = [np.zeros((self.runs, count, width), np.float32) for width in widths] if activations else []
+        found = [np.zeros((self.runs, count, width), np.float32) for width in self.layout.hidden if activations]
         for run in range(self.runs):
-            infer(layers, self.parameters[run], work, features, no_steps, outputs[run])
+            infer(layers, self.parameters[run], self.statistics[run], work, features, no_steps, outputs[run])
             for layer, into in enumerate(found, start=1):
                 into[run] = hidden_activations(layers, work, layer, count)[:, : into.shape[2]]
         return Forward(outputs, tuple(found))
@@ -127,7 +135,7 @@ class CompiledSession(Session):
         steps: int,
     ) -> None:
         layout = Layout(architecture)
-        self._networks = CompiledNetworks(layout, layout.stacked(states), streams)
+        self._networks = CompiledNetworks(layout, states, streams)
         self._layers, self._batch_size, self._steps = layout.layers, batch_size, steps
         self._work = buffers(self._layers, batch_size)
         self._stream_of = np.array(streams, dtype=np.int64)
@@ -167,6 +175,7 @@ class CompiledSession(Session):
         train_epoch(
             self._layers,
             self._networks.parameters,
+            self._networks.statistics,
             self._optimizer,
             self._work,
             seen.inputs,
@@ -179,11 +188,11 @@ class CompiledSession(Session):
             losses,
         )
         self._steps += len(losses)
+        self._networks.tracked = [tracked + len(losses) for tracked in self._networks.tracked]
         return losses
 
     def state(self, run: int) -> RowState:
-        rows = {"": self._networks.parameters[run]}
-        return RowState(self._networks.layout, {**rows, **{f"{b}/": held[run] for b, held in self._buffers.items()}})
+        return self._networks.state_of(run, self._buffers)
 
     def _seen(self, epoch: Epoch) -> _Seen:
         """The inputs of an epoch. Its own are one array (stream * example, feature), of which every stream reads its
@@ -239,8 +248,7 @@ class CompiledEngine(Engine):
     family: ClassVar[EngineFamily] = "cpu"
 
     def networks(self, architecture: Architecture, states: Sequence[State]) -> CompiledNetworks:
-        layout = Layout(architecture)
-        return CompiledNetworks(layout, layout.stacked(states), range(len(states)))
+        return CompiledNetworks(Layout(architecture), states, range(len(states)))
 
     def session(
         self,

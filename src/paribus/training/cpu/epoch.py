@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from paribus.training.cpu.activations import RELU, activate_backward
+from paribus.training.cpu.batch_norm import normalise_backward
 from paribus.training.cpu.clipping import clip_by_value, norm_coefficient, scale, sum_of_squares
 from paribus.training.cpu.compiling import compiled, inlined
 from paribus.training.cpu.denormals import flush_denormals, restore_denormals
@@ -26,6 +27,7 @@ from paribus.training.cpu.optimizers import (
     sgd,
     sgd_coefficients,
 )
+from paribus.training.cpu.parameters import SHARED_WEIGHT, TIED_WEIGHT
 from paribus.training.cpu.passes import (
     GRADIENT_ROWS,
     Targets,
@@ -34,6 +36,7 @@ from paribus.training.cpu.passes import (
     layer_values,
     linear,
     loss_and_gradient,
+    norm_scale,
     output_block,
     weight_of,
 )
@@ -46,7 +49,7 @@ OPTIMIZER_CODES: Final = {"sgd": 0, "adam": 1, "adamw": 2, "rmsprop": 3}
 _SGD, _ADAM, _ADAMW, _RMSPROP = OPTIMIZER_CODES.values()
 MOMENTUM: Final = {"sgd": 1, "adam": 1, "adamw": 1, "rmsprop": 3}
 """The hyperparameter that a schedule may cycle: momentum, or Adam's first beta."""
-_ONE = np.float32(1)
+_ZERO, _ONE = np.float32(0), np.float32(1)
 
 
 class OptimizerArrays(NamedTuple):
@@ -112,6 +115,7 @@ class EpochArrays(NamedTuple):
 def train_epoch(
     layers: Any,
     parameters: Any,
+    statistics: Any,
     optimizer: Any,
     work: Any,
     inputs: Any,
@@ -123,7 +127,8 @@ def train_epoch(
     steps_before: int,
     losses: Any,
 ) -> None:
-    """Train every run; `losses` (batch, run) takes the mean loss of each step. `parameters` are (run, parameter).
+    """Train every run; `losses` (batch, run) takes the mean loss of each step. `parameters` are (run, parameter), and
+    the running `statistics` of batch normalisation (run, statistic).
 
     Networks that reconstruct corrupted `inputs` are to give the `clean` ones, which are `inputs` themselves otherwise.
     """
@@ -144,6 +149,7 @@ def train_epoch(
             losses[batch, run] = _train_step(
                 layers,
                 parameters[run],
+                statistics[run],
                 optimizer,
                 work,
                 batch_inputs,
@@ -178,6 +184,7 @@ def _gather(inputs: Any, stream: int, order: Any) -> None:
 def _train_step(
     layers: Any,
     parameters: Any,
+    statistics: Any,
     optimizer: Any,
     work: Any,
     inputs: Any,
@@ -191,12 +198,13 @@ def _train_step(
     run: int,
     step: int,
 ) -> float:
-    """Forward, backward and optimizer step of one run (`parameters` is its row) on one batch; its mean loss."""
+    """Forward, backward and optimizer step of one run on one batch; its mean loss. `parameters` and `statistics` are
+    the run's rows."""
     widths, rows = layers.widths, len(inputs)
     last = len(widths) - 2
     kept = _ONE / (_ONE - share)
     for layer in range(last):
-        values = hidden(layers, parameters, work, layer, inputs, skipping, rows)
+        values = hidden(layers, parameters, statistics, work, layer, inputs, skipping, rows, True)
         if epoch.dropping:
             position, key = np.uint64(batch * (last + 1) + layer), epoch.dropout_keys[stream]
             if layers.activations[layer] == RELU:
@@ -205,7 +213,7 @@ def _train_step(
                 derivatives = layer_values(work.derivatives, widths, layer + 1, rows)
                 dropout_with_derivative(values, derivatives, key, position, share, kept)
     coefficients = _coefficients(optimizer, epoch, run, batch, step)
-    total, block = 0.0, output_block(widths, loss.kind)
+    total, block = 0.0, output_block(layers, loss.kind)
     for first in range(0, widths[last + 1], block):
         end = min(first + block, widths[last + 1])
         output = linear(layers, parameters, work, last, first, end, inputs, skipping, rows)
@@ -222,10 +230,33 @@ def _train_step(
             kept,
             work.bias_gradient[: widths[layer + 1]],
         )
+        if layers.normalises:
+            _normalise_backward(layers, parameters, optimizer, work, run, layer, gradient, coefficients)
         _backward(layers, parameters, optimizer, work, run, layer, 0, inputs, skipping, gradient, coefficients)
     if optimizer.clips_norm:
         _clip_and_step(parameters, optimizer, run, layers, coefficients)
     return total
+
+
+@compiled
+def _normalise_backward(
+    layers: Any, parameters: Any, optimizer: Any, work: Any, run: int, layer: int, gradient: Any, coefficients: Any
+) -> None:
+    """From the gradient (row, unit) behind a hidden layer's normalisation to the one before it, in place, and a step of
+    its weight and bias. `work.bias_gradient` is that of the normalisation, and becomes that of the layer: exactly 0."""
+    rows, width = gradient.shape
+    start, bias_gradient, weight_gradient = layers.norms[layer], work.bias_gradient[:width], work.column_sums[:width]
+    normalise_backward(
+        gradient,
+        layer_values(work.normalised, layers.widths, layer + 1, rows),
+        parameters[start : start + width],
+        norm_scale(work, layers.widths, layer),
+        bias_gradient,
+        weight_gradient,
+    )
+    _use(parameters, optimizer, run, start, weight_gradient, coefficients)
+    _use(parameters, optimizer, run, start + width, bias_gradient, coefficients)
+    bias_gradient[:] = _ZERO
 
 
 @compiled
@@ -246,10 +277,11 @@ def _backward(
     of the layer's parameters.
 
     The gradient of the inputs is made before the weights change. That of a weight, x.T @ g or g.T @ x as the weight is
-    stored, is made `GRADIENT_ROWS` rows at a time, and used up at once. That of the bias is in `work.bias_gradient`.
+    stored, is made `GRADIENT_ROWS` rows at a time, and used up at once; that of a tied weight is kept for the layer
+    that shares its own with it, whose turn comes later. That of the bias is in `work.bias_gradient`.
     """
     weight, widths = weight_of(layers, parameters, layer), layers.widths
-    outputs_first = widths[layer] < widths[layer + 1]
+    outputs_first, tying = layers.outputs_first[layer], layers.tying[layer]
     rows, outputs = gradient.shape
     below = layer_inputs(work.values, widths, layer, inputs, rows)
     if layer:
@@ -257,7 +289,7 @@ def _backward(
         matmul(gradient, factor, layer_values(work.gradients, widths, layer, rows), False, 0, first > 0)
     left, right = (gradient, below) if outputs_first else (below, gradient)
     stored_rows, columns = outputs if outputs_first else widths[layer], weight.shape[1]
-    start = layers.starts[2 * layer] + first * columns
+    start = layers.weights[layer] + first * columns
     for row in range(0, stored_rows, GRADIENT_ROWS):
         flat = work.weight_gradient[: min(GRADIENT_ROWS, stored_rows - row) * columns]
         some_rows = flat.reshape(len(flat) // columns, columns)
@@ -265,9 +297,21 @@ def _backward(
             zero_skipping_matmul(left, right, some_rows, True, row, skipping, work.skipping)
         else:
             matmul(left, right, some_rows, True, row, False)
-        _use(parameters, optimizer, run, start + row * columns, flat, coefficients)
-    bias_start = layers.starts[2 * layer + 1] + first
+        at = start + row * columns
+        if tying == TIED_WEIGHT:
+            work.tied_gradient[at : at + len(flat)] = flat
+            continue
+        if tying == SHARED_WEIGHT:
+            _add(flat, work.tied_gradient[at : at + len(flat)])
+        _use(parameters, optimizer, run, at, flat, coefficients)
+    bias_start = layers.biases[layer] + first
     _use(parameters, optimizer, run, bias_start, work.bias_gradient[:outputs], coefficients)
+
+
+@compiled
+def _add(into: Any, added: Any) -> None:
+    for i in range(len(into)):
+        into[i] += added[i]
 
 
 @compiled
@@ -299,9 +343,8 @@ def _use(parameters: Any, optimizer: Any, run: int, start: int, gradient: Any, c
 def _clip_and_step(parameters: Any, optimizer: Any, run: int, layers: Any, coefficients: Any) -> None:
     """Step all of a run's parameters by gradients whose norm is clipped; squares are added tensor by tensor."""
     squares = 0.0
-    for tensor in range(len(layers.starts)):
-        start = layers.starts[tensor]
-        squares += sum_of_squares(optimizer.gradients[start : start + layers.sizes[tensor]])
+    for tensor in range(len(layers.tensors)):
+        squares += sum_of_squares(optimizer.gradients[layers.tensors[tensor, 0] : layers.tensors[tensor, 1]])
     scale(optimizer.gradients, norm_coefficient(squares, np.float64(optimizer.limits[run])))
     _step(parameters, optimizer, run, 0, optimizer.gradients, coefficients)
 

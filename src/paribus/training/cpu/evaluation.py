@@ -59,6 +59,7 @@ class EvaluationArrays(NamedTuple):
 def evaluate(
     layers: Any,
     parameters: Any,
+    statistics: Any,
     work: Any,
     stream_of: Any,
     examples: Any,
@@ -73,7 +74,7 @@ def evaluate(
     """
     setting = flush_denormals()
     widths = layers.widths
-    last, block = len(widths) - 2, output_block(widths, loss.kind)
+    last, block = len(widths) - 2, output_block(layers, loss.kind)
     for part in range(losses.shape[0]):
         start = part * EVALUATION_ROWS
         rows = min(EVALUATION_ROWS, examples.features.shape[1] - start)
@@ -84,7 +85,7 @@ def evaluate(
             numbers = inputs if examples.reconstructing else examples.numbers[stream, rows_in]
             targets = Targets(examples.labels[stream, rows_in], examples.weights[:rows], numbers)
             for layer in range(last):
-                hidden(layers, own, work, layer, inputs, steps, rows)
+                hidden(layers, own, statistics[run], work, layer, inputs, steps, rows, False)
             total = 0.0
             squares[part, run] = 0.0
             for first in range(0, widths[last + 1], block):
@@ -116,14 +117,14 @@ def _steps_of(steps: Any, stream: int, part: int) -> Any:
 
 
 @compiled
-def infer(layers: Any, parameters: Any, work: Any, inputs: Any, no_steps: Any, outputs: Any) -> None:
+def infer(layers: Any, parameters: Any, statistics: Any, work: Any, inputs: Any, no_steps: Any, outputs: Any) -> None:
     """The last layer's outputs (row, output) of one run for `inputs` (row, padded feature); activations of the hidden
     layers stay in `work.values`."""
     setting = flush_denormals()
     widths, rows = layers.widths, len(inputs)
-    last, block = len(widths) - 2, output_block(widths, ANY_NUMBERS)
+    last, block = len(widths) - 2, output_block(layers, ANY_NUMBERS)
     for layer in range(last):
-        hidden(layers, parameters, work, layer, inputs, no_steps, rows)
+        hidden(layers, parameters, statistics, work, layer, inputs, no_steps, rows, False)
     for first in range(0, widths[last + 1], block):
         end = min(first + block, widths[last + 1])
         values = linear(layers, parameters, work, last, first, end, inputs, no_steps, rows)

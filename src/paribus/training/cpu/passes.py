@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from paribus.training.cpu.activations import activate
+from paribus.training.cpu.batch_norm import normalise_batch, normalise_running
 from paribus.training.cpu.classification_losses import binary_cross_entropy, cross_entropy, weighted_cross_entropy
 from paribus.training.cpu.compiling import compiled, inlined
 from paribus.training.cpu.matmul import matmul
@@ -56,7 +57,9 @@ class Buffers(NamedTuple):
     """Workspace of one run's pass, float32.
 
     Activations, their derivatives and gradients, a transposed weight, part of a weight's gradient, two rows (unit,) of
-    sums over the batch, and the buffers of matmuls that skip zeros.
+    sums over the batch, and the buffers of matmuls that skip zeros. With batch normalisation, the normalised values,
+    which lie as activations do, and what they were multiplied by, one hidden layer's row (unit,) after the other. With
+    tied weights, a row (parameter,) for the gradients that the later half of the layers adds to those of the earlier.
     """
 
     values: Any
@@ -67,6 +70,9 @@ class Buffers(NamedTuple):
     bias_gradient: Any
     column_sums: Any
     skipping: Any
+    normalised: Any
+    scales: Any
+    tied_gradient: Any
 
 
 def buffers(layers: Layers, rows: int) -> Buffers:
@@ -76,22 +82,25 @@ def buffers(layers: Layers, rows: int) -> Buffers:
         values=aligned_zeros(count),
         derivatives=aligned_zeros(count),
         gradients=aligned_zeros(count),
-        transposed=aligned_zeros(int(layers.sizes.max())),
+        transposed=aligned_zeros(int((layers.widths[:-1] * layers.widths[1:]).max())),
         weight_gradient=aligned_zeros(GRADIENT_ROWS * widest),
         bias_gradient=aligned_zeros(widest),
         column_sums=aligned_zeros(widest),
         skipping=skipping_buffers(max(rows, GRADIENT_ROWS), rows, int(layers.widths[1])),
+        normalised=aligned_zeros(count if layers.normalises else 0),
+        scales=aligned_zeros(int(layers.widths[1:-1].sum()) if layers.normalises else 0),
+        tied_gradient=aligned_zeros(int(layers.tensors.max()) if layers.tying.any() else 0),
     )
 
 
 @compiled
-def output_block(widths: Any, loss_kind: int) -> int:
+def output_block(layers: Any, loss_kind: int) -> int:
     """How many of the last layer's outputs are computed at a time.
 
     The error of a number is its own. Classes are normalised together, and a weight with fewer outputs than inputs is
     stored by inputs, so its outputs are not adjacent.
     """
-    return widths[-1] if loss_kind < _MSE or widths[-2] >= widths[-1] else OUTPUT_BLOCK
+    return layers.widths[-1] if loss_kind < _MSE or not layers.outputs_first[-1] else OUTPUT_BLOCK
 
 
 @compiled
@@ -110,15 +119,15 @@ def layer_inputs(values: Any, widths: Any, layer: int, inputs: Any, rows: int) -
 @compiled
 def bias_of(layers: Any, parameters: Any, layer: int) -> Any:
     """A layer's bias (out,) in a run's row of parameters."""
-    start = layers.starts[2 * layer + 1]
-    return parameters[start : start + layers.sizes[2 * layer + 1]]
+    start = layers.biases[layer]
+    return parameters[start : start + layers.widths[layer + 1]]
 
 
 @compiled
 def weight_of(layers: Any, parameters: Any, layer: int) -> Any:
-    """A layer's weight as it is stored: (in, out), or, where it has more outputs than inputs, (out, in)."""
-    start, width_in, width_out = layers.starts[2 * layer], layers.widths[layer], layers.widths[layer + 1]
-    tensor = parameters[start : start + layers.sizes[2 * layer]]
+    """A layer's weight as it is stored: (in, out), or (out, in) where outputs come first."""
+    start, width_in, width_out = layers.weights[layer], layers.widths[layer], layers.widths[layer + 1]
+    tensor = parameters[start : start + width_in * width_out]
     return tensor.reshape(max(width_in, width_out), min(width_in, width_out))
 
 
@@ -134,7 +143,7 @@ def linear(
     below = layer_inputs(work.values, widths, layer, inputs, rows)
     start = rows * widths[1 : layer + 1].sum()
     out = work.values[start : start + rows * (last - first)].reshape(rows, last - first)
-    factor = transpose(weight[first:last], work.transposed) if widths[layer] < widths[layer + 1] else weight
+    factor = transpose(weight[first:last], work.transposed) if layers.outputs_first[layer] else weight
     if layer == 0 and steps.enabled:
         zero_skipping_matmul(below, factor, out, False, 0, steps, work.skipping)
     else:
@@ -142,14 +151,52 @@ def linear(
     return out
 
 
+@compiled
+def normalise(
+    layers: Any, parameters: Any, statistics: Any, work: Any, layer: int, values: Any, bias: Any, training: bool
+) -> Any:
+    """Normalise a hidden layer's `values` (row, unit), which have no bias yet; the bias that is to be added then."""
+    rows, width = values.shape
+    mean = 2 * layers.widths[1 : layer + 1].sum()
+    running_mean, running_variance = statistics[mean : mean + width], statistics[mean + width : mean + 2 * width]
+    start = layers.norms[layer]
+    weight, scale = parameters[start : start + width], norm_scale(work, layers.widths, layer)
+    if training:
+        normalised = layer_values(work.normalised, layers.widths, layer + 1, rows)
+        normalise_batch(values, bias, weight, normalised, scale, running_mean, running_variance)
+    else:
+        normalise_running(values, bias, weight, scale, running_mean, running_variance)
+    return parameters[start + width : start + 2 * width]
+
+
+@compiled
+def norm_scale(work: Any, widths: Any, layer: int) -> Any:
+    """What a hidden layer's centred values were multiplied by when they were normalised, (unit,)."""
+    start = widths[1 : layer + 1].sum()
+    return work.scales[start : start + widths[layer + 1]]
+
+
 @inlined
-def hidden(layers: Any, parameters: Any, work: Any, layer: int, inputs: Any, steps: Any, rows: int) -> Any:
-    """A hidden layer's activations (row, unit)."""
+def hidden(
+    layers: Any,
+    parameters: Any,
+    statistics: Any,
+    work: Any,
+    layer: int,
+    inputs: Any,
+    steps: Any,
+    rows: int,
+    training: bool,
+) -> Any:
+    """A hidden layer's activations (row, unit); `training` says by what they are normalised, if they are."""
     values = linear(layers, parameters, work, layer, 0, layers.widths[layer + 1], inputs, steps, rows)
+    bias = bias_of(layers, parameters, layer)
+    if layers.normalises:
+        bias = normalise(layers, parameters, statistics, work, layer, values, bias, training)
     activate(
         values,
         layer_values(work.derivatives, layers.widths, layer + 1, rows),
-        bias_of(layers, parameters, layer),
+        bias,
         layers.activations[layer],
         layers.slopes[layer],
         layers.units[layer + 1],

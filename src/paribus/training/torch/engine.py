@@ -36,7 +36,7 @@ class StackedTensorEngine(Engine):
 
     def networks(self, architecture: Architecture, states: Sequence[State]) -> Networks:
         """See `Engine.networks`; each network has a stream of its own."""
-        parameters = Parameters(architecture.widths, states, self.device)
+        parameters = Parameters(architecture, states, self.device)
         return StackedNetworks(architecture, parameters, StreamOfRuns(range(len(states)), self.device), self._uploads)
 
     def session(

@@ -43,11 +43,11 @@ class StackedSession(Session):
         device: torch.device,
     ) -> None:
         self._architecture, self._runs, self._batch_size = architecture, runs, batch_size
-        self._parameters = Parameters(architecture.widths, states, device)
+        self._parameters = Parameters(architecture, states, device)
         self._of_runs = StreamOfRuns(streams, device)
         self._inputs = ScaledInputs(inputs, self._parameters.layout.padded[0], uploads, device)
         self._networks = StackedNetworks(architecture, self._parameters, self._of_runs, uploads)
-        self._forward = ForwardPass(self._parameters, architecture.activations)
+        self._forward = ForwardPass(self._parameters, architecture.activations, training=True)
         self._backward = BackwardPass(self._parameters, self._forward)
         self._clip = clipping([run.clip for run in runs], self._backward.gradients)
         optimizers, values = [run.optimizer for run in runs], self._parameters.values
@@ -70,6 +70,7 @@ class StackedSession(Session):
         arrays = _arrays(epoch, self._parameters.layout.padded)
         if self._program is None or not self._program.fits(arrays):
             self._program = self._bind(arrays)
+        self._parameters.tracked = [seen + len(epoch.learning_rates) for seen in self._parameters.tracked]
         return self._program(arrays)
 
     def _bind(self, arrays: Mapping[str, Array]) -> _Program:
