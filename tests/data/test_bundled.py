@@ -71,3 +71,33 @@ def test_another_name_is_refused(name, remedy):
 def test_a_target_is_refused():
     with pytest.raises(UserError, match=r"data\.target: must not be given"):
         read("iris", target="species")
+
+
+def test_features_are_chosen_by_name():
+    parts = read("iris", inputs=["petal width (cm)", "petal length (cm)"])
+    np.testing.assert_array_equal(parts.train.values, datasets.load_iris().data[:, [3, 2]].astype(np.float32))
+    assert parts.feature_names == ("petal width (cm)", "petal length (cm)")
+    assert read("iris", inputs={"drop": ["sepal width (cm)"]}).train.shape == (3,)
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs", "words"),
+    [
+        ("iris", ["petal widht (cm)"], "did you mean petal width"),
+        ("iris", {"categorical": ["petal width (cm)"]}, "data.inputs.categorical does not go with"),
+        ("digits", ["pixel_0_0"], "data.inputs.keep does not go with images"),
+        ("linnerud", {"drop": ["Chins", "Situps", "Jumps"]}, "a feature besides those left out"),
+    ],
+)
+def test_features_that_are_not_there_are_refused(name, inputs, words):
+    with pytest.raises(UserError) as caught:
+        read(name, task="reconstruction", inputs=inputs)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("source", ["faces", "fashion-mnist"])
+@pytest.mark.parametrize(("key", "value"), [("target", "y"), ("inputs", "X"), ("inputs", {"resize": 8})])
+def test_built_in_sources_have_their_own_targets_and_inputs(source, key, value):
+    data = Data.model_validate({"source": source, "split": find(source, None).splits[0], key: value})
+    with pytest.raises(UserError, match=rf"data\.{key}: must not be given"):
+        find(source, None).read(data)

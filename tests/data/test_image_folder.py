@@ -89,7 +89,7 @@ WRONG = {
     "no image": (lambda d: (d / "a/2.png").write_bytes(b"no image"), "image that can be read", "replace", {}),
     "an image cut off": (lambda d: (d / "a/1.png").write_bytes((d / "a/1.png").read_bytes()[:-30]),
                          "image that can be read", "replace", {}),
-    "an empty file": (lambda d: (d / "a/2.png").write_bytes(b""), "at least one byte", "put the file", {}),
+    "an empty file": (lambda d: (d / "a/2.png").write_bytes(b""), "at least one byte", "take it out", {}),
     "another file": (lambda d: (d / "a/notes.txt").write_text("hello"), "must be images", "take it out", {}),
     "a loose image": (lambda d: saved(d / "1.png", random(4, 4)), "folders of their classes only", "move it", {}),
     "a folder too deep": (lambda d: saved(d / "a/b/1.png", random(4, 4)), "no folders", "move its images up", {}),

@@ -16,9 +16,9 @@ from paribus.data.npy import BrokenFileError
 from paribus.data.pool import Pool
 from paribus.data.source import Parts, Source
 from paribus.data.targets import Target, classes_of, numbers_of
+from paribus.data.wanted import Wanted, refuse_keys, refuse_selection, unknown
 from paribus.errors import UserError, nearest
 from paribus.spec.data import Data
-from paribus.spec.losses import Task
 
 PREFIX = "sklearn:"
 NAMES = ("breast_cancer", "diabetes", "digits", "iris", "linnerud", "wine")
@@ -37,11 +37,9 @@ class Bundled(Source):
         return _fingerprint(self._set)
 
     def read(self, data: Data) -> Parts:
-        if data.target:
-            raise UserError(f"must not be given: {self.name} has its own", given=list(data.target),
-                            place="data.target", remedy="take it out")  # fmt: skip
+        refuse_selection(data, self.name, inputs=False)
         try:
-            return _parts(self._set, data.task or "classification")
+            return _parts(self._set, Wanted.of(data))
         except BrokenFileError as error:
             raise error.at(f"data {self.name}") from error
 
@@ -74,12 +72,16 @@ def _fingerprint(name: str) -> str:
 
 
 @functools.lru_cache(maxsize=4)
-def _parts(name: str, task: Task) -> Parts:
-    found = _loaded(name)
-    values, shape = np.asarray(found["data"], np.float32), (found["data"].shape[1],)
-    feature_names = tuple(str(feature) for feature in found["feature_names"])
+def _parts(name: str, wanted: Wanted) -> Parts:
+    found, task = _loaded(name), wanted.task
+    values, feature_names = np.asarray(found["data"], np.float32), tuple(str(text) for text in found["feature_names"])
     if name == "digits":
+        refuse_keys(wanted, "images")
         values, shape, feature_names = values / np.float32(16), (8, 8), ()  # whole numbers from 0 to 16
+    else:
+        features = _chosen(feature_names, wanted)
+        values, shape = np.ascontiguousarray(values[:, features]), (len(features),)
+        feature_names = tuple(feature_names[feature] for feature in features)
     classes: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     labels = numbers = None
@@ -93,3 +95,16 @@ def _parts(name: str, task: Task) -> Parts:
         classes = tuple(names)
     pool = Pool(PREFIX + name, values, 1.0, labels, shape, _fingerprint(name), numbers)
     return Parts(pool, classes, undivided=True, feature_names=feature_names, targets=targets)
+
+
+def _chosen(names: tuple[str, ...], wanted: Wanted) -> list[int]:
+    """The features that `data.inputs` keeps, in its order."""
+    refuse_keys(wanted, "a bundled table", allowed=("keep", "drop"))
+    for key, listed in (("keep", wanted.inputs.keep), ("drop", wanted.inputs.drop)):
+        for name in listed:
+            if name not in names:
+                raise unknown("feature", name, f"data.inputs.{key}", names)
+    kept = wanted.inputs.keep or tuple(name for name in names if name not in wanted.inputs.drop)
+    if not kept:
+        raise BrokenFileError("must have a feature besides those left out", "none", "drop fewer")
+    return [names.index(name) for name in kept]

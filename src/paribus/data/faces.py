@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from paribus.data.pool import Pool
 from paribus.data.source import Parts, Source
+from paribus.data.wanted import refuse_selection
 from paribus.errors import Shown, UserError
 from paribus.spec.data import Data
 
@@ -47,7 +48,7 @@ class Faces(Source):
         return FINGERPRINT
 
     def read(self, data: Data) -> Parts:
-        del data  # there is one split only
+        refuse_selection(data, self.name)
         return Parts(pool(), undivided=True)
 
 

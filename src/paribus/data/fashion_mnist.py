@@ -12,6 +12,7 @@ import numpy as np
 from paribus.data.known_files import Collection, KnownFile, read
 from paribus.data.pool import Pool
 from paribus.data.source import Parts, Source, TestPool
+from paribus.data.wanted import refuse_selection
 from paribus.spec.data import Data
 
 CLASSES = (
@@ -69,6 +70,7 @@ class FashionMnist(Source):
         return FINGERPRINT
 
     def read(self, data: Data) -> Parts:
+        refuse_selection(data, self.name)
         files = _SPLITS[data.split.by]
         return Parts(
             train=pool(files.train),

@@ -54,6 +54,21 @@ def found(name: str, folder: Path, key: str = "data.source") -> FoundFile:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise UserError("must be a file that can be read", given=Shown(reason), place=printable(name),
                         remedy=remedy) from error  # fmt: skip
+    return _regular(path, status, remedy)
+
+
+def found_in(entry: os.DirEntry[str]) -> FoundFile:
+    """The file of a folder's entry, as `found` finds it: for folders of many files. Raises UserError as it does."""
+    remedy = "take it out of the folder"
+    try:
+        return _regular(Path(entry.path), entry.stat(), remedy)
+    except OSError as error:
+        raise UserError("must be a file that can be read", given=Shown(error.strerror or "an error"),
+                        place=printable(entry.path), remedy=remedy) from error  # fmt: skip
+
+
+def _regular(path: Path, status: os.stat_result, remedy: str) -> FoundFile:
+    """Raises UserError for what is no file, or is empty or too large."""
     if not stat.S_ISREG(status.st_mode):
         raise UserError("must be a file", given=Shown("a folder or device"), place=printable(path), remedy=remedy)
     if not 0 < status.st_size <= MAX_FILE_BYTES:

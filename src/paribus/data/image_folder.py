@@ -81,14 +81,19 @@ class ImageFolder(Source):
 
 def entries(folder: Path) -> tuple[list[str], list[str]]:
     """The names of the folders and of the files in a folder, sorted, hidden ones left out. Raises UserError."""
+    folders, loose = _entries(folder)
+    return [entry.name for entry in folders], [entry.name for entry in loose]
+
+
+def _entries(folder: Path) -> tuple[list[os.DirEntry[str]], list[os.DirEntry[str]]]:
     try:
         with os.scandir(folder) as found:
-            seen = [(entry.name, entry.is_dir()) for entry in found]
+            seen = [(entry, entry.is_dir()) for entry in found if not _is_ignored(entry.name)]
     except OSError as error:
         raise UserError("must be a folder that can be read", given=Shown(error.strerror or "an error"),
                         place=files.printable(folder), remedy="allow yourself to read it") from error  # fmt: skip
-    names = sorted((name, is_folder) for name, is_folder in seen if not _is_ignored(name))
-    return [name for name, is_folder in names if is_folder], [name for name, is_folder in names if not is_folder]
+    seen.sort(key=lambda pair: pair[0].name)
+    return [entry for entry, is_folder in seen if is_folder], [entry for entry, is_folder in seen if not is_folder]
 
 
 def _is_ignored(name: str) -> bool:
@@ -112,30 +117,31 @@ def _splits_of(folder: Path) -> _Splits:
 
 def _split_of(folder: Path) -> _SplitOfFolder:
     """The images of a folder with a folder for each class, or with nothing but images."""
-    folders, loose = entries(folder)
+    folders, loose = _entries(folder)
     images: list[FoundFile] = []
     codes: list[int] = []
     if folders and loose:
-        raise UserError("must have images in the folders of their classes only", given=loose[0],
+        raise UserError("must have images in the folders of their classes only", given=loose[0].name,
                         place=files.printable(folder), remedy="move it into a folder, or take it out")  # fmt: skip
-    for code, name in enumerate(folders or [""]):
-        deeper, names = entries(folder / name) if name else ([], loose)
+    places = [Path(entry.path) for entry in folders] or [folder]
+    for code, place in enumerate(places):
+        deeper, inner = _entries(place) if folders else ([], loose)
         if deeper:
-            raise UserError("must have images and no folders in the folder of a class", given=deeper[0],
-                            place=files.printable(folder / name), remedy="move its images up")  # fmt: skip
-        if not names:
+            raise UserError("must have images and no folders in the folder of a class", given=deeper[0].name,
+                            place=files.printable(place), remedy="move its images up")  # fmt: skip
+        if not inner:
             raise UserError("must have images in each folder", given=Shown("none"), remedy="add some, or take it out",
-                            place=files.printable(folder / name))  # fmt: skip
-        for image in names:
-            if Path(image).suffix.lower() not in SUFFIXES:
-                raise UserError(f"must be images, which end in {', '.join(SUFFIXES)}", given=image,
-                                place=files.printable(folder / name), remedy="take it out of the folder")  # fmt: skip
-            images.append(files.found(image, folder / name))
+                            place=files.printable(place))  # fmt: skip
+        for entry in inner:
+            if not entry.name.lower().endswith(SUFFIXES):
+                raise UserError(f"must be images, which end in {', '.join(SUFFIXES)}", given=entry.name,
+                                place=files.printable(place), remedy="take it out of the folder")  # fmt: skip
+            images.append(files.found_in(entry))
             codes.append(code)
     if len(images) > MAX_IMAGES:
         raise UserError(f"must have at most {MAX_IMAGES} images", given=len(images), place=files.printable(folder),
                         remedy="use fewer of them")  # fmt: skip
-    return _SplitOfFolder(tuple(images), tuple(codes), tuple(folders))
+    return _SplitOfFolder(tuple(images), tuple(codes), tuple(entry.name for entry in folders))
 
 
 @functools.lru_cache(maxsize=4)
@@ -161,11 +167,13 @@ def _parts(folder: Path, found: _Splits, wanted: Wanted) -> Parts:
         if wanted.task == "regression":
             raise BrokenFileError("must have numbers to be predicted, as the task is regression", "a folder of images",
                                   "save the images and their numbers in one .npz file")  # fmt: skip
-        form = _form([file for _, split in found for file in split.images], wanted)
         parts: dict[SplitKey, Found] = {}
-        for split, images in found:
-            examples = Examples(_pixels(images.images, form), 255.0, form.shape)
-            parts[split] = Found(examples, _target(images))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of large images, whose size is checked here, and of odd palettes
+            form = _form([file for _, split in found for file in split.images], wanted)
+            for split, images in found:
+                examples = Examples(_pixels(images.images, form), 255.0, form.shape)
+                parts[split] = Found(examples, _target(images))
         if len({part.target is None for part in parts.values()}) > 1:
             raise BrokenFileError("must have a folder for each class in all splits or in none", "both",
                                   "move the images into folders named as their classes")  # fmt: skip
@@ -237,12 +245,10 @@ def _opened(file: FoundFile) -> Generator[Image.Image, None, None]:
     from PIL import Image
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of large images, whose size is checked here, and of odd palettes
-            with Image.open(file.path, formats=_FORMATS) as image:
-                if image.width * image.height > _MAX_FILE_PIXELS:
-                    raise _too_large(f"{image.width} x {image.height}").at(file.shown)
-                yield image
+        with Image.open(file.path, formats=_FORMATS) as image:
+            if image.width * image.height > _MAX_FILE_PIXELS:
+                raise _too_large(f"{image.width} x {image.height}").at(file.shown)
+            yield image
     except Image.DecompressionBombError as error:
         raise _too_large("many more").at(file.shown) from error
     except _UNREADABLE as error:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from paribus.data.npy import BrokenFileError
-from paribus.errors import nearest
+from paribus.errors import UserError, nearest
 from paribus.spec.data import Data, Inputs, Keys
 from paribus.spec.losses import Task
 
@@ -33,6 +33,17 @@ class Wanted:
     def of(cls, data: Data) -> Wanted:
         bounded = data.scale == "unit"
         return cls(data.task or "classification", data.target, data.inputs, data.split.column, bounded)
+
+
+def refuse_selection(data: Data, source: str, *, inputs: bool = True) -> None:
+    """Raises UserError where a study names a target, or also `inputs`, of a source that has its own."""
+    given: list[tuple[str, object]] = [("target", list(data.target)), ("split.column", data.split.column)]
+    if inputs and data.inputs != Inputs():
+        given.append(("inputs", data.inputs.model_dump(exclude_defaults=True)))
+    for key, value in given:
+        if value:
+            raise UserError(f"must not be given: {source} has its own", given=value, place=f"data.{key}",
+                            remedy="take it out")  # fmt: skip
 
 
 def in_row(rows: npt.NDArray[Any]) -> str:
