@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from sklearn import metrics
-from sklearn.datasets import load_digits, load_wine
+from sklearn.datasets import load_diabetes, load_digits, load_wine
 from torch import nn
 
 import paribus as api
@@ -47,13 +47,16 @@ def test_the_figures_are_those_of_pytorch_and_scikit_learn(paribus: Paribus) -> 
     data = load_wine()
     network = saved(net(13, 8, 3), "net.safetensors")
     result = paribus("evaluate", "net.safetensors", "--network", "mlp:13-8-3", "--data", "sklearn:wine", "--json")
-    assert (result.code, result.err) == (0, "")
+    assert result.code == 0
     found = json.loads(result.out)
     logits = outputs(network, data.data)
     guessed = logits.argmax(1)
     expected = {
         "loss": nn.functional.cross_entropy(torch.tensor(logits), torch.tensor(data.target)).item(),
         "accuracy": metrics.accuracy_score(data.target, guessed),
+        "balanced_accuracy": metrics.balanced_accuracy_score(data.target, guessed),
+        "macro_f1": metrics.f1_score(data.target, guessed, average="macro"),
+        "auroc": metrics.roc_auc_score(data.target, torch.softmax(torch.tensor(logits).double(), 1), multi_class="ovr"),
     }
     for name, value in expected.items():
         assert found["measured"][name] == pytest.approx(value, rel=1e-4), name
@@ -79,6 +82,20 @@ def test_predictions_are_a_row_for_each_example(paribus: Paribus) -> None:
     again = paribus("evaluate", "net.safetensors", *named, "--predictions", "out.csv")
     assert (again.code, len(again.lines)) == (2, 1)
     assert "overwrites nothing" in again.err
+
+
+def test_numbers_are_predicted_in_their_units(paribus: Paribus) -> None:
+    data = load_diabetes()
+    network = saved(net(10, 4, 1), "net.safetensors")
+    named = ("--network", "mlp:10-4-1", "--data", "sklearn:diabetes", "--task", "regression")
+    found = json.loads(paribus("evaluate", "net.safetensors", *named, "--json").out)["measured"]
+    predicted = outputs(network, data.data)[:, 0]
+    assert found["rmse"] == pytest.approx(metrics.root_mean_squared_error(data.target, predicted), rel=1e-5)
+    assert found["mae"] == pytest.approx(metrics.mean_absolute_error(data.target, predicted), rel=1e-5)
+    assert found["r2"] == pytest.approx(metrics.r2_score(data.target, predicted), rel=1e-5)
+    scores = api.evaluate("net.safetensors", network="mlp:10-4-1", data="sklearn:diabetes", task="regression")
+    np.testing.assert_allclose(scores.outputs()["predicted"], predicted, rtol=1e-5)
+    np.testing.assert_array_equal(scores.outputs()["target"], data.target.astype(np.float32))
 
 
 def test_an_autoencoder_gives_an_error_for_each_example(paribus: Paribus) -> None:
@@ -124,7 +141,9 @@ def test_test_data_of_a_study_stay_locked_and_other_data_do_not(paribus: Paribus
     locked = paribus(*named, "--data", "digits.npz:test")
     assert (locked.code, len(locked.lines)) == (2, 1)
     assert "reads them at its declared snapshots only" in locked.err
-    assert paribus(*named, "--data", "digits.npz:validation").code == 0
+    own = paribus(*named, "--data", "digits.npz:validation", "--metric", "val_accuracy", "--json")
+    expected = json.loads(paribus(*named, "--json").out)["measured"]["val_accuracy"]
+    assert json.loads(own.out)["measured"] == {"accuracy": expected}
     assert paribus(*named, "--data", "other/digits.npz:test").code == 0
     before = {path: path.read_bytes() for path in recorded.rglob("*") if path.is_file()}
     assert paribus(*named, "--data", "other/digits.npz:test", "--predictions", "p.csv").code == 0
@@ -185,9 +204,11 @@ def test_new_rows_are_filled_in_and_scaled_as_the_training_rows_were(paribus: Pa
     found = pd.read_csv("p.csv")
     np.testing.assert_allclose(found["p(yes)"], shares[:, 1], atol=1e-5)
     assert list(found["label"]) == list(new["ill"])
-    locked = paribus("evaluate", *named, "--data", "old.csv")
-    assert (locked.code, len(locked.lines)) == (2, 1)
-    assert "declared snapshots only" in locked.err
+    for words in ("old.csv", "old.csv:test"):
+        locked = paribus("evaluate", *named, "--data", words)
+        assert (locked.code, len(locked.lines)) == (2, 1)
+        assert "declared snapshots only" in locked.err
+    assert "on old.csv:train, 40 examples" in paribus("evaluate", *named, "--data", "old.csv:train").out
 
 
 @pytest.mark.parametrize(
@@ -205,7 +226,7 @@ def test_new_rows_are_filled_in_and_scaled_as_the_training_rows_were(paribus: Pa
         (("net.safetensors", "--network", "mlp:13-9-3", "--data", "sklearn:wine"), "fc1.weight of shape 8 x 13, not"),
         (("net.safetensors", "--network", "mlp:12-8-3", "--data", "sklearn:wine"), "write mlp:13-8-3"),
         (("net.safetensors", "--network", "mlp:13-8-3", "--data", "sklearn:wein"), "did you mean sklearn:wine?"),
-        (("net.safetensors", "--network", "mlp:13-8-3", "--data", "sklearn:wine:test"), "must name a split that these"),
+        (("net.safetensors", "--network", "mlp:13-8-3", "--data", "sklearn:wine:test"), "must name no split: these"),
         (("net.safetensors", "--network", "mlp:13-8-3", "--data", "none.npz:test"), "none.npz"),
         (("net.safetensors", "--network", "mlp:13-8-3", "--data", "sklearn:wine", "--activation", "rolu"), "mean relu"),
         (("net.safetensors", "--network", "mlp:13-8-3", "--data", "sklearn:wine", "--scale", "big"), "data.scale"),

@@ -25,7 +25,7 @@ from paribus.execution.evaluation import (
     named_split,
     natural_split,
     of_arm,
-    refuse_locked,
+    own_split,
     subject_from_file,
     subject_from_workspace,
 )
@@ -118,10 +118,11 @@ def evaluate(
     return Evaluation(evaluate_named(subject_from_file(Path(file), run, engine), named), named)
 
 
-def on_named_data(subject: Subject, data: str, target: str | None = None, locked: bool = True) -> Evaluation:
+def on_named_data(subject: Subject, data: str, target: str | None = None) -> Evaluation:
     """A network of a study on other data, which are read and scaled as the study's own are.
 
-    Raises UserError where those are the test data that the study keeps locked.
+    Of the study's own data, its training and validation splits are evaluated. Raises UserError where the examples are
+    test data that the study keeps locked.
     """
     source, word = split_word(data)
     own = subject.run.recipe.data
@@ -135,8 +136,6 @@ def on_named_data(subject: Subject, data: str, target: str | None = None, locked
     ours, theirs = subject.run.spec.dataset.feature_names, named.splits.dataset.feature_names
     if ours != theirs and not own.inputs.categorical and set(ours) < set(theirs):  # columns that are no features here
         named = _named({**tables, "inputs": {"keep": ours}}, word, subject)
-    if locked:
-        refuse_locked(named, subject.run)
     return Evaluation(evaluate_named(subject, named), named)
 
 
@@ -146,7 +145,8 @@ def _named(tables: Mapping[str, Any], word: SplitWord | None, subject: Subject) 
     except ValidationError as error:
         rule = error.errors(include_url=False)[0]["msg"]
         raise UserError(rule, given=tables["target"], place="target", remedy="name a column or a key") from None
-    return named_split(data, word, Path(), subject.run.splits.fill)
+    own = own_split(data, word, subject.run, Path())
+    return named_split(data, word, Path(), subject.run.splits.fill) if own is None else own
 
 
 def recorded_subject(workspace: Workspace, study: Study, arm: str, replicate: int, rule: str) -> Subject:

@@ -26,6 +26,7 @@ from paribus.seeding import Streams
 from paribus.spec.data import Data
 from paribus.spec.study import Study
 from paribus.store.workspace import Workspace
+from paribus.training.classification import classification_scores, probabilities
 from paribus.training.cohort import fresh_state
 from paribus.training.engine import Engine, State
 from paribus.training.evaluation import evaluate_weights
@@ -33,6 +34,7 @@ from paribus.training.inference import Inference, predicted_classes
 from paribus.training.measurements import Arrays
 from paribus.training.plan import PlannedRun
 from paribus.training.reconstruction import example_errors
+from paribus.training.regression import predictions, regression_scores
 
 SplitWord = Literal["train", "validation", "test"]
 SPLIT_WORDS: Final[tuple[SplitWord, ...]] = ("train", "validation", "test")
@@ -174,11 +176,13 @@ def named_split(data: Data, word: SplitWord | None, folder: Path, fill: Features
         pools["test"] = parts.test.read()
     known = [*(name for name in pools if name != "test"), *(["test"] if parts.test is not None else [])]
     chosen = "train" if word is None and len(known) == 1 else word
-    if chosen is None or chosen not in pools:
+    if chosen is None or chosen not in pools or (word is not None and parts.undivided):
         given = Shown("none") if word is None else word
         remedy = f"write {data.source}:{known[0]}" if len(known) > 1 else f"write {data.source}"
-        raise UserError(f"must name a split that these data have: {', '.join(known)}", given=given,
-                        place=f"data {data.source}", remedy=remedy)  # fmt: skip
+        rule = f"must name a split that these data have: {', '.join(known)}"
+        if parts.undivided:
+            rule = "must name no split: these data are not divided"
+        raise UserError(rule, given=given, place=f"data {data.source}", remedy=remedy)
     pool = replace(pools[chosen], divisor=1.0) if data.scale == "none" else pools[chosen]
     own = splits.fill if fill is None else fill
     if own is None:
@@ -187,13 +191,25 @@ def named_split(data: Data, word: SplitWord | None, folder: Path, fill: Features
     return NamedSplit(data.source, word, split, splits, fingerprint(data, folder))
 
 
-def refuse_locked(named: NamedSplit, run: PlannedRun) -> None:
-    """Raises UserError where the named data are, or have among them, test data that the run's study keeps locked."""
-    ours = run.spec.dataset
-    if named.fingerprint == run.spec.data_fingerprint and ours.test and named.word in (None, "test"):
+def own_split(data: Data, word: SplitWord | None, run: PlannedRun, folder: Path) -> NamedSplit | None:
+    """The split of that name that a run itself has, where the data are its own; None where they are others.
+
+    Whatever the source calls its files, a study's splits are what the study made of them: one may train on the file
+    that another is tested on. Raises UserError where the examples are, or have among them, locked test data.
+    """
+    found = fingerprint(data, folder)
+    if found != run.spec.data_fingerprint:
+        return None
+    own: dict[SplitWord | None, Split | None] = {"train": run.splits.train, "validation": run.splits.validation}
+    split = own.get(word)
+    if split is not None:
+        return NamedSplit(data.source, word, split, run.splits, found)
+    if run.spec.dataset.test:
         rule = "must not be the test data of the study: it reads them at its declared snapshots only"
-        remedy = "leave the data out, or add a rule to test.read_at and run the study again"
-        raise UserError(rule, given=Shown(""), place=f"data {named.name}", remedy=remedy)
+        remedy = f"write {data.source}:train, or add a rule to test.read_at and run the study again"
+        name = data.source if word is None else f"{data.source}:{word}"
+        raise UserError(rule, given=Shown(""), place=f"data {name}", remedy=remedy)
+    return None
 
 
 def evaluate_named(subject: Subject, named: NamedSplit) -> Scores:
@@ -213,6 +229,10 @@ def evaluate_named(subject: Subject, named: NamedSplit) -> Scores:
     if split.labels is not None:
         predicted = predicted_classes(outputs, spec.recipe.loss)
         measured["accuracy"] = float(np.mean(predicted == split.labels))
+        measured |= classification_scores(probabilities(outputs, spec.recipe.loss), split.labels, predicted)
+    elif split.numbers is not None:
+        outputs = predictions(outputs, subject.run.splits.target_scaling)
+        measured |= regression_scores(outputs, split.numbers, spec.dataset.targets)
     return Scores(subject, split, measured, outputs, None)
 
 
