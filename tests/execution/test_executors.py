@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import threading
 
@@ -54,9 +53,13 @@ class EncodedThreads(Executor):
         self._threads.close()
 
 
+MADE = []
+
+
 def processes(_device, deliver):
     """Worker processes with the compiled engine, which meet the fault of the environment."""
-    return ProcessExecutor(deliver, entry="tests.execution.faults")
+    MADE.append(ProcessExecutor(deliver, entry="tests.execution.faults"))
+    return MADE[-1]
 
 
 EXECUTORS = {"threads": ExecutorsByFamily, "encoded threads": EncodedThreads, "processes": processes}
@@ -66,10 +69,11 @@ EXECUTORS = {"threads": ExecutorsByFamily, "encoded threads": EncodedThreads, "p
 def executor(request, monkeypatch):
     if request.param != "processes":
         faults.install(monkeypatch.setattr)
+    before = threading.enumerate()
     yield EXECUTORS[request.param]
-    assert [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()] == []
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert [thread.name for thread in threading.enumerate() if thread not in before] == []
+    while MADE:
+        assert MADE.pop().pids == []
 
 
 @pytest.fixture
