@@ -60,7 +60,7 @@ def test_the_fingerprint_is_of_the_content(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "remedy"), [("iirs", "sklearn:iris"), ("", "sklearn:wine"), ("california", "sklearn")]
+    ("name", "remedy"), [("iirs", "sklearn:iris"), ("", "sklearn:"), ("california", "sklearn")]
 )
 def test_another_name_is_refused(name, remedy):
     with pytest.raises(UserError, match="comes with scikit-learn") as caught:
