@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from paribus.api.frames import frame
 from paribus.api.predictions import Columns, class_columns, number_columns
+from paribus.data.loading import load_splits
 from paribus.errors import Shown, UserError
 from paribus.execution.evaluation import (
     SPLIT_WORDS,
@@ -29,6 +30,7 @@ from paribus.execution.evaluation import (
     subject_from_file,
     subject_from_workspace,
 )
+from paribus.seeding import Streams
 from paribus.spec.data import Data
 from paribus.spec.study import Study, parse
 from paribus.store.workspace import Workspace
@@ -178,7 +180,7 @@ def _described(
     if target is not None:
         data["target"] = target
     single = "binary-cross-entropy" if widths[-1] == 1 else "cross-entropy"
-    document = {
+    document: dict[str, Any] = {
         "name": "evaluated",
         "question": "How good is it?",
         "replicates": 1,
@@ -189,7 +191,14 @@ def _described(
         "training": {"epochs": 1, "batch_size": 1},
         "arms": [{"name": "evaluated"}],
     }
-    return parse(tomli_w.dumps(document), place=_PLACE, overrides=changes)
+    study = parse(tomli_w.dumps(document), place=_PLACE, overrides=changes)
+    recipe = study.arms[0].recipe
+    if getattr(recipe.network, "batch_norm", False):  # no batch of one example can be normalised, if it were trained
+        examples = len(load_splits(recipe.data, Path(), Streams.of_replicate(0, 0)).train)
+        sizes = (size for size in range(2, examples + 1) if examples % size != 1)
+        document["training"] = {"epochs": 1, "batch_size": next(sizes, 1)}
+        return parse(tomli_w.dumps(document), place=_PLACE, overrides=changes)
+    return study
 
 
 def _refuse_other_widths(network: str, widths: tuple[int, ...]) -> None:
