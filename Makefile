@@ -13,7 +13,7 @@ STUDIES := faces selection capacity noisy-labels
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
 	$$p -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 
-.PHONY: help study test lint bench whole compare gpu torture agreement statistics lock setup clean
+.PHONY: help study test lint bench whole compare gpu modules torture agreement statistics lock setup clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -43,6 +43,9 @@ compare: $(DEV)/.installed ## compare the speed of another checkout's engine (OL
 
 gpu: $(DEV)/.installed ## measure an NVIDIA GPU: many runs at once, and the built-in studies with ten replicates
 	$(DEV)/bin/python -m benchmarks.gpu $(GPU)
+
+modules: $(DEV)/.peers ## compare the speed of tools on LeNet and on four convolutional blocks (MODULES=--repeats 3)
+	$(DEV)/bin/python -m benchmarks.modules $(MODULES)
 
 torture: $(DEV)/.installed ## kill training at random instants and compare the workspaces byte by byte
 	$(DEV)/bin/python -m benchmarks.torture

@@ -43,6 +43,7 @@ class Streams:
     pixel_noise: Stream
     augmentation: Stream
     references: Stream
+    module: Stream
 
     @classmethod
     def of_replicate(cls, seed: int, index: int, vary: Sequence[Varied] = ("split", "init", "order")) -> Streams:
@@ -55,7 +56,7 @@ class Streams:
 _PURPOSES: dict[Varied, tuple[str, ...]] = {
     "split": ("split", "label_noise", "pixel_noise", "references"),
     "init": ("init",),
-    "order": ("order", "dropout", "augmentation"),
+    "order": ("order", "dropout", "augmentation", "module"),
 }
 """Which purposes go with what replicates can vary: data, initial weights, and what is random during training."""
 

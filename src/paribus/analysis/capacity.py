@@ -56,8 +56,9 @@ def layer_counts(widths: Sequence[int], *, batch_norm: bool = False, tied: bool 
 
 
 def sizes(results: Results) -> tuple[ArmSize, ...]:
-    """The size of every arm's network, in the study's order; arms without a recorded run are left out."""
-    known = [(arm, widths) for arm in results.arms if (widths := results.widths(arm)) is not None]
+    """The size of every arm's fully connected network, in the study's order; arms without a recorded run are left out,
+    and so are modules (see `user_modules`)."""
+    known = [(arm, widths) for arm in results.arms if (widths := results.widths(arm))]
     return tuple(_size(results, arm, widths) for arm, widths in known)
 
 

@@ -19,6 +19,7 @@ from paribus.analysis.run import Run
 from paribus.analysis.wording import listed, number
 from paribus.energy.carbon import CARBONTRACKER, Grid, carbon_g
 from paribus.energy.meters import Tag
+from paribus.spec.network import Module
 from paribus.store.records import Forecast, UsageRecord
 from paribus.units import JOULES_PER_KWH, duration, kwh
 
@@ -138,7 +139,8 @@ def tracker_for(results: Results) -> Tracker | None:
     Only for studies with published figures: others have nothing to do with the reference.
     """
     recipes = [results.recipe(arm) for arm in dict.fromkeys(entry.arm for entry in results.study.published)]
-    sizes = {recipe.network.hidden for recipe in recipes if recipe.training.epochs == TRACKER.epochs}
+    networks = [recipe.network for recipe in recipes if recipe.training.epochs == TRACKER.epochs]
+    sizes = {network.hidden for network in networks if not isinstance(network, Module)}
     return TRACKER if len(sizes) > 1 else None
 
 

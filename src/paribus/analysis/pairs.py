@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from paribus.analysis.results import Results
+from paribus.spec.network import Module
 from paribus.spec.recipe import Recipe
 
 _BOOKKEEPING = ("selection", "snapshots", "test", "denoising", "metrics", "references")
@@ -63,7 +64,8 @@ def _one_thing(keys: tuple[str, ...]) -> bool:
 
 
 def _by_size(results: Results, first: str, second: str, keys: tuple[str, ...]) -> Pair:
-    small, large = results.recipe(first).network.hidden, results.recipe(second).network.hidden
+    networks = [results.recipe(arm).network for arm in (first, second)]
+    small, large = (() if isinstance(network, Module) else network.hidden for network in networks)
     if (len(large), sum(large)) < (len(small), sum(small)):
         return Pair(second, first, keys, _growth(large, small))
     return Pair(first, second, keys, _growth(small, large))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from paribus.analysis.run import Run, run_of
 from paribus.spec.dataset import Dataset
-from paribus.spec.network import layer_names
+from paribus.spec.network import Module, layer_names
 from paribus.spec.recipe import Recipe
 from paribus.spec.study import Study, parse
 from paribus.store.records import Forecast, StudyRecord, TestRead, UsageRecord
@@ -62,13 +62,16 @@ class Results:
         return next((run.dataset for run in self.runs if run.arm == arm), None)
 
     def widths(self, arm: str) -> tuple[int, ...] | None:
-        """Units of each layer of an arm's network, the input first; None before the first of its runs is recorded."""
+        """Units of each layer of an arm's network, the input first; None before the first of its runs is recorded, and
+        empty for a module."""
         dataset = self.dataset(arm)
         return None if dataset is None else self.recipe(arm).widths(dataset)
 
     def layers(self, arm: str) -> tuple[str, ...]:
-        """The names of the layers of an arm's network as its state dicts have them, from input to output."""
-        return layer_names((0, *self.recipe(arm).network.hidden, 0))
+        """The names of the fully connected layers of an arm's network as its state dicts have them, from input to
+        output; none of a module."""
+        network = self.recipe(arm).network
+        return () if isinstance(network, Module) else layer_names((0, *network.hidden, 0))
 
     def rules(self, arm: str) -> tuple[str, ...]:
         """The arm's declared selection rules."""

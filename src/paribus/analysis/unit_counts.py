@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from paribus.analysis.results import Results
 from paribus.analysis.run import Run
+from paribus.spec.network import Module
 from paribus.store.records import State
 
 
@@ -32,11 +33,18 @@ class UnitCount:
 def unit_counts(results: Results) -> tuple[UnitCount, ...]:
     """Every run that has ended, at every rule of its arm at which units were recorded; diverged runs at their first."""
     return tuple(
-        _count(run, rule, sum(results.recipe(arm).network.hidden))
+        _count(run, rule, _hidden(results, arm))
         for arm in results.arms
+        if results.layers(arm)
         for run in results.of(arm)
         for rule in _rules(results, run)
     )
+
+
+def _hidden(results: Results, arm: str) -> int:
+    """How many hidden units an arm's network has; none are known of a module."""
+    network = results.recipe(arm).network
+    return 0 if isinstance(network, Module) else sum(network.hidden)
 
 
 def _rules(results: Results, run: Run) -> Iterator[str]:

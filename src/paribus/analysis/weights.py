@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from paribus.analysis.results import Results
 from paribus.analysis.run import Run
-from paribus.spec.network import tied_layers
+from paribus.spec.network import Module, tied_layers
 
 Floats = npt.NDArray[np.float32]
 
@@ -30,9 +30,9 @@ class History:
 
 
 def history(results: Results, run: Run) -> History | None:
-    """The first layer at every interval snapshot of a run, or None where it kept none."""
+    """The first layer at every interval snapshot of a run, or None where it kept none, and of a module."""
     kept = _kept(run)
-    if not kept:
+    if not kept or not results.layers(run.arm):
         return None
     epochs = sorted(kept)
     first = f"{results.layers(run.arm)[0]}.weight"
@@ -41,13 +41,15 @@ def history(results: Results, run: Run) -> History | None:
 
 
 def layer_weights(results: Results, run: Run, rule: str) -> tuple[Floats, ...] | None:
-    """The weights (out, in) of every layer at a selection rule's epoch, from input to output; None if not kept."""
+    """The weights (out, in) of every fully connected layer at a selection rule's epoch, from input to output; None if
+    not kept, and of a module."""
     chosen = run.selections.get(rule)
-    if chosen is None or chosen.tensors is None:
+    if chosen is None or chosen.tensors is None or not results.layers(run.arm):
         return None
     state = run.tensors.get(chosen.tensors)
     layers, network = results.layers(run.arm), results.recipe(run.arm).network
-    tied = tied_layers((0, *network.hidden, 0)) if network.ties_weights else {}
+    is_tied = not isinstance(network, Module) and network.ties_weights
+    tied = tied_layers((0, *layers)) if is_tied else {}
     found = [state[f"{tied[name]}.weight"].T if name in tied else state[f"{name}.weight"] for name in layers]
     return tuple(np.asarray(weight, np.float32) for weight in found)
 

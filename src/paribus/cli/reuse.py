@@ -91,6 +91,8 @@ def _differences(before: RunRecord, run: PlannedRun) -> dict[str, str]:
         changed["the seed, or what replicates vary"] = ""
     if old_identity["data"] != new_identity["data"]:
         changed[_changed_content(before, run)] = ""
+    if old_identity.get("module") != new_identity.get("module"):
+        changed["the source of the module"] = ""
     if old_identity["engine"] != new_identity["engine"]:
         changed["engine"] = _change(old_identity["engine"], new_identity["engine"])
     return changed

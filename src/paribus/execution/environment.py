@@ -19,12 +19,12 @@ VECTOR_INSTRUCTIONS: Final = {"avx512f": "AVX-512", "avx2": "AVX2", "avx": "AVX"
 
 
 @lru_cache
-def environment(device: str = "cpu") -> dict[str, Any]:
+def environment(device: str = "cpu", *, module: bool = False) -> dict[str, Any]:
     """Versions, processor, thread count and training device, as recorded with each run.
 
-    `device` is "cpu" or a GPU's name. PyTorch has a version here only where it trains: on a GPU. `cpu_features` is a
-    digest: two processors of equal digest offer a compiler the same instructions. Raises PackageNotFoundError where
-    `device` is a GPU and PyTorch is not installed.
+    `device` is "cpu" or a GPU's name, and `module` says whether the run is of a user's module. PyTorch has a version
+    here only where it trains: on a GPU, and modules. `cpu_features` is a digest: two processors of equal digest offer a
+    compiler the same instructions. Raises PackageNotFoundError where PyTorch trains and is not installed.
     """
     features = _cpu_features()
     return {
@@ -33,7 +33,7 @@ def environment(device: str = "cpu") -> dict[str, Any]:
         "numpy": version("numpy"),
         "numba": version("numba"),
         "llvmlite": version("llvmlite"),
-        **({} if device == "cpu" else {"torch": version("torch")}),
+        **({} if device == "cpu" and not module else {"torch": version("torch")}),
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
         "cores": os.cpu_count() or 1,

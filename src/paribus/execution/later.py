@@ -12,9 +12,10 @@ from typing import Final, final
 from paribus.data.pool import Purpose, Split
 from paribus.execution.environment import environment
 from paribus.execution.worker import now
+from paribus.spec.identity import EngineFamily
 from paribus.store.records import LaterMeasurement, TestRead
 from paribus.store.workspace import Workspace
-from paribus.training.devices import Device
+from paribus.training.devices import Device, engine_of
 from paribus.training.engine import Engine
 from paribus.training.evaluation import Snapshot, measure_snapshot, missing_of
 from paribus.training.measurements import Measurements, all_of
@@ -25,13 +26,13 @@ PURPOSE: Final[Purpose] = "later measurement"
 
 def measure_later(runs: Sequence[PlannedRun], workspace: Workspace, device: Device) -> int:
     """Measure what recorded `runs` lack; how many runs lacked something. Each run is recorded before the next."""
-    engine: Engine | None = None
+    engines: dict[EngineFamily, Engine] = {}
     measured = 0
     for run in runs:
         recorded = _RecordedRun(run, workspace)
         incomplete = recorded.incomplete()
         if incomplete:
-            engine = engine or device.engine()
+            engine = engines.setdefault(run.spec.family, engine_of(run.spec.family))
             found = all_of(recorded.measured(snapshot, engine) for snapshot in incomplete)
             workspace.add_measurements(run.id, list(recorded.additions(found, device)))
             measured += 1
@@ -83,7 +84,8 @@ class _RecordedRun:
 
     def additions(self, found: Measurements, device: Device) -> Iterator[LaterMeasurement]:
         """What was found and is not recorded, as records."""
-        run_id, at, where = self._run.id, now(), environment(device.model)
+        run_id, at = self._run.id, now()
+        where = environment(device.model, module=self._run.spec.module is not None)
         for one in found.numbers:
             if (one.rule, one.name) not in self._names:
                 yield LaterMeasurement(run_id, one.rule, one.name, one.value, None, PURPOSE, at, where)

@@ -30,6 +30,7 @@ class Recorder:
     def __init__(self, workspace: Workspace, device: str) -> None:
         self._workspace = workspace
         self._device = device
+        self._modules: set[str] = set()
         self._snapshots: dict[str, list[Snapshot]] = {}
         self._unwritten: dict[str, list[PendingSnapshot]] = {}
         self._earlier: dict[str, list[Mapping[str, Any]]] = {}
@@ -37,6 +38,8 @@ class Recorder:
     def task_of(self, run: PlannedRun) -> RunTask:
         """`run` as a worker is given it: from its first epoch, or from its last checkpoint; without its test set."""
         splits = replace(run.splits, test=None)
+        if run.spec.module is not None:
+            self._modules.add(run.id)
         stored = self._workspace.progress(run.id)
         self._unwritten[run.id] = []
         self._snapshots[run.id] = [] if stored is None else list(stored.snapshots)
@@ -157,5 +160,5 @@ class Recorder:
 
     def _environments(self, run_id: str) -> list[Mapping[str, Any]]:
         """Every environment in which the run has trained, in order, the present one last."""
-        here = environment(self._device)
+        here = environment(self._device, module=run_id in self._modules)
         return [earlier for earlier in self._earlier.get(run_id, []) if earlier != here] + [here]

@@ -181,7 +181,15 @@ class Fold:
     kind: str = "fold"
 
 
-Block = Prose | Table | Chart | Montage | Gallery | Topics | Verdict | Notes | SideBySide | Fold
+@dataclass(frozen=True)
+class Listing:
+    """The text of a file, line by line."""
+
+    text: str
+    kind: str = "listing"
+
+
+Block = Listing | Prose | Table | Chart | Montage | Gallery | Topics | Verdict | Notes | SideBySide | Fold
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from paribus.analysis.cost import (
 )
 from paribus.analysis.estimates import LEVEL_TEXT
 from paribus.analysis.results import Results
+from paribus.analysis.sharing import sharing
 from paribus.analysis.test_access import has_test_data, test_access
 from paribus.analysis.wording import listed, plural
 from paribus.energy.carbon import Grid
@@ -168,12 +169,9 @@ def method_section(results: Results) -> Section:
 
 def _words(results: Results) -> Iterator[str]:
     yield from dict.fromkeys(_data_sentence(results, arm) for arm in results.arms)
-    inits = dict.fromkeys(results.recipe(arm).network.init for arm in results.arms)
     yield (
-        f"Every arm was planned with {plural(results.study.replicates.count, 'replicate')}. The arms of one replicate "
-        "share their split, their noise, their order of examples and, where shapes agree, their initial weights, so "
-        "that differences between arms can be paired. Initial weights: "
-        f"{listed(f'{init.kind} ({init.formula})' for init in inits)}. Training loss is the mean over the epoch's "
+        f"Every arm was planned with {plural(results.study.replicates.count, 'replicate')}. "
+        f"{' '.join(sharing(results))} Training loss is the mean over the epoch's "
         "batches; a selection rule keeps the exact epoch, not the nearest saved one. "
         f"Intervals are {LEVEL_TEXT} t intervals over replicates."
     )

@@ -38,6 +38,7 @@ from paribus.report import (
     published,
     reconstructions,
     training_curves,
+    user_modules,
     weight_images,
 )
 from paribus.report.blocks import Block, Chart, Record, Section, tables, within
@@ -191,6 +192,7 @@ def compose(results: Results, grid: Grid | None = None) -> Page:
         eigenfaces.section(results),
         denoising.section(results),
         networks.size_section(results),
+        user_modules.section(results),
         method.test_access_section(results),
         method.cost_section(results, grid),
         method.method_section(results),

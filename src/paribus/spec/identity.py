@@ -18,6 +18,8 @@ from pydantic import BaseModel
 from paribus.seeding import Streams
 from paribus.spec.canonical import canonical
 from paribus.spec.dataset import Dataset
+from paribus.spec.modules import UserModule
+from paribus.spec.network import Module
 from paribus.spec.recipe import Recipe
 from paribus.spec.rules import parse_rule
 from paribus.spec.study import Study
@@ -37,6 +39,7 @@ class RunSpec:
     """What one run is: a recipe on a data set, its streams of random numbers, and the engine's family.
 
     `data_fingerprint` is the SHA-256 that names the source's content; the path of a file is no part of an identity.
+    `module` is the code of a user's own module, whose content is a part of it; None for every other network.
     """
 
     recipe: Recipe
@@ -44,6 +47,7 @@ class RunSpec:
     streams: Streams
     data_fingerprint: str
     family: EngineFamily = "cpu"
+    module: UserModule | None = None
 
     @cached_property
     def id(self) -> str:
@@ -61,6 +65,8 @@ class RunSpec:
             "data": self.data_fingerprint,
             "streams": {name: _as_list(self.streams, name) for name in self._used_streams()},
         }
+        if self.module is not None:
+            content["module"] = self.module.fingerprint
         return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     def _used_streams(self) -> Iterable[str]:
@@ -72,6 +78,8 @@ class RunSpec:
             yield "dropout"
         if self.recipe.augmentation.present:
             yield "augmentation"
+        if isinstance(self.recipe.network, Module):
+            yield "module"
 
 
 def trained(recipe: Recipe) -> dict[str, Any]:
@@ -79,11 +87,14 @@ def trained(recipe: Recipe) -> dict[str, Any]:
 
     The source and the task are not in it: `RunSpec.text` has the source's fingerprint, and the task in its full form.
     Nor are the paths of index files, whose content is part of that fingerprint.
+    Of a module it has the class and not the file, whose content has a fingerprint, too.
     How the test set is monitored is in it only where a selection rule looks at test metrics.
     """
     found = {name: part for name, part in canonical(recipe).items() if name not in NOT_TRAINED}
     found["data"] = {name: part for name, part in found["data"].items() if name not in ("source", "task")}
     found["data"]["split"].pop("index", None)
+    if isinstance(recipe.network, Module):
+        found["network"] |= {"module": recipe.network.name}
     if "selection" in found:
         found["selection"] |= {"rules": sorted(recipe.selection.rules)}
     if any(parse_rule(rule).split == "test" for rule in recipe.selection.rules):

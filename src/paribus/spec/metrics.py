@@ -187,8 +187,20 @@ METRICS: Final[dict[str, Metric]] = {
         Metric("lr", "learning rate", "learning rate", "rate", "epoch", "none", chart=True),
         Metric("parameters", "parameters", "parameters", "count", "run", "none", kind="exact"),
         Metric("weights", "weights without biases", "weights alone", "count", "run", "none", kind="exact"),
+        Metric(
+            "operations", "operations of a forward pass of one example", "operations", "count", "run", "none",
+            kind="exact",
+        ),
+        Metric(
+            "training_operations", "operations of a training step for one example", "training operations", "count",
+            "run", "none", kind="exact",
+        ),
+        Metric(
+            "activation_bytes", "bytes kept of one example for the backward pass", "bytes of activations", "count",
+            "run", "none", kind="exact",
+        ),
     )
-}
+}  # fmt: skip
 """By name, in the order in which tables and figures show them."""
 
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from paribus.spec.identity import trained
-from paribus.spec.network import FullyConnected
+from paribus.spec.network import FullyConnected, Module
 from paribus.spec.recipe import Recipe
 from paribus.spec.schedules import (
     Cosine,
@@ -44,7 +44,8 @@ def notices(study: Study) -> tuple[str, ...]:
 def _about_recipe(recipe: Recipe) -> Iterator[str]:
     yield from _rate_that_never_changes(recipe)
     yield from _schedules_without_effect(recipe)
-    yield from _networks_without_effect(recipe.network)
+    if isinstance(recipe.network, FullyConnected):
+        yield from _networks_without_effect(recipe.network)
     yield from _intervals_beyond_the_end(recipe)
     epochs, stop = recipe.training.epochs, recipe.training.early_stop
     if stop is not None and stop.patience + 1 >= epochs:
@@ -141,7 +142,9 @@ def _varies(recipe: Recipe, replicates: Replicates) -> bool:
 def _same_runs(study: Study) -> Iterator[str]:
     same: dict[str, list[str]] = defaultdict(list)
     for arm in study.arms:
-        content = [arm.seed, arm.recipe.data.source, arm.recipe.task, trained(arm.recipe)]
+        network = arm.recipe.network
+        file = network.file if isinstance(network, Module) else ""
+        content = [arm.seed, arm.recipe.data.source, file, arm.recipe.task, trained(arm.recipe)]
         same[json.dumps(content, sort_keys=True)].append(arm.name)
     for names in same.values():
         if len(names) > 1:

@@ -53,7 +53,8 @@ def as_table(value: object) -> dict[str, Any] | None:
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`over` merged into `base`, table by table. A table that names another `kind` replaces the one below it whole."""
+    """`over` merged into `base`, table by table. A table that names another `kind` replaces the one below it whole, and
+    one that names another `module` has no arguments from below."""
     return {**base, **{key: _merged_value(key, base.get(key), value) for key, value in over.items()}}
 
 
@@ -64,6 +65,8 @@ def _merged_value(key: str, below: object, above: object) -> Any:
     if low is None or high is None:
         return above
     kind = low.get("kind", _DEFAULT_KINDS.get(key))
+    if "module" in high and high["module"] != low.get("module"):  # arguments are those of one class
+        low = {name: below for name, below in low.items() if name != "arguments"}
     return merged(low, high) if high.get("kind", kind) == kind else above
 
 

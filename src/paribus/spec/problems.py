@@ -28,6 +28,7 @@ _RULES = {
     "bool_type": "must be true or false",
     "string_type": "must be text",
     "tuple_type": "must be a list",
+    "dict_type": "must be a table",
     "string_too_short": "must not be empty",
     "string_too_long": "must have at most {max_length} characters",
     "string_pattern_mismatch": "must be lower-case words and digits joined by hyphens",

@@ -15,7 +15,7 @@ from paribus.spec.dataset import Dataset
 from paribus.spec.fields import ClosedFraction, Count, CountOrZero, Flag, Frozen, Positive
 from paribus.spec.losses import CrossEntropy, Loss, Task
 from paribus.spec.metrics import METRICS
-from paribus.spec.network import Autoencoder, Network
+from paribus.spec.network import Autoencoder, Module, Network
 from paribus.spec.optimizers import Adam, AdamW, Optimizer, RmsProp, Sgd
 from paribus.spec.references import Reference
 from paribus.spec.rules import RuleName, parse_rule
@@ -153,7 +153,7 @@ class Recipe(Frozen):
         return self.data.task or default
 
     def widths(self, dataset: Dataset) -> tuple[int, ...]:
-        """Units of each layer of the network on these data, the input first.
+        """Units of each layer of the network on these data, the input first; none of a module.
 
         Raises ValueError where the loss does not fit the number of classes.
         """
@@ -171,21 +171,34 @@ class Recipe(Frozen):
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
-        for problem in itertools.chain(_about_task(self), _about_rules(self), _about_schedule(self)):
+        for problem in itertools.chain(
+            _about_task(self), _about_module(self), _about_rules(self), _about_schedule(self)
+        ):
             raise ValueError(problem)
         return self
 
 
 def _about_task(recipe: Recipe) -> Iterator[str]:
     task, loss = recipe.task, recipe.loss
-    if (task == "reconstruction") != isinstance(recipe.network, Autoencoder):
-        yield "data.task = 'reconstruction' goes with network.kind = 'autoencoder', and with no other"
+    fits = isinstance(recipe.network, Module) or (task == "reconstruction") == isinstance(recipe.network, Autoencoder)
+    if not fits:
+        yield "data.task = 'reconstruction' goes with network.kind = 'autoencoder' or 'module', and with no other"
     if task not in loss.tasks:
         yield f"loss.kind = '{loss.kind}' does not serve {task}: choose a loss for it, such as {_loss_for(task)}"
     if task != "classification" and recipe.data.label_noise is not None:
         yield f"data.label_noise changes classes, and {task} has none"
     if task == "reconstruction" and recipe.references:
         yield "references are models of classes or numbers, and reconstruction has neither"
+
+
+def _about_module(recipe: Recipe) -> Iterator[str]:
+    """What needs to know a network's layers."""
+    if not isinstance(recipe.network, Module):
+        return
+    if recipe.snapshots.first_layer_every:
+        yield "snapshots.first_layer_every needs a network whose first layer is known: use snapshots.every for a module"
+    if recipe.denoising != Denoising():
+        yield "denoising goes with network.kind = 'autoencoder', and with no module"
 
 
 def _loss_for(task: Task) -> str:

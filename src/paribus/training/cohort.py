@@ -13,8 +13,10 @@ import numpy.typing as npt
 from paribus import seeding
 from paribus.data.pool import Split, Splits
 from paribus.spec.identity import RunSpec
+from paribus.spec.network import Module
 from paribus.training.augmentation import Augmenter
 from paribus.training.engine import (
+    AnyArchitecture,
     Architecture,
     Doubles,
     Engine,
@@ -23,9 +25,11 @@ from paribus.training.engine import (
     Floats,
     Inputs,
     Integers,
+    ModuleArchitecture,
     RunSettings,
     State,
     Targets,
+    module_shape,
 )
 from paribus.training.initialisation import initial_state
 from paribus.training.regression import rmse_in_units
@@ -80,13 +84,22 @@ def stream_key(spec: RunSpec) -> StreamKey:
 
 def fresh_state(spec: RunSpec) -> TrainingState:
     """The state before the first epoch: a run's initial weights."""
-    recipe = spec.recipe
-    return TrainingState(0, 0, initial_state(recipe.network, recipe.widths(spec.dataset), spec.streams.init))
+    network, made_of = spec.recipe.network, architecture(spec)
+    if isinstance(made_of, ModuleArchitecture):
+        from paribus.training.torch.module_engine import initial_state as state_of_module
+
+        return TrainingState(0, 0, state_of_module(made_of, seeding.derive(spec.streams.init, "init")))
+    assert not isinstance(network, Module)
+    return TrainingState(0, 0, initial_state(network, made_of.widths, spec.streams.init))
 
 
-def architecture(spec: RunSpec) -> Architecture:
-    """The layers of a run's network."""
+def architecture(spec: RunSpec) -> AnyArchitecture:
+    """The layers of a run's network, or the user's module that it is."""
     network = spec.recipe.network
+    if isinstance(network, Module):
+        if spec.module is None:
+            raise ValueError("a module has been checked before it is trained")
+        return ModuleArchitecture(spec.module, network.name, network.arguments, module_shape(spec.dataset.shape))
     widths = spec.recipe.widths(spec.dataset)
     return Architecture(widths, network.activations, batch_norm=network.batch_norm, tied=network.ties_weights)
 
@@ -144,6 +157,7 @@ class Cohort:
                 momenta=np.stack(momenta, axis=1) if momenta else None,
                 dropout_keys=self._dropout_keys(epoch),
                 inputs=self._augmented_inputs(order, epoch),
+                generator_keys=self._generator_keys(epoch),
             )
         )
         self.epoch += 1
@@ -228,6 +242,13 @@ class Cohort:
         if not self._recipe.network.dropout:
             return None
         keys = [seeding.derive(run.spec.streams.dropout, "dropout", epoch) for run in self._leaders]
+        return np.array(keys, dtype=np.uint64)
+
+    def _generator_keys(self, epoch: int) -> np.ndarray[tuple[int], np.dtype[np.uint64]] | None:
+        """The key of each run, which is alone in its cohort, that seeds what a module draws from in an epoch."""
+        if not isinstance(self._recipe.network, Module):
+            return None
+        keys = [seeding.derive(run.spec.streams.module, "module", epoch) for run in self.runs]
         return np.array(keys, dtype=np.uint64)
 
 

@@ -55,7 +55,9 @@ def engine_of(family: EngineFamily) -> Engine:
 
         return CompiledEngine()
     if family == "module":
-        raise RuntimeError("there is no engine for modules yet")
+        from paribus.training.torch.module_engine import ModuleEngine
+
+        return ModuleEngine()
     from paribus.training.torch.accelerator import accelerator
     from paribus.training.torch.engine import StackedTensorEngine
 

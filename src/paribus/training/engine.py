@@ -3,7 +3,8 @@
 An engine is given NumPy arrays and gives NumPy arrays back; how it lays them out in memory is its own affair. It draws
 no random number and knows no file, no schedule and no selection rule: orders, targets, learning rates and dropout keys
 come from its caller, epoch by epoch. `training/cpu/` implements it with compiled loops, `training/torch/` with stacked
-tensors on an accelerator. The engine is passed in by whoever trains; nothing below looks one up.
+tensors on an accelerator, and run by run for modules of a user's own. The engine is passed in by whoever trains;
+nothing below looks one up.
 
 What every engine promises:
 
@@ -12,8 +13,9 @@ What every engine promises:
   which it was selected.
 - A mean over a batch is a sum over its examples in their order, divided by their number (or by the sum of their
   weights). Sums over batches are left to the caller, which adds them exactly.
-- The compiled engine gives the same bits on every processor; a GPU's are its own. There, the first promise goes as far
-  as its libraries: they may choose another matmul kernel, which adds in another order, for another number of runs.
+- The compiled engine gives the same bits on every processor; a GPU's are its own, and a module's are those of PyTorch's
+  version and of the kind of processor. On a GPU, the first promise goes as far as its libraries: they may choose
+  another matmul kernel, which adds in another order, for another number of runs.
 
 Arrays are C-contiguous. Axes are named (run, example, feature): `run` counts the networks of a session, `stream` the
 groups of runs that see the same examples in the same order, `batch` the training steps of an epoch.
@@ -24,7 +26,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +34,7 @@ import numpy.typing as npt
 from paribus.spec.activations import ActivationBase
 from paribus.spec.identity import EngineFamily
 from paribus.spec.losses import LossBase
+from paribus.spec.modules import UserModule
 from paribus.spec.optimizers import OptimizerBase
 from paribus.spec.recipe import Clip
 
@@ -39,11 +42,12 @@ Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
-State = Mapping[str, Floats]
+State = Mapping[str, npt.NDArray[Any]]
 """A run's tensors by name: parameters as PyTorch names and shapes them (`fc1.weight` (out, in), `fc1.bias` (out,)), and
 the optimizer's buffers as `buffer/parameter` (`exp_avg/fc1.weight`). Batch normalisation of the first hidden layer adds
 `bn1.weight`, `bn1.bias`, `bn1.running_mean`, `bn1.running_var` (unit,) and `bn1.num_batches_tracked`, int64 (): the
-names that an `nn.Module` with layers `fc1`, `bn1`, `fc2`, ... has in PyTorch. Tied weights are there once."""
+names that an `nn.Module` with layers `fc1`, `bn1`, `fc2`, ... has in PyTorch. Tied weights are there once. All else is float32, but for
+what a user's own module has in its state dict."""
 
 
 def tracked_batches(state: State) -> int:
@@ -68,6 +72,29 @@ class Architecture:
     activations: tuple[ActivationBase, ...]
     batch_norm: bool = False
     tied: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class ModuleArchitecture:
+    """A user's own module: the class `name` in the named file of `module`, made from `arguments`.
+
+    It is given inputs (example, *shape): (1, height, width) for grey images, (channel, height, width) for colour
+    images, (feature,) for rows of a table.
+    """
+
+    module: UserModule
+    name: str
+    arguments: Mapping[str, Any]
+    shape: tuple[int, ...]
+
+
+AnyArchitecture = Architecture | ModuleArchitecture
+A_contra = TypeVar("A_contra", bound=AnyArchitecture, contravariant=True)
+
+
+def module_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape in which a module sees an example of that shape: grey images have one channel."""
+    return (1, *shape) if len(shape) == 2 else shape
 
 
 @dataclass(frozen=True)
@@ -98,6 +125,22 @@ class Inputs:
     centre: Floats | None
     factor: Floats | None
 
+    def seen(self, rows: Integers, stream: int = 0) -> Floats:
+        """The features (example, feature) of `rows` as a network of that stream sees them."""
+        return self._scaled(np.divide(self.values[rows], np.float32(self.divisor), dtype=np.float32), stream)
+
+    def seen_of(self, values: npt.NDArray[Any], stream: int = 0) -> Floats:
+        """The same for other `values` (example, feature), such as `Epoch.inputs`: float32 ones have been divided."""
+        divisor = np.float32(1 if values.dtype == np.float32 else self.divisor)
+        return self._scaled(np.divide(values, divisor, dtype=np.float32), stream)
+
+    def _scaled(self, divided: Floats, stream: int) -> Floats:
+        if self.centre is not None:
+            divided -= self.centre[stream]
+        if self.factor is not None:
+            divided *= self.factor[stream]
+        return divided
+
 
 Targets = npt.NDArray[Any]
 """Classes (stream, example) int64, or numbers to be predicted (stream, example, output) float32."""
@@ -115,7 +158,8 @@ class Epoch:
     dropout: unit `u` of row `r` in layer `l` (from 0) of batch `b` is dropped if
     `uniform(key, b * layers + l, r * padded + u)` is below the run's share, with `layers` the number of layers of
     weights and `padded` the layer's width rounded up to 16. That function is SplitMix64, see
-    `training/cpu/dropout.py`; all engines drop the same units.
+    `training/cpu/dropout.py`; all engines drop the same units. `generator_keys` (run,) uint64 seed the random
+    generators that a user's own module draws from in the epoch; None for all other networks.
 
     `inputs` (stream, example, feature) are what networks see in this epoch in place of the session's inputs, in the
     order of `order`: augmented or corrupted examples. uint8 features are divided by the session's divisor, float32 ones
@@ -132,6 +176,7 @@ class Epoch:
     momenta: Doubles | None
     dropout_keys: npt.NDArray[np.uint64] | None
     inputs: npt.NDArray[Any] | None = None
+    generator_keys: npt.NDArray[np.uint64] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,19 +253,19 @@ class Session(ABC):
         """A copy of one run's parameters and optimizer buffers: `Engine.session` resumes from it bit for bit."""
 
 
-class Engine(ABC):
-    """Makes sessions."""
+class Engine(ABC, Generic[A_contra]):
+    """Makes sessions of networks whose architecture is of one kind: stacked layers, or a user's module."""
 
     family: ClassVar[EngineFamily]
 
     @abstractmethod
-    def networks(self, architecture: Architecture, states: Sequence[State]) -> Networks:
+    def networks(self, architecture: A_contra, states: Sequence[State]) -> Networks:
         """Networks to be evaluated only; `states` has one state for each."""
 
     @abstractmethod
     def session(
         self,
-        architecture: Architecture,
+        architecture: A_contra,
         inputs: Inputs,
         runs: Sequence[RunSettings],
         streams: Sequence[int],

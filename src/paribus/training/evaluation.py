@@ -26,6 +26,7 @@ from paribus.training.engine import Engine, Floats, State
 from paribus.training.hard_examples import record_hard_examples
 from paribus.training.inference import Inference, half_precision, predicted_classes
 from paribus.training.measurements import Measurements, shown_positions
+from paribus.training.network_size import measure_size, measure_source
 from paribus.training.principal_components import principal_components
 from paribus.training.reconstruction import ReconstructionErrors, example_errors, measure_denoising
 from paribus.training.regions import record_regions
@@ -46,9 +47,10 @@ class Snapshot:
 
 
 def measure_run(spec: RunSpec, splits: Splits) -> Measurements:
-    """What belongs to the run as a whole: parameters, examples, preprocessing, targets, and PCA of images."""
+    """What belongs to the run as a whole: parameters, examples, preprocessing, targets, PCA of images to be
+    reconstructed, and the source of a user's module."""
     measured = Measurements()
-    measured.number("", **_sizes(spec))
+    measure_size(spec, measured)
     shown = splits.train.take(shown_positions(len(splits.train)))
     labels = {} if shown.labels is None else {"labels": shown.labels}
     measured.arrays("", "examples", images=shown.inputs, shape=np.array(splits.dataset.shape), **labels)
@@ -57,6 +59,8 @@ def measure_run(spec: RunSpec, splits: Splits) -> Measurements:
         for name, split in (("train", splits.train), ("validation", splits.validation)):
             if split is not None:
                 measured.arrays("", f"targets/{name}", **_targets(split))
+    if spec.module is not None:
+        measure_source(spec.module, measured)
     if spec.recipe.task == "reconstruction":
         pca = principal_components(splits.train)
         measured.arrays("", "pca", mean=pca.mean, components=pca.components, variance=pca.variance,
@@ -113,7 +117,7 @@ def evaluate_weights(spec: RunSpec, splits: Splits, weights: State, engine: Engi
     that these data leave undefined is left out.
     """
     own = _SnapshotMeasuring(spec, splits, Snapshot("", 0, weights), engine)
-    own.measured.number("", **_sizes(spec))
+    measure_size(spec, own.measured)
     own.measure_training()
     own.evaluate("train_loss_end", "", splits.train)
     if splits.validation is not None:
@@ -244,12 +248,6 @@ class _SnapshotMeasuring:
         if self._spec.recipe.snapshots.outputs:
             self.measured.arrays(self._rule, f"outputs/{name}", error=errors.astype(np.float32))
             self.measured.arrays("", f"targets/{name}", **_targets(split))
-
-
-def _sizes(spec: RunSpec) -> dict[str, int]:
-    network, widths = spec.recipe.network, spec.recipe.widths(spec.dataset)
-    count = network.parameter_count
-    return {"parameters": count(widths), "weights": count(widths, biases=False)}
 
 
 def _given(labels: Labels | None) -> Labels:

@@ -12,18 +12,20 @@ from typing import Literal
 from paribus.data.loading import fingerprint, load_splits
 from paribus.data.pool import Splits
 from paribus.errors import UserError
-from paribus.seeding import Stream
+from paribus.seeding import Stream, Streams
 from paribus.spec.dataset import Dataset
 from paribus.spec.fit import refuse_misfit, refuse_unmeasured_claims
 from paribus.spec.identity import NOT_TRAINED, RunSpec
 from paribus.spec.losses import CrossEntropy, Loss
-from paribus.spec.network import forward_operations, training_operations
+from paribus.spec.modules import UserModule
+from paribus.spec.network import Module, forward_operations, training_operations
 from paribus.spec.recipe import Recipe
 from paribus.spec.study import Arm, Study
 from paribus.store.records import RunRecord
 from paribus.training.augmentation import dtype_of
 from paribus.training.cohort import stream_key
 from paribus.training.devices import Device
+from paribus.training.modules import trial_key, tried
 from paribus.training.timing import TimingRuns
 
 WORTHWHILE = 0.97
@@ -66,7 +68,10 @@ class PlannedRun:
     @property
     def parameters(self) -> int:
         """Parameters of its network, biases included."""
-        return self.recipe.network.parameter_count(self.widths)
+        network, module = self.recipe.network, self.spec.module
+        if isinstance(network, Module):
+            return 0 if module is None else module.size.parameters
+        return network.parameter_count(self.widths)
 
     @property
     def epochs_left(self) -> int:
@@ -75,8 +80,12 @@ class PlannedRun:
     @property
     def operations(self) -> int:
         """Floating-point operations of the matmuls of the epochs to come, training and evaluation together."""
-        training = training_operations(self.widths) * len(self.splits.train)
-        per_epoch = training + forward_operations(self.widths) * self.examples_evaluated
+        module = self.spec.module
+        if module is None:
+            forward, step = forward_operations(self.widths), training_operations(self.widths)
+        else:
+            forward, step = module.size.operations, module.size.training_operations
+        per_epoch = step * len(self.splits.train) + forward * self.examples_evaluated
         return self.epochs_left * per_epoch
 
     @property
@@ -165,6 +174,7 @@ def runs_of(study: Study, device: Device) -> tuple[PlannedRun, ...]:
     loaded: dict[tuple[str, Stream, Stream], Splits] = {}
     contents: dict[str, str] = {}
     datasets: dict[str, Dataset] = {}
+    modules = _Modules(study, device)
     for arm, replicate in study.members():
         data, streams = arm.recipe.data.model_copy(update={"task": arm.recipe.task}), study.streams(arm, replicate)
         key = (data.model_dump_json(), streams.split, streams.label_noise)
@@ -176,7 +186,9 @@ def runs_of(study: Study, device: Device) -> tuple[PlannedRun, ...]:
             datasets[arm.name] = splits.dataset
         if key[0] not in contents:  # looking for changes in a folder of many files takes time
             contents[key[0]] = fingerprint(data, study.folder)
-        spec = RunSpec(arm.recipe, splits.dataset, streams, contents[key[0]], device.family)
+        module = modules.of(arm, splits, streams)
+        family = device.family if module is None else "module"
+        spec = RunSpec(arm.recipe, splits.dataset, streams, contents[key[0]], family, module)
         known = runs.get(spec.id)
         if known is not None:
             _refuse_other_measurements(study, known, arm)
@@ -184,6 +196,31 @@ def runs_of(study: Study, device: Device) -> tuple[PlannedRun, ...]:
         runs[spec.id] = PlannedRun(known.spec if known else spec, members, splits)
     refuse_unmeasured_claims(study, datasets)
     return tuple(runs.values())
+
+
+class _Modules:
+    """The modules of a study's arms, each tried once before training."""
+
+    def __init__(self, study: Study, device: Device) -> None:
+        self._folder, self._device = study.folder, device
+        self._of_arm: dict[str, UserModule] = {}
+        self._tried: dict[tuple[object, ...], UserModule] = {}
+
+    def of(self, arm: Arm, splits: Splits, streams: Streams) -> UserModule | None:
+        """The module of an arm; None where it has another network. Raises UserError for what cannot be trained."""
+        if not isinstance(arm.recipe.network, Module):
+            return None
+        if self._device.family != "cpu":
+            place, remedy = f"arm {arm.name}, key network.kind", "leave --device out"
+            given = arm.recipe.network.kind
+            raise UserError("must not be module on a GPU: modules train on the CPU", given=given, place=place,
+                            remedy=remedy)  # fmt: skip
+        if arm.name not in self._of_arm:
+            key = trial_key(arm.recipe)
+            if key not in self._tried:
+                self._tried[key] = tried(arm.name, arm.recipe, splits, streams, self._folder)
+            self._of_arm[arm.name] = self._tried[key]
+        return self._of_arm[arm.name]
 
 
 def _refuse_other_measurements(study: Study, run: PlannedRun, arm: Arm) -> None:
@@ -244,10 +281,7 @@ def static_key(run: PlannedRun) -> tuple[object, ...]:
         len(run.splits.train),
         run.spec.dataset.validation,
         run.spec.dataset.folds and recipe.test.monitor_every and (run.spec.streams.split.index, run.spec.dataset.test),
-        run.widths,
-        recipe.network.activations,
-        recipe.network.batch_norm,
-        recipe.network.ties_weights,
+        _architecture(run),
         recipe.network.dropout > 0,
         _evaluated(recipe.loss),
         recipe.optimizer.kind,
@@ -259,6 +293,14 @@ def static_key(run: PlannedRun) -> tuple[object, ...]:
         recipe.test.monitor_every,
         recipe.test.monitor_examples,
     )
+
+
+def _architecture(run: PlannedRun) -> tuple[object, ...]:
+    """What the networks of a cohort have in common."""
+    network, module = run.recipe.network, run.spec.module
+    if isinstance(network, Module):
+        return (network.model_dump_json(), None if module is None else module.fingerprint)
+    return (run.widths, network.activations, network.batch_norm, network.ties_weights)
 
 
 def _evaluated(loss: Loss) -> Loss:
@@ -279,9 +321,13 @@ def bytes_per_run(run: PlannedRun) -> int:
     """Memory that one more run in a cohort takes at most, so that a cohort takes at most the sum over its runs.
 
     Data are shared and not counted, but each stream has its own augmented inputs. On a CPU, runs share activations, and
-    each stream holds its evaluation sets as float32 features; a GPU makes those from the data at each evaluation.
+    each stream holds its evaluation sets as float32 features; a GPU makes those from the data at each evaluation. A
+    module's activations are counted when it is tried; what PyTorch itself takes is not.
     """
-    recipe, widths, dataset = run.recipe, run.widths, run.spec.dataset
+    recipe, widths, dataset, module = run.recipe, run.widths, run.spec.dataset, run.spec.module
+    if module is not None:
+        kept = 2 + len(recipe.optimizer.buffers) + len(recipe.selection.rules)
+        return 4 * module.size.tensors * kept + recipe.training.batch_size * module.size.activation_bytes
     tensors = run.parameters * (2 + len(recipe.optimizer.buffers) + len(recipe.selection.rules))
     activations = (5 if recipe.network.batch_norm else 4) * recipe.training.batch_size * sum(widths[1:])
     inputs = 2 * recipe.training.batch_size * widths[0]  # of a whole batch, and of the last one
@@ -299,7 +345,12 @@ def _augmented_bytes(run: PlannedRun) -> int:
 
 
 def _cohort_size(group: Sequence[PlannedRun], device: Device, timer: TimingRuns | None) -> int:
-    """How many runs of `group` best train together, all workers busy: by timing runs, within the memory budget."""
+    """How many runs of `group` best train together, all workers busy: by timing runs, within the memory budget.
+
+    Modules train one at a time.
+    """
+    if group[0].spec.family == "module":
+        return 1
     budget = MEMORY_SHARE * device.memory_bytes / device.workers
     most = min(budget // bytes_per_run(group[0]), -(-len(group) // device.workers))
     sizes = sorted({int(max(1, min(size, most))) for size in device.cohort_sizes})
@@ -314,7 +365,14 @@ def _cohort_size(group: Sequence[PlannedRun], device: Device, timer: TimingRuns 
 
 
 def _epoch_s(timer: TimingRuns, runs: Sequence[PlannedRun]) -> float:
-    """Expected seconds for an epoch of these runs as one cohort, evaluation included."""
+    """Expected seconds for an epoch of these runs as one cohort, evaluation included.
+
+    A module has been timed when it was tried: its code runs in no other process than in those that train it.
+    """
+    module = runs[0].spec.module
+    if module is not None:
+        steps = -(-len(runs[0].splits.train) // runs[0].recipe.training.batch_size)
+        return steps * module.step_s + runs[0].examples_evaluated * module.example_s
     streams = len({stream_key(run.spec) for run in runs})
     key = (*static_key(runs[0]), len(runs), streams)
     return timer.seconds_per_epoch(key, [(run.spec, run.splits) for run in runs], runs[0].examples_evaluated)

@@ -52,9 +52,15 @@ class ReconstructionErrors:
         return np.concatenate(self._errors)
 
     def record(self, rule: str, into: Measurements) -> None:
-        """The error, beside that of PCA of the same rank and of the mean image, and a few reconstructions."""
+        """The error, beside that of PCA of the same rank and of the mean image, and a few reconstructions.
+
+        Without PCA where the rank of the network's code is not known.
+        """
         by_rank = self._pca.mse_by_rank
-        into.number(rule, mse=self.by_example().mean(), pca_mse=by_rank[self._rank], mean_mse=by_rank[0])
+        into.number(rule, mse=self.by_example().mean())
+        if self._rank is not None:
+            into.number(rule, pca_mse=by_rank[self._rank])
+        into.number(rule, mean_mse=by_rank[0])
         variation = self._of_images.variance.sum()
         if variation > 0:
             into.number(rule, output_variation=self._of_outputs.variance.sum() / variation)
@@ -70,6 +76,7 @@ def measure_denoising(
     further ones, and what a condition comes to does not depend on the others.
     """
     pca, rank = principal_components(train), _rank(spec, train)
+    assert rank is not None  # no recipe of a module has denoising conditions
     for condition in conditions:
         draws = seeding.draws(spec.streams.pixel_noise, "pixel_noise")
         shown, errors = _Shown(len(train)), dict[str, list[Doubles]](noise=[], denoise=[], pca_denoise=[])
@@ -106,9 +113,11 @@ class _Shown:
         return {name: np.concatenate(parts) for name, parts in self._kept.items()}
 
 
-def _rank(spec: RunSpec, train: Split) -> int:
-    """The rank of a linear code as wide as the network's narrowest layer."""
-    return min(*spec.recipe.widths(spec.dataset), len(principal_components(train).components))
+def _rank(spec: RunSpec, train: Split) -> int | None:
+    """The rank of a linear code as wide as the network's narrowest layer; None for a module, whose layers are its own
+    affair."""
+    widths = spec.recipe.widths(spec.dataset)
+    return min(*widths, len(principal_components(train).components)) if widths else None
 
 
 def _blocks(split: Split) -> Iterator[Features]:

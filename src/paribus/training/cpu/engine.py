@@ -242,7 +242,7 @@ class _Seen:
 
 
 @final
-class CompiledEngine(Engine):
+class CompiledEngine(Engine[Architecture]):
     """Trains on the processor, one core for each session."""
 
     family: ClassVar[EngineFamily] = "cpu"

@@ -25,7 +25,7 @@ from paribus.training.torch.streams import StreamOfRuns
 
 
 @final
-class StackedTensorEngine(Engine):
+class StackedTensorEngine(Engine[Architecture]):
     """Trains and evaluates on one device. Features are uploaded once for all of an engine's sessions."""
 
     family: ClassVar[EngineFamily] = "cuda"

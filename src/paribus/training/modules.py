@@ -1,0 +1,118 @@
+"""Trying a user's module before anything is trained, in a child process (see `training/torch/module_check.py`)."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from safetensors.numpy import save
+
+from paribus.data.pool import Splits
+from paribus.errors import Shown, UserError
+from paribus.seeding import Streams, derive
+from paribus.spec.modules import UserModule
+from paribus.spec.network import Module
+from paribus.spec.recipe import Recipe
+from paribus.training.cohort import inputs_of, targets_of
+from paribus.training.engine import module_shape
+
+WALL_S = 120.0
+"""For the child as a whole, of which starting PyTorch takes some seconds on a busy machine."""
+EXAMPLES: Final = 8
+"""Examples of the batch on which a module is tried, at most."""
+_SHOWN: Final = 80
+"""Characters of what was given that a message shows at its end; a longer text is a part of the rule."""
+_CHILD: Final = "paribus.training.torch.module_check"
+
+
+def tried(arm: str, recipe: Recipe, splits: Splits, streams: Streams, folder: Path) -> UserModule:
+    """The module of an arm, after a training step on some of its training examples: source and size.
+
+    Raises UserError with what cannot work, and where.
+    """
+    network = recipe.network
+    assert isinstance(network, Module)
+    file, place = (folder / network.file).absolute(), f"arm {arm}, key network.module"
+    if not file.is_file():
+        raise UserError("must name a Python file beside the study file", given=network.file, place=place,
+                        remedy=f"there is no {file}")  # fmt: skip
+    if importlib.util.find_spec("torch") is None:
+        remedy = "install paribus[torch]"
+        raise UserError("needs PyTorch", given=Shown("no PyTorch here"), place=place, remedy=remedy)
+    answer = _answer(_request(recipe, splits, streams, file, folder), _batch(recipe, splits), place)
+    if "module" in answer:
+        return UserModule.from_json(answer["module"])
+    problem: dict[str, str] = answer["problem"]
+    rule, given = problem["rule"], problem["given"]
+    if len(given) > _SHOWN:
+        rule, given = f"{rule}, got {given}", ""
+    where = f"{place}, {problem['where']}" if problem["where"] else place
+    raise UserError(rule, given=Shown(given), place=where, remedy=problem["remedy"])
+
+
+def trial_key(recipe: Recipe) -> tuple[object, ...]:
+    """Recipes with equal keys, on the same data, have one trial: what they differ in changes no first step."""
+    clip = recipe.training.clip
+    parts = (recipe.network, recipe.loss, recipe.data)
+    return (*(part.model_dump_json() for part in parts), recipe.task, recipe.optimizer.kind, clip,
+            recipe.training.batch_size)  # fmt: skip
+
+
+def _request(recipe: Recipe, splits: Splits, streams: Streams, file: Path, folder: Path) -> dict[str, Any]:
+    dataset, size = splits.dataset, recipe.training.batch_size
+    shape = module_shape(dataset.shape)
+    reconstructs = recipe.task == "reconstruction"
+    return {
+        "recipe": recipe.model_dump(mode="json"),
+        "file": str(file),
+        "folder": str(folder.absolute()),
+        "init": derive(streams.init, "init"),
+        "step": derive(streams.module, "module", 0),
+        "outputs": shape if reconstructs else (recipe.loss.outputs_for(dataset.outputs),),
+        "last": len(splits.train) % size or min(size, len(splits.train)),
+    }
+
+
+def _batch(recipe: Recipe, splits: Splits) -> bytes:
+    """The first training examples as a module sees them, as safetensors."""
+    part = splits.train.take(slice(min(EXAMPLES, recipe.training.batch_size, len(splits.train))))
+    seen = inputs_of(part, [splits]).seen(part.rows)
+    arrays = {"inputs": np.ascontiguousarray(seen.reshape(len(part), *module_shape(splits.dataset.shape)))}
+    if recipe.task != "reconstruction":
+        arrays["targets"] = np.ascontiguousarray(targets_of(part, splits))
+    return save(arrays)
+
+
+def _answer(request: dict[str, Any], batch: bytes, place: str) -> dict[str, Any]:
+    """What the child answers; the child and all that it has started are killed where it takes too long."""
+    with subprocess.Popen(
+        [sys.executable, "-P", "-W", "ignore", "-m", _CHILD],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+        start_new_session=True,  # Ctrl-C goes to the parent only
+    ) as child:
+        try:
+            output, _ = child.communicate(json.dumps(request).encode() + b"\n" + batch, timeout=WALL_S)
+        except subprocess.TimeoutExpired:
+            rule = f"must be imported and take a training step within {WALL_S:.0f} s"
+            given, remedy = Shown("no end"), "train nothing and wait for nothing when the file is imported"
+            raise UserError(rule, given=given, place=place, remedy=remedy) from None
+        finally:
+            if child.poll() is None:
+                os.killpg(child.pid, signal.SIGKILL)
+    try:
+        return json.loads(output)
+    except ValueError:
+        code = child.returncode
+        given = Shown(f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}")
+        rule, remedy = "must not end the process that imports it", "look for what does so in the file"
+        raise UserError(rule, given=given, place=place, remedy=remedy) from None

@@ -1,0 +1,185 @@
+"""A user's modules as the engine contract has networks: states, evaluation and outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from paribus.errors import Shown, UserError
+from paribus.spec.losses import LossBase
+from paribus.spec.modules import UserModule
+from paribus.training.engine import (
+    AnyArchitecture,
+    Evaluation,
+    Floats,
+    Forward,
+    Inputs,
+    Integers,
+    ModuleArchitecture,
+    Networks,
+    State,
+    Targets,
+)
+from paribus.training.torch.generators import seeded
+from paribus.training.torch.module_training import example_losses
+from paribus.training.torch.user_code import LocalFolders, UserCodeError, error_line, place_of, user_class
+
+_EVALUATED_VALUES: Final = 2**19
+"""Evaluation takes as many examples at a time as have about so many input values, in powers of two."""
+_EVALUATED_EXAMPLES: Final = 256
+"""And at most so many, a divisor of the number of examples that callers ask for at a time: a convolution's bits may
+depend on the batch, so that the same examples are together whoever asks."""
+_KEY: Final = 0
+"""Seeds the random generators in evaluation, for modules that draw from them there, too."""
+
+
+def made(architecture: AnyArchitecture, key: int) -> nn.Module:
+    """A module with the initial weights that it makes from random generators seeded with `key`.
+
+    Raises UserError where the user's file has changed, or fails.
+    """
+    if not isinstance(architecture, ModuleArchitecture):
+        if len(architecture.widths) != 2:
+            raise ValueError("fully connected layers have engines of their own")
+        return _Layer(*architecture.widths)
+    with seeded(key):
+        try:
+            return user_class(architecture.module, architecture.name)(**architecture.arguments)
+        except BaseException as error:
+            raise_user_error(error, architecture.module)
+            raise
+
+
+def raise_user_error(error: BaseException, module: UserModule) -> None:
+    """Raises a UserError in place of an error that comes from a user's code; returns for any other."""
+    place = Path(module.path).name
+    if isinstance(error, UserCodeError):
+        raise UserError(error.rule, given=Shown(error.given), place=error.where or place, remedy=error.remedy) from None
+    line = place_of(error, LocalFolders(Path(module.path), Path(module.folder)))
+    if line:
+        rule = f"must train without an error, got {error_line(error)}"
+        raise UserError(rule, given=Shown(""), place=line, remedy="correct it there") from error
+
+
+def loaded(architecture: AnyArchitecture, state: State) -> nn.Module:
+    """A module with the parameters and buffers of a state; the optimizer's are left out."""
+    module = made(architecture, _KEY)
+    own = {name: torch.from_numpy(np.array(array)) for name, array in state.items() if "/" not in name}
+    module.load_state_dict(own)
+    return module
+
+
+def state_of(module: nn.Module) -> dict[str, np.ndarray]:
+    """A copy of a module's state dict."""
+    return {name: tensor.detach().contiguous().numpy().copy() for name, tensor in module.state_dict().items()}
+
+
+@final
+class ShapedInputs:
+    """Examples as a module sees them: float32 (example, *shape)."""
+
+    def __init__(self, inputs: Inputs, architecture: AnyArchitecture) -> None:
+        self._inputs = inputs
+        self._shape = architecture.shape if isinstance(architecture, ModuleArchitecture) else (-1,)
+
+    def __call__(self, rows: Integers, stream: int) -> Tensor:
+        return self._shaped(self._inputs.seen(rows, stream))
+
+    def of(self, values: npt.NDArray[Any]) -> Tensor:
+        """An epoch's own inputs (example, feature), of the only stream."""
+        return self._shaped(self._inputs.seen_of(values))
+
+    def _shaped(self, values: Floats) -> Tensor:
+        return torch.from_numpy(values).reshape(len(values), *self._shape)
+
+    def parts(self, rows: Integers, stream: int) -> Iterator[tuple[slice, Tensor]]:
+        """The places in `rows` of some examples at a time, with the examples."""
+        features = max(1, self._inputs.values.shape[1])
+        fit = max(1, _EVALUATED_VALUES // features)
+        size = min(_EVALUATED_EXAMPLES, 2 ** (fit.bit_length() - 1))
+        for begin in range(0, len(rows), size):
+            part = slice(begin, begin + size)
+            yield part, self(rows[part], stream)
+
+
+@final
+class ModuleNetworks(Networks):
+    """Modules of one architecture, evaluated one after the other."""
+
+    def __init__(self, architecture: AnyArchitecture, modules: Sequence[nn.Module]) -> None:
+        self._architecture, self._modules = architecture, modules
+
+    @property
+    def runs(self) -> int:
+        return len(self._modules)
+
+    def state(self, run: int) -> State:
+        return state_of(self._modules[run])
+
+    def evaluator(
+        self, inputs: Inputs, rows: Sequence[Integers], targets: Sequence[Targets] | None, loss: LossBase
+    ) -> Callable[[], Evaluation]:
+        if len(rows) not in (1, self.runs):
+            raise ValueError(f"{len(rows)} sets of rows for {self.runs} modules")
+        shaped, losses = ShapedInputs(inputs, self._architecture), example_losses(loss)
+
+        def of(run: int) -> tuple[float, int]:
+            """The mean loss, and how many examples are put into their class: outputs are not kept."""
+            stream = run if len(rows) > 1 else 0
+            total, weight, correct = 0.0, 0.0, 0
+            for part, seen in shaped.parts(rows[stream], stream):
+                outputs = self._modules[run](seen)
+                goals = seen if targets is None else torch.from_numpy(np.array(targets[stream][part]))
+                found, shares = losses(outputs, goals)
+                total += float(found.double().sum())
+                weight += float(shares.double().sum())
+                if loss.has_classes:
+                    predicted = outputs[:, 0] > 0 if outputs.shape[1] == 1 else outputs.argmax(1)
+                    correct += int((predicted.long() == goals).sum())
+            return total / weight, correct
+
+        def call() -> Evaluation:
+            with self._evaluating():
+                found = [of(run) for run in range(self.runs)]
+            counted = np.array([correct for _, correct in found], dtype=np.int64)
+            mean = np.array([mean for mean, _ in found], dtype=np.float64)
+            return Evaluation(mean, counted if loss.has_classes else None)
+
+        return call
+
+    def forward(self, inputs: Inputs, rows: Integers, *, activations: bool = False) -> Forward:  # noqa: ARG002
+        """See `Networks.forward`; no activations, for what layers a module has is its own affair."""
+        shaped = ShapedInputs(inputs, self._architecture)
+        with self._evaluating():
+            outputs = [
+                np.concatenate([module(seen).flatten(1).numpy() for _, seen in shaped.parts(rows, 0)])
+                for module in self._modules
+            ]
+        return Forward(np.stack(outputs), ())
+
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        """In evaluation mode, without gradients, with seeded random generators."""
+        with seeded(_KEY), torch.no_grad():
+            for module in self._modules:
+                module.eval()
+            yield
+
+
+@final
+class _Layer(nn.Module):
+    """One layer, as fully connected networks have it: for outputs that are given to an engine as inputs."""
+
+    def __init__(self, features: int, outputs: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(features, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc1(x)
