@@ -108,22 +108,22 @@ def test_arms_of_modules_and_of_layers_are_recorded_with_source_layers_and_size(
 
 
 def test_a_study_that_was_interrupted_twice_ends_with_the_same_bits(tmp_path, folder, often):
-    own = study(folder)
+    own = study(folder, replicates="1")
     with Workspace.open(tmp_path / "whole", create=True, write=True) as workspace:
-        trained(own, workspace)
+        trained(own, workspace, workers=1)
         whole = recorded(workspace, own)
-    for nth in (2, 3):
+    for nth in (1, 2):
         with Workspace.open(tmp_path / "cut", create=True, write=True) as workspace, pytest.raises(KeyboardInterrupt):
-            trained(own, workspace, InterruptAfter(EpochDone, nth))
+            trained(own, workspace, InterruptAfter(EpochDone, nth), workers=1)
     with Workspace.open(tmp_path / "cut", write=True) as workspace:
-        assert trained(own, workspace).resumed > 0
+        assert trained(own, workspace, workers=1).resumed > 0
         assert recorded(workspace, own) == whole
 
 
 def test_a_run_has_the_same_bits_alone_and_among_others(tmp_path, folder):
-    alone, both = study(folder, replicates="1"), study(folder, MORE.partition('[[arms]]\nname = "layers"')[0])
+    alone, both = study(folder, replicates="1"), study(folder)
     with Workspace.open(tmp_path / "one", create=True, write=True) as workspace:
-        trained(alone, workspace)
+        trained(alone, workspace, workers=1)
         expected = recorded(workspace, alone)["lenet", 0]
     with Workspace.open(tmp_path / "two", create=True, write=True) as workspace:
         trained(both, workspace)
@@ -131,10 +131,10 @@ def test_a_run_has_the_same_bits_alone_and_among_others(tmp_path, folder):
 
 
 def test_a_study_that_was_killed_ends_with_the_same_bits(tmp_path, folder, monkeypatch):
-    (folder / "own.toml").write_text(STUDY, encoding="utf-8")
-    own = study(folder, training__epochs="12")
+    (folder / "own.toml").write_text(STUDY.replace("replicates = 2", "replicates = 1"), encoding="utf-8")
+    own = study(folder, replicates="1", training__epochs="12")
     with Workspace.open(tmp_path / "whole", create=True, write=True) as workspace:
-        trained(own, workspace)
+        trained(own, workspace, workers=1)
         whole = recorded(workspace, own)
     source = {"PYTHONPATH": str(Path(paribus.__file__).parent.parent), "PARIBUS_CHECKPOINT_S": "1e-9"}
     command = [sys.executable, "-m", "paribus", "run", "own.toml", "--set", "training.epochs=12"]
@@ -148,7 +148,7 @@ def test_a_study_that_was_killed_ends_with_the_same_bits(tmp_path, folder, monke
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
     with Workspace.open(tmp_path / "cut", write=True) as workspace:
-        outcome = trained(own, workspace)
+        outcome = trained(own, workspace, workers=1)
         assert outcome.resumed + outcome.reused > 0
         assert recorded(workspace, own) == whole
 

@@ -26,10 +26,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic
 
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import TypeVar
 
 from paribus.spec.activations import ActivationBase
 from paribus.spec.identity import EngineFamily
@@ -89,7 +90,7 @@ class ModuleArchitecture:
 
 
 AnyArchitecture = Architecture | ModuleArchitecture
-A_contra = TypeVar("A_contra", bound=AnyArchitecture, contravariant=True)
+A_contra = TypeVar("A_contra", bound=AnyArchitecture, contravariant=True, default=Any)
 
 
 def module_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
