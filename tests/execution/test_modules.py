@@ -19,7 +19,7 @@ from paribus.spec.study import Study, parse
 from paribus.store.workspace import Workspace
 from paribus.training import plan
 from tests.execution.conftest import InterruptAfter, recorded, runs_in, trained
-from tests.training.torch.module_runs import NETS, prepared, tried_here
+from tests.training.torch.module_runs import NETS, checked_here, prepared
 
 STUDY = """
 name = "own"
@@ -68,8 +68,8 @@ network = { kind = "mlp", hidden = [8] }
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Path:
-    """The files of a study, whose modules are tried in this process: another one takes seconds to start."""
-    monkeypatch.setattr(plan, "tried", lambda _arm, *given: tried_here(*given))
+    """The files of a study, whose modules are checked in this process: another one takes seconds to start."""
+    monkeypatch.setattr(plan, "checked", lambda _arm, *given: checked_here(*given))
     return prepared(tmp_path)
 
 

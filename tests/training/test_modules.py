@@ -1,4 +1,4 @@
-"""The process in which a module is tried: what it finds comes back in one line, whatever the user's file does."""
+"""The process in which a module is checked: what it finds comes back in one line, whatever the user's file does."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from paribus.seeding import Streams
 from paribus.spec.overrides import merged
 from paribus.spec.recipe import Recipe
 from paribus.training import modules
-from paribus.training.modules import tried
-from tests.training.torch.module_runs import BASE, BLOCKS, prepared, tried_here
+from paribus.training.modules import checked
+from tests.training.torch.module_runs import BASE, BLOCKS, checked_here, prepared
 
 
 @pytest.fixture
@@ -21,11 +21,11 @@ def folder(tmp_path):
     return prepared(tmp_path)
 
 
-def attempt(folder, how=tried, **network):
+def attempt(folder, how=checked, **network):
     recipe = Recipe.model_validate(merged(BASE, {"network": network}))
     streams = Streams.of_replicate(7, 0)
     splits = load_splits(recipe.data, folder, streams)
-    return how("small", recipe, splits, streams, folder) if how is tried else how(recipe, splits, streams, folder)
+    return how("small", recipe, splits, streams, folder) if how is checked else how(recipe, splits, streams, folder)
 
 
 def refused(folder, text):
@@ -37,7 +37,7 @@ def refused(folder, text):
 
 
 def test_the_child_finds_what_is_found_here(folder):
-    found, here = attempt(folder, **BLOCKS), attempt(folder, tried_here, **BLOCKS)
+    found, here = attempt(folder, **BLOCKS), attempt(folder, checked_here, **BLOCKS)
     assert found.fingerprint == here.fingerprint
     assert found.size == here.size
 

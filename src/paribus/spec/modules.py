@@ -69,7 +69,7 @@ class UserModule:
     `path` is where the named file lies, and `folder` that of the study file. `files` are the named file, first, and
     the local files that it imports, by name: Python files in either folder or below it, and in no folder of installed
     packages. `step_s` and `example_s` are the seconds that a training step and the evaluation of one example took when
-    it was tried.
+    it was checked.
     """
 
     path: str

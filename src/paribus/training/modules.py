@@ -1,4 +1,4 @@
-"""Trying a user's module before anything is trained, in a child process (see `training/torch/module_check.py`)."""
+"""Trying a user's module before anything is trained, in a child process (see `training/torch/module_child.py`)."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from paribus.training.engine import module_shape
 WALL_S = 120.0
 """For the child as a whole, of which starting PyTorch takes some seconds on a busy machine."""
 EXAMPLES: Final = 8
-"""Examples of the batch on which a module is tried, at most."""
+"""Examples of the batch on which a module is checked, at most."""
 _SHOWN: Final = 80
 """Characters of what was given that a message shows at its end; a longer text is a part of the rule."""
-_CHILD: Final = "paribus.training.torch.module_check"
+_CHILD: Final = "paribus.training.torch.module_child"
 
 
-def tried(arm: str, recipe: Recipe, splits: Splits, streams: Streams, folder: Path) -> UserModule:
+def checked(arm: str, recipe: Recipe, splits: Splits, streams: Streams, folder: Path) -> UserModule:
     """The module of an arm, after a training step on some of its training examples: source and size.
 
     Raises UserError with what cannot work, and where.
@@ -57,8 +57,8 @@ def tried(arm: str, recipe: Recipe, splits: Splits, streams: Streams, folder: Pa
     raise UserError(rule, given=Shown(given), place=where, remedy=problem["remedy"])
 
 
-def trial_key(recipe: Recipe) -> tuple[object, ...]:
-    """Recipes with equal keys, on the same data, have one trial: what they differ in changes no first step."""
+def check_key(recipe: Recipe) -> tuple[object, ...]:
+    """Recipes with equal keys, on the same data, have one check: what they differ in changes no first step."""
     clip = recipe.training.clip
     parts = (recipe.network, recipe.loss, recipe.data)
     return (*(part.model_dump_json() for part in parts), recipe.task, recipe.optimizer.kind, clip,

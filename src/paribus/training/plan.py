@@ -25,7 +25,7 @@ from paribus.store.records import RunRecord
 from paribus.training.augmentation import dtype_of
 from paribus.training.cohort import stream_key
 from paribus.training.devices import Device
-from paribus.training.modules import trial_key, tried
+from paribus.training.modules import check_key, checked
 from paribus.training.timing import TimingRuns
 
 WORTHWHILE = 0.97
@@ -199,12 +199,12 @@ def runs_of(study: Study, device: Device) -> tuple[PlannedRun, ...]:
 
 
 class _Modules:
-    """The modules of a study's arms, each tried once before training."""
+    """The modules of a study's arms, each checked once before training."""
 
     def __init__(self, study: Study, device: Device) -> None:
         self._folder, self._device = study.folder, device
         self._of_arm: dict[str, UserModule] = {}
-        self._tried: dict[tuple[object, ...], UserModule] = {}
+        self._checked: dict[tuple[object, ...], UserModule] = {}
 
     def of(self, arm: Arm, splits: Splits, streams: Streams) -> UserModule | None:
         """The module of an arm; None where it has another network. Raises UserError for what cannot be trained."""
@@ -216,10 +216,10 @@ class _Modules:
             raise UserError("must not be module on a GPU: modules train on the CPU", given=given, place=place,
                             remedy=remedy)  # fmt: skip
         if arm.name not in self._of_arm:
-            key = trial_key(arm.recipe)
-            if key not in self._tried:
-                self._tried[key] = tried(arm.name, arm.recipe, splits, streams, self._folder)
-            self._of_arm[arm.name] = self._tried[key]
+            key = check_key(arm.recipe)
+            if key not in self._checked:
+                self._checked[key] = checked(arm.name, arm.recipe, splits, streams, self._folder)
+            self._of_arm[arm.name] = self._checked[key]
         return self._of_arm[arm.name]
 
 
@@ -322,7 +322,7 @@ def bytes_per_run(run: PlannedRun) -> int:
 
     Data are shared and not counted, but each stream has its own augmented inputs. On a CPU, runs share activations, and
     each stream holds its evaluation sets as float32 features; a GPU makes those from the data at each evaluation. A
-    module's activations are counted when it is tried; what PyTorch itself takes is not.
+    module's activations are counted when it is checked; what PyTorch itself takes is not.
     """
     recipe, widths, dataset, module = run.recipe, run.widths, run.spec.dataset, run.spec.module
     if module is not None:
@@ -367,7 +367,7 @@ def _cohort_size(group: Sequence[PlannedRun], device: Device, timer: TimingRuns 
 def _epoch_s(timer: TimingRuns, runs: Sequence[PlannedRun]) -> float:
     """Expected seconds for an epoch of these runs as one cohort, evaluation included.
 
-    A module has been timed when it was tried: its code runs in no other process than in those that train it.
+    A module has been timed when it was checked: its code runs in no other process than in those that train it.
     """
     module = runs[0].spec.module
     if module is not None:

@@ -23,7 +23,7 @@ from paribus.spec.recipe import Recipe
 from paribus.training import modules
 from paribus.training.cohort import ActiveRun, Cohort, TrainingState, fresh_state, targets_of
 from paribus.training.schedules import schedule_of
-from paribus.training.torch.module_check import checked
+from paribus.training.torch.module_child import check
 from paribus.training.torch.module_engine import ModuleEngine
 from paribus.training.torch.user_code import user_class
 
@@ -52,20 +52,20 @@ def prepared(folder: Path, *, side: int = 28, seed: int = 0) -> Path:
 
 
 def active(folder: Path, replicate: int = 0, base: dict[str, Any] = BASE, **over: Any) -> ActiveRun:
-    """A run before its first epoch; its module has been tried."""
+    """A run before its first epoch; its module has been checked."""
     recipe = Recipe.model_validate(merged(base, over))
     streams = Streams.of_replicate(7, replicate)
     splits = load_splits(recipe.data, folder, streams)
-    module = tried_here(recipe, splits, streams, folder)
+    module = checked_here(recipe, splits, streams, folder)
     spec = RunSpec(recipe, splits.dataset, streams, fingerprint(recipe.data, folder), "module", module)
     return ActiveRun(spec, splits, fresh_state(spec))
 
 
-def tried_here(recipe: Recipe, splits: Splits, streams: Streams, folder: Path) -> UserModule:
-    """`modules.tried` without its child process, whose start takes seconds."""
+def checked_here(recipe: Recipe, splits: Splits, streams: Streams, folder: Path) -> UserModule:
+    """`modules.checked` without its child process, whose start takes seconds."""
     network: Any = recipe.network
     request = modules._request(recipe, splits, streams, folder / network.file, folder)
-    return checked(json.loads(json.dumps(request)), load(modules._batch(recipe, splits)))
+    return check(json.loads(json.dumps(request)), load(modules._batch(recipe, splits)))
 
 
 def resumed(run: ActiveRun, state: TrainingState) -> ActiveRun:

@@ -88,7 +88,7 @@ def test_what_has_changed_since_it_was_tried_does_not_train(tmp_path):
     run = active(folder)
     blocks = folder / "blocks.py"
     blocks.write_text(blocks.read_text(encoding="utf-8") + "# more\n", encoding="utf-8")
-    initial_state(architecture(run.spec), 1)  # what is imported already is what was tried
+    initial_state(architecture(run.spec), 1)  # what is imported already is what was checked
     from paribus.training.torch import user_code
 
     user_code._loaded.clear()
