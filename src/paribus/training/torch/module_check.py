@@ -1,4 +1,4 @@
-"""What is checked of a module before training: all that can go wrong in a step, each told in one line with its place."""
+"""What is checked of a module before training: all that can go wrong in a step, told in one line with its place."""
 
 from __future__ import annotations
 
