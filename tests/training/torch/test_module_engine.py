@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,9 +11,11 @@ import torch
 from torch import nn
 
 from paribus import seeding
+from paribus.spec.losses import MeanAbsoluteError
 from paribus.training.augmentation import Augmenter
 from paribus.training.cohort import architecture, inputs_of
-from paribus.training.torch.module_engine import ModuleEngine
+from paribus.training.engine import Inputs
+from paribus.training.torch.module_engine import ModuleEngine, initial_state
 from tests.training.torch.module_runs import BLOCKS, active, bits, plain_loop, prepared, resumed, trained
 
 CASES = {
@@ -165,11 +168,25 @@ def test_evaluation_is_that_of_torch_and_the_same_whoever_asks(folder):
     networks = ModuleEngine().networks(architecture(run.spec), [cohort.weights(0)])
     inputs = inputs_of(validation, [run.splits])
     outputs = networks.forward(inputs, validation.rows).outputs[0]
-    logits, labels = torch.from_numpy(outputs), torch.from_numpy(validation.labels)
+    logits, labels = torch.from_numpy(outputs), torch.tensor(validation.labels)
     assert found.loss[0] == pytest.approx(float(nn.functional.cross_entropy(logits, labels)), rel=1e-6)
     assert found.correct[0] == int((logits.argmax(1) == labels).sum())
     again = networks.evaluator(inputs, [validation.rows], [validation.labels], run.spec.recipe.loss)()
     assert again.loss.tobytes() == found.loss.tobytes()
+
+
+def test_numbers_have_the_mean_squared_error_of_each_output(folder):
+    run = active(folder)
+    architecture_of = replace(architecture(run.spec), name="Table", arguments={"features": 5, "outputs": 2}, shape=(5,))
+    networks = ModuleEngine().networks(architecture_of, [initial_state(architecture_of, 3)])
+    random = np.random.default_rng(0)
+    inputs = Inputs(random.normal(size=(70, 5)).astype(np.float32), divisor=1.0, centre=None, factor=None)
+    rows, goals = np.arange(70), random.normal(size=(70, 2)).astype(np.float32)
+    found = networks.evaluator(inputs, [rows], [goals], MeanAbsoluteError(kind="l1"))()
+    outputs = networks.forward(inputs, rows).outputs[0]
+    np.testing.assert_allclose(found.squared_error[0], np.square(outputs - goals).mean(axis=0), rtol=1e-6)
+    assert found.loss[0] == pytest.approx(np.abs(outputs - goals).mean(), rel=1e-6)
+    assert found.correct is None
 
 
 def test_the_streams_of_modules_are_their_own(folder):

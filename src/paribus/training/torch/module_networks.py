@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, final
 
@@ -109,6 +110,16 @@ class ShapedInputs:
             yield part, self(rows[part], stream)
 
 
+@dataclass
+class _Sums:
+    """Sums over examples: loss times weight, weight, examples put into their class, squared errors (output,)."""
+
+    loss: float = 0.0
+    weight: float = 0.0
+    correct: int = 0
+    squares: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))
+
+
 @final
 class ModuleNetworks(Networks):
     """Modules of one architecture, evaluated one after the other."""
@@ -130,27 +141,32 @@ class ModuleNetworks(Networks):
             raise ValueError(f"{len(rows)} sets of rows for {self.runs} modules")
         shaped, losses = ShapedInputs(inputs, self._architecture), example_losses(loss)
 
-        def of(run: int) -> tuple[float, int]:
-            """The mean loss, and how many examples are put into their class: outputs are not kept."""
-            stream = run if len(rows) > 1 else 0
-            total, weight, correct = 0.0, 0.0, 0
+        numbers = targets is not None and not loss.has_classes
+
+        def of(run: int) -> _Sums:
+            """What the examples of a run add up to: outputs are not kept."""
+            stream, sums = run if len(rows) > 1 else 0, _Sums()
             for part, seen in shaped.parts(rows[stream], stream):
                 outputs = self._modules[run](seen)
                 goals = seen if targets is None else torch.from_numpy(np.array(targets[stream][part]))
                 found, shares = losses(outputs, goals)
-                total += float(found.double().sum())
-                weight += float(shares.double().sum())
+                sums.loss += float(found.double().sum())
+                sums.weight += float(shares.double().sum())
                 if loss.has_classes:
                     predicted = outputs[:, 0] > 0 if outputs.shape[1] == 1 else outputs.argmax(1)
-                    correct += int((predicted.long() == goals).sum())
-            return total / weight, correct
+                    sums.correct += int((predicted.long() == goals).sum())
+                if numbers:
+                    sums.squares = sums.squares + (outputs - goals).double().square().sum(0).numpy()
+            return sums
 
         def call() -> Evaluation:
             with self._evaluating():
                 found = [of(run) for run in range(self.runs)]
-            counted = np.array([correct for _, correct in found], dtype=np.int64)
-            mean = np.array([mean for mean, _ in found], dtype=np.float64)
-            return Evaluation(mean, counted if loss.has_classes else None)
+            return Evaluation(
+                loss=np.array([sums.loss / sums.weight for sums in found], dtype=np.float64),
+                correct=np.array([sums.correct for sums in found], dtype=np.int64) if loss.has_classes else None,
+                squared_error=np.stack([sums.squares / len(rows[0]) for sums in found]) if numbers else None,
+            )
 
         return call
 
