@@ -49,7 +49,7 @@ def layer_weights(results: Results, run: Run, rule: str) -> tuple[Floats, ...] |
     state = run.tensors.get(chosen.tensors)
     layers, network = results.layers(run.arm), results.recipe(run.arm).network
     is_tied = not isinstance(network, Module) and network.ties_weights
-    tied = tied_layers((0, *layers)) if is_tied else {}
+    tied = tied_layers((0,) * (len(layers) + 1)) if is_tied else {}
     found = [state[f"{tied[name]}.weight"].T if name in tied else state[f"{name}.weight"] for name in layers]
     return tuple(np.asarray(weight, np.float32) for weight in found)
 
