@@ -47,8 +47,8 @@ State = Mapping[str, npt.NDArray[Any]]
 """A run's tensors by name: parameters as PyTorch names and shapes them (`fc1.weight` (out, in), `fc1.bias` (out,)), and
 the optimizer's buffers as `buffer/parameter` (`exp_avg/fc1.weight`). Batch normalisation of the first hidden layer adds
 `bn1.weight`, `bn1.bias`, `bn1.running_mean`, `bn1.running_var` (unit,) and `bn1.num_batches_tracked`, int64 (): the
-names that an `nn.Module` with layers `fc1`, `bn1`, `fc2`, ... has in PyTorch. Tied weights are there once. All else is float32, but for
-what a user's own module has in its state dict."""
+names that an `nn.Module` with layers `fc1`, `bn1`, `fc2`, ... has in PyTorch. Tied weights are there once. All else is
+float32, but for what a user's own module has in its state dict."""
 
 
 def tracked_batches(state: State) -> int:
