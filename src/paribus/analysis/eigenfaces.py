@@ -22,7 +22,7 @@ from paribus.analysis.run import Run
 from paribus.analysis.thresholds import EQUAL_VARIANCE
 from paribus.analysis.weights import image_shape, layer_weights
 from paribus.spec.activations import Identity
-from paribus.spec.network import FullyConnected
+from paribus.spec.network import FullyConnected, Module
 
 Floats = npt.NDArray[np.float64]
 Where = Literal["encoder", "encoder, moved units", "decoder"]
@@ -205,7 +205,8 @@ def _comparison(results: Results, arm: str, rule: str, rank: int) -> PcaComparis
         None if e is None or b is None or m is None or m <= b else (m - e) / (m - b)
         for e, b, m in zip(error, bound, plain, strict=True)
     ]
-    is_bound = bounded_by_pca(results.recipe(arm).network)
+    network = results.recipe(arm).network
+    is_bound = not isinstance(network, Module) and bounded_by_pca(network)
     return PcaComparison(
         arm=arm,
         rule=rule,
