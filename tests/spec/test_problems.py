@@ -42,7 +42,7 @@ _MISTAKES = [
     ("network.hidden", "784", "key network.hidden", "must be a list"),
     ("network.hidden", '["784", 8]', "key network.hidden[0]", "must be a whole number"),
     ("network.hidden", "[8, 0]", "key network.hidden[1]", "must be at least 1"),
-    ("network.kind", "cnn", "key network.kind", "must be one of mlp, autoencoder, got 'cnn'"),
+    ("network.kind", "cnn", "key network.kind", "must be one of mlp, autoencoder, module, got 'cnn'"),
     ("network.init", "ortho", "key network.init:", "did you mean orthogonal?"),
     ("network.init", '{ kind = "orthogonal", bias = "0" }', "key network.init.bias", "must be a number"),
     ("network.activation", "rleu", "key network.activation:", "got 'rleu'; did you mean relu?"),
