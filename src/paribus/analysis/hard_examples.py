@@ -110,7 +110,7 @@ def _pooled(replicates: Iterable[ClassOutputs]) -> _Pooled:
         rows=rows,
         held_out=np.bincount(together, minlength=size).astype(np.int64),
         wrong=np.bincount(together[wrong], minlength=size).astype(np.int64),
-        loss=np.bincount(together, weights=np.concatenate([one.loss for one in each]), minlength=size),
+        loss=np.bincount(together, np.concatenate([one.loss for one in each]), size).astype(np.float64),
         places=places,
     )
 
