@@ -59,9 +59,7 @@ def test_the_fingerprint_is_of_the_content(name):
     assert find(f"sklearn:{name}", None).fingerprint() not in others
 
 
-@pytest.mark.parametrize(
-    ("name", "remedy"), [("iirs", "sklearn:iris"), ("", "sklearn:"), ("california", "sklearn")]
-)
+@pytest.mark.parametrize(("name", "remedy"), [("iirs", "sklearn:iris"), ("", "sklearn:"), ("california", "sklearn")])
 def test_another_name_is_refused(name, remedy):
     with pytest.raises(UserError, match="comes with scikit-learn") as caught:
         find(f"sklearn:{name}", None)
