@@ -25,11 +25,12 @@ from typing import Any, Final, final
 
 from typing_extensions import override
 
-import paribus
 from paribus.spec.modules import SourceFile, UserModule
 
 MAX_SOURCE_BYTES: Final = 10_000_000
 """What the local files of a module may have together."""
+_PACKAGE: Final = Path(__file__).resolve().parents[2]
+"""The folder of paribus itself."""
 _LOCK: Final = RLock()
 _loaded: dict[tuple[str, str, str], Any] = {}
 """Classes by file, fingerprint of the sources and name."""
@@ -55,7 +56,7 @@ class LocalFolders:
         self._roots = {self.first, folder.resolve()}
         paths = sysconfig.get_paths()
         others = [paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib") if name in paths]
-        self._others = [Path(path).resolve() for path in others] + [Path(paribus.__file__).parent.resolve()]
+        self._others = [Path(path).resolve() for path in others] + [_PACKAGE]
 
     def has(self, path: Path) -> bool:
         """Whether a file, or a folder, is local."""
