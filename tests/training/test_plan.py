@@ -123,7 +123,7 @@ def test_runs_that_share_no_examples_are_timed_as_such(monkeypatch):
         ({"training.batch_size": "9000"}, "8000"),
         ({"loss.class_weights": "[1, 2]"}, "10 classes"),
         ({"loss": "binary-cross-entropy"}, "2 classes"),
-        ({"loss": "mse", "data.task": "regression"}, "no source has numbers to be predicted yet"),
+        ({"loss": "mse", "data.task": "regression"}, "must have numbers to be predicted"),
         ({"data.limit.validation": "5", "data.split": "noisy-labels", "selection.rules": '["last"]', "claims": "[]",
           "test.read_at": "[]", "deploy": "last"}, "validation split"),
     ],
