@@ -17,6 +17,8 @@ KEPT: Final = 24
 MAX_BYTES: Final = 2**20
 """Their features take at most this many bytes, as the source has them: of very large examples fewer are kept."""
 
+LARGEST_LOGIT: Final = float(np.finfo(np.float32).max) / 4
+
 
 def record_hard_examples(rule: str, name: str, split: Split, outputs: Floats, into: Measurements) -> None:
     """Add `hardest/<name>`: the examples of the highest log loss of a classifier's logits (example, output).
@@ -46,9 +48,10 @@ def record_hard_examples(rule: str, name: str, split: Split, outputs: Floats, in
 def log_losses(logits: Floats, labels: Labels) -> npt.NDArray[np.float64]:
     """The log loss -ln p(label) of each example in nats, (example,), in float64.
 
-    The p of logits (example, class) is their softmax. A single logit z stands for the two logits 0 and z.
+    The p of logits (example, class) is their softmax. A single logit z stands for the two logits 0 and z. Infinite
+    logits count as `LARGEST_LOGIT`, so that losses stay within the range of float32.
     """
-    wide = np.asarray(logits, np.float64)
+    wide = np.clip(np.asarray(logits, np.float64), -LARGEST_LOGIT, LARGEST_LOGIT)
     if wide.shape[1] == 1:
         wide = np.concatenate([np.zeros_like(wide), wide], axis=1)
     own = wide[np.arange(len(wide)), labels]
