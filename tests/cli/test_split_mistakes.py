@@ -61,7 +61,10 @@ IRIS: list[tuple[str, str]] = [
     ("{ by = 'all', test = 0.2 }", "split.test goes with"),
     ("{ by = 'group', test = 0.2 }", "split.by = 'group' needs column"),
     ("{ by = 'time', test = 0.2 }", "split.by = 'time' needs column"),
-    ("{ by = 'group', column = 'who', test = 0.2 }", "data.split.column: must be a column of the data"),
+    (
+        "{ by = 'group', column = 'who', test = 0.2 }",
+        "data.split.column: must be a column of the data",
+    ),
     ("{ by = 'group', column = 3, test = 0.2 }", "key data.split.column: must be text, got 3"),
     ("{ by = 'group', column = '', test = 0.2 }", "key data.split.column: must not be empty"),
     ("{ by = 'folds' }", "split.by = 'folds' needs folds"),

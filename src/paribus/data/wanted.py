@@ -37,7 +37,7 @@ class Wanted:
 
 def refuse_selection(data: Data, source: str, *, inputs: bool = True) -> None:
     """Raises UserError where a study names a target, or also `inputs`, of a source that has its own."""
-    given: list[tuple[str, object]] = [("target", list(data.target)), ("split.column", data.split.column)]
+    given: list[tuple[str, object]] = [("target", list(data.target))]
     if inputs and data.inputs != Inputs():
         given.append(("inputs", data.inputs.model_dump(exclude_defaults=True)))
     for key, value in given:
