@@ -275,7 +275,7 @@ _OTHERS: list[tuple[str, str, tuple[str, ...]]] = [
     ("a sheet", "t.xlsx", ("data.source", ".csv", ".parquet")),
     ("another bundled set", "sklearn:irsi", ("data.source", "did you mean sklearn:iris?")),
     ("numbers as classes", "sklearn:diabetes", ("data sklearn:diabetes", 'data.task to "regression"')),
-    ("what no program handed in", "python:mine", ("data.source", "handed in")),
+    ("what no program handed in", "python:handed-in-by-nobody", ("data.source", "handed in")),
     ("tables that are no splits", "tables", ("tables", "one table for each split", "'other.csv'")),
 ]
 
