@@ -64,8 +64,8 @@ def test_the_test_set_stays_locked(paribus: Paribus, weights: Path) -> None:
 
 
 def test_outputs_that_overflow_are_named(paribus: Paribus, weights: Path) -> None:
-    """Finite weights can give infinite outputs, and then a loss has no value."""
-    large = {name: values * 1e30 for name, values in load(Path("weights").read_bytes()).items()}
+    """Finite weights can give infinite outputs, and then a loss has no value. The sign makes dead units active."""
+    large = {name: values * -1e36 for name, values in load(Path("weights").read_bytes()).items()}
     Path("large.safetensors").write_bytes(save(large))
     result = paribus("evaluate", "large.safetensors", "--study", "course", "--arm", "fast", "--json")
     found = json.loads(result.out)
