@@ -116,7 +116,8 @@ def test_a_study_that_was_interrupted_twice_ends_with_the_same_bits(tmp_path, fo
         with Workspace.open(tmp_path / "cut", create=True, write=True) as workspace, pytest.raises(KeyboardInterrupt):
             trained(own, workspace, InterruptAfter(EpochDone, nth), workers=1)
     with Workspace.open(tmp_path / "cut", write=True) as workspace:
-        assert trained(own, workspace, workers=1).resumed > 0
+        done = trained(own, workspace, workers=1)
+        assert done.resumed or done.reused  # a fast worker may have ended before it was told to stop
         assert recorded(workspace, own) == whole
 
 
