@@ -108,7 +108,7 @@ def test_arms_of_modules_and_of_layers_are_recorded_with_source_layers_and_size(
 
 
 def test_a_study_that_was_interrupted_twice_ends_with_the_same_bits(tmp_path, folder, often):
-    own = study(folder, replicates="1")
+    own = study(folder, replicates="1", training__epochs="300")  # more than train until the parent says stop
     with Workspace.open(tmp_path / "whole", create=True, write=True) as workspace:
         trained(own, workspace, workers=1)
         whole = recorded(workspace, own)
@@ -116,8 +116,7 @@ def test_a_study_that_was_interrupted_twice_ends_with_the_same_bits(tmp_path, fo
         with Workspace.open(tmp_path / "cut", create=True, write=True) as workspace, pytest.raises(KeyboardInterrupt):
             trained(own, workspace, InterruptAfter(EpochDone, nth), workers=1)
     with Workspace.open(tmp_path / "cut", write=True) as workspace:
-        done = trained(own, workspace, workers=1)
-        assert done.resumed or done.reused  # a fast worker may have ended before it was told to stop
+        assert trained(own, workspace, workers=1).resumed > 0
         assert recorded(workspace, own) == whole
 
 
