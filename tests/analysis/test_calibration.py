@@ -3,8 +3,9 @@ import pytest
 import torch
 from sklearn.calibration import calibration_curve
 
-from paribus.analysis.calibration import BINS, calibration
+from paribus.analysis.calibration import calibration
 from paribus.analysis.outputs import classified
+from paribus.spec.metrics import CALIBRATION_BINS
 from tests.analysis.made_outputs import add, classifiers, random_logits
 
 
@@ -18,11 +19,13 @@ def test_bins_are_scikit_learns_and_the_error_is_their_weighted_gap():
         probabilities = torch.tensor(logits).double().softmax(1).numpy()
         confidences.append(probabilities.max(1))
         rights.append(probabilities.argmax(1) == labels)
-        accuracy, confidence = calibration_curve(rights[-1], confidences[-1], n_bins=BINS)
-        counts, _ = np.histogram(confidences[-1], bins=BINS, range=(0, 1))
+        accuracy, confidence = calibration_curve(rights[-1], confidences[-1], n_bins=CALIBRATION_BINS)
+        counts, _ = np.histogram(confidences[-1], bins=CALIBRATION_BINS, range=(0, 1))
         errors.append(np.sum(counts[counts > 0] * np.abs(accuracy - confidence)) / 2000)
     found = calibration(classified(maker.results(), "one", "test"))
-    accuracy, confidence = calibration_curve(np.concatenate(rights), np.concatenate(confidences), n_bins=BINS)
+    accuracy, confidence = calibration_curve(
+        np.concatenate(rights), np.concatenate(confidences), n_bins=CALIBRATION_BINS
+    )
     filled = [part for part in found.bins if part.examples]
     assert [part.accuracy for part in filled] == pytest.approx(accuracy)
     assert [part.confidence for part in filled] == pytest.approx(confidence)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
 from paribus.analysis.estimates import Estimate, Interval, estimate
 from paribus.analysis.outputs import Classified, ClassOutputs, Doubles
 from paribus.analysis.proportions import wilson
-
-BINS: Final = 15
-"""Of equal width over [0, 1], as in Guo et al., "On calibration of modern neural networks" (2017)."""
+from paribus.spec.metrics import CALIBRATION_BINS
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,7 @@ class _Sums:
 
 
 def calibration(found: Classified) -> Calibration:
-    """Confidence and accuracy in `BINS` bins; the confidence is the probability given to the predicted class."""
+    """Confidence and accuracy in `CALIBRATION_BINS` bins. Confidence is the probability of the predicted class."""
     each = [_sums(one) for one in found.replicates]
     pooled = _Sums(
         np.sum([s.examples for s in each], axis=0),
@@ -69,7 +66,7 @@ def calibration(found: Classified) -> Calibration:
     return Calibration(
         arm=found.arm,
         rule=found.rule,
-        bins=tuple(_bin(pooled, place, len(each)) for place in range(BINS)),
+        bins=tuple(_bin(pooled, place, len(each)) for place in range(CALIBRATION_BINS)),
         error=estimate(_error(s) for s in each),
         confidence=estimate(float(one.confidence.mean()) for one in found.replicates),
         accuracy=estimate(float(1 - one.wrong.mean()) for one in found.replicates),
@@ -78,11 +75,11 @@ def calibration(found: Classified) -> Calibration:
 
 def _sums(one: ClassOutputs) -> _Sums:
     confidence = one.confidence
-    edges = np.linspace(0, 1, BINS + 1)
-    place = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, BINS - 1)
+    edges = np.linspace(0, 1, CALIBRATION_BINS + 1)
+    place = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, CALIBRATION_BINS - 1)
 
     def total(values: Doubles) -> Doubles:
-        return np.bincount(place, weights=values, minlength=BINS).astype(np.float64)
+        return np.bincount(place, weights=values, minlength=CALIBRATION_BINS).astype(np.float64)
 
     right = (~one.wrong).astype(np.float64)
     return _Sums(total(np.ones_like(right)), total(right), total(confidence))
@@ -100,8 +97,8 @@ def _bin(pooled: _Sums, place: int, replicates: int) -> Bin:
     examples, right = float(pooled.examples[place]), float(pooled.right[place])
     accuracy = right / examples if examples else None
     return Bin(
-        low=place / BINS,
-        high=(place + 1) / BINS,
+        low=place / CALIBRATION_BINS,
+        high=(place + 1) / CALIBRATION_BINS,
         right=right / replicates,
         wrong=(examples - right) / replicates,
         confidence=float(pooled.confidence[place]) / examples if examples else None,

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from paribus.analysis.calibration import BINS, Bin, Calibration
+from paribus.analysis.calibration import Bin, Calibration
 from paribus.analysis.estimates import LEVEL_TEXT
 from paribus.analysis.results import Results
 from paribus.report import charts, class_charts
 from paribus.report.blocks import Record, Section, SideBySide
 from paribus.report.classes import arms_by_key
 from paribus.report.tabulate import arm, estimated, mean_and_sd, shown, table
+from paribus.spec.metrics import CALIBRATION_BINS
 
 HEIGHT: Final = 300
 
@@ -41,10 +42,11 @@ def section(results: Results, found: Sequence[Calibration]) -> Section | None:
         "Reliability diagram",
         class_charts.reliability(results.arms),
         {"bins": bins, "errors": [{"arm": e["arm"], "key": e["key"], "mean": e["ece_mean"]} for e in errors]},
-        f"Accuracy by confidence in {BINS} bins. {_words(found[0])}",
+        f"Accuracy by confidence in {CALIBRATION_BINS} bins. {_words(found[0])}",
         note=(
-            f"{BINS} bins, replicates together; larger points have more examples. Lines: {LEVEL_TEXT} Wilson intervals "
-            "for as many examples as one replicate has in the bin. Below the diagonal a network is overconfident."
+            f"{CALIBRATION_BINS} bins, replicates together; larger points have more examples. "
+            f"Lines: {LEVEL_TEXT} Wilson intervals for as many examples as one replicate has in the bin. "
+            "Below the diagonal a network is overconfident."
         ),
         height=HEIGHT,
         legend=legend,

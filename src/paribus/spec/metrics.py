@@ -24,6 +24,9 @@ Kind = Literal["continuous", "binary", "exact"]
 continuous: by chance, over a range. binary: 0 or 1 in each. exact: not at all, because the recipe decides them.
 """
 
+CALIBRATION_BINS: Final = 15
+"""Of equal width over [0, 1], as in Guo et al., "On calibration of modern neural networks" (2017)."""
+
 EVERY_TASK: Final[tuple[Task, ...]] = ("classification", "regression", "reconstruction")
 CLASSES: Final[tuple[Task, ...]] = ("classification",)
 NUMBERS: Final[tuple[Task, ...]] = ("regression",)

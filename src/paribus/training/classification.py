@@ -5,17 +5,15 @@ They need the probabilities of a whole split, so they are computed at selected s
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from paribus.data.pool import Labels
 from paribus.spec.losses import BinaryCrossEntropy, LossBase
+from paribus.spec.metrics import CALIBRATION_BINS
 from paribus.training.engine import Doubles, Floats, Integers
-
-BINS: Final = 15
-"""Equal-width bins of the expected calibration error."""
 
 
 def probabilities(outputs: Floats, loss: LossBase) -> Doubles:
@@ -76,7 +74,7 @@ def _auroc(shares: Doubles, labels: Labels) -> float:
 
 
 def calibration_error(shares: Doubles, labels: Labels, predicted: Labels) -> float:
-    """The expected calibration error with `BINS` bins of equal width.
+    """The expected calibration error with `CALIBRATION_BINS` bins of equal width.
 
     The confidence c of an example is the probability of its predicted class, and bin b has those with
     (b - 1) / 15 < c <= b / 15, b from 1 to 15:
@@ -86,7 +84,7 @@ def calibration_error(shares: Doubles, labels: Labels, predicted: Labels) -> flo
     Source: Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks" (2017).
     """
     confidence: npt.NDArray[np.float64] = shares[np.arange(len(shares)), predicted]
-    bins = np.clip(np.ceil(confidence * BINS).astype(np.int64), 1, BINS)
+    bins = np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(np.int64), 1, CALIBRATION_BINS)
     excess = (predicted == labels) - confidence
     # in each bin, the number of examples times |right - confidence| is |sum of (right - confidence)|
-    return float(np.abs(np.bincount(bins, weights=excess, minlength=BINS + 1)).sum() / len(labels))
+    return float(np.abs(np.bincount(bins, weights=excess, minlength=CALIBRATION_BINS + 1)).sum() / len(labels))
