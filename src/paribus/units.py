@@ -39,11 +39,16 @@ def with_spread(mean: float, sd: float) -> tuple[str, str]:
 
     `41,250` and `830`, `0.0123` and `0.0021`; an exponent where either is far from 1. `sd` is above 0.
     """
-    decimals = 1 - math.floor(math.log10(sd))
+    decimals = decimals_for(sd)
     if decimals > 8 or max(abs(mean), sd) >= 1e12:
         return f"{mean:.4g}", f"{sd:.2g}"
     shown = [f"{round(value, decimals) + 0.0:,.{max(0, decimals)}f}" for value in (mean, sd)]
     return shown[0], shown[1]
+
+
+def decimals_for(spread: float) -> int:
+    """Decimals that show two significant digits of a spread above 0; negative where they lie left of the point."""
+    return 1 - math.floor(math.log10(spread))
 
 
 def size(n_bytes: float) -> str:

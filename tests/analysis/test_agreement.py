@@ -64,7 +64,8 @@ def test_a_validation_accuracy_within_the_chance_of_its_split_is_called_that(cla
     entry = _found(maker)["val_accuracy"]
     assert entry.beyond is True
     assert _kinds(entry) == ["split-chance"]
-    assert f"{100 * math.sqrt(0.81 * 0.19 / 2000):.2f} points" in entry.reasons[0].sentence
+    reach = 1.96 * math.sqrt(0.81 * 0.19 / 2000 * (1 - 2000 / 10_000) * (1 + 1 / entry.row.n))
+    assert f"{100 * reach:.1f} points" in entry.reasons[0].sentence
 
 
 def test_validation_examples_that_the_file_gives_are_no_chance_of_a_split(classifiers, steady) -> None:
@@ -94,7 +95,7 @@ def test_another_epoch_is_the_reason_where_the_curve_agrees_at_the_published_one
     entry = _found(maker)["train_loss"]
     assert entry.beyond is True
     assert _kinds(entry) == ["other-epoch"]
-    assert "within the spread there" in entry.reasons[0].sentence
+    assert "consistent with the published value" in entry.reasons[0].sentence
 
 
 def test_an_epoch_chosen_in_a_near_tie_is_called_that(classifiers, steady) -> None:

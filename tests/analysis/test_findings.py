@@ -29,10 +29,10 @@ def test_findings_are_gathered_by_kind_and_arm_the_gravest_first(autoencoders) -
         ("diverged", (2,), 3), ("collapse", (1,), 3), ("dead-units", (0, 1), 3),
     ]  # fmt: skip
     diverged, collapse, dead = (entry.sentence for entry in found)
-    assert diverged == "plain: 1 of 3 runs diverged (epoch 3); left out of every mean."
-    assert "the same output for every input (outputs vary 0.1 % as much as inputs)" in collapse
-    assert "dead hidden units at the last epoch" in dead
-    assert dead.endswith("(2 of 4 and 4 of 4).")
+    assert diverged == "plain: divergence in 1 of 3 runs: at epoch 3."
+    assert collapse == "plain: collapse in 1 of 3 runs at the last epoch: output variance 0.1 % of the input variance."
+    assert dead == "plain: dead hidden units in 2 of 3 runs at the last epoch: 2 and 4 of 4."
+    assert found[2].detail == "2 of 3 runs: 2 and 4 of 4"
 
 
 def test_units_close_to_their_initial_weights_are_a_finding_of_their_own(autoencoders) -> None:
@@ -40,7 +40,7 @@ def test_units_close_to_their_initial_weights_are_a_finding_of_their_own(autoenc
     run = maker.run("plain", 0, curves=CURVES, artifacts=[maker.units("last", dead=0, unmoved=3, of=4)])
     assert findings_of(run) == (Finding("unmoved-units", "last"),)
     (found,) = findings(maker.results())
-    assert found.sentence.endswith("close to their initial weights at the last epoch (3 of 4).")
+    assert found.sentence.endswith("close to their initial weights in its one run at the last epoch: 3 of 4.")
 
 
 def test_a_run_that_has_not_ended_has_no_findings_yet(classifiers, steady) -> None:
@@ -54,7 +54,7 @@ def test_memorising_names_the_share(classifiers, steady) -> None:
         maker.run("fixed", replicate, curves=steady(0), measured={(LAST, "memorised"): share})
     (found,) = findings(maker.results())
     assert (found.kind, found.replicates) == ("memorisation", (0,))
-    assert found.sentence.endswith("at the highest validation accuracy (90.00 % of them).")
+    assert found.sentence.endswith("memorised in 1 of 2 runs at the highest validation accuracy: 90.00 %.")
 
 
 def _rising(epochs: int = 40, rise: float = 0.02) -> dict[str, list[float]]:
@@ -69,7 +69,7 @@ def test_a_validation_loss_that_has_risen_is_overfitting(classifiers) -> None:
     maker.run("fixed", 2, curves={name: values[:15] for name, values in _rising().items()})
     (found,) = findings(maker.results())
     assert (found.kind, found.replicates) == ("overfitting", (0,))
-    assert found.sentence == "fixed: 1 of 3 runs overfitting: the validation loss rose after epoch 21."
+    assert found.sentence == "fixed: overfitting in 1 of 3 runs: minimum at epoch 21."
 
 
 @pytest.mark.parametrize(

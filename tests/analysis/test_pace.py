@@ -44,10 +44,10 @@ def test_agreement_tells_the_pace_where_figures_differ(classifiers, steady):
     accuracy = next(entry for entry in agreements(results) if entry.row.metric == "test_accuracy")
     assert accuracy.beyond
     told = next(reason.sentence for reason in accuracy.reasons if reason.kind == "pace")
-    assert "one epoch of it is worth 2.7 of ours" in told
+    assert "the published run at 1 (2.67 times earlier); the cause is unknown" in told
 
 
 def test_agreement_says_where_the_published_loss_was_not_reached(classifiers, steady):
     results = _trained(classifiers(more=_published(1e-9, 3)), steady, [0.3, 0.32, 0.36])
     accuracy = next(entry for entry in agreements(results) if entry.row.metric == "test_accuracy")
-    assert any("do not come to the published training loss" in reason.sentence for reason in accuracy.reasons)
+    assert any("do not reach the published training loss" in reason.sentence for reason in accuracy.reasons)

@@ -18,7 +18,7 @@ from paribus.analysis.references import gains, of_reference, reference_lines
 from paribus.analysis.selection import gaps
 from paribus.analysis.tables import rows
 from paribus.analysis.undefined import undefined
-from paribus.analysis.verdicts import claim_outcomes
+from paribus.analysis.verdicts import claim_outcomes, claim_sentence
 from paribus.spec.dataset import Dataset
 from paribus.store.records import Artifact
 from tests.analysis.conftest import Maker
@@ -97,12 +97,9 @@ def test_arms_are_compared_in_test_rmse_and_the_lowest_is_best() -> None:
     results = BETTER.results()
     assert compared_metric(results) == "test_rmse"
     assert [entry.arm for entry in ranking(results, "test_rmse")] == ["hidden", "linear"]
-    short = answer(results).short
-    assert "Lowest mean test RMSE: hidden at the lowest validation RMSE, 39,170 (sd 570, n = 3)" in short
-    said = " ".join([short, *(line for part in answer(results).paragraphs for line in part.sentences)])
+    said = " ".join(answer(results).sentences)
+    assert "The test RMSE is 2,150 lower with hidden than with linear" in said
     assert "accuracy" not in said
-    assert "image" not in said
-    assert "validation RMSE over training RMSE" in said or "test RMSE over training RMSE +2,000" in said
 
 
 def test_a_claim_on_rmse_is_signed_in_favour_of_the_lower_one() -> None:
@@ -112,16 +109,18 @@ def test_a_claim_on_rmse_is_signed_in_favour_of_the_lower_one() -> None:
     assert outcome.interval is not None
     assert (outcome.interval.low, outcome.interval.high) == pytest.approx((theirs.low, theirs.high))
     assert outcome.verdict == "SUPPORTED"
-    said = next(part for part in answer(results).paragraphs if part.topic == "Claims").sentences[0]
-    assert "Test RMSE (lower is better) of hidden at min-val-rmse minus that of linear" in said
-    assert ": -2,150, 95 % interval [-" in said
+    said = claim_sentence(results, outcome)
+    assert said.startswith("The test RMSE is 2,150 lower with hidden than with linear (95 % CI ")
     worse = houses([39_000.0, 39_800.0, 38_700.0], [41_250.0, 41_900.0, 40_800.0]).results()
     assert claim_outcomes(worse)[0].verdict == "REFUTED"
 
 
-def test_where_the_control_is_best_the_others_are_above_it() -> None:
-    short = answer(houses([39_000.0, 39_800.0, 38_700.0], [41_250.0, 41_900.0, 40_800.0]).results()).short
-    assert "which is the control; 1 of 1 other arm clearly above it" in short
+def test_where_the_control_is_best_the_others_are_worse() -> None:
+    results = houses([39_000.0, 39_800.0, 38_700.0], [41_250.0, 41_900.0, 40_800.0]).results()
+    without = replace(results, study=results.study.model_copy(update={"claims": ()}))
+    found = answer(without)
+    assert found.headline.startswith("linear has the lowest mean test RMSE, 39,170 (sd 570, n = 3)")
+    assert found.points[0] == "Worse than linear, the control: hidden (+2,150)."
 
 
 def test_without_test_data_arms_are_compared_on_validation_data() -> None:
@@ -132,8 +131,7 @@ def test_without_test_data_arms_are_compared_on_validation_data() -> None:
             maker.run(arm, replicate, curves=curves())
     results = maker.results()
     assert compared_metric(results, "regression") == "val_rmse"
-    assert "these are figures of the validation data" in answer(results).short
-    assert "Lowest mean validation RMSE" in answer(results).short
+    assert "has the lowest mean validation RMSE" in answer(results).headline
 
 
 def test_the_gap_of_a_regression_is_in_the_unit_of_its_target() -> None:
@@ -194,7 +192,7 @@ def test_a_regression_that_explains_nothing_has_never_learned() -> None:
         "hidden", 0, curves=curves(), measured={(rule, "train_r2"): 0.03 for rule in ("min-val-rmse", "last")}
     )
     assert [finding.kind for finding in findings_of(run)] == ["never-learned"]
-    assert "never learned: training R² 0.03000, where the mean" in findings(maker.results())[0].sentence
+    assert "no learning in its one run: training R² 0.03000, a constant has 0" in findings(maker.results())[0].sentence
     learned = maker.run("linear", 0, curves=curves(), measured={("last", "train_r2"): 0.3})
     assert not findings_of(learned)
 

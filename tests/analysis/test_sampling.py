@@ -55,16 +55,17 @@ def test_the_error_over_examples_is_that_of_their_mean_differences(recorded) -> 
 
 
 def test_the_interval_for_new_examples_holds_that_for_these(recorded) -> None:
-    """Both variances add up; the degrees of freedom are Welch's, as SciPy has them for two samples of these spreads."""
+    """Both variances add up; with the degrees of freedom of the replicates, it is never the narrower one."""
     results, _ = recorded()
     difference = found_contrast(results)
     found = sampling(results, difference)
     assert found is not None
     over_replicates = difference.sd / REPLICATES**0.5
     error = np.hypot(over_replicates, found.error)
-    freedom = error**4 / (over_replicates**4 / (REPLICATES - 1) + found.error**4 / (EXAMPLES - 1))
-    expected = stats.t.interval(0.95, freedom, difference.mean, error)
+    expected = stats.t.interval(0.95, REPLICATES - 1, difference.mean, error)
     assert (found.interval.low, found.interval.high) == pytest.approx(expected)
+    assert found.interval.low < difference.interval.low
+    assert found.interval.high > difference.interval.high
 
 
 def test_test_sets_that_differ_between_replicates_have_no_shared_error(recorded) -> None:

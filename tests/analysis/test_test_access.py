@@ -24,7 +24,8 @@ def test_a_study_that_monitors_test_data_says_so(classifiers, steady) -> None:
     access = access_log.test_access(maker.results())
     assert access.monitors
     assert access.monitored_arms == ("watched",)
-    assert "monitors test data during training, in watched (1 run)" in access.sentence
+    assert "In watched, test data were also monitored during training: 4 evaluations." in access.sentence
+    assert "optimistically biased" in access.sentence
 
 
 def test_a_study_without_test_data_says_so(autoencoders) -> None:

@@ -134,7 +134,7 @@ def test_the_sentence_names_n_the_interval_and_what_would_decide(compared) -> No
     results = compared([0.80, 0.81, 0.82], [0.815, 0.818, 0.84], more=DROPPED)
     (found,) = claim_outcomes(results)
     assert claim_sentence(results, found) == (
-        "Test accuracy of dropped at max-val-accuracy minus that of fixed at max-val-accuracy: +1.43 points, "
-        "95 % interval [-0.06, +2.93] (n = 3). The interval does not tell whether it is better by 1.00 points. "
+        "The test accuracy is 1.4 points higher with dropped than with fixed (95 % CI -0.1 to +2.9, n = 3). "
+        "The interval contains the margin of 1 point. "
         f"About {found.judgement.needed - 3} more replicates would decide."
     )

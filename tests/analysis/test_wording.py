@@ -1,7 +1,6 @@
 import pytest
 
 from paribus.analysis import wording
-from paribus.analysis.contrasts import against_control
 from paribus.analysis.estimates import Interval, estimate
 
 
@@ -26,8 +25,8 @@ def test_quantities_in_their_unit(metric, value, said) -> None:
 def test_differences_have_a_sign_and_accuracies_differ_by_points() -> None:
     assert wording.difference("test_accuracy", 0.013) == "+1.30 points"
     assert wording.difference("val_loss", -0.0123) == "-0.01230"
-    assert wording.interval("val_accuracy", Interval(-0.002, 0.014)) == "[-0.20, +1.40] points"
-    assert wording.interval("val_accuracy", None) == "no interval"
+    assert wording.effect("val_accuracy", 0.006, Interval(-0.002, 0.014)) == "+0.60 points, 95 % CI -0.20 to +1.40"
+    assert wording.effect("val_accuracy", 0.006, None) == "+0.60 points"
 
 
 def test_no_mean_without_its_spread() -> None:
@@ -47,10 +46,16 @@ def test_lists_in_words() -> None:
     assert [wording.listed(words) for words in ([], [1], [1, 2], [1, 2, 3])] == ["none", "1", "1 and 2", "1, 2 and 3"]
 
 
-def test_a_contrast_says_whether_it_is_told_from_none(compared) -> None:
-    (apart,) = against_control(compared([0.80, 0.81, 0.82], [0.85, 0.861, 0.87]), "test_accuracy")
-    assert wording.compared(apart) == "+5.03 points, 95 % interval [+4.89, +5.18], n = 3"
-    (alike,) = against_control(compared([0.80, 0.82, 0.81], [0.82, 0.80, 0.81]), "test_accuracy")
-    assert wording.compared(alike).endswith("n = 3: no clear difference")
-    (single,) = against_control(compared([0.80], [0.82]), "test_accuracy")
-    assert wording.compared(single) == "+2.00 points in one replicate, without an interval"
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [([2], "2"), ([4, 4, 4], "4"), ([2, 4], "2 and 4"), ([3, 9, 4, 5, 7], "3 to 9")],
+)
+def test_few_values_are_listed_and_many_have_their_range(values, said) -> None:
+    assert wording.each_or_range(values, lambda value: f"{value:.0f}") == said
+
+
+@pytest.mark.parametrize(
+    ("shown", "of", "said"), [(1, 1, "its one run"), (3, 3, "all 3 runs"), (0, 3, "0 of 3 runs"), (2, 3, "2 of 3 runs")]
+)
+def test_runs_are_counted_in_words(shown, of, said) -> None:
+    assert wording.in_runs(shown, of) == said

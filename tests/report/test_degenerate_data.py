@@ -152,7 +152,7 @@ def test_images_that_do_not_vary_have_a_report_without_eigenfaces(images: np.nda
     page = compose(results)
     slugs = {section.slug for section in page.sections}
     assert "eigenfaces" not in slugs
-    assert {"reconstructions", "units", "findings"} <= slugs
+    assert {"reconstructions", "results", "findings"} <= slugs
     assert any(
         "constant training data" in str(section.blocks) for section in page.sections if section.slug == "findings"
     )

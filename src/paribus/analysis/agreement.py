@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 from paribus.analysis import wording
-from paribus.analysis.estimates import LEVEL, Estimate, Interval, estimate
+from paribus.analysis.estimates import LEVEL, LEVEL_TEXT, Estimate, Interval, estimate
 from paribus.analysis.pace import paces
 from paribus.analysis.results import Results
 from paribus.analysis.tables import Row, rows, source
@@ -69,7 +69,7 @@ def _agreement(results: Results, row: Row) -> Agreement:
     difference = row.mean - row.published
     if METRICS[row.metric].scope == "run":
         same = difference == 0
-        text = "counted, not estimated: the same number" if same else "counted, not estimated: another network"
+        text = "agrees exactly" if same else "a count: another network"
         return Agreement(row, where, difference, None, not same, (Reason("exact", text),))
     band = row.estimate.prediction
     beyond = None if band is None else _outside(row.published, band)
@@ -87,10 +87,10 @@ def _reasons(results: Results, row: Row, difference: float, beyond: bool | None)
     if beyond is None:
         alone = row.n == 1
         what = "one replicate has" if alone else "these replicates have"
-        text = f"{what} no spread, so whether ours differs cannot be said"
+        text = f"{what} no spread: not comparable"
         return (Reason("one-replicate" if alone else "no-spread", text), *found)
     if not beyond:
-        text = "the published figure, one run, lies where one further run of ours would"
+        text = f"inside the {LEVEL_TEXT} prediction interval for one further run"
         return (Reason("within", text), *(reason for reason in found if reason.kind == "split-chance"))
     if not found:
         text = (
@@ -122,27 +122,29 @@ def _collapsed(results: Results, row: Row, _difference: float) -> Iterator[Reaso
         yield Reason(
             "collapsed",
             f"{sum(states):.0f} of {wording.plural(len(states), 'run')} collapsed: "
-            "their output hardly depends on the input",
+            "they give nearly the same output for every input",
         )
 
 
 def _split_chance(results: Results, row: Row, difference: float) -> Iterator[Reason]:
     """Validation accuracy is measured on other examples than the published one: sampling alone moves it.
 
-    A share p of N examples drawn at random has the sampling sd sqrt(p(1-p)/N); the difference of one such figure and
-    the mean of n independent ones has that times sqrt(1 + 1/n).
+    A share p of N examples drawn at random without replacement from M has the sampling sd sqrt(p(1-p)/N (1-N/M)); the
+    difference of one such figure and the mean of n others has that times sqrt(1 + 1/n) (Cochran, Sampling Techniques,
+    section 3.2).
     """
     dataset, split = results.dataset(row.arm), results.recipe(row.arm).data.split
     drawn = split.by != "given" or split.validation > 0
     if row.metric != "val_accuracy" or dataset is None or not dataset.validation or not drawn or row.mean is None:
         return
-    sd = math.sqrt(row.mean * (1 - row.mean) / dataset.validation)
+    left_out = 1 - dataset.validation / max(dataset.held_out_of, dataset.validation + 1)
+    sd = math.sqrt(row.mean * (1 - row.mean) / dataset.validation * left_out)
     reach = _NORMAL * sd * math.sqrt(1 + 1 / row.n)
     if abs(difference) <= reach:
         yield Reason(
             "split-chance",
-            f"validation examples are drawn anew, and {dataset.validation:,} of them have a sampling sd of "
-            f"{100 * sd:.2f} points: a difference of up to {100 * reach:.2f} points is chance of the split",
+            f"with {dataset.validation:,} validation examples, differences between splits of up to "
+            f"{100 * reach:.1f} points are expected ({LEVEL_TEXT})",
         )
 
 
@@ -160,9 +162,9 @@ def _near_tie(results: Results, row: Row, _difference: float) -> Iterator[Reason
     if cost < chosen.sd:
         yield Reason(
             "near-tie",
-            f"the rule's choice is nearly a tie: at the published epoch {theirs:,} our {wording.label(rule.metric)} is "
+            f"the curve is nearly flat: at the published epoch {theirs:,} our {wording.label(rule.metric)} is "
             f"{wording.quantity(rule.metric, there.mean)}, {wording.difference(rule.metric, cost).lstrip('+')} from "
-            "that at the epochs chosen here, less than the replicates differ",
+            "that at the epochs chosen here, less than the standard deviation over replicates",
         )
 
 
@@ -180,11 +182,12 @@ def _other_epoch(results: Results, row: Row, difference: float) -> Iterator[Reas
     if abs(left) < abs(difference) / 2:
         band = there.prediction
         agrees = band is not None and not _outside(row.published, band)
-        end = "within the spread there" if agrees else f"{wording.difference(row.metric, left)} from the published one"
+        apart = f"{wording.difference(row.metric, left)} from the published value"
+        end = "consistent with the published value" if agrees else apart
         yield Reason(
             "other-epoch",
-            f"another epoch was chosen ({wording.mean_and_sd('epoch', ours)} against {theirs:,}): at the published "
-            f"epoch ours is {wording.quantity(row.metric, there.mean)}, {end}",
+            f"our rule chose epoch {wording.mean_and_sd('epoch', ours)}; at epoch {theirs:,} ours is "
+            f"{wording.quantity(row.metric, there.mean)}, {end}",
         )
 
 
@@ -232,16 +235,15 @@ def _pace(results: Results, row: Row, _difference: float) -> Iterator[Reason]:
     if own.ratio is not None and own.differs:
         yield Reason(
             "pace",
-            f"our runs come to the published training loss {loss} at epoch "
-            f"{wording.mean_and_sd('epoch', own.ours)}, the published run at {own.theirs:,}: one epoch of it is worth "
-            f"{own.ratio:.1f} of ours, which no published setting accounts for",
+            f"our runs reach the published training loss {loss} at epoch {wording.mean_and_sd('epoch', own.ours)}, "
+            f"the published run at {own.theirs:,} ({own.ratio:.2f} times earlier); the cause is unknown",
         )
     elif not own.ours.n and own.lowest > own.train_loss:
-        text = f"our runs do not come to the published training loss {loss} (lowest {own.lowest:.4f} on average)"
-        ratios = {pace.arm: pace.ratio for pace in every if pace.ratio is not None and pace.differs}
+        text = f"our runs do not reach the published training loss {loss} (lowest {own.lowest:.4f} on average)"
+        ratios = {pace.arm: pace.ratio for pace in every if pace.ratio is not None}
         if ratios:
-            compared = " and ".join(f"{ratio:.1f} of ours in {arm}" for arm, ratio in ratios.items())
-            text += f"; where the two can be compared, one published epoch is worth {compared}"
+            compared = wording.listed(f"{ratio:.2f} times in {arm}" for arm, ratio in ratios.items())
+            text += f"; where both reach one, the published run is earlier by {compared}"
         yield Reason("pace", text)
 
 

@@ -1,171 +1,178 @@
-"""The answer to a study's question in words, composed from its numbers.
+"""The answer to a study's question: one sentence, and at most three that complete it.
 
-What is said depends on what a study has (autoencoders, classifiers or regressions, several selection rules, arms that
-differ in one thing, wrong labels, monitored test data, claims, published figures), never on its name. Every sentence
-that judges rests on an interval or says that there is none.
+A study with claims is answered by its verdicts, so that the answer and the verdicts cannot disagree. A study without
+them is answered by its arms, best first, as far as intervals tell them apart. What is said depends on what a study
+has, never on its name.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import Final, get_args
 
-from paribus.analysis import autoencoder_answers, supervised_answers, wording
-from paribus.analysis.agreement import Agreement, agreements
-from paribus.analysis.cost import (
-    arm_costs,
-    energy_sentence,
-    scored_forecasts,
-    total,
-    tracker_for,
-    tracker_sentence,
-)
-from paribus.analysis.estimates import LEVEL, LEVEL_TEXT
+from paribus.analysis import wording
 from paribus.analysis.finding_summaries import findings
+from paribus.analysis.findings import GRAVE
 from paribus.analysis.headline import compared_metric
 from paribus.analysis.judgement import Verdict
+from paribus.analysis.labels import Ranked, ranking
+from paribus.analysis.references import gains, reference_lines
 from paribus.analysis.results import Results
-from paribus.analysis.test_access import test_access
-from paribus.analysis.verdicts import ClaimOutcome, claim_outcomes, claim_sentence
-from paribus.energy.carbon import Grid
-from paribus.spec.losses import Task
-from paribus.units import duration
+from paribus.analysis.statements import amount, margin, statement
+from paribus.analysis.verdicts import ClaimOutcome, claim_outcomes, consequence
+from paribus.spec.metrics import metric_named
 
-_COMPARED_IN: dict[Task, str] = {"classification": "test_accuracy", "regression": "test_rmse"}
-"""What arms are compared in, where test data were read."""
-
-
-@dataclass(frozen=True)
-class Paragraph:
-    """Sentences about one topic."""
-
-    topic: str
-    sentences: tuple[str, ...]
+MAX_POINTS: Final = 3
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A study's question, its answer in short, and the paragraphs that it rests on."""
+    """The answer in one sentence, and at most `MAX_POINTS` sentences that complete it."""
 
-    question: str
-    short: str
-    paragraphs: tuple[Paragraph, ...]
+    headline: str
+    points: tuple[str, ...]
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        return (self.headline, *self.points)
 
 
-def answer(results: Results, grid: Grid | None = None) -> Answer:
-    """The answer as far as the runs have come; with no finished run it says just that.
-
-    `grid` is where the electricity came from, if the user says so.
-    """
-    question = results.study.question
+def answer(results: Results) -> Answer:
+    """The answer as far as the runs have come."""
     if not any(results.finished(arm) for arm in results.arms):
-        return Answer(question, "No run has finished yet, so there is no answer.", (_status(results),))
-    tasks = {results.recipe(arm).task for arm in results.arms}
-    topics: list[tuple[str, list[str]]] = [
-        ("Claims", [_claim(results, outcome) for outcome in claim_outcomes(results)])
+        return Answer("No run is complete yet.", ())
+    warnings = _gravest(results)
+    room = MAX_POINTS - len(warnings)
+    headline, points = _of_claims(results, room) if results.study.claims else _of_arms(results, room)
+    return Answer(headline, (*points, *warnings))
+
+
+def _gravest(results: Results) -> list[str]:
+    """The finding, if any, that changes what an arm's numbers mean."""
+    known = [
+        found
+        for found in findings(results)
+        if found.kind in GRAVE and (not found.rule or found.rule == results.deploy(found.arm))
     ]
-    headline: list[str] = []
-    if "reconstruction" in tasks:
-        topics += autoencoder_answers.topics(results)
-        headline.append(autoencoder_answers.headline(results))
-    for task, default in _COMPARED_IN.items():
-        if task in tasks:
-            metric = compared_metric(results, task) or default
-            topics += supervised_answers.topics(results, metric)
-            headline.append(supervised_answers.headline(results, metric))
-    headline.append(_tally(results))
-    topics += [
-        ("Published figures", _published(results)),
-        ("Findings", [entry.sentence for entry in findings(results)]),
-        ("Test data", [test_access(results).sentence]),
-        ("Cost", _cost(results, grid)),
-    ]
-    paragraphs = [Paragraph(topic, tuple(sentences)) for topic, sentences in topics if sentences]
-    return Answer(question, " ".join(line for line in headline if line), (*paragraphs, _status(results)))
+    return [known[0].sentence] if known else []
 
 
-def _claim(results: Results, outcome: ClaimOutcome) -> str:
-    return f"“{outcome.claim.statement}” {outcome.label}: {claim_sentence(results, outcome)}"
+def _of_claims(results: Results, room: int) -> tuple[str, list[str]]:
+    """The decided claims first, in the study's order; claims that differ only in their arm are one sentence."""
+    judged = [case for case in claim_outcomes(results) if case.status == "judged"]
+    if not judged:
+        declared = min(case.declared for case in claim_outcomes(results))
+        ended = sum(len(results.finished(arm)) for arm in results.arms)
+        text = f"{ended} of {wording.plural(results.planned, 'run')} are complete"
+        return f"{text}; claims are judged at {wording.plural(declared, 'replicate')}.", []
+    if not any(case.verdict != "INCONCLUSIVE" for case in judged):
+        number = wording.plural(len(judged), "claim")
+        text = f"The {number} is undecided." if len(judged) == 1 else f"All {number} are undecided."
+        return text, _limited([_sentence(results, case) for case in judged], room, [])
+    groups = _alike(sorted(judged, key=lambda case: case.verdict == "INCONCLUSIVE"))
+    headline = _sentence(results, groups[0][0], short=True) if len(groups[0]) == 1 else _together(groups[0])
+    each = [_sentence(results, group[0]) if len(group) == 1 else _together(group) for group in groups[1:]]
+    return headline, _limited(each, room, groups[1:])
 
 
-def _tally(results: Results) -> str:
-    counts = Counter(outcome.verdict or "pending" for outcome in claim_outcomes(results))
-    if not counts:
-        return ""
-    each = wording.listed(f"{counts[label]} {label}" for label in (*get_args(Verdict), "pending") if counts[label])
-    return f"Of {wording.plural(sum(counts.values()), 'claim')}: {each}."
+def _limited(sentences: list[str], room: int, groups: Sequence[Sequence[ClaimOutcome]]) -> list[str]:
+    """As many sentences as there is room for; where it is short, the last one counts the claims that are left."""
+    if len(sentences) <= room:
+        return sentences
+    rest = [case for group in groups[max(0, room - 1) :] for case in group]
+    counts = Counter(case.judgement.verdict for case in rest)
+    each = wording.listed(f"{counts[verdict]} {verdict}" for verdict in get_args(Verdict) if counts[verdict])
+    counted = [f"Further claims: {each}."] if rest else []
+    return [*sentences[: room - len(counted)], *counted] if room > 0 else []
 
 
-def _published(results: Results) -> list[str]:
-    found = agreements(results)
-    if not found:
-        return []
-    known = [entry for entry in found if entry.beyond is not None]
-    apart = [entry for entry in known if entry.beyond]
-    tally = (
-        f"Of {wording.plural(len(found), 'published figure')}, {len(known) - len(apart)} lie where one further run of "
-        f"ours would ({LEVEL_TEXT}), {len(apart)} lie outside, and {len(found) - len(known)} cannot be judged."
+def _sentence(results: Results, case: ClaimOutcome, *, short: bool = False) -> str:
+    what = statement(results, case.contrast, with_interval=not short)
+    meaning = consequence(case)
+    return f"{what}{f': {meaning}' if meaning else ''}."
+
+
+def _alike(cases: Sequence[ClaimOutcome]) -> list[list[ClaimOutcome]]:
+    """Claims of one verdict on one metric against one side with one margin, in the order of the first of each."""
+    groups: dict[tuple[object, ...], list[ClaimOutcome]] = {}
+    for place, case in enumerate(cases):
+        between_arms = case.claim.better.arm != case.claim.than.arm
+        alike = (case.judgement.verdict, case.judgement.detail, case.claim.metric, case.claim.by, case.contrast.second)
+        groups.setdefault(alike if between_arms and case.interval is not None else (place,), []).append(case)
+    return list(groups.values())
+
+
+def _together(group: Sequence[ClaimOutcome]) -> str:
+    """One sentence for claims that differ only in the arm that they say is better."""
+    first = group[0]
+    metric, size = first.claim.metric, margin(first.claim.metric, first.claim.by)
+    label, than = wording.label(metric), f"than {first.claim.than.arm} {wording.at(first.contrast.second.rule)}"
+    each = wording.listed(
+        f"{case.claim.better.arm} ({_signed(case)})" for case in sorted(group, key=lambda case: -(case.effect or 0.0))
     )
-    sentences = [tally]
-    if len(known) > 1:
-        sentences.append(
-            f"If every published run were one of ours, about {(1 - LEVEL) * len(known):.1f} of the {len(known)} would "
-            "lie outside by chance."
-        )
-    return [*sentences, *(_apart(entry) for entry in apart)]
+    better = wording.better(metric)
+    match first.judgement.verdict:
+        case "SUPPORTED":
+            return f"{wording.capital(better)} {label} {than} by more than {size}: {each}."
+        case "EQUIVALENT":
+            return f"No difference in {label} of {size} or more from {first.claim.than.arm}: {each}."
+        case "REFUTED" if first.judgement.detail == "worse":
+            return f"Worse {label} {than}: {each}."
+        case "REFUTED":
+            return f"Not {better} by {size} in {label} {than}: {each}."
+        case "INCONCLUSIVE":
+            return f"Undecided whether {label} is {better} {than} by {size}: {each}."
 
 
-def _apart(entry: Agreement) -> str:
-    row = entry.row
-    reasons = "; ".join(reason.sentence for reason in entry.reasons)
-    where = f" {wording.at(row.rule)}" if row.rule else ""
-    return (
-        f"{row.arm}{where}, {wording.label(row.metric)}: ours {wording.mean_and_sd(row.metric, row.estimate)}, "
-        f"published {wording.quantity(row.metric, row.published)}: {reasons}."
-    )
+def _signed(case: ClaimOutcome) -> str:
+    mean = case.contrast.mean or 0.0
+    return f"{'-' if mean < 0 else '+'}{amount(case.claim.metric, mean, case.contrast.interval)}"
 
 
-def _cost(results: Results, grid: Grid | None) -> list[str]:
-    cost = total(results, grid)
-    if not cost.runs:
-        return []
-    lines = [
-        f"{wording.plural(cost.runs, 'run')} trained {cost.model_epochs:,} model-epochs in {duration(cost.wall_s)}.",
-        energy_sentence(cost, grid),
-    ]
-    rates = [entry for entry in arm_costs(results) if entry.energy_per_model_epoch_j is not None]
-    if len(rates) > 1:
-        each = (
-            f"{entry.arm} {wording.number(entry.energy_per_model_epoch_j or 0.0)} J ({entry.tag})" for entry in rates
-        )
-        lines.append(f"A model-epoch took: {', '.join(each)}.")
-    tracker = tracker_for(results)
-    if tracker is not None:
-        lines.append(tracker_sentence(tracker))
-    for score in scored_forecasts(results):
-        if score.wall_ratio is not None:
-            lines.append(
-                f"Expected {duration(score.expected_wall_s)}, took {duration(score.used_wall_s)} "
-                f"({score.wall_ratio:.2f} times the forecast)."
-            )
-        if score.energy_ratio is not None:
-            lines.append(f"The energy was {score.energy_ratio:.2f} times the forecast.")
-    return lines
-
-
-def _status(results: Results) -> Paragraph:
-    """How far the study has come, and what the intervals are."""
-    states = results.states()
-    each = wording.listed(f"{count} {state}" for state, count in sorted(states.items()))
-    lines = [f"Of {results.planned} runs: {each}."]
-    if states.get("diverged"):
-        lines.append("Diverged runs are shown and counted, and left out of every mean; n says how many runs remain.")
-    if results.study.replicates.count == 1:
-        lines.append("With one replicate there is no interval and no verdict.")
+def _of_arms(results: Results, room: int) -> tuple[str, list[str]]:
+    """The best arm, then what the intervals say of the others against the control, then the reference lines."""
+    metric = compared_metric(results)
+    ranked = [] if metric is None else [entry for entry in ranking(results, metric) if entry.estimate.n]
+    if metric is None or not ranked:
+        return "Nothing was measured that compares arms.", []
+    best, label = ranked[0], wording.label(metric)
+    if len(ranked) == 1:
+        headline = f"{best.arm} has a {label} of {wording.mean_and_sd(metric, best.estimate)}."
     else:
-        lines.append(
-            f"Differences are paired by replicate, intervals are {LEVEL_TEXT} Student t intervals, each for itself: "
-            f"of many, 1 in {1 / (1 - LEVEL):.0f} would miss by chance."
+        headline = (
+            f"{best.arm} has the {wording.best(metric)} mean {label}, {wording.mean_and_sd(metric, best.estimate)}."
         )
-    return Paragraph("Status", tuple(lines))
+    points = _against_control(results, metric, ranked) if len(ranked) > 1 else []
+    points += _against_references(results, metric, best.arm)
+    return headline, points[:room]
+
+
+def _against_control(results: Results, metric: str, ranked: Sequence[Ranked]) -> list[str]:
+    control = results.study.control
+    known = [entry for entry in ranked if entry.contrast is not None and entry.contrast.interval is not None]
+    if not known:
+        return ["One replicate shows no spread, so arms cannot be told apart."]
+    sides: dict[str, list[str]] = {"Better": [], "Worse": [], "No clear difference": []}
+    for entry in known:
+        found = entry.contrast
+        if found is None or found.mean is None or found.interval is None:
+            continue
+        up = found.mean * metric_named(metric).direction > 0
+        side = "No clear difference" if not found.separated else "Better" if up else "Worse"
+        change = f"{'-' if found.mean < 0 else '+'}{amount(metric, found.mean, found.interval)}"
+        sides[side].append(f"{entry.arm} ({change})")
+    joined = {"Better": f"than {control}", "Worse": f"than {control}", "No clear difference": f"from {control}"}
+    return [f"{side} {joined[side]}, the control: {wording.listed(arms)}." for side, arms in sides.items() if arms]
+
+
+def _against_references(results: Results, metric: str, best: str) -> list[str]:
+    """The best arm beside each reference line that was fitted on its data."""
+    points: list[str] = []
+    for line in reference_lines(results):
+        for gain in gains(results, line, metric) if best in line.arms else ():
+            if gain.arm == best:
+                clear = "clearly better than" if gain.is_clear else "not clearly better than"
+                points.append(f"{best} is {clear} the {line.label} ({wording.mean_and_sd(metric, gain.line)}).")
+    return points

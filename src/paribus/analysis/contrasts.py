@@ -88,13 +88,14 @@ def between_rules(results: Results, metric: str = "test_accuracy") -> tuple[Cont
 
 
 def between_arms(results: Results, metric: str = "test_accuracy") -> tuple[tuple[Pair, Contrast], ...]:
-    """Arms that differ in one thing only, each at its deploy rule: the pair's second arm minus its first."""
+    """Arms that differ in one setting, each at its deploy rule: the pair's second arm minus its first.
+
+    The control is always the second side, so that all differences from it have one direction.
+    """
     return tuple((pair, _of_pair(results, metric, pair)) for pair in pairs(results))
 
 
 def _of_pair(results: Results, metric: str, pair: Pair) -> Contrast:
-    second, first = (
-        ArmAtRule(pair.second, results.deploy(pair.second)),
-        ArmAtRule(pair.first, results.deploy(pair.first)),
-    )
-    return contrast(results, metric, second, first)
+    first, second = (pair.first, pair.second) if pair.second == results.study.control else (pair.second, pair.first)
+    sides = [ArmAtRule(arm, results.deploy(arm)) for arm in (first, second)]
+    return contrast(results, metric, *sides)

@@ -149,9 +149,9 @@ def tracker_sentence(tracker: Tracker) -> str:
     return (
         f"The reference's tracker predicted, for {tracker.epochs:,} epochs of one run on {tracker.device}, "
         f"{duration(tracker.wall_s)}, {tracker.energy_kwh:.6f} kWh and {tracker.co2_g:.2f} g CO2eq "
-        f"({1000 * tracker.car_km:.0f} m by car). Two constants are in this that it does not tell: "
-        f"{tracker.grid.g_per_kwh:g} g/kWh, a fallback for Europe in 2017 and not the place's own grid, and a factor "
-        f"of {tracker.grid.overhead:g} for the overhead of a data centre, where there was none: without it, "
+        f"({1000 * tracker.car_km:.0f} m by car). The figure contains two constants that the report does not state: "
+        f"{tracker.grid.g_per_kwh:g} g/kWh, an average for the EU in 2017 and not the local grid, and a PUE of "
+        f"{tracker.grid.overhead:g}, which does not apply outside a data centre: without it, "
         f"{tracker.device_kwh:.6f} kWh ({number(tracker.device_kwh * JOULES_PER_KWH)} J)."
     )
 
@@ -235,7 +235,7 @@ def energy_sentence(cost: ArmCost, grid: Grid | None = None) -> str:
         return "The energy is unknown: nothing here could measure or model it."
     parts = [f"{number(cost.energy_j)} J ({kwh(cost.energy_j):.6f} kWh, {cost.tag})"]
     if cost.energy_per_model_epoch_j is not None:
-        parts.append(f"{number(cost.energy_per_model_epoch_j)} J a model-epoch")
+        parts.append(f"{number(cost.energy_per_model_epoch_j)} J per model-epoch")
     if cost.co2_g is None or grid is None:
-        return f"Training took {listed(parts)}; no CO2 estimate, as no grid intensity was given."
+        return f"Training took {listed(parts)}; no CO2 estimate (no grid carbon intensity given)."
     return f"Training took {listed(parts)}; {number(cost.co2_g)} g CO2eq at {grid.g_per_kwh:g} g/kWh ({grid.source})."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from paribus.analysis.data_findings import data_findings
 from paribus.analysis.findings import (
@@ -18,15 +19,22 @@ from paribus.analysis.headline import compared_metric
 from paribus.analysis.references import gains, reference_lines
 from paribus.analysis.results import Results
 from paribus.analysis.run import Run
-from paribus.analysis.thresholds import COLLAPSE_VARIATION
-from paribus.analysis.wording import at, effect, label, listed, mean_and_sd, quantity
+from paribus.analysis.thresholds import (
+    COLLAPSE_VARIATION,
+    MEMORISED_SHARE,
+    OVERFIT_RISE,
+    OVERFIT_WINDOW,
+    UNMOVED_COSINE,
+)
+from paribus.analysis.wording import at, each_or_range, effect, in_runs, label, mean_and_sd, quantity
 
 
 @dataclass(frozen=True)
 class FindingSummary:
     """One kind of finding in one arm at one rule (empty: the run as a whole): the replicates that show it, of `of`.
 
-    `arm` is empty for a finding about the data of several arms, or about the study as a whole.
+    `arm` is empty for a finding about the data of several arms, or about the study as a whole. `sentence` says all,
+    `detail` only how many runs show it and in what numbers: a list of one kind's findings has `EXPLANATIONS` once.
     """
 
     kind: FindingKind
@@ -35,6 +43,7 @@ class FindingSummary:
     replicates: tuple[int, ...]
     of: int
     sentence: str
+    detail: str = ""
 
 
 def findings(results: Results) -> tuple[FindingSummary, ...]:
@@ -57,19 +66,21 @@ def _about_runs(results: Results) -> tuple[FindingSummary, ...]:
             for finding in findings_of(run):
                 grouped.setdefault((finding.kind, arm, finding.rule), []).append(run)
     kinds = sorted(grouped, key=lambda key: GRAVEST_FIRST.index(key[0]))
-    found = [
-        FindingSummary(
-            kind=kind,
-            arm=arm,
-            rule=rule,
-            replicates=tuple(run.replicate for run in runs),
-            of=len(results.of(arm)),
-            sentence=_sentence(kind, arm, rule, runs, len(results.of(arm))),
-        )
-        for kind, arm, rule in kinds
-        for runs in [grouped[kind, arm, rule]]
-    ]
-    return tuple(found)
+    return tuple(_about(kind, arm, rule, grouped[kind, arm, rule], len(results.of(arm))) for kind, arm, rule in kinds)
+
+
+def _about(kind: RunFindingKind, arm: str, rule: str, runs: Sequence[Run], of: int) -> FindingSummary:
+    some, numbers = in_runs(len(runs), of), _NUMBERS[kind](rule, runs)
+    where = f" {at(rule)}" if rule else ""
+    return FindingSummary(
+        kind=kind,
+        arm=arm,
+        rule=rule,
+        replicates=tuple(run.replicate for run in runs),
+        of=of,
+        sentence=f"{arm}: {TITLES[kind]} in {some}{where}{f': {numbers}' if numbers else ''}.",
+        detail=f"{some}{f': {numbers}' if numbers else ''}",
+    )
 
 
 def _no_better_than_linear(results: Results) -> Iterator[FindingSummary]:
@@ -91,54 +102,80 @@ def _no_better_than_linear(results: Results) -> Iterator[FindingSummary]:
         yield FindingSummary("no-better-than-linear", "", "", (), len(known), sentence)
 
 
-def _sentence(kind: RunFindingKind, arm: str, rule: str, runs: Sequence[Run], of: int) -> str:
-    where = f" {at(rule)}" if rule else ""
-    return f"{arm}: {len(runs)} of {of} {'run' if of == 1 else 'runs'} {_SENTENCES[kind](rule, runs, where)}."
+TITLES: Final[dict[RunFindingKind, str]] = {
+    "diverged": "divergence",
+    "constant-data": "constant training data",
+    "never-learned": "no learning",
+    "collapse": "collapse",
+    "dead-units": "dead hidden units",
+    "unmoved-units": "hidden units close to their initial weights",
+    "overfitting": "overfitting",
+    "memorisation": "wrong training labels memorised",
+}
+EXPLANATIONS: Final[dict[RunFindingKind, str]] = {
+    "diverged": "The loss became infinite or not a number. Diverged runs are left out of every mean.",
+    "constant-data": "All training examples are equal, or all have one target: there is nothing to learn.",
+    "never-learned": "The network predicts its training targets hardly better than a constant does.",
+    "collapse": (
+        "The network gives nearly the same output for every input: its outputs vary by less than "
+        f"{100 * COLLAPSE_VARIATION:g} % of the variance of the inputs."
+    ),
+    "dead-units": (
+        "The unit's activation is the same on every training example, so the network can use it as a bias only. "
+        "A unit can recover when earlier layers change."
+    ),
+    "unmoved-units": (
+        f"The cosine between the unit's incoming weights and their initial values is above {UNMOVED_COSINE:g}. "
+        "Such a unit may still be used."
+    ),
+    "overfitting": (
+        f"The validation loss (mean of {OVERFIT_WINDOW} epochs) ends more than {100 * OVERFIT_RISE:g} % above its "
+        "minimum."
+    ),
+    "memorisation": f"The network predicts {100 * MEMORISED_SHARE:g} % or more of the wrong training labels as given.",
+}
+"""What each kind means, with its threshold."""
 
 
-def _diverged(_rule: str, runs: Sequence[Run], _where: str) -> str:
-    return f"diverged (epoch {listed(run.epochs_done for run in runs)}); left out of every mean"
+def _diverged(_rule: str, runs: Sequence[Run]) -> str:
+    return _at_epochs([run.epochs_done for run in runs])
 
 
-def _constant_data(_rule: str, _runs: Sequence[Run], _where: str) -> str:
-    return "with constant training data: all examples are equal, or all have one target"
+def _constant_data(_rule: str, _runs: Sequence[Run]) -> str:
+    return ""
 
 
-def _never_learned(_rule: str, runs: Sequence[Run], _where: str) -> str:
+def _never_learned(_rule: str, runs: Sequence[Run]) -> str:
     if runs[0].dataset.targets:
-        explained = listed(quantity("train_r2", max(training_values(run, "train_r2"))) for run in runs)
-        return f"never learned: training R² {explained}, where the mean of the targets alone has 0"
+        explained = [max(training_values(run, "train_r2")) for run in runs]
+        return f"training R² {each_or_range(explained, lambda value: quantity('train_r2', value))}, a constant has 0"
     best = [max(run.value(rule, "train_accuracy") or 0.0 for rule in run.selections) for run in runs]
-    shares = dict.fromkeys(quantity("train_accuracy", run.largest_class_share) for run in runs)
-    accuracies = listed(quantity("train_accuracy", value) for value in best)
-    return f"never learned: training accuracy {accuracies}, and the largest class alone has {listed(shares)}"
+    shares = [run.largest_class_share or 0.0 for run in runs]
+    return f"training accuracy {_shares(best)}, the largest class alone has {_shares(shares)}"
 
 
-def _collapse(rule: str, runs: Sequence[Run], where: str) -> str:
-    shares = listed(f"{100 * (run.value(rule, 'output_variation') or 0.0):.2g} %" for run in runs)
-    limit = f"below {100 * COLLAPSE_VARIATION:g} % is called collapse"
-    return f"collapsed{where}: the same output for every input (outputs vary {shares} as much as inputs); {limit}"
+def _collapse(rule: str, runs: Sequence[Run]) -> str:
+    shares = [run.value(rule, "output_variation") or 0.0 for run in runs]
+    return f"output variance {each_or_range(shares, lambda value: f'{100 * value:.2g} %')} of the input variance"
 
 
-def _dead(rule: str, runs: Sequence[Run], where: str) -> str:
-    return f"with dead hidden units{where}, whose activation is constant ({_of_hidden(rule, runs, 'dead_units')})"
+def _dead(rule: str, runs: Sequence[Run]) -> str:
+    return _of_hidden(rule, runs, "dead_units")
 
 
-def _unmoved(rule: str, runs: Sequence[Run], where: str) -> str:
-    return f"with hidden units close to their initial weights{where} ({_of_hidden(rule, runs, 'unmoved_units')})"
+def _unmoved(rule: str, runs: Sequence[Run]) -> str:
+    return _of_hidden(rule, runs, "unmoved_units")
 
 
-def _overfitting(_rule: str, runs: Sequence[Run], _where: str) -> str:
-    epochs = [found.epoch for run in runs if (found := overfitting(run)) is not None]
-    return f"overfitting: the validation loss rose after epoch {listed(epochs)}"
+def _overfitting(_rule: str, runs: Sequence[Run]) -> str:
+    return f"minimum {_at_epochs([found.epoch for run in runs if (found := overfitting(run)) is not None])}"
 
 
-def _memorised(rule: str, runs: Sequence[Run], where: str) -> str:
-    shares = listed(quantity("memorised", run.value(rule, "memorised")) for run in runs)
-    return f"reproducing wrong training labels{where} ({shares} of them)"
+def _memorised(rule: str, runs: Sequence[Run]) -> str:
+    return _shares([run.value(rule, "memorised") or 0.0 for run in runs])
 
 
-_SENTENCES: dict[RunFindingKind, Callable[[str, Sequence[Run], str], str]] = {
+_NUMBERS: Final[dict[RunFindingKind, Callable[[str, Sequence[Run]], str]]] = {
     "diverged": _diverged,
     "constant-data": _constant_data,
     "never-learned": _never_learned,
@@ -150,5 +187,15 @@ _SENTENCES: dict[RunFindingKind, Callable[[str, Sequence[Run], str], str]] = {
 }
 
 
+def _at_epochs(epochs: Sequence[int]) -> str:
+    noun = "epoch" if len(set(epochs)) == 1 else "epochs"
+    return f"at {noun} {each_or_range(epochs, lambda epoch: f'{epoch:,.0f}')}"
+
+
+def _shares(values: Sequence[float]) -> str:
+    return each_or_range(values, lambda value: quantity("train_accuracy", value))
+
+
 def _of_hidden(rule: str, runs: Sequence[Run], metric: str) -> str:
-    return listed(f"{run.value(rule, metric):.0f} of {run.value(rule, 'hidden_units'):.0f}" for run in runs)
+    counts = [run.value(rule, metric) or 0.0 for run in runs]
+    return f"{each_or_range(counts, lambda count: f'{count:.0f}')} of {runs[0].value(rule, 'hidden_units'):.0f}"

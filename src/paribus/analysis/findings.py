@@ -34,6 +34,8 @@ RunFindingKind = Literal[
 StudyFindingKind = Literal["no-better-than-linear"]
 FindingKind = RunFindingKind | StudyFindingKind | DataFindingKind
 GRAVEST_FIRST: tuple[RunFindingKind, ...] = get_args(RunFindingKind)
+GRAVE: frozenset[FindingKind] = frozenset({"diverged", "constant-data", "never-learned", "collapse", "missing-class"})
+"""Findings that change what an arm's numbers mean."""
 
 
 @dataclass(frozen=True)

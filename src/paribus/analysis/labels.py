@@ -42,6 +42,16 @@ class Ranked:
     contrast: Contrast | None
 
 
+def noisy_arms(results: Results) -> tuple[str, ...]:
+    """The arms whose training labels are wrong in part, by their recipe or by what was measured."""
+    return tuple(
+        arm
+        for arm in results.arms
+        if results.recipe(arm).data.label_noise is not None
+        or any(name == "memorised" for run in results.of(arm) for _, name in run.measurements)
+    )
+
+
 def peaks(results: Results) -> tuple[PeakAndLast, ...]:
     """Every arm whose test accuracy was monitored, in the study's order."""
     return tuple(

@@ -11,7 +11,7 @@ from paribus.analysis.results import Results
 from paribus.spec.network import Module
 from paribus.spec.recipe import Recipe
 
-_BOOKKEEPING = ("selection", "snapshots", "test", "denoising", "metrics", "references")
+BOOKKEEPING = ("selection", "snapshots", "test", "denoising", "metrics", "references")
 """Parts of a recipe that say what is kept and measured: they change no training."""
 
 
@@ -33,9 +33,9 @@ class Pair:
 
 def differing(one: Recipe, other: Recipe) -> tuple[str, ...]:
     """The dotted keys in which two recipes differ, what is merely kept or measured left out."""
-    ours, theirs = dict(_flat(one.model_dump(mode="json"))), dict(_flat(other.model_dump(mode="json")))
+    ours, theirs = dict(flat(one.model_dump(mode="json"))), dict(flat(other.model_dump(mode="json")))
     keys = dict.fromkeys([*ours, *theirs])
-    return tuple(key for key in keys if ours.get(key) != theirs.get(key) and key.split(".")[0] not in _BOOKKEEPING)
+    return tuple(key for key in keys if ours.get(key) != theirs.get(key) and key.split(".")[0] not in BOOKKEEPING)
 
 
 def pairs(results: Results) -> tuple[Pair, ...]:
@@ -79,9 +79,10 @@ def _growth(small: tuple[int, ...], large: tuple[int, ...]) -> str:
     return "depth" if deeper else "depth and width"
 
 
-def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The settings of nested tables by dotted key."""
     for key, value in table.items():
         if isinstance(value, Mapping):
-            yield from _flat(cast("Mapping[str, Any]", value), f"{prefix}{key}.")
+            yield from flat(cast("Mapping[str, Any]", value), f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from paribus.analysis.pairs import differing
 from paribus.analysis.results import Results
 from paribus.analysis.wording import listed
 from paribus.spec.network import Module
@@ -12,15 +13,15 @@ from paribus.spec.network import Module
 
 def sharing(results: Results) -> Iterator[str]:
     """A sentence on what pairs the arms, and one on where initial weights come from, for each kind of network."""
-    paired = "so that differences between arms can be paired"
-    if len(results.arms) > 1 and _module_arms(results):
-        yield f"The arms of one replicate share their split, their noise and their order of examples, {paired}."
-        yield from _about_modules(results)
-    else:
+    if len(results.arms) > 1:
+        start = "" if _module_arms(results) else "; layers of equal shape start from the same weights"
         yield (
-            "The arms of one replicate share their split, their noise, their order of examples and, where shapes "
-            f"agree, their initial weights, {paired}."
+            "Differences are paired by replicate: arms with the same data settings see the same examples in the same "
+            f"order{start}."
         )
+        yield from _other_data(results)
+        if _module_arms(results):
+            yield from _about_modules(results)
     inits = dict.fromkeys(
         network.init
         for network in (results.recipe(arm).network for arm in results.arms)
@@ -33,6 +34,16 @@ def sharing(results: Results) -> Iterator[str]:
             "A module makes its initial weights itself, from random generators that are seeded by the replicate's "
             "stream for them; in each epoch they are seeded by its stream for modules."
         )
+
+
+def _other_data(results: Results) -> Iterator[str]:
+    """The arms that do not see what the control sees."""
+    control = results.study.control
+    for arm in results.arms:
+        keys = differing(results.recipe(control), results.recipe(arm))
+        own = [key.replace("_", " ").replace(".", " ") for key in keys if key.startswith(("data.", "augmentation."))]
+        if own:
+            yield f"{arm} differs from {control} in its data ({listed(own)}), and so in its examples or their order."
 
 
 def _about_modules(results: Results) -> Iterator[str]:

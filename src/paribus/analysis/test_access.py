@@ -69,8 +69,18 @@ def _sentence(results: Results, purposes: Counter[str], monitored: tuple[str, ..
         return f"{text} No arm was monitored on test data during training."
     everyone = len(monitored) == len(results.arms)
     who = "every arm" if everyone else listed(monitored)
+    return f"{text} In {who}, test data were also monitored during training: {_monitoring(results, monitored)}."
+
+
+def _monitoring(results: Results, monitored: tuple[str, ...]) -> str:
+    """How often monitoring evaluated test data, on how many examples, and what that means."""
+    evaluations = sum(
+        run.epochs_done // results.recipe(arm).test.monitor_every for arm in monitored for run in results.of(arm)
+    )
+    parts = {results.recipe(arm).test.monitor_examples for arm in monitored}
+    part = parts.pop() if len(parts) == 1 else None
+    which = "" if part is None else f" of the first {plural(part, 'example')}"
     return (
-        f"{text} This study also monitors test data during training, in {who} "
-        f"({plural(purposes['monitoring'], 'run')}): a best epoch found that way is chosen on the "
-        "test data, and is no estimate of what a user would get."
+        f"{plural(evaluations, 'evaluation')}{which}. An epoch chosen by them uses the test data, and its accuracy is "
+        "optimistically biased"
     )

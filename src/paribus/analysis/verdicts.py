@@ -14,6 +14,7 @@ from paribus.analysis.looks import ALPHA, look_levels
 from paribus.analysis.pairs import differing
 from paribus.analysis.results import Results
 from paribus.analysis.sampling import sampling
+from paribus.analysis.statements import between, margin, statement
 from paribus.analysis.undefined import undefined
 from paribus.spec.claims import Claim
 from paribus.spec.identity import claim_text
@@ -60,31 +61,39 @@ class ClaimOutcome:
 
 
 def claim_sentence(results: Results, case: ClaimOutcome) -> str:
-    """What a verdict rests on: who is compared, the difference with its interval and n, why, and what to know beside.
+    """What a verdict rests on: the difference with its interval and n, what follows, and what to know beside.
 
-    Example: *Test accuracy of deep at max-val-accuracy minus that of shallow: -0.33 points, 95 % interval [-1.21,
-    +0.55] (n = 3). The interval does not tell whether it is better by 0.50 points. About 9 more replicates
-    would decide.*
+    Example: *The test accuracy is 0.33 points lower with deep than with shallow (95 % CI -1.21 to +0.55, n = 3). The
+    interval contains the margin of 0.5 points. About 9 more replicates would decide.*
     """
-    metric, found = case.claim.metric, case.contrast
-    way = "" if METRICS[metric].direction > 0 else " (lower is better)"
-    head = f"{_capital(wording.label(metric))}{way} of {found.first} minus that of {found.second}"
+    found = case.contrast
     if found.mean is None:
-        return f"{head}: not known, for {case.judgement.detail or 'nothing is measured'}."
-    effect = wording.effect(metric, found.mean, found.interval)
-    sentences = [f"{head}: {effect} (n = {found.n}).", _why(case)]
+        reason = case.judgement.detail or "nothing is measured"
+        return f"{statement(results, found)}: {reason}."
+    sentences = [f"{statement(results, found)}.", _why(case)]
     wider = sampling(results, found)
     if wider is not None:
-        between = wording.interval(metric, wider.interval)
-        sentences.append(f"For new test examples, too, the interval is {between} ({wider.examples:,} examples).")
+        ends = between(case.claim.metric, found.mean, wider.interval)
+        sentences.append(f"With the sampling error of the test set: {ends}.")
     if case.holm is not None and case.holm > 1 and case.judgement.p is not None and case.judgement.p <= 1:
-        sentences.append("Adjusted for all claims of the study (Holm), it is not decided.")
-    sentences += [f"{_capital(note)}." for note in case.notes]
+        sentences.append("Does not hold after Holm's correction.")
+    sentences += [f"{wording.capital(note)}." for note in case.notes]
     return " ".join(sentences)
 
 
-def _capital(words: str) -> str:
-    return f"{words[:1].upper()}{words[1:]}"
+def consequence(case: ClaimOutcome) -> str:
+    """What a judged difference means for its claim, as the end of a sentence; empty where nothing need be said."""
+    size = margin(case.claim.metric, case.claim.by)
+    match case.judgement.verdict:
+        case "SUPPORTED":
+            return f"more than the margin of {size}" if case.claim.by else ""
+        case "EQUIVALENT":
+            return f"too little to matter (the margin is {size})"
+        case "REFUTED":
+            worse = case.judgement.detail == "worse"
+            return "the opposite of the claim" if worse else f"less than the margin of {size}"
+        case "INCONCLUSIVE":
+            return f"undecided (the margin is {size})" if case.claim.by else "undecided"
 
 
 def claim_outcomes(results: Results) -> tuple[ClaimOutcome, ...]:
@@ -188,23 +197,22 @@ def _trained_before(results: Results, found: Contrast, registered_at: str) -> bo
 
 
 def _why(case: ClaimOutcome) -> str:
-    judgement = case.judgement
-    margin = wording.difference(case.claim.metric, case.claim.by).lstrip("+-")
+    judgement, size = case.judgement, margin(case.claim.metric, case.claim.by)
     if judgement.interval is None and judgement.verdict == "INCONCLUSIVE":
-        return f"There is no verdict, for {judgement.detail}."
+        return f"There is no verdict: {judgement.detail}."
     whole = "The difference" if judgement.interval is None else "The whole interval"
-    matters = f"{margin}, the smallest effect that matters"
     match judgement.verdict:
         case "SUPPORTED":
-            return f"{whole} is better {f'by more than {matters}' if case.claim.by else 'than none'}."
+            return f"{whole} is better by more than the margin of {size}." if case.claim.by else f"{whole} is better."
         case "EQUIVALENT":
-            return f"The difference is below {matters}."
+            return f"A difference of {size} or more is excluded (two one-sided tests at 5 %)."
         case "REFUTED":
-            worse = judgement.detail == "worse"
-            return f"{whole} is {'worse' if worse else f'below {matters}: not better by the margin'}."
+            if judgement.detail == "worse":
+                return f"{whole} is worse: the opposite of the claim."
+            return f"{whole} is below the margin of {size}: not better by the margin."
         case "INCONCLUSIVE":
-            by = f" by {margin}" if case.claim.by else ""
-            return f"The interval does not tell whether it is better{by}.{_more(case)}"
+            holds = f"the margin of {size}" if case.claim.by else "zero"
+            return f"The interval contains {holds}.{_more(case)}"
 
 
 def _more(case: ClaimOutcome) -> str:

@@ -1,14 +1,16 @@
-"""Numbers as sentences show them: accuracies in per cent, differences with their sign, intervals in brackets."""
+"""Numbers as sentences show them: accuracies in per cent, differences with their sign."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
-from paribus.analysis.contrasts import Contrast
 from paribus.analysis.estimates import LEVEL_TEXT, Estimate, Interval
 from paribus.spec.metrics import metric_named
 from paribus.units import with_spread
+
+MAX_LISTED = 4
+"""Of more values only the lowest and the highest are named."""
 
 
 def number(value: float) -> str:
@@ -46,25 +48,18 @@ def difference(metric: str, value: float | None) -> str:
     return f"{'-' if value < 0 else '+'}{quantity(metric, abs(value))}"
 
 
-def interval(metric: str, between: Interval | None) -> str:
-    """An interval of differences: `[-0.20, +1.40] points`; `no interval` for None."""
-    if between is None:
-        return "no interval"
-    return f"{_bounds(metric, between)}{' points' if metric_named(metric).is_share else ''}"
-
-
 def effect(metric: str, mean: float | None, between: Interval | None) -> str:
-    """A mean difference with its interval: `+0.30 points, 95 % interval [-0.20, +0.80]`; without one, by itself."""
+    """A mean difference with its interval: `+0.30 points, 95 % CI -0.20 to +0.80`; without one, by itself."""
     if between is None or mean is None:
         return difference(metric, mean)
     text = _signed(metric, mean, between)
-    return f"{text}, {LEVEL_TEXT} interval {_bounds(metric, between)}"
+    return f"{text}, {LEVEL_TEXT} CI {_bounds(metric, between)}"
 
 
 def _bounds(metric: str, between: Interval) -> str:
     if metric_named(metric).is_share:
-        return f"[{100 * between.low:+.2f}, {100 * between.high:+.2f}]"
-    return f"[{_signed(metric, between.low, between)}, {_signed(metric, between.high, between)}]"
+        return f"{100 * between.low:+.2f} to {100 * between.high:+.2f}"
+    return f"{_signed(metric, between.low, between)} to {_signed(metric, between.high, between)}"
 
 
 def _signed(metric: str, value: float, between: Interval) -> str:
@@ -92,6 +87,28 @@ def mean_and_sd(metric: str, estimate: Estimate) -> str:
 def plural(count: int, noun: str) -> str:
     """`1 run`, `3 runs`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def capital(words: str) -> str:
+    """Words with a capital first letter, the rest as it was."""
+    return f"{words[:1].upper()}{words[1:]}"
+
+
+def in_runs(shown: int, of: int) -> str:
+    """How many of an arm's runs show something: `all 3 runs`, `2 of 3 runs`, `its one run`."""
+    if of == 1:
+        return "its one run"
+    return f"all {of} runs" if shown == of else f"{shown} of {of} runs"
+
+
+def each_or_range(values: Sequence[float], show: Callable[[float], str]) -> str:
+    """Values of replicates: each where they are few, else the lowest and the highest; equal ones once."""
+    distinct = list(dict.fromkeys(show(value) for value in values))
+    if len(distinct) == 1:
+        return distinct[0]
+    if len(values) <= MAX_LISTED:
+        return listed(show(value) for value in values)
+    return f"{show(min(values))} to {show(max(values))}"
 
 
 def listed(words: Iterable[object]) -> str:
@@ -125,16 +142,3 @@ def at(rule: str) -> str:
         return f"at epoch {rule.removeprefix('epoch:')}"
     way, _, metric = rule.partition("-")
     return f"at the {'lowest' if way == 'min' else 'highest'} {label(metric.replace('-', '_'))}"
-
-
-def compared(contrast: Contrast) -> str:
-    """A contrast in words: `+1.30 points, 95 % interval [+0.20, +2.40] points, n = 3`.
-
-    Where the interval holds 0 it adds that there is no clear difference.
-    """
-    if contrast.mean is None:
-        return "not known, for no replicate has both sides"
-    if contrast.interval is None:
-        return f"{difference(contrast.metric, contrast.mean)} in one replicate, without an interval"
-    text = effect(contrast.metric, contrast.mean, contrast.interval)
-    return f"{text}, n = {contrast.n}{'' if contrast.separated else ': no clear difference'}"

@@ -127,14 +127,6 @@ class Gallery:
 
 
 @dataclass(frozen=True)
-class Topics:
-    """What there is to say topic by topic, a sentence a line."""
-
-    topics: tuple[tuple[str, tuple[str, ...]], ...]
-    kind: str = "topics"
-
-
-@dataclass(frozen=True)
 class Verdict:
     """A claim, its outcome, and the interval drawn against the band of the smallest effect that matters."""
 
@@ -146,13 +138,22 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class Mention:
+    """An arm that a note is about: its position in the study, its name, and what is said of it."""
+
+    arm: int
+    name: str
+    detail: str
+
+
+@dataclass(frozen=True)
 class Note:
-    """A finding: what kind, how grave, and the sentence that says it."""
+    """A finding: what kind, how grave, what it means, and the arms that have it."""
 
     label: str
     sentence: str
     grave: bool = False
-    arm: int | None = None
+    arms: tuple[Mention, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,7 @@ class Listing:
     kind: str = "listing"
 
 
-Block = Listing | Prose | Table | Chart | Montage | Gallery | Topics | Verdict | Notes | SideBySide | Fold
+Block = Listing | Prose | Table | Chart | Montage | Gallery | Verdict | Notes | SideBySide | Fold
 
 
 @dataclass(frozen=True)

@@ -93,6 +93,7 @@ def curves(
     log: bool = False,
     domain: tuple[float, float] | None = None,
     height: int = 300,
+    tails: bool = False,
 ) -> alt.LayerChart:
     """One metric over epochs: a line for each arm's mean, a band from its lowest to its highest replicate, and marks.
 
@@ -100,7 +101,8 @@ def curves(
 
     Data set `curves` has arm, key, epoch, mean, lo, hi; `marks` has arm, key, rule, replicate, epoch, value.
     `shown` are those of `arms` that the tables hold, `rules` all rules of the study in order, none where there is
-    nothing to mark. `domain` bounds the axis at first sight. Numbers are shares in `percent`, or `sized`: of a unit of
+    nothing to mark. With `tails`, data set `tails` has arm, key, replicate, epoch, value: single runs beyond the end of
+    their arm's mean. `domain` bounds the axis at first sight. Numbers are shares in `percent`, or `sized`: of a unit of
     the user's, and so of any size.
     """
     value, ticks = _formats(percent=percent, sized=sized)
@@ -125,16 +127,25 @@ def curves(
         x=across, y=alt.Y("mean:Q", **up), color=colour, strokeDash=dash, opacity=shown_or_pale(1.0)
     )
     keys = [(f"a{arms.index(name)}", name) for name in shown]
+    pivoted = base.transform_pivot("key", value="mean", groupby=["epoch"])
+    shown_text = {f"{k}_text": f"isValid(datum.{k}) ? format(datum.{k}, '{value}') : '–'" for k, _ in keys}
     hover = (
-        base.transform_pivot("key", value="mean", groupby=["epoch"])
+        pivoted.transform_calculate(**shown_text)
         .mark_rule(strokeWidth=8)
         .encode(
             x=across,
             opacity=alt.condition(near, alt.value(0.15), alt.value(0), empty=False),
-            tooltip=[alt.Tooltip("epoch:Q"), *(alt.Tooltip(f"{k}:Q", title=n, format=value) for k, n in keys)],
+            tooltip=[alt.Tooltip("epoch:Q"), *(alt.Tooltip(f"{k}_text:N", title=n) for k, n in keys)],
         )
     )
     layers = [band.add_params(alt.param(name="only", value=""), moved), line, hover.add_params(near)]
+    if tails:
+        rest = alt.Chart(alt.NamedData("tails"), height=height).mark_line(clip=True, strokeWidth=0.9)
+        layers.append(
+            rest.encode(
+                x=across, y=alt.Y("value:Q", **up), color=colour, detail="replicate:N", opacity=shown_or_pale(0.7)
+            )
+        )
     if rules:
         layers.append(_marks(rules, colour, across, alt.Y("value:Q", **up), value))
     return laid(*layers)

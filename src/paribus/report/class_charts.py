@@ -43,7 +43,7 @@ def confusion(classes: Sequence[str], arms: Mapping[str, str]) -> alt.LayerChart
         "true:N",
         "predicted:N",
         alt.Tooltip("share:Q", format=".2%"),
-        alt.Tooltip("count:Q", format=",.1~f", title="examples a replicate"),
+        alt.Tooltip("count:Q", format=",.1~f", title="examples per replicate"),
     ]
     cells = base.mark_rect().encode(color=alt.Color("share:Q", legend=None, scale=shade), tooltip=tip)
     roomy = alt.expr("bandwidth('x') < 26 ? 0 : 1")
@@ -132,7 +132,7 @@ def reliability(arms: Sequence[str]) -> alt.LayerChart:
     tip = [
         "arm:N",
         *(alt.Tooltip(f"{key}:Q", format=".1%") for key in ("confidence", "accuracy")),
-        alt.Tooltip("examples:Q", format=",.1~f", title="examples a replicate"),
+        alt.Tooltip("examples:Q", format=",.1~f", title="examples per replicate"),
     ]
     size = alt.Size("examples:Q", scale=alt.Scale(type="sqrt", range=[14, 130]), legend=None)
     points = base.mark_point(filled=True).encode(
@@ -156,7 +156,7 @@ def confidence(arms: Mapping[str, str]) -> alt.LayerChart:
     up: dict[str, Any] = {
         "scale": alt.Scale(type="sqrt", nice=False),
         "axis": alt.Axis(format=",~f", tickCount=5),
-        "title": "examples a replicate (square-root scale)",
+        "title": "examples per replicate (square-root scale)",
     }
     tip = [
         "arm:N",

@@ -187,8 +187,8 @@ def _pairs(matrices: Sequence[Confusion], found: Sequence[Sequence[ConfusedPair]
         return Column(name, show, numeric=True)
 
     columns = [text("true class", "true"), text("predicted as", "predicted"), *(cell(one.arm) for one in matrices)]
-    note = "Examples a replicate (mean ± standard deviation over replicates), and their share of the true class."
-    return table("confused-pairs", "Most confused pairs", columns, records, note=note)
+    note = "Examples per replicate (mean ± standard deviation over replicates), and their share of the true class."
+    return table("confused-pairs", "Most confused pairs", columns, records, note=note, fold=True)
 
 
 def _table(results: Results, matrices: Sequence[Confusion], scores: dict[str, tuple[ClassScore, ...]]) -> Block:

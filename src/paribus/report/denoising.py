@@ -10,11 +10,12 @@ from paribus.analysis.denoising import Denoised, denoised, measured_conditions
 from paribus.analysis.eigenfaces import pca_rank
 from paribus.analysis.results import Results
 from paribus.analysis.run import Run
+from paribus.analysis.wording import capital
 from paribus.report.blocks import Block, Cell, Montage, Record, Section, SideBySide, Strip, Table
 from paribus.report.dotplots import Line, plot
 from paribus.report.montage import strip
 from paribus.report.reconstructions import montage, runs_of_images
-from paribus.report.tabulate import Column, arm, capital, estimated, mean_and_sd, table
+from paribus.report.tabulate import Column, arm, estimated, mean_and_sd, table
 from paribus.store.records import Tensors
 
 SHOWN = 6

@@ -145,7 +145,7 @@ def _error_chart(results: Results, faces: Pca) -> Chart:
     words = "Error that PCA leaves against its rank, falling; the networks' errors beside it."
     if _all_bounded(results):
         words = "Error that PCA leaves against its rank, falling; every network's error lies on or above the line."
-    note = "Line: PCA of that rank. Circles: the networks, one a replicate."
+    note = "Line: PCA of that rank. Circles: the networks, one per replicate."
     return charts.figure(
         "pca-error",
         "Reconstruction error against PCA",

@@ -85,7 +85,7 @@ def _agreement(results: Results, found: Sequence[Agreement]) -> Table:
         "What every replicate gets wrong is not chance of the start or the order: look at the labels, the inputs or "
         "the network."
     )
-    return table("agreement", "Agreement of the replicates", columns, records, note=note)
+    return table("agreement", "Agreement of the replicates", columns, records, note=note, fold=True)
 
 
 def _of_arm(results: Results, one: Hardest, limit: int) -> list[Block]:

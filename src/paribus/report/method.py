@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from paribus import seeding
 from paribus.analysis.cost import (
@@ -16,16 +16,21 @@ from paribus.analysis.cost import (
     tracker_for,
     tracker_sentence,
 )
-from paribus.analysis.estimates import LEVEL_TEXT
+from paribus.analysis.estimates import LEVEL, LEVEL_TEXT
+from paribus.analysis.pairs import flat
 from paribus.analysis.results import Results
 from paribus.analysis.sharing import sharing
 from paribus.analysis.test_access import has_test_data, test_access
-from paribus.analysis.wording import listed, plural
+from paribus.analysis.wording import listed
 from paribus.energy.carbon import Grid
 from paribus.report.blocks import Block, Cell, Prose, Record, Section
-from paribus.report.tabulate import NONE, Column, arm, plain, table, text
+from paribus.report.tabulate import NONE, Column, arm, joules, plain, table, text
 from paribus.spec.split import Split
-from paribus.units import count, duration
+from paribus.units import duration
+
+SHOWN_KEYS: Final = 3
+"""Of more settings that differ, each is a line of the table of arms, and not a column."""
+MAX_ARM_COLUMNS: Final = 6
 
 
 def cost_section(results: Results, grid: Grid | None = None) -> Section | None:
@@ -55,29 +60,25 @@ def cost_section(results: Results, grid: Grid | None = None) -> Section | None:
         Column("model-epochs", lambda r: Cell(f"{r['model_epochs']:,}"), numeric=True),
         Column("time", lambda r: Cell(duration(r["wall_s"])), numeric=True),
         Column("CPU time", lambda r: Cell(duration(r["cpu_s"])), numeric=True),
-        Column("energy", lambda r: Cell(_joules(r["energy_j"]), faint=str(r["tag"])), numeric=True),
-        Column("a model-epoch", lambda r: Cell(_joules(r["energy_per_model_epoch_j"])), numeric=True),
+        Column("energy", lambda r: Cell(joules(r["energy_j"]), faint=str(r["tag"])), numeric=True),
+        Column("per model-epoch", lambda r: Cell(joules(r["energy_per_model_epoch_j"])), numeric=True),
     ]
     if any(c.co2_g is not None for c in rows):
         columns.append(
             Column("CO2eq", lambda r: Cell(NONE if r["co2_g"] is None else f"{r['co2_g']:.3g} g"), numeric=True)
         )
-    note = "Runs that trained together share their cohort's time and energy in proportion to their work."
+    note = "Runs that train together share their cohort's time and energy in proportion to their work."
     blocks: list[Block] = [table("costs", "Time and energy by arm", columns, records, note=note)]
     blocks += _forecasts(results)
     ways = [", ".join(f"{key}: {plain(value)}" for key, value in way.items()) for way in methods(results) if way]
     tracker = tracker_for(results)
     words = [
         *([tracker_sentence(tracker)] if tracker is not None else []),
-        *(f"How it was measured: {way}." for way in ways),
+        *(f"How the energy was estimated: {way}." for way in ways),
     ]
     if words:
         blocks.append(Prose(tuple(words)))
-    return Section("cost", "Time, energy, carbon", tuple(blocks), lead=(energy_sentence(whole, grid),))
-
-
-def _joules(energy_j: float | None) -> str:
-    return "unknown" if energy_j is None else f"{count(energy_j)}J" if abs(energy_j) >= 1000 else f"{energy_j:.3g} J"
+    return Section("cost", "Time and energy", tuple(blocks), lead=(energy_sentence(whole, grid),))
 
 
 def _forecasts(results: Results) -> list[Block]:
@@ -116,18 +117,51 @@ def _forecasts(results: Results) -> list[Block]:
         ),
         Column(
             "energy",
-            lambda r: Cell(_joules(r["expected_energy_j"]), faint=f"used {_joules(r['used_energy_j'])}", below=True),
+            lambda r: Cell(joules(r["expected_energy_j"]), faint=f"used {joules(r['used_energy_j'])}", below=True),
             numeric=True,
         ),
     ]
     return [table("forecasts", "Forecast and actual", columns, records, fold=True)] if records else []
 
 
-def test_access_section(results: Results) -> Section | None:
+def method_section(results: Results) -> Section:
+    """Data, recipes, seeds, environment and runs."""
+    blocks: list[Block] = [
+        _recipes(results),
+        _shared(results),
+        _streams(results),
+        *_test_reads(results),
+        _environments(results),
+        _runs(results),
+    ]
+    return Section("method", "Methods", tuple(blocks), lead=tuple(_words(results)))
+
+
+def _words(results: Results) -> Iterator[str]:
+    yield from dict.fromkeys(_data_sentence(results, arm) for arm in results.arms)
+    yield " ".join(sharing(results))
+    yield (
+        "Training loss is the unweighted mean over the epoch's batches, so that a smaller last batch counts as much as "
+        "a full one. A selection rule keeps the exact epoch; ties go to the earliest. Intervals are "
+        f"{LEVEL_TEXT} Student t confidence intervals over replicates, not adjusted for multiple comparisons: about 1 "
+        f"in {1 / (1 - LEVEL):.0f} misses its true value. They hold for these test examples; the sampling error of the "
+        "test set is included only where a claim says so."
+    )
+    if any(results.recipe(arm).task == "regression" for arm in results.arms):
+        yield (
+            "RMSE is the square root of the mean squared error, MAE the mean absolute error and R² the explained share "
+            "of the variance of the targets, all of predictions in the targets' own unit; of several targets, the mean "
+            "over them. Losses are those of the scaled targets."
+        )
+    if results.test_reads or has_test_data(results):
+        yield test_access(results).sentence
+    states = results.states()
+    if set(states) != {"done"}:
+        yield f"Runs: {listed(f'{number} {state}' for state, number in states.items())}."
+
+
+def _test_reads(results: Results) -> list[Block]:
     """The log of test reads."""
-    access = test_access(results)
-    if not results.test_reads and not has_test_data(results):
-        return None
     names = {run.id: (run.arm, run.replicate) for run in results.runs}
     records: list[Record] = [
         {
@@ -151,38 +185,7 @@ def test_access_section(results: Results) -> Section | None:
         Column("examples", lambda r: Cell(f"{r['examples']:,}"), numeric=True),
         Column("read at", lambda r: Cell(str(r["read_at"])[:19].replace("T", " "))),
     ]
-    blocks = (table("test-reads", f"All {len(records)} reads", columns, records, fold=True),) if records else ()
-    return Section("test-data", "Access to the test data", blocks, lead=(access.sentence,))
-
-
-def method_section(results: Results) -> Section:
-    """Data, recipes, seeds, environment and runs."""
-    blocks: list[Block] = [
-        _recipes(results),
-        _shared(results),
-        _streams(results),
-        _environments(results),
-        _runs(results),
-    ]
-    return Section("method", "Methods", tuple(blocks), lead=tuple(_words(results)))
-
-
-def _words(results: Results) -> Iterator[str]:
-    yield from dict.fromkeys(_data_sentence(results, arm) for arm in results.arms)
-    yield (
-        f"Every arm was planned with {plural(results.study.replicates.count, 'replicate')}. "
-        f"{' '.join(sharing(results))} Training loss is the mean over the epoch's "
-        "batches; a selection rule keeps the exact epoch, not the nearest saved one. "
-        f"Intervals are {LEVEL_TEXT} t intervals over replicates."
-    )
-    if any(results.recipe(arm).task == "regression" for arm in results.arms):
-        yield (
-            "RMSE is the square root of the mean squared error, MAE the mean absolute error and R² the explained share "
-            "of the variance of the targets, all of predictions in the targets' own unit; of several targets, the mean "
-            "over them. Losses are those of the targets as networks learn them, which are scaled."
-        )
-    states = results.states()
-    yield "Runs: " + ", ".join(f"{number} {state}" for state, number in states.items()) + "."
+    return [table("test-reads", "Test-set access log", columns, records, fold=True)] if records else []
 
 
 def _data_sentence(results: Results, arm: str) -> str:
@@ -227,17 +230,27 @@ def _split_words(split: Split) -> str:
 def _settings(results: Results) -> dict[str, dict[str, Any]]:
     """Every arm's settings by dotted key."""
     return {
-        arm.name: {"seed": arm.seed, **dict(_flat(arm.recipe.model_dump(mode="json")))} for arm in results.study.arms
+        arm.name: {"seed": arm.seed, **dict(flat(arm.recipe.model_dump(mode="json")))} for arm in results.study.arms
     }
 
 
 def _recipes(results: Results) -> Block:
-    """What differs between the arms, and nothing else."""
-    flat = _settings(results)
-    keys = [key for key in _all_keys(flat) if len({json.dumps(f.get(key)) for f in flat.values()}) > 1]
+    """What differs between the arms: a line for each setting where arms fit beside each other, else for each arm."""
+    settings = _settings(results)
+    keys = [key for key in _all_keys(settings) if len({json.dumps(f.get(key)) for f in settings.values()}) > 1]
     notes = {entry.name: entry.note for entry in results.study.arms}
+    if len(keys) > SHOWN_KEYS and len(results.arms) <= MAX_ARM_COLUMNS:
+        lines: list[Record] = [
+            {"setting": _key_words(key), **{name: _text(settings[name].get(key)) for name in results.arms}}
+            for key in keys
+        ]
+        if any(notes.values()):
+            lines.append({"setting": "note", **notes})
+        columns = [text("setting", "setting"), *(text(name, name) for name in results.arms)]
+        return table("arms", "What differs between the arms", columns, lines)
     records: list[Record] = [
-        {"arm": name, **{key: _text(flat[name].get(key)) for key in keys}, "note": notes[name]} for name in results.arms
+        {"arm": name, **{key: _text(settings[name].get(key)) for key in keys}, "note": notes[name]}
+        for name in results.arms
     ]
     columns = [arm(results.arms), *(text(_key_words(key), key) for key in keys)]
     if any(notes.values()):
@@ -247,9 +260,9 @@ def _recipes(results: Results) -> Block:
 
 def _shared(results: Results) -> Block:
     """What all arms have in common."""
-    flat = _settings(results)
-    first = next(iter(flat.values()))
-    keys = [key for key in _all_keys(flat) if len({json.dumps(f.get(key)) for f in flat.values()}) == 1]
+    settings = _settings(results)
+    first = next(iter(settings.values()))
+    keys = [key for key in _all_keys(settings) if len({json.dumps(f.get(key)) for f in settings.values()}) == 1]
     records: list[Record] = [{"key": key, "value": _text(first.get(key))} for key in keys]
     columns = [Column("setting", lambda r: Cell(_key_words(str(r["key"])))), text("all arms", "value")]
     return table("recipe", "What all arms have in common", columns, records, fold=True)
@@ -273,8 +286,7 @@ def _streams(results: Results) -> Block:
     columns = [text("arms", "arms"), text("replicate", "replicate")]
     columns += [text(purpose.replace("_", " "), purpose) for purpose in seeding.PURPOSES]
     note = (
-        "A stream is named by a seed and an index. Epoch e of a purpose draws its numbers from the SHA-256 of "
-        "seed/index/purpose/e."
+        "A stream is a seed and an index. The numbers of one epoch come from the SHA-256 of seed/index/purpose/epoch."
     )
     return table("streams", "Random streams", columns, records, note=note, fold=True)
 
@@ -289,7 +301,7 @@ def _environments(results: Results) -> Block:
     records: list[Record] = [
         {"environment": i, "runs": len(runs), "key": key, "value": _text(value)}
         for i, (environment, runs) in enumerate(found.values(), start=1)
-        for key, value in _flat(environment)
+        for key, value in flat(environment)
     ]
     several = len(found) > 1
     columns = [
@@ -317,20 +329,12 @@ def _runs(results: Results) -> Block:
         text("state", "state"),
         Column("epochs", lambda r: Cell(f"{r['epochs']:,}"), numeric=True),
     ]
-    note = "A run's identity is the hash of all that can change its result."
+    note = "A run's identity is the hash of its recipe, its random streams, its data and the kind of engine."
     return table("runs", "Runs", columns, records, note=note, fold=True)
 
 
-def _flat(tables: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in tables.items():
-        if isinstance(value, Mapping):
-            yield from _flat(cast("Mapping[str, Any]", value), f"{path}{key}.")
-        else:
-            yield f"{path}{key}", value
-
-
-def _all_keys(flat: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    return list(dict.fromkeys(key for entries in flat.values() for key in entries))
+def _all_keys(settings: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(key for entries in settings.values() for key in entries))
 
 
 def _key_words(key: str) -> str:

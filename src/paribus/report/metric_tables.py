@@ -8,8 +8,9 @@ from paribus.analysis.estimates import Estimate, estimate
 from paribus.analysis.references import of_reference, reference_lines
 from paribus.analysis.results import Results
 from paribus.analysis.undefined import undefined
-from paribus.report.blocks import Block, Record, Section, Table
-from paribus.report.tabulate import Column, arm, capital, estimated, mean_and_sd, table, text
+from paribus.analysis.wording import capital
+from paribus.report.blocks import Block, Record, Table
+from paribus.report.tabulate import Column, arm, estimated, mean_and_sd, table, text
 from paribus.spec.losses import Task
 from paribus.spec.metrics import METRICS, Metric
 
@@ -19,19 +20,16 @@ _AMONG_THEM = {"classification": "balanced_accuracy", "regression": "mae"}
 """A figure without which there is nothing to show beside what other tables have."""
 
 
-def section(results: Results) -> Section | None:
+def blocks(results: Results) -> list[Block]:
     """A table for each task and held-out split; of several numbers to be predicted, also one for each number."""
-    blocks: list[Block] = []
+    found: list[Block] = []
     for task in _TASKS:
         arms = [name for name in results.arms if results.recipe(name).task == task]
         for split, title in _SPLITS.items():
             if any(_of_arm(results, name, f"{split}_{_AMONG_THEM[task]}").n for name in arms):
-                blocks.append(_figures(results, arms, task, split, title))
-                blocks += _by_output(results, arms, split, title)
-    if not blocks:
-        return None
-    lead = "Each arm at its deploy rule: mean ± standard deviation over replicates."
-    return Section("figures", "Figures on held-out data", tuple(blocks), lead=(lead,))
+                found.append(_figures(results, arms, task, split, title))
+                found += _by_output(results, arms, split, title)
+    return found
 
 
 def _figures(results: Results, arms: Sequence[str], task: Task, split: str, title: str) -> Table:

@@ -6,15 +6,15 @@ from paribus.analysis.capacity import sizes
 from paribus.analysis.results import Results
 from paribus.analysis.thresholds import COLLAPSE_VARIATION, UNMOVED_COSINE
 from paribus.analysis.unit_counts import unit_counts
-from paribus.report.blocks import Block, Cell, Record, Section
+from paribus.report.blocks import Block, Cell, Record
 from paribus.report.tabulate import NONE, Column, arm, plain, shown, table, text, value
 
 
-def size_section(results: Results) -> Section | None:
+def size_blocks(results: Results) -> list[Block]:
     """Parameters with biases and without, counted from the widths, layer by layer."""
     found = sizes(results)
     if not found:
-        return None
+        return []
     records = [
         {
             "arm": s.arm,
@@ -32,7 +32,7 @@ def size_section(results: Results) -> Section | None:
         value("parameters", "parameters", "count"),
         value("weights alone", "weights", "count"),
         value("biases", "biases", "count"),
-        value("counted on the trained network", "counted_on_the_network", "count"),
+        value("checked on the trained network", "counted_on_the_network", "count"),
     ]
     layers = [
         {
@@ -54,18 +54,17 @@ def size_section(results: Results) -> Section | None:
         Column("inputs × outputs + biases", lambda r: Cell(str(r["formula"])), numeric=True),
         value("parameters", "parameters", "count"),
     ]
-    blocks: tuple[Block, ...] = (
+    return [
         table("sizes", "Parameters", columns, records),
-        table("layers", "Computed from the layer widths", by_layer, layers, fold=True),
-    )
-    return Section("sizes", "How large the networks are", blocks)
+        table("layers", "Parameters by layer, computed from the layer widths", by_layer, layers),
+    ]
 
 
-def unit_section(results: Results) -> Section | None:
+def unit_blocks(results: Results) -> list[Block]:
     """Dead and unmoved units, and whether the output depends on the input, run by run."""
     found = unit_counts(results)
     if not any(u.dead or u.unmoved or u.collapsed for u in found):
-        return None
+        return []
     records: list[Record] = [
         {
             "arm": u.arm,
@@ -89,12 +88,11 @@ def unit_section(results: Results) -> Section | None:
         text("replicate", "replicate"),
         text("rule", "rule"),
         Column("dead units", dead, numeric=True),
-        Column("close to their initial weights", lambda r: Cell(plain(r["unmoved"])), numeric=True),
+        Column("close to start", lambda r: Cell(plain(r["unmoved"])), numeric=True),
     ]
     note = (
-        "Dead: the activation is the same on every training example. Close to their initial weights: the cosine "
-        f"between a unit's incoming weights and its initial ones is above {UNMOVED_COSINE:g}; such a unit may still be "
-        "used."
+        "Dead: the activation is the same on every training example. Close to start: the cosine between the unit's "
+        f"incoming weights and their initial values is above {UNMOVED_COSINE:g}. Such a unit may still be used."
     )
     if any(u.output_variation is not None for u in found):  # of autoencoders
         columns += [
@@ -106,8 +104,4 @@ def unit_section(results: Results) -> Section | None:
             f"below {100 * COLLAPSE_VARIATION:g} % the network has collapsed, and gives nearly the same output for "
             "every input."
         )
-    return Section(
-        "units",
-        "Dead and unmoved units",
-        (table("units", "Hidden units, run by run", columns, records, note=note, fold=len(records) > 24),),
-    )
+    return [table("units", "Hidden units, run by run", columns, records, note=note)]

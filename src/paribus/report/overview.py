@@ -1,63 +1,56 @@
-"""What a reader must know first: the answer in words, the claims and their verdicts, and what was found on the way."""
+"""What a reader must know first: the claims with their verdicts, and what was found on the way."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from paribus.analysis.answers import Answer
 from paribus.analysis.estimates import LEVEL_TEXT, Interval
-from paribus.analysis.finding_summaries import FindingSummary, findings
-from paribus.analysis.findings import FindingKind
+from paribus.analysis.finding_summaries import EXPLANATIONS, TITLES, FindingSummary, findings
+from paribus.analysis.findings import GRAVE
 from paribus.analysis.results import Results
 from paribus.analysis.test_access import test_access
 from paribus.analysis.verdicts import ClaimOutcome, claim_outcomes, claim_sentence
-from paribus.analysis.wording import label
+from paribus.analysis.wording import at, capital, label
 from paribus.report import charts
-from paribus.report.blocks import Chart, Note, Notes, Section, Topics, Verdict
+from paribus.report.blocks import Chart, Mention, Note, Notes, Section, Verdict
 from paribus.report.tabulate import difference_unit
 from paribus.spec.metrics import METRICS
 
-GRAVE: tuple[FindingKind, ...] = ("diverged", "constant-data", "never-learned", "collapse", "missing-class")
-"""Findings that change what an arm's figures mean come first."""
-SHOWN_FINDINGS = 8
-_SHOWN_ELSEWHERE = ("Claims", "Findings", "Published figures", "Test data", "Cost")
-"""Topics of the answer that have a section of their own, where each sentence stands beside its table."""
+_OWN_AXIS = 25.0
+"""A claim whose numbers reach less than one so-manieth of the shared axis is drawn on an axis of its own."""
 
 
-def answer_section(found: Answer) -> Section | None:
-    """What the answer rests on, topic by topic; its short form stands in the page's head."""
-    topics = tuple((part.topic, part.sentences) for part in found.paragraphs if part.topic not in _SHOWN_ELSEWHERE)
-    return Section("answer", "The answer, with its numbers", (Topics(topics),)) if topics else None
-
-
-def verdict_section(results: Results) -> Section | None:
-    """Every claim with its verdict and interval."""
+def claims_section(results: Results) -> Section | None:
+    """A forest plot of all claims: verdict, statement, difference with its interval and margin."""
     found = claim_outcomes(results)
     if not found:
         return None
-    blocks = tuple(_verdict(results, case, place) for place, case in enumerate(found))
+    drawn = [_Drawn(results, case) for case in found]
+    blocks: list[Verdict] = []
+    for place, (case, one) in enumerate(zip(found, drawn, strict=True)):
+        chart = None if case.effect is None else _chart(case, one, _shared_ends(place, drawn), f"claim-{place + 1}")
+        blocks.append(Verdict(case.claim.statement, case.label, claim_sentence(results, case), chart))
     lead = (
-        "Each claim was declared with the smallest difference that would matter (the grey band around zero). The dot "
-        f"is the mean paired difference, the bar its {LEVEL_TEXT} interval, and the small strokes below are the "
-        "replicates; to the right favours the claim."
+        "Each claim states the smallest difference that matters, the margin (grey band). The dot is the mean "
+        f"difference, paired by replicate, the bar its {LEVEL_TEXT} confidence interval, the short strokes are the "
+        "replicates. Values right of zero favour the claim."
     )
-    return Section("claims", "Claims and verdicts", blocks, lead=(lead,))
+    return Section("claims", "Claims", tuple(blocks), lead=(lead,))
 
 
 def finding_section(results: Results) -> Section | None:
-    """What a person should know about the runs, and whether test data were evaluated during training."""
+    """What a person should know about the runs, one line for each kind, with the arms that have it."""
     items = findings(results)
     first = [item for item in items if _at_deploy(results, item)]
-    notes = sorted((_note(results, item) for item in first), key=lambda note: not note.grave)
-    rest = [_note(results, item) for item in items if not _at_deploy(results, item)]
+    notes = sorted(_notes(results, first), key=lambda note: not note.grave)
+    rest = list(_notes(results, [item for item in items if not _at_deploy(results, item)], with_rule=True))
     access = test_access(results)
     if access.monitors:
         notes.insert(0, Note("test data monitored", access.sentence, grave=True))
-    shown, rest = (notes or rest)[:SHOWN_FINDINGS], notes[SHOWN_FINDINGS:] + (rest if notes else rest[SHOWN_FINDINGS:])
-    if not shown:
+    if not notes and not rest:
         return None
-    return Section("findings", "Findings", (Notes(tuple(shown), tuple(rest)),))
+    return Section("findings", "Findings", (Notes(tuple(notes or rest), tuple(rest if notes else ())),))
 
 
 def _at_deploy(results: Results, item: FindingSummary) -> bool:
@@ -65,32 +58,65 @@ def _at_deploy(results: Results, item: FindingSummary) -> bool:
     return not item.rule or item.arm not in results.arms or item.rule == results.deploy(item.arm)
 
 
-def _note(results: Results, item: FindingSummary) -> Note:
-    arm = results.arms.index(item.arm) if item.arm in results.arms else None
-    return Note(item.kind.replace("-", " "), item.sentence, grave=item.kind in GRAVE, arm=arm)
+def _notes(results: Results, items: Sequence[FindingSummary], *, with_rule: bool = False) -> Iterator[Note]:
+    """One note for each kind that is explained once; one for each finding that says all itself."""
+    kinds: dict[str, list[FindingSummary]] = {}
+    for place, item in enumerate(items):
+        kinds.setdefault(item.kind if item.kind in EXPLANATIONS else f"{item.kind} {place}", []).append(item)
+    for own in kinds.values():
+        kind, grave = own[0].kind, own[0].kind in GRAVE
+        if kind not in EXPLANATIONS:
+            yield Note(kind.replace("-", " "), capital(own[0].sentence), grave)
+            continue
+        arms = [
+            Mention(results.arms.index(item.arm), item.arm, item.detail + (f", {at(item.rule)}" if with_rule else ""))
+            for item in own
+        ]
+        yield Note(TITLES[kind], EXPLANATIONS[kind], grave, tuple(arms))
 
 
-def _verdict(results: Results, case: ClaimOutcome, place: int) -> Verdict:
-    return Verdict(case.claim.statement, case.label, claim_sentence(results, case), _chart(results, case, place))
+class _Drawn:
+    """A claim's numbers in the unit of its axis, signed so that + favours the claim."""
+
+    def __init__(self, results: Results, case: ClaimOutcome) -> None:
+        metric = case.claim.metric
+        self.metric = metric
+        self.factor = 100.0 if METRICS[metric].is_share else 1.0
+        self.by = self.factor * case.claim.by
+        sign = METRICS[metric].direction
+        self.each = {
+            str(replicate): self.factor * sign * value
+            for replicate, value in zip(results.study.replicates.indices, case.contrast.differences, strict=True)
+            if value is not None and math.isfinite(value)
+        }
+        self.interval = case.interval and Interval(self.factor * case.interval.low, self.factor * case.interval.high)
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        return difference_ends(self.interval, self.by, self.each)
 
 
-def _chart(results: Results, case: ClaimOutcome, place: int) -> Chart | None:
-    """The claim's difference, + favouring it; None where there is nothing to draw."""
-    if case.effect is None:
-        return None
-    unit = difference_unit(case.claim.metric)
-    factor = 100.0 if METRICS[case.claim.metric].is_share else 1.0
-    sign = METRICS[case.claim.metric].direction
-    each = {
-        str(replicate): factor * sign * value
-        for replicate, value in zip(results.study.replicates.indices, case.contrast.differences, strict=True)
-        if value is not None and math.isfinite(value)
-    }
-    shown = case.interval and Interval(factor * case.interval.low, factor * case.interval.high)
-    title = f"difference in {label(case.claim.metric)}{f' ({unit})' if unit else ''}"
-    by = factor * case.claim.by
-    axis = [title, "+ favours the claim"]
-    return difference_chart(f"claim-{place + 1}", axis, factor * case.effect, shown, by, each, case.label)
+def _shared_ends(place: int, drawn: Sequence[_Drawn]) -> tuple[float, float]:
+    """The axis of one claim: that of all claims on its metric, unless its own numbers would be too small to see."""
+    own = drawn[place].ends
+    alike = [one.ends for one in drawn if one.metric == drawn[place].metric]
+    low, high = min(ends[0] for ends in alike), max(ends[1] for ends in alike)
+    return own if own[1] - own[0] < (high - low) / _OWN_AXIS else (low, high)
+
+
+def _chart(case: ClaimOutcome, one: _Drawn, ends: tuple[float, float], name: str) -> Chart:
+    unit = difference_unit(one.metric)
+    axis = [f"difference in {label(one.metric)}{f' ({unit})' if unit else ''}"]
+    mean = one.factor * (case.effect or 0.0)
+    return difference_chart(name, axis, mean, one.interval, one.by, one.each, case.label, ends=ends)
+
+
+def difference_ends(interval: Interval | None, by: float, each: Mapping[str, float]) -> tuple[float, float]:
+    """Where an axis with these numbers on it begins and ends."""
+    known = [] if interval is None else [interval.low, interval.high]
+    ends = [*known, -1.35 * by, 1.35 * by, 0.0, *each.values()]
+    pad = 0.06 * (max(ends) - min(ends) or 1.0)
+    return min(ends) - pad, max(ends) + pad
 
 
 def difference_chart(
@@ -101,13 +127,17 @@ def difference_chart(
     by: float,
     each: Mapping[str, float],
     verdict: str,
+    *,
+    ends: tuple[float, float] | None = None,
 ) -> Chart:
-    """A mean difference, its interval and each replicate's, beside the margin `by`. `axis` has the title's lines."""
+    """A mean difference, its interval and each replicate's, beside the margin `by`. `axis` has the title's lines.
+
+    The axis runs between `ends`, or just as far as these numbers need.
+    """
     low, high = (interval.low, interval.high) if interval else (mean, mean)
     record = {"mean": mean, "lo": low, "hi": high, "by": by, "verdict": verdict}
     rows = [{"replicate": replicate, "difference": value} for replicate, value in each.items()]
-    ends = [low, high, -1.35 * by, 1.35 * by, 0.0, *each.values()]
-    pad = 0.06 * (max(ends) - min(ends) or 1.0)
-    drawing = charts.contrast(x=axis, by=by, low=min(ends) - pad, high=max(ends) + pad)
-    alt = f"Mean difference {mean:.3g}, interval {low:.3g} to {high:.3g}, margin {by:g}."
+    begin, end = ends or difference_ends(interval, by, each)
+    drawing = charts.contrast(x=axis, by=by, low=begin, high=end)
+    alt = f"Mean difference {mean:.3g}, interval {low:.3g} to {high:.3g}, margin {by:g}: {verdict}."
     return charts.figure(name, "", drawing, {"contrast": [record], "replicates": rows}, alt, height=58)

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 import logging
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,16 +23,15 @@ from paribus.analysis.answers import answer
 from paribus.analysis.results import Results, load
 from paribus.analysis.tables import rows
 from paribus.analysis.verdicts import claim_outcomes
+from paribus.analysis.wording import plural
 from paribus.energy.carbon import Grid, grid_of_user
 from paribus.errors import printable
 from paribus.report import (
-    comparison,
     denoising,
     eigenfaces,
     held_out,
+    hero,
     method,
-    metric_tables,
-    networks,
     overview,
     published,
     reconstructions,
@@ -41,6 +39,7 @@ from paribus.report import (
     user_modules,
     weight_images,
 )
+from paribus.report import results as results_of_arms
 from paribus.report.blocks import Block, Chart, Record, Section, tables, within
 from paribus.report.charts import theme
 from paribus.report.palette import DARK, LIGHT, arm_colours, arm_lines
@@ -90,7 +89,7 @@ class Page:
     @property
     def source(self) -> str:
         """What the page was made from."""
-        return f"the workspace alone, study identity {self.identity}" if self.identity else self.name
+        return f"recorded results, study identity {self.identity}" if self.identity else self.name
 
     @property
     def file(self) -> str:
@@ -174,27 +173,21 @@ def _broken(results: Results, error: Exception) -> Page:
 
 def compose(results: Results, grid: Grid | None = None) -> Page:
     """Everything that a study's page says, without mark-up."""
-    found = answer(results, grid)
+    figure = hero.figure(results)
     parts = (
-        overview.verdict_section(results),
+        None if figure is None else figure.section,
+        overview.claims_section(results),
         overview.finding_section(results),
-        overview.answer_section(found),
-        training_curves.section(results),
-        comparison.labels_section(results),
-        comparison.selection_section(results),
-        comparison.comparison_section(results),
-        metric_tables.section(results),
+        results_of_arms.section(results),
+        training_curves.section(results, () if figure is None else figure.curves),
         *held_out.sections(results),
-        published.section(results),
-        networks.unit_section(results),
         reconstructions.section(results),
         weight_images.section(results),
         eigenfaces.section(results),
         denoising.section(results),
-        networks.size_section(results),
-        user_modules.section(results),
-        method.test_access_section(results),
+        published.section(results),
         method.cost_section(results, grid),
+        user_modules.section(results),
         method.method_section(results),
     )
     study, sections = results.study, tuple(part for part in parts if part is not None)
@@ -217,7 +210,7 @@ def compose(results: Results, grid: Grid | None = None) -> Page:
         file_name=study.name,
         title=study.title,
         question=study.question,
-        answer=_sentences(found.short),
+        answer=answer(results).sentences,
         state=progress(results),
         identity=results.study_id,
         version=__version__,
@@ -307,11 +300,6 @@ def _file_names(page: str, folder: str, block: Block) -> list[Link]:
     return [Link(folder + _csv_name(page, name), name.removeprefix(shared)) for name in names]
 
 
-def _sentences(text: str) -> tuple[str, ...]:
-    """A text cut after each full stop before a space: for display only, so that a name cut in two does no harm."""
-    return tuple(re.split(r"(?<=\.) (?=\S)", text))
-
-
 def _tied(text: str) -> str:
     """Numbers kept on one line with their unit, and with what they are of."""
     return text.replace(" %", "\u00a0%").replace(" ± ", "\u00a0±\u00a0").replace(" = ", "\u00a0=\u00a0")
@@ -325,12 +313,9 @@ def progress(results: Results) -> str:
     """How large a study is, how many of its runs have ended, and which study of its name it is, in words."""
     states, planned = results.states(), results.planned
     ended = states.get("done", 0) + states.get("diverged", 0)
-    words = f"{len(results.arms)} arms × {results.study.replicates.count} replicates"
-    if ended < planned:
-        words += f", {ended} of {planned} runs ended so far"
-    else:
-        words += f", all {planned} runs ended"
-        words += f", {states['diverged']} of them diverged" if states.get("diverged") else ""
+    words = f"{plural(len(results.arms), 'arm')} × {plural(results.study.replicates.count, 'replicate')}"
+    words += f", {ended} of {plural(planned, 'run')} complete"
+    words += f", {states['diverged']} diverged" if states.get("diverged") else ""
     if results.namesakes > 1:
         which = "the latest" if results.latest else "one"
         words += f" · {which} of {results.namesakes} studies of this name ({results.study_id[:ID_DIGITS]})"

@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-LIGHT: Final = ("#0072B2", "#D55E00", "#009E73", "#B5548F", "#B07D00", "#3B9BD6", "#6B6B6B")
-DARK: Final = ("#4FA8DE", "#F0803C", "#2FC79B", "#DE92C2", "#E6B93D", "#9AD3F5", "#B5B5B5")
+LIGHT: Final = ("#0072B2", "#D55E00", "#009E73", "#B5548F", "#B07D00", "#2E2E33", "#3B9BD6")
+DARK: Final = ("#4FA8DE", "#F0803C", "#2FC79B", "#DE92C2", "#E6B93D", "#F2F2EE", "#9AD3F5")
 DASHES: Final[tuple[tuple[int, ...], ...]] = ((1, 0), (7, 3), (2, 2), (9, 3, 2, 3))
 """Taken in turn when there are more arms than colours."""
 SHAPES: Final = ("circle", "triangle-down", "square", "diamond", "triangle-up", "cross")

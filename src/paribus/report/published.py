@@ -5,40 +5,61 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from paribus.analysis.agreement import Agreement, agreements
-from paribus.analysis.estimates import LEVEL_TEXT
+from paribus.analysis.estimates import LEVEL, LEVEL_TEXT
 from paribus.analysis.results import Results
-from paribus.analysis.wording import label
-from paribus.report.blocks import Cell, Chart, Record, Section, Table
+from paribus.analysis.wording import capital, label, plural
+from paribus.report.blocks import Block, Cell, Chart, Fold, Record, Section, Table
 from paribus.report.dotplots import Line, arranged, plot
-from paribus.report.tabulate import Column, arm, capital, estimated, plain, shown, signed, table
+from paribus.report.tabulate import NONE, Column, arm, estimated, plain, shown, signed, table
 from paribus.spec.metrics import METRICS
 
 
 def section(results: Results) -> Section | None:
-    """Dot plots with the published figures in them; the figures beyond the spread; the rest folded away."""
+    """A sentence, the plot of the metric that arms are compared in; the other plots and all figures folded away."""
     found = agreements(results)
     if not found:
         return None
-    apart = [a for a in found if a.beyond]
-    rest = [a for a in found if not a.beyond]
-    blocks = arranged(_plots(results, found))
-    note = (
-        f"Beyond the spread: outside the interval in which one further run of ours would lie with {LEVEL_TEXT}, for a "
-        "published figure is one run."
-    )
+    estimated_ones = [a for a in found if a.band is not None]
+    inside = [a for a in estimated_ones if not a.beyond]
+    exact = [a for a in found if a.band is None and a.beyond is not None]
+    unknown = len(found) - len(estimated_ones) - len(exact)
+    plots = _plots(results, found)
     sources = list(dict.fromkeys(a.source for a in found if a.source))
-    note += f" Published in: {'; '.join(sources)}." if sources else ""
-    if apart:
-        blocks.append(_table(results, "published-beyond", "Beyond the spread, and why", apart, note=note))
-    if rest:
-        title = "Within the spread, or not to be judged"
-        blocks.append(_table(results, "published-within", title, rest, note="" if apart else note, fold=True))
-    known = sum(1 for a in found if a.beyond is not None)
-    lead = (
-        f"{len(found)} published figures have a counterpart here. {known} of them can be judged against the spread of "
-        f"our replicates, and {len(apart)} lie beyond it."
+    note = (
+        f"A published figure is one run, so it is compared with the {LEVEL_TEXT} prediction interval for one further "
+        "run of ours."
     )
-    return Section("published", "Beside the published figures", tuple(blocks), lead=(lead,))
+    note += f" Published in: {'; '.join(sources)}." if sources else ""
+    blocks: list[Block] = list(plots[:1])
+    order = sorted(found, key=lambda a: (not a.beyond, a.beyond is None))
+    blocks.append(Fold("Every published figure beside ours", (*arranged(plots[1:]), _table(results, order, note=note))))
+    return Section(
+        "published",
+        "Comparison with published results",
+        tuple(blocks),
+        lead=(_lead(len(estimated_ones), len(inside), exact, unknown),),
+    )
+
+
+def _lead(judged: int, inside: int, exact: Sequence[Agreement], unknown: int) -> str:
+    """How many published figures agree, in one sentence or two."""
+    words: list[str] = []
+    if exact:
+        same = sum(not a.beyond for a in exact)
+        agree = "agree exactly" if same == len(exact) else f"agree exactly in {same} of {len(exact)} cases"
+        words.append(f"Published counts {agree}.")
+    if judged:
+        noun = "figure" if judged == 1 else "figures"
+        verb = "lies" if inside == 1 else "lie"
+        words.append(
+            f"Of {judged} {'other ' if exact else ''}published {noun}, {inside} {verb} inside the {LEVEL_TEXT} "
+            "prediction interval for one further run of ours."
+        )
+        expected = (1 - LEVEL) * judged
+        words.append(f"About {expected:.1f} would lie outside by chance.")
+    if unknown:
+        words.append(f"{plural(unknown, 'figure')} cannot be compared: too few replicates, or no spread.")
+    return " ".join(words)
 
 
 def _plots(results: Results, found: Sequence[Agreement]) -> list[Chart]:
@@ -53,9 +74,7 @@ def _plots(results: Results, found: Sequence[Agreement]) -> list[Chart]:
     return drawn
 
 
-def _table(
-    results: Results, name: str, title: str, found: Sequence[Agreement], *, note: str, fold: bool = False
-) -> Table:
+def _table(results: Results, found: Sequence[Agreement], *, note: str) -> Table:
     records: list[Record] = [
         {
             "arm": a.row.arm,
@@ -84,13 +103,21 @@ def _table(
         Column("ours", ours, numeric=True),
         Column("published", lambda r: Cell(shown(METRICS[r["metric"]].form, r["published"])), numeric=True),
         Column("difference", lambda r: Cell(signed(METRICS[r["metric"]].form, r["difference"])), numeric=True),
-        Column("why" if not fold else "judgement", lambda r: Cell(_why(r))),
+        Column("one further run of ours", _band),
+        Column("judgement", lambda r: Cell(_judgement(r), strong=bool(r["beyond_spread"]))),
     ]
-    return table(name, title, columns, records, note=note, fold=fold)
+    return table("published", "Published figures and ours", columns, records, note=note)
 
 
-def _why(r: Record) -> str:
-    if r["beyond_spread"] is False:
-        return "within the spread"
+def _band(r: Record) -> Cell:
+    form = METRICS[r["metric"]].form
+    if r["band_low"] is None:
+        return Cell(NONE)
+    return Cell(f"{shown(form, r['band_low'], unit=False)} to {shown(form, r['band_high'])}")
+
+
+def _judgement(r: Record) -> str:
     reasons = capital(str(r["reasons"]))
-    return f"{reasons}." if reasons else "no spread to judge by"
+    if r["beyond_spread"]:
+        return f"Outside. {reasons}."
+    return f"{reasons}." if reasons else "not comparable"

@@ -11,7 +11,7 @@ from paribus.analysis.estimates import Estimate
 from paribus.analysis.wording import number
 from paribus.report.blocks import Cell, Heading, Record, Table
 from paribus.spec.metrics import Form, metric_named
-from paribus.units import with_spread
+from paribus.units import count, with_spread
 
 NONE = "–"
 _DECIMALS: Mapping[Form, int] = {"loss": 4, "error": 5, "ratio": 3}
@@ -66,9 +66,26 @@ def mean_and_sd(title: str, key: str, form: Form) -> Column:
         if mean is None:
             return Cell(NONE)
         first, spread = with_sd(form, mean, sd)
-        return Cell(first, faint=f"± {spread}" if spread else f"n = {n}")
+        return Cell(first, faint=f"± {spread}" if spread else "n = 1" if n == 1 else "")
 
     return Column(title, show, numeric=True)
+
+
+def mean_and_sd_points(title: str, key: str) -> Column:
+    """A column of differences between shares, in percentage points; its title names the unit."""
+
+    def show(record: Record) -> Cell:
+        mean, sd = record.get(f"{key}_mean"), record.get(f"{key}_sd")
+        if mean is None:
+            return Cell(NONE)
+        return Cell(f"{100 * mean:.2f}", faint="" if sd is None else f"± {100 * sd:.2f}")
+
+    return Column(title, show, numeric=True)
+
+
+def joules(energy_j: float | None) -> str:
+    """An energy as a table shows it: `9.88 kJ`."""
+    return "unknown" if energy_j is None else f"{count(energy_j)}J" if abs(energy_j) >= 1000 else f"{energy_j:.3g} J"
 
 
 def estimated(key: str, estimate: Estimate) -> dict[str, Any]:
@@ -77,10 +94,15 @@ def estimated(key: str, estimate: Estimate) -> dict[str, Any]:
 
 
 def with_sd(form: Form, mean: float | None, sd: float | None) -> tuple[str, str]:
-    """A mean with its unit, and its standard deviation without; the latter is empty where there is none."""
-    if form == "quantity" and mean is not None and sd and math.isfinite(sd):
+    """A mean with its unit, and its standard deviation without; the latter is empty where there is none, or it is 0.
+
+    A standard deviation that would be rounded to 0 has two significant digits, and so has the mean.
+    """
+    if mean is None or not sd or not math.isfinite(sd):
+        return shown(form, mean), ""
+    if form == "quantity" or (form in _DECIMALS and sd < 0.5 * 10.0 ** -_DECIMALS[form]):
         return with_spread(mean, sd)
-    return shown(form, mean), "" if sd is None else shown(form, sd, unit=False)
+    return shown(form, mean), shown(form, sd, unit=False)
 
 
 def shown(form: Form, value: float | None, *, unit: bool = True) -> str:
@@ -111,11 +133,6 @@ def signed(form: Form, value: float | None) -> str:
 def difference_unit(metric: str) -> str:
     """The unit of a difference in a metric: percentage points for shares."""
     return "percentage points" if metric_named(metric).is_share else metric_named(metric).unit
-
-
-def capital(words: str) -> str:
-    """Words with a capital first letter, the rest as it was."""
-    return words[:1].upper() + words[1:]
 
 
 def plain(value: object) -> str:

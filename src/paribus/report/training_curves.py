@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Collection, Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -10,75 +11,106 @@ import numpy.typing as npt
 from paribus.analysis.curves import Band, band
 from paribus.analysis.results import Results
 from paribus.analysis.tables import shown_rules
-from paribus.analysis.wording import listed, number
+from paribus.analysis.wording import capital, listed, number, quantity
 from paribus.report import charts
 from paribus.report.blocks import Block, Chart, Record, Section, SideBySide
-from paribus.report.tabulate import capital
 from paribus.spec.metrics import METRICS, Form, Metric
 
 POINTS = 360
 """About how many epochs of a curve are drawn; selected epochs come on top."""
-_KINDS: dict[Form, str] = {"loss": "loss", "share": "accuracy", "quantity": "RMSE"}
+MAX_DESCRIBED = 6
+"""Arms that the description of a chart names."""
 _MONITORED = ("test_accuracy", "test_rmse")
 """Curves whose best epoch is marked where test data are monitored."""
+REACH = 2.5
+"""An axis first shows so many times the distance between the best value and all but the worst twentieth of epochs."""
 LOG_FROM = 3.0
 """A loss whose highest mean is this many times its lowest gets a logarithmic axis."""
 
 
-def section(results: Results) -> Section | None:
-    """A chart for every metric that some arm has a curve of."""
-    found = {metric: _bands(results, metric) for metric in METRICS.values() if metric.chart}
-    drawn = {metric: chart(results, metric, bands) for metric, bands in found.items() if bands}
+def section(results: Results, shown: Collection[str] = ()) -> Section | None:
+    """A chart for every metric that some arm has a curve of; those in `shown` stand elsewhere on the page."""
+    found = {metric: bands_of(results, metric) for metric in METRICS.values() if metric.chart}
+    drawn = {m: chart(results, m, bands) for m, bands in found.items() if bands and m.name not in shown}
     if not drawn:
         return None
-    losses = tuple(block for metric, block in drawn.items() if metric.form == "loss")
-    blocks: list[Block] = [SideBySide(losses)] if len(losses) > 1 else list(losses)
-    blocks += [block for metric, block in drawn.items() if metric.form != "loss"]
-    kinds = dict.fromkeys(_KINDS[metric.form] for metric in drawn if not _is_setting(metric))
-    title = f"{capital(listed(kinds))} over the epochs" if kinds else "Over the epochs"
-    return Section("curves", title, tuple(blocks), lead=(*_lead(found.values()), *_scaled_losses(results)))
+    charts_shown = tuple(block for metric, block in drawn.items() if not _is_setting(metric))
+    blocks: list[Block] = [SideBySide(charts_shown)] if len(charts_shown) > 1 else list(charts_shown)
+    blocks += [block for metric, block in drawn.items() if _is_setting(metric)]
+    return Section("curves", "Training curves", tuple(blocks), lead=(*_lead(found.values()), *_scaled_losses(results)))
 
 
-def chart(results: Results, metric: Metric, bands: list[Band]) -> Chart:
-    """One metric's chart: data sets `curves` (thinned) and `marks` (every selected epoch)."""
+def chart(results: Results, metric: Metric, bands: list[Band], *, name: str = "") -> Chart:
+    """One metric's chart: data sets `curves` (thinned), `marks` (every selected epoch) and `tails`."""
     marks = [] if _is_setting(metric) else selected_epochs(results, metric.name)
     wanted = [int(mark["epoch"]) for mark in marks] + (_steps(bands) if _is_setting(metric) else [])
-    keep = drawn_epochs(max(int(b.epoch[-1]) for b in bands), wanted)
-    rows = [row for b in bands for row in _rows(results, b, keep)]
+    tails = [] if _is_setting(metric) else _tails(results, metric.name, bands, wanted)
+    last = max([int(b.epoch[-1]) for b in bands] + [int(tail["epoch"]) for tail in tails])
+    keep = drawn_epochs(last, wanted)
+    rows = [row for b in bands for row in rows_of(results, b, keep)]
     rules = list(dict.fromkeys(rule for arm in results.arms for rule in shown_rules(results, arm)))
     marked = {str(mark["rule"]) for mark in marks}
-    name, percent, sized = metric.label, metric.is_share, metric.form == "quantity"
+    label, percent, sized = metric.label, metric.is_share, metric.form == "quantity"
     log = _positive(bands) and (_is_setting(metric) or (metric.form in _LOGARITHMIC and _spans_orders(bands)))
-    domain = None if log else first_sight(bands, metric.direction, [float(mark["value"]) for mark in marks])
-    height = 360 if percent or sized else 160 if _is_setting(metric) else 280
+    marked_values = [float(mark["value"]) for mark in marks]
+    domain = None if _is_setting(metric) else first_sight(bands, metric.direction, marked_values, log=log)
+    height = 160 if _is_setting(metric) else 280
     shown = [b.arm for b in bands]
     drawing = charts.curves(
         results.arms,
         shown,
         rules if marks else [],
-        y=name + (" (log scale)" if log else ""),
+        y=label + (" (log scale)" if log else ""),
         percent=percent,
         sized=sized,
         log=log,
         domain=domain,
         height=height,
+        tails=bool(tails),
     )
     note = ""
     if domain is not None:
         ends = [f"{100 * end:.1f} %" if percent else number(end) if sized else f"{end:.3g}" for end in domain]
-        note = f"At first sight the axis runs from {ends[0]} to {ends[1]}: the first epochs lie beyond it."
-    data = {"curves": rows, "marks": marks} if marks else {"curves": rows}
-    words = f"{name} over epochs, a line and a band for each of {len(shown)} arms: {', '.join(shown)}."
+        note = f"The axis initially shows {ends[0]} to {ends[1]}; the first epochs lie outside."
+    data = {"curves": rows} | ({"marks": marks} if marks else {}) | ({"tails": tails} if tails else {})
     return charts.figure(
-        f"curve-{metric.name.replace('_', '-')}",
-        capital(name),
+        name or f"curve-{metric.name.replace('_', '-')}",
+        capital(label),
         drawing,
         data,
-        words,
+        _words(metric, bands),
         note=note,
         height=height,
         legend=[*charts.arm_keys(results.arms, shown), *charts.rule_keys(rules, marked)],
     )
+
+
+def _words(metric: Metric, bands: list[Band]) -> str:
+    """What a chart shows, for those who cannot see it: where each curve ends, and its best mean."""
+    if _is_setting(metric):
+        return f"{capital(metric.label)} over epochs for {listed(b.arm for b in bands)}."
+    ends = (f"{b.arm} ends at {quantity(metric.name, float(b.mean[-1]))}" for b in bands[:MAX_DESCRIBED])
+    more = f" and {len(bands) - MAX_DESCRIBED} more arms" if len(bands) > MAX_DESCRIBED else ""
+    return f"{capital(metric.label)} over {int(max(b.epoch[-1] for b in bands)):,} epochs: {', '.join(ends)}{more}."
+
+
+def _tails(results: Results, metric: str, bands: list[Band], wanted: list[int]) -> list[Record]:
+    """Runs that went on after the first of their arm had stopped, where the mean ends: one line each."""
+    ends = {b.arm: int(b.epoch[-1]) for b in bands}
+    tails: list[Record] = []
+    for run in results.runs:
+        curve = run.curves.get(metric)
+        end = ends.get(run.arm)
+        if run.state != "done" or curve is None or end is None or len(curve) <= end:
+            continue
+        key = f"a{results.arms.index(run.arm)}"
+        for epoch in drawn_epochs(len(curve), [end, *(epoch for epoch in wanted if epoch <= len(curve))]):
+            if epoch >= end and np.isfinite(curve[epoch - 1]):
+                value = _short(float(curve[epoch - 1]))
+                tails.append(
+                    {"arm": run.arm, "key": key, "replicate": run.replicate, "epoch": int(epoch), "value": value}
+                )
+    return tails
 
 
 _LOGARITHMIC: tuple[Form, ...] = ("loss", "quantity")
@@ -113,23 +145,30 @@ def drawn_epochs(last: int, wanted: list[int]) -> npt.NDArray[np.int64]:
     return np.unique(np.concatenate([np.arange(1, last + 1, step), [last], np.asarray(wanted, dtype=np.int64)]))
 
 
-def first_sight(bands: list[Band], direction: int, marked: list[float]) -> tuple[float, float] | None:
-    """The part of a linear axis worth seeing first, or None for all of it.
+def first_sight(
+    bands: list[Band], direction: int, marked: list[float], *, log: bool = False
+) -> tuple[float, float] | None:
+    """The part of an axis worth seeing first, or None for all of it. Distances on a logarithmic axis are ratios.
 
-    Training starts far off and then hardly moves: the bad end is cut at four times the distance between the best value
-    and all but the worst twentieth of the epochs. Every selected epoch stays in sight.
+    Training starts far off and then hardly moves: the bad end is cut at `REACH` times the distance between the best
+    value and all but the worst twentieth of the epochs. Every selected epoch stays in sight.
     """
     low = np.concatenate([b.low[np.isfinite(b.low)] for b in bands])
     high = np.concatenate([b.high[np.isfinite(b.high)] for b in bands])
-    least, most = float(low.min()), float(high.max())
+    if log:
+        low, high, marked = np.log(low), np.log(high), [math.log(value) for value in marked]
+    begin, end = float(low.min()), float(high.max())
     if direction > 0:
-        cut = min([most - 4 * (most - float(np.quantile(low, 0.05))), *marked])
-        return (cut, most) if cut > least else None
-    cut = max([least + 4 * (float(np.quantile(high, 0.95)) - least), *marked])
-    return (least, cut) if cut < most else None
+        first, last = min([end - REACH * (end - float(np.quantile(low, 0.05))), *marked]), end
+    else:
+        first, last = begin, max([begin + REACH * (float(np.quantile(high, 0.95)) - begin), *marked])
+    if begin >= first and last >= end:
+        return None
+    return (math.exp(first), math.exp(last)) if log else (first, last)
 
 
-def _rows(results: Results, found: Band, keep: npt.NDArray[np.int64]) -> list[Record]:
+def rows_of(results: Results, found: Band, keep: npt.NDArray[np.int64]) -> list[Record]:
+    """A band at the epochs `keep`: arm, key, epoch, mean, lo, hi."""
     key = f"a{results.arms.index(found.arm)}"
     inside = np.isin(found.epoch, keep) & np.isfinite(found.mean)
     columns = zip(
@@ -165,12 +204,22 @@ def _is_setting(metric: Metric) -> bool:
     return not metric.direction
 
 
-def _bands(results: Results, metric: Metric) -> list[Band]:
+def bands_of(results: Results, metric: Metric) -> list[Band]:
+    """The bands of the arms that have a curve of the metric; none of a setting that never changes or never differs."""
     found = [band(results, arm, metric.name) for arm in results.arms]
     bands = [b for b in found if b is not None and np.isfinite(b.mean).any()]
-    if _is_setting(metric) and all(np.ptp(b.mean[np.isfinite(b.mean)]) == 0 for b in bands):
-        return []  # a constant says nothing that the method's table does not
+    if _is_setting(metric) and (_is_constant(bands) or _is_shared(bands)):
+        return []  # the table of recipes says all of it
     return bands
+
+
+def _is_constant(bands: list[Band]) -> bool:
+    return all(np.ptp(b.mean[np.isfinite(b.mean)]) == 0 for b in bands)
+
+
+def _is_shared(bands: list[Band]) -> bool:
+    """Whether several arms have the same curve."""
+    return len(bands) > 1 and all(np.array_equal(b.mean, bands[0].mean) for b in bands)
 
 
 def _positive(bands: list[Band]) -> bool:
@@ -192,9 +241,9 @@ def _scaled_losses(results: Results) -> list[str]:
 def _lead(found: Iterable[list[Band]]) -> list[str]:
     last = max(int(b.epoch[-1]) for bands in found for b in bands)
     words = (
-        "A line is the mean over replicates, its band runs from the lowest to the highest, and a mark stands at every "
-        "epoch that a selection rule chose, one a replicate."
+        "Line: mean over replicates. Band: lowest to highest replicate. Marks: the epochs that the selection rules "
+        "chose, one per replicate; ties go to the earliest epoch."
     )
     if last > POINTS:
-        words += f" Of {last:,} epochs about {POINTS} are drawn, every selected one too; the workspace has them all."
-    return [words, "Drag to move, shift and scroll to zoom, double-click to go back; an arm's name shows it alone."]
+        words += f" About {POINTS} of {last:,} epochs are drawn."
+    return [words]

@@ -159,14 +159,17 @@ _ERRORS = (
         "output_variation", "variance of the outputs as a share of the inputs'", "output variation", "share",
         tasks=RECONSTRUCTION,
     ),
-    Metric("collapsed", "collapsed networks", "collapsed", "count", direction=-1, tasks=RECONSTRUCTION,
+    Metric("collapsed", "share of collapsed networks", "collapsed", "count", direction=-1, tasks=RECONSTRUCTION,
            kind="binary"),
 )  # fmt: skip
 _UNITS = (
-    Metric("dead_units", "dead hidden units", "dead units", "count", direction=-1, column=True),
-    Metric("hidden_units", "hidden units", "hidden units", "count", split="none", kind="exact"),
-    Metric("unmoved_units", "hidden units close to their initial weights", "unmoved units", "count", split="none"),
-)
+    Metric("dead_units", "number of dead hidden units", "dead units", "count", direction=-1, column=True),
+    Metric("hidden_units", "number of hidden units", "hidden units", "count", split="none", kind="exact"),
+    Metric(
+        "unmoved_units", "number of hidden units close to their initial weights", "unmoved units", "count",
+        split="none",
+    ),
+)  # fmt: skip
 _LABELS = (
     Metric("train_accuracy", "training accuracy", "train accuracy", "share", direction=1, tasks=CLASSES),
     Metric(
@@ -188,19 +191,19 @@ METRICS: Final[dict[str, Metric]] = {
         *_UNITS,
         *_LABELS,
         Metric("lr", "learning rate", "learning rate", "rate", "epoch", "none", chart=True),
-        Metric("parameters", "parameters", "parameters", "count", "run", "none", kind="exact"),
-        Metric("weights", "weights without biases", "weights alone", "count", "run", "none", kind="exact"),
+        Metric("parameters", "number of parameters", "parameters", "count", "run", "none", kind="exact"),
+        Metric("weights", "number of weights without biases", "weights alone", "count", "run", "none", kind="exact"),
         Metric(
-            "operations", "operations of a forward pass of one example", "operations", "count", "run", "none",
+            "operations", "number of operations of a forward pass of one example", "operations", "count", "run", "none",
             kind="exact",
         ),
         Metric(
-            "training_operations", "operations of a training step for one example", "training operations", "count",
-            "run", "none", kind="exact",
+            "training_operations", "number of operations of a training step for one example", "training operations",
+            "count", "run", "none", kind="exact",
         ),
         Metric(
-            "activation_bytes", "bytes kept of one example for the backward pass", "bytes of activations", "count",
-            "run", "none", kind="exact",
+            "activation_bytes", "number of bytes kept of one example for the backward pass", "bytes of activations",
+            "count", "run", "none", kind="exact",
         ),
     )
 }  # fmt: skip
