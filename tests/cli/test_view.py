@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import http.client
 import os
+import pty
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+
+from paribus.cli.view import has_display
 
 Paribus = Callable[..., Any]
 
@@ -42,15 +46,29 @@ def get(url: str) -> tuple[int, str]:
     return response.status, body
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_serves_until_it_is_interrupted(recorded: Path, number: signal.Signals) -> None:
+def listen(url: str) -> socket.socket:
+    """A connection on which events arrive."""
+    parts = urlsplit(url)
+    connection = socket.create_connection((str(parts.hostname), parts.port or 0), timeout=60)
+    connection.sendall(f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode())
+    assert connection.recv(15) == b"HTTP/1.1 200 OK"
+    return connection
+
+
+@pytest.mark.parametrize("listening", [False, True])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_it_serves_until_it_is_interrupted(recorded: Path, number: signal.Signals, listening: bool) -> None:
     with viewing(recorded) as (process, line):
         assert urlsplit(line).hostname == "127.0.0.1"
         status, page = get(line.strip())
         assert status == 200
         assert "mini" in page
+        if listening:
+            listener = listen(f"{line.strip()}events")
         process.send_signal(number)
         out, err = process.communicate(timeout=30)
+    if listening:
+        listener.close()
     assert (process.returncode, out) == (0, "")
     assert err.splitlines() == [
         "paribus: open this address in a browser on this machine; Ctrl-C ends the viewer",
@@ -64,8 +82,58 @@ def test_of_one_study_the_address_is_its_page(recorded: Path) -> None:
     with viewing(recorded, "mini", "--port", str(free)) as (_, line):
         assert line.startswith(f"http://127.0.0.1:{free}/study/")
         status, page = get(line.strip())
+        assert (status, "being made" in page) == (202, True)
+        while status == 202:
+            time.sleep(0.1)
+            status, page = get(line.strip())
     assert status == 200
     assert "max-val-accuracy" in page
+
+
+@pytest.mark.parametrize(
+    ("platform", "environment", "wanted"),
+    [("linux", {}, False), ("linux", {"DISPLAY": ":0"}, True), ("linux", {"WAYLAND_DISPLAY": "wayland-0"}, True),
+     ("linux", {"DISPLAY": ""}, False), ("darwin", {}, True), ("win32", {}, True),
+     ("darwin", {"SSH_CONNECTION": "a 1 b 22"}, False),
+     ("linux", {"DISPLAY": "localhost:10.0", "SSH_CONNECTION": "a 1 b 22"}, False), ("linux", {"BROWSER": "x"}, True)],
+)  # fmt: skip
+def test_a_browser_is_opened_where_it_can_show_a_window(
+    platform: str, environment: dict[str, str], wanted: bool
+) -> None:
+    assert has_display(platform, environment) is wanted
+
+
+@pytest.mark.parametrize("more", [(), ("--no-browser",)])
+def test_at_a_terminal_the_browser_of_the_user_is_opened_unless_it_says_no(
+    recorded: Path, tmp_path: Path, more: tuple[str, ...]
+) -> None:
+    """BROWSER names a program that notes the address; the program's stdout is a terminal."""
+    browser, noted = tmp_path / "browser", tmp_path / "noted"
+    browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {noted}.part && mv {noted}.part {noted}\n', encoding="utf-8")
+    browser.chmod(0o755)
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "PARIBUS_WORKSPACE": str(recorded), "BROWSER": f"{browser} %s"}
+    command = [sys.executable, "-m", "paribus", "view", *more]
+    with subprocess.Popen(command, stdout=theirs, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            assert process.stderr is not None
+            line = process.stderr.readline()
+            url = os.read(ours, 1000).decode().strip()
+            assert get(url)[0] == 200
+            if more:
+                assert "open this address in a browser" in line
+            else:
+                assert "opening this address in a browser" in line
+                while not noted.exists():
+                    time.sleep(0.05)
+                assert noted.read_text(encoding="utf-8") == url
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
+            os.close(ours)
+            os.close(theirs)
+    assert process.returncode == 0
+    assert noted.exists() is not bool(more)
 
 
 @pytest.mark.parametrize("port", ["-1", "65536", "http", "", "8080.0", "٣", "0x50"])

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import math
+import time
+from copy import deepcopy
+from types import SimpleNamespace
 
 import numpy as np
 
 from paribus.execution import live
 from paribus.execution.events import CohortDone, CohortStarted, EpochDone
+from paribus.execution.live import LiveProgress
+from paribus.execution.runner import plan_in
 from paribus.store.live import read_live
 from paribus.store.workspace import Workspace
-from tests.execution.conftest import runs_in, tiny, trained
+from tests.execution.conftest import ready, runs_in, tiny, trained
 
 ARMS = '[[arms]]\nname = "slow"\n[[arms]]\nname = "wide"\nnetwork = { hidden = [24] }\n'
 
@@ -71,3 +76,24 @@ def test_a_loss_that_is_not_a_number_is_none_in_the_live_file(tmp_path, data, mo
     assert not math.isfinite(losses[-1])
     assert np.isfinite(losses[:-1]).all()
     assert content["runs"][run.id]["metrics"]["train_loss"] is None
+
+
+def test_the_file_keeps_up_with_the_last_epoch_and_tells_that_training_goes_on(tmp_path, data, monkeypatch):
+    """Without another event: the last epoch within `EVERY_S`, and the time of writing every `SILENT_S`."""
+    clock, writes, events = [0.0], [], []
+    study = tiny(data, ARMS, replicates="1")
+    with Workspace.open(tmp_path / "w", create=True, write=True) as workspace:
+        plan = plan_in(ready(study), workspace, timing=False)
+        trained(study, workspace, events.append)
+        monkeypatch.setattr(live, "time", SimpleNamespace(monotonic=lambda: clock[0], time=time.time))
+        monkeypatch.setattr(Workspace, "write_live", lambda _, content: writes.append(deepcopy(content)))
+        progress = LiveProgress("id", plan, workspace)
+        of_first = [event for event in events if event.index == 0]
+        for event in of_first[:3]:
+            progress.take(event)
+        assert len(writes) == 1
+        for now, written in ((0.5, 1), (1.0, 2), (5.5, 2), (6.0, 3), (7.0, 3)):
+            clock[0] = now
+            progress.keep_up()
+            assert len(writes) == written
+    assert [content["cohorts"]["begun"][0]["epoch"] for content in writes] == [0, 2, 2]

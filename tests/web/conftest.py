@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import http.client
+import json
 import socket
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from email.message import Message
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import numpy as np
 import pytest
@@ -129,7 +133,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @dataclass(frozen=True)
 class Answer:
     status: int
-    headers: Mapping[str, str]
+    headers: Message
     body: bytes
 
     @property
@@ -149,12 +153,33 @@ class Client:
         lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in given.items())]
         return self.raw("\r\n".join([*lines, "", ""]).encode("latin-1"))
 
+    def report(self, name: str) -> Answer:
+        """The page of a study, once it is made."""
+        while (answer := self.get(f"/study/{name}")).status == 202:
+            time.sleep(0.05)
+        return answer
+
+    def events(self, target: str) -> Iterator[tuple[str, Any]]:
+        """The events of a stream as (kind, data), until it ends."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as connection:
+            connection.sendall(f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n\r\n".encode())
+            response = http.client.HTTPResponse(connection)
+            response.begin()
+            assert (response.status, response.headers["Content-Type"]) == (200, "text/event-stream; charset=utf-8")
+            kind = ""
+            while line := response.readline():
+                name, _, value = line.decode().rstrip("\n").partition(": ")
+                if name == "event":
+                    kind = value
+                elif name == "data":
+                    yield kind, json.loads(value)
+
     def raw(self, request: bytes) -> Answer:
         with socket.create_connection(("127.0.0.1", self.port), timeout=60) as connection:
             connection.sendall(request)
             response = http.client.HTTPResponse(connection, method="HEAD" if request.startswith(b"HEAD") else "GET")
             response.begin()
-            return Answer(response.status, dict(response.headers), response.read())
+            return Answer(response.status, response.headers, response.read())
 
 
 Serve = Callable[..., Client]
@@ -167,16 +192,16 @@ def serve() -> Iterator[Serve]:
 
     def start(path: Path, *studies: str) -> Client:
         viewer = Viewer(Library(path, studies))
-        thread = Thread(target=viewer.serve_forever, kwargs={"poll_interval": 0.02})
+        thread = Thread(target=viewer.serve_forever)
         thread.start()
         running.append((viewer, thread))
-        return Client(viewer.server_port)
+        return Client(viewer.port)
 
     yield start
     for viewer, thread in running:
         viewer.shutdown()
         thread.join()
-        viewer.server_close()
+        viewer.close()
 
 
 @pytest.fixture

@@ -3,15 +3,16 @@ from __future__ import annotations
 import re
 import socket
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from paribus.errors import UserError
 from paribus.store.workspace import Workspace
-from paribus.web import server
-from paribus.web.guard import MAX_HEAD_BYTES
+from paribus.web import gate
+from paribus.web.gate import MAX_CONNECTIONS, MAX_HEAD_BYTES
 from paribus.web.library import Library
-from paribus.web.server import MAX_CONNECTIONS, Viewer
+from paribus.web.server import Viewer
 from tests.web.conftest import SCRIPT, Client, Serve
 
 
@@ -27,16 +28,16 @@ def links(page: str) -> list[str]:
 
 
 def test_every_link_leads_somewhere(client: Client, identity: str) -> None:
-    for start in ("/", f"/study/{identity}"):
-        found = links(client.get(start).text)
+    for page in (client.report(identity), client.get("/")):
+        found = links(page.text)
         assert found
         for link in found:
-            assert client.get(link).status == 200, link
-    assert any(link.endswith(".csv") for link in links(client.get(f"/study/{identity}").text))
+            assert client.get(link).status in (200, 202), link
+    assert any(link.endswith(".csv") for link in links(client.report(identity).text))
 
 
 def test_a_study_is_found_by_its_identity_or_its_exact_name(client: Client, identity: str) -> None:
-    page = client.get(f"/study/{identity}")
+    page = client.report(identity)
     assert (page.status, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert client.get("/study/done").body == page.body
     assert client.get("/study/don").status == client.get("/study/Done").status == 404
@@ -44,8 +45,9 @@ def test_a_study_is_found_by_its_identity_or_its_exact_name(client: Client, iden
 
 def test_only_the_named_studies_are_shown(serve: Serve, folder: Path, identity: str) -> None:
     client = serve(folder, identity)
-    assert client.get("/study/done").status == 200
-    assert client.get("/study/open").status == client.get("/table/open.json").status == 404
+    assert client.report("done").status == 200
+    for target in ("/study/open", "/study/open/events", "/table/open.json", "/table/open.csv"):
+        assert client.get(target).status == 404
     assert "/study/" + identity in client.get("/").text
     assert client.get("/").text.count("<article") == 1
 
@@ -60,7 +62,9 @@ STRANGE = [
     "/study/done/tables/done-table.csv/", "/table/done", "/table/done.html", "/table/../done.csv",
     "/table/..%2f..%2fetc%2fpasswd.csv", "/tables/", "/?", "/index.html", "/favicon.ico", "*", "done", "/study/\xff",
     "http://127.0.0.1/study/done", "file:///etc/passwd", "/study/" + "a" * 61, "/study/" + "0" * 32, "/" + "a" * 9000,
-    "/study/" + "../" * 1000 + "etc/passwd", "/study/done/version/", "/static/style.css", "/study/'--", "/study/*",
+    "/study/" + "../" * 1000 + "etc/passwd", "/study/done/version", "/study/done/events/", "/events/", "/events?x=1",
+    "/study/done/events?x", "/study/done/tables/", "/study/done/tables/done-table", "/docs",
+    "/openapi.json", "/static/style.css", "/study/'--", "/study/*",
 ]  # fmt: skip
 
 
@@ -83,7 +87,7 @@ def test_a_request_is_short(client: Client) -> None:
 
 
 def test_a_request_must_arrive_in_time(serve: Serve, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "MAX_HEAD_S", 0.2)
+    monkeypatch.setattr(gate, "MAX_HEAD_S", 0.2)
     client = serve(folder)
     for request in (b"", b"GET / HTTP/1.1\r\nHost: 127.0.0.1"):
         with socket.create_connection(("127.0.0.1", client.port), timeout=30) as connection:
@@ -152,7 +156,9 @@ def test_head_is_get_without_the_content(client: Client) -> None:
 def test_every_response_has_security_headers(client: Client) -> None:
     answers = [
         client.get("/"),
-        client.get("/study/done"),
+        client.get("/study/open"),
+        client.report("done"),
+        client.get("/study/done/events", method="HEAD"),
         client.get("/table/done.json"),
         client.get("/none"),
         client.get("/", method="POST"),
@@ -161,7 +167,7 @@ def test_every_response_has_security_headers(client: Client) -> None:
         client.raw(b"GET\r\n\r\n"),
         client.get("/" + "a" * MAX_HEAD_BYTES),
     ]
-    assert [answer.status for answer in answers] == [200, 200, 200, 404, 405, 403, 400, 400, 431]
+    assert [answer.status for answer in answers] == [200, 202, 200, 200, 200, 404, 405, 403, 400, 400, 431]
     for answer in answers:
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Referrer-Policy"] == "no-referrer"
@@ -169,14 +175,14 @@ def test_every_response_has_security_headers(client: Client) -> None:
         policy = answer.headers["Content-Security-Policy"]
         assert policy.startswith("default-src 'none'; ")
         assert "frame-ancestors 'none'" in policy
-        assert "connect-src" not in policy
+        asked = re.findall("connect-src ([^;]*)", policy)
+        assert asked == (["'self'"] if answer.headers["Content-Type"].startswith("text/html") else [])
         assert "script-src 'unsafe-inline'" not in policy
         assert answer.headers["Server"] == "paribus"
 
 
 def test_a_script_in_a_name_stays_a_name(client: Client) -> None:
-    for target in ("/", "/study/done", "/study/open"):
-        page = client.get(target).text
+    for page in (client.get("/").text, client.get("/study/open").text, client.report("done").text):
         assert SCRIPT not in page
         assert "<script>alert" not in page
         assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
@@ -184,9 +190,11 @@ def test_a_script_in_a_name_stays_a_name(client: Client) -> None:
 
 def test_nothing_is_written(client: Client, folder: Path) -> None:
     before = contents(folder)
-    for target in ("/", "/study/done", "/study/open", "/table/done.csv", "/study/done/version", *STRANGE[:9]):
+    client.report("done")
+    for target in ("/", "/study/done", "/study/open", "/table/done.csv", *STRANGE[:9]):
         client.get(target)
         client.get(target, method="POST")
+    next(client.events("/study/done/events"))
     assert contents(folder) == before
 
 
@@ -206,16 +214,56 @@ def test_a_defect_is_one_line_and_the_viewer_goes_on(
 ) -> None:
     client = serve(folder)
 
-    def broken(_library: Library, _target: str) -> None:
+    def broken(_library: Library) -> None:
         raise RuntimeError("two\nlines")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Library, "find", broken)
-        with socket.create_connection(("127.0.0.1", client.port), timeout=30) as connection:
-            connection.sendall(f"GET / HTTP/1.1\r\nHost: localhost:{client.port}\r\n\r\n".encode())
-            assert connection.recv(100) == b""
+        patched.setattr(Library, "listed", broken)
+        answer = client.get("/")
+    assert (answer.status, answer.body) == (500, b"500 Internal Server Error\n")
     assert caplog.messages == ["viewer: RuntimeError: two lines; this is a defect of paribus"]
     assert client.get("/").status == 200
+
+
+def test_a_connection_carries_one_request(client: Client) -> None:
+    own = f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{client.port}\r\n"
+    answer = client.raw((f"{own}\r\n" + "GET /none HTTP/1.1\r\nHost: evil.example\r\n\r\n").encode())
+    assert (answer.status, answer.headers["Connection"]) == (200, "close")
+    answer = client.raw(f"{own}Content-Length: 5\r\nConnection: keep-alive\r\n\r\nbytes".encode())
+    assert (answer.status, answer.headers["Connection"]) == (200, "close")
+
+
+@pytest.mark.parametrize("line", ["X 1", "X : 1", " X: 1", ": 1", "X\t: 1", "X: \x00"])
+def test_a_header_is_a_name_and_a_value(client: Client, line: str) -> None:
+    head = f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{client.port}\r\n{line}\r\n\r\n"
+    assert client.raw(head.encode()).status == 400
+
+
+def test_a_head_may_arrive_in_pieces(client: Client) -> None:
+    with socket.create_connection(("127.0.0.1", client.port), timeout=60) as connection:
+        for piece in (b"GET /none HT", b"TP/1.1\r\nHost: localhost:", f"{client.port}\r\n\r".encode(), b"\n"):
+            connection.sendall(piece)
+        assert connection.recv(30).startswith(b"HTTP/1.1 404 Not Found")
+
+
+def test_events_are_refused_as_pages_are(client: Client) -> None:
+    for target in ("/events", "/study/done/events"):
+        assert client.get(target, Host="evil.example").status == 403
+        assert client.get(target, Origin="http://evil.example").status == 403
+        assert client.get(target, method="POST").status == 405
+    assert client.get("/study/none/events").status == 404
+
+
+def test_the_viewer_ends_while_pages_listen(folder: Path) -> None:
+    viewer = Viewer(Library(folder))
+    thread = Thread(target=viewer.serve_forever)
+    thread.start()
+    events = Client(viewer.port).events("/study/done/events")
+    next(events)
+    viewer.shutdown()
+    thread.join(60)
+    assert not thread.is_alive()
+    list(events)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "localhost", "192.0.2.1"])

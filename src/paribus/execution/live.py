@@ -5,6 +5,7 @@ The file is no evidence: nothing is computed from it, and it may be lost at any 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from typing import Any, final
@@ -14,6 +15,8 @@ from paribus.store.workspace import Workspace
 from paribus.training.plan import Plan
 
 EVERY_S = 1.0
+SILENT_S = 5.0
+"""Without news the file is written again after this time: its `at` tells readers that the process goes on."""
 
 
 @final
@@ -21,14 +24,15 @@ class LiveProgress:
     """Keeps the latest event of every cohort and run.
 
     The file is written when a cohort starts or is done, and else at most once every `EVERY_S` seconds: a small cohort
-    finishes thousands of epochs a second.
+    finishes thousands of epochs a second. What was not written then is written by `keep_up`.
     """
 
     def __init__(self, study_id: str, plan: Plan, workspace: Workspace) -> None:
         self._study_id, self._plan, self._workspace = study_id, plan, workspace
         self._cohorts: dict[int, dict[str, Any]] = {}
         self._runs: dict[str, tuple[EpochDone, int]] = {}
-        self._written_at = -EVERY_S
+        self._written_at = -math.inf
+        self._unwritten = False
 
     def take(self, event: Event) -> None:
         """Note an event, and write the file if it is time."""
@@ -44,9 +48,21 @@ class LiveProgress:
                 self._cohorts[event.index] |= {"state": "done", "remaining_s": 0.0}
             case CohortLost():
                 pass  # the next epoch says where the cohort is
-        if not isinstance(event, EpochDone) or time.monotonic() - self._written_at >= EVERY_S:
-            self._workspace.write_live(self._content())
-            self._written_at = time.monotonic()
+        self._unwritten = True
+        if not isinstance(event, EpochDone) or self._age_s() >= EVERY_S:
+            self._write()
+
+    def keep_up(self) -> None:
+        """Write the file if it lacks something, or has not been written for `SILENT_S`. Called every second or so."""
+        if self._age_s() >= (EVERY_S if self._unwritten else SILENT_S):
+            self._write()
+
+    def _age_s(self) -> float:
+        return time.monotonic() - self._written_at
+
+    def _write(self) -> None:
+        self._workspace.write_live(self._content())
+        self._written_at, self._unwritten = time.monotonic(), False
 
     def _content(self) -> Mapping[str, Any]:
         return {

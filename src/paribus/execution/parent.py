@@ -101,8 +101,10 @@ class Parent:
                 # a timeout, because on some systems a wait without one would block Ctrl-C
                 received = self._queue.get(timeout=1.0)
             except Empty:
+                self._live.keep_up()
                 continue
             self._attempt(self._handle, received)
+            self._live.keep_up()
         self._attempt(self._record_usage)
 
     def _deliver(self, task_id: str, message: FromWorker) -> None:

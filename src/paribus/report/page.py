@@ -232,32 +232,51 @@ def chart_data(sections: Sequence[Section]) -> tuple[ChartData, ...]:
     )
 
 
-def html(page: Page, folder: str = "") -> str:
-    """A page as HTML that stands alone. `folder` goes before the links to its tables, where they lie elsewhere."""
+@dataclass(frozen=True)
+class LiveParts:
+    """What a page has more where a server follows a study in training: a panel, its style, and a script for it."""
+
+    panel: Markup
+    script: Markup
+    style: Markup
+
+
+def html(page: Page, folder: str = "", *, live: LiveParts | None = None) -> str:
+    """A page as HTML that stands alone. `folder` goes before the links to its tables, where they lie elsewhere.
+
+    With `live` the page follows its server, and may ask it for what is new.
+    """
     environment = _environment()
     environment.filters["file_names"] = partial(_file_names, page.file_name, folder)
-    vega, script = scripts()
+    vega, drawing, areas = scripts()
     return environment.get_template("study.html").render(
         page=page,
-        policy=policy(vega, script),
+        policy=policy(*scripts()) if live is None else policy(live.script, *scripts(), live=True),
+        live=live,
         style=style(),
         colours=Markup(_arm_style(page.arms)),
         vega=vega,
-        script=script,
+        drawing=drawing,
+        areas=areas,
         themes=_inert_json(themes()),
     )
 
 
-def scripts() -> tuple[Markup, Markup]:
-    """The two scripts of a study's page: Vega, and what draws with it."""
-    return Markup(_vega()), Markup(_asset("draw.js"))
+def scripts() -> tuple[Markup, Markup, Markup]:
+    """The scripts of a study's page: Vega, what draws with it, and what marks areas that scroll."""
+    return Markup(_vega()), Markup(_asset("draw.js")), Markup(_asset("areas.js"))
 
 
-def policy(*allowed: str) -> str:
-    """The Content-Security-Policy of a page: nothing from elsewhere, and of scripts only those `allowed`, by hash."""
+def policy(*allowed: str, live: bool = False) -> str:
+    """The Content-Security-Policy of a page: nothing from elsewhere, and of scripts only those `allowed`, by hash.
+
+    A `live` page may ask the server that it came from for more.
+    """
     hashes = " ".join(f"'sha256-{_sha256(text)}'" for text in allowed)
     run = f"script-src {hashes} 'unsafe-eval'; " if allowed else ""  # Vega compiles its expressions
-    return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; {run}base-uri 'none'; form-action 'none'"
+    ask = "connect-src 'self'; " if live else ""
+    rest = "base-uri 'none'; form-action 'none'"
+    return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; {run}{ask}{rest}"
 
 
 def style() -> Markup:

@@ -16,10 +16,6 @@ from paribus.errors import UserError
 
 LOOPBACK = "127.0.0.1"
 METHODS = ("GET", "HEAD")
-MAX_HEAD_BYTES = 16_384
-"""The request line and all headers together."""
-MAX_HEAD_S = 10.0
-"""Seconds until all of them have arrived, in any number of pieces."""
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -27,8 +23,10 @@ HEADERS = {
     "Cache-Control": "no-store",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
+    "Server": "paribus",
+    "Connection": "close",
 }
-"""Headers of every response, refusals included."""
+"""Headers of every response, refusals included. A connection carries one request."""
 NO_CONTENT_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 """The Content-Security-Policy of every response that is not a page."""
 

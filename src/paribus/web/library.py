@@ -1,7 +1,7 @@
-"""Pages and tables of the studies of one workspace, made on request.
+"""Pages and tables of the studies of one workspace, as the viewer serves them.
 
-A target names a study by its identity or its exact name and is looked up among the recorded ones; no part of it ever
-becomes a path. Each request opens the workspace for reading and closes it again.
+A request names a study by its identity or its exact name, which are looked up among the recorded ones; no part of a
+request ever becomes a path. The workspace is opened for reading, each time anew, and closed again.
 """
 
 from __future__ import annotations
@@ -9,57 +9,51 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from http import HTTPStatus
+from importlib import resources
 from pathlib import Path
 from threading import Lock
 from typing import final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from paribus import __version__
 from paribus.analysis.results import Results, load
 from paribus.analysis.tables import rows
 from paribus.analysis.verdicts import claim_outcomes
 from paribus.energy.carbon import grid_of_user
-from paribus.report.page import Page, html, page_of, policy, progress, scripts, style
+from paribus.report.page import LiveParts, html, page_of, policy, scripts, style
 from paribus.report.writing import csv_text
+from paribus.store.live import read_live
 from paribus.store.records import StudyRecord
 from paribus.store.workspace import Workspace
 from paribus.web.guard import NO_CONTENT_POLICY
+from paribus.web.pages import MadePage, Pages
+from paribus.web.progress import study_progress
+from paribus.web.studies import StudyState, study_state
+from paribus.web.watch import News, StudyWatch
 
-REFRESH_S = 30
-"""Seconds after which a browser reloads the page of a study that is still training."""
-MAX_PAGES = 8
-"""Pages kept in memory."""
-
-_STUDY = r"(?P<study>[a-z0-9-]{1,60})"
-_TARGETS = {
-    "index": re.compile(r"/"),
-    "page": re.compile(rf"/study/{_STUDY}"),
-    "version": re.compile(rf"/study/{_STUDY}/version"),
-    "part": re.compile(rf"/study/{_STUDY}/(?P<table>tables/[A-Za-z0-9._-]{{1,200}}\.csv)"),
-    "csv": re.compile(rf"/table/{_STUDY}\.csv"),
-    "json": re.compile(rf"/table/{_STUDY}\.json"),
-}
-"""Every target that exists, as written in the request line: nothing is decoded."""
+TABLE_WAIT_S = 120.0
+"""Seconds that a request for a table of a page waits for the page."""
+MAX_WATCHED = 64
+"""Studies of which curves and findings are kept in memory."""
+_STUDY = re.compile(r"[a-z0-9-]{1,60}")
+_FAILURES = (ArithmeticError, LookupError, ValueError)
 
 
 @dataclass(frozen=True)
 class Document:
-    """A response. `refresh_s` is when a browser should reload it, if the study is still training."""
+    """A response."""
 
     kind: str
     content: bytes
     policy: str = NO_CONTENT_POLICY
-    refresh_s: int | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class _CachedPage:
-    version: str
-    page: Page
-    content: bytes
+    status: HTTPStatus = HTTPStatus.OK
 
 
 @dataclass(frozen=True)
@@ -70,7 +64,10 @@ class _Listed:
     name: str
     title: str
     question: str
-    state: str
+    line: str
+    share: float
+    training: bool
+    complete: bool
     outcomes: tuple[str, ...]
 
 
@@ -78,111 +75,192 @@ class _Listed:
 class Library:
     """The studies of the workspace at `path`, or those of the given identities only.
 
+    `nice` is added to the niceness of the thread that makes pages.
+
     Raises UserError where PARIBUS_GRID_G_PER_KWH is no sensible number.
     """
 
-    def __init__(self, path: Path, studies: Sequence[str] = ()) -> None:
+    def __init__(self, path: Path, studies: Sequence[str] = (), *, nice: int = 0) -> None:
         self._path = path
         self._only = frozenset(studies)
         self._grid = grid_of_user()
-        self._pages: dict[str, _CachedPage] = {}
+        self._pages = Pages(self._make, nice)
+        self._watched: dict[str, StudyWatch] = {}
+        self._outcomes: dict[str, tuple[str, tuple[str, ...]]] = {}
         self._lock = Lock()
 
-    def find(self, target: str) -> Document | None:
-        """The response to a request's target, or None if there is none. Raises UserError for a damaged workspace."""
-        for kind, form in _TARGETS.items():
-            match = form.fullmatch(target)
-            if match is not None:
-                parts = match.groupdict()
-                return self._index() if kind == "index" else self._of_study(kind, parts["study"], parts.get("table"))
-        return None
+    def index(self) -> Document:
+        """The page over the studies asked for, or over the latest of each name."""
+        listed = self.listed()
+        script = Markup(_asset("live.js"))
+        text = (
+            _environment()
+            .get_template("index.html")
+            .render(
+                studies=listed,
+                policy=policy(script, live=True),
+                script=script,
+                style=style() + Markup(_asset("live.css")),
+                version=__version__,
+                shown_version=_digest(listed),
+            )
+        )
+        return _page(text.encode(), script)
 
-    def _of_study(self, kind: str, name: str, table: str | None) -> Document | None:
-        results = self._results(name)
-        if results is None:
+    def page(self, name: str) -> Document | None:
+        """The page of a study: the last one made, or one that says that it is being made. None for no such study."""
+        watch = self.watch(name)
+        if watch is None:
             return None
-        if kind == "page":
-            policies = f"{policy(*scripts())}; frame-ancestors 'none'"
-            refresh_s = REFRESH_S if _is_training(results) else None
-            return Document("text/html; charset=utf-8", self._page(results).content, policies, refresh_s)
-        if kind == "version":
-            return _json({"version": _version(results), "live": _is_training(results)})
-        if kind == "json":
-            return _json({"study": results.study.name, "rows": [asdict(row) for row in rows(results)]})
-        page = self._page(results).page
-        records = page.table if table is None else page.tables().get(table)
+        state, _ = self.look(watch)
+        made = self._pages.latest(state.id)
+        live = Markup(_asset("live.js"))
+        if made is not None and made.page is not None:
+            return _page(made.content, live, *scripts())
+        text = (
+            _environment()
+            .get_template("waiting.html")
+            .render(
+                study=state.study,
+                problem=made.problem if made is not None else "",
+                panel=_panel(state.id, "", waiting=True),
+                policy=policy(live, live=True),
+                script=live,
+                style=style() + Markup(_asset("live.css")),
+                version=__version__,
+            )
+        )
+        return _page(text.encode(), live, status=HTTPStatus.ACCEPTED)
+
+    def table(self, name: str, table: str | None) -> Document | None:
+        """A table of a study's page as CSV, or its whole table. Waits for the page. None where there is no such one."""
+        watch = self.watch(name)
+        if watch is None:
+            return None
+        state, _ = self.look(watch)
+        made = self._pages.wait(state.id, TABLE_WAIT_S)
+        if made is None or made.page is None:
+            return None
+        records = made.page.table if table is None else made.page.tables().get(f"tables/{table}")
         return None if records is None else Document("text/csv; charset=utf-8", csv_text(records).encode())
 
-    def _results(self, name: str) -> Results | None:
+    def rows(self, name: str) -> Document | None:
+        """A study's whole table as JSON; None where there is no such study."""
+        found = self._find(name)
+        if found is None:
+            return None
+        with Workspace.open(self._path) as workspace:
+            results = load(workspace, found.id)
+        content = {"study": results.study.name, "rows": [asdict(row) for row in rows(results)]}
+        return Document("application/json", json.dumps(content, allow_nan=False).encode())
+
+    def watch(self, name: str) -> StudyWatch | None:
+        """What looks at a study for all pages that show it; None where there is no such study."""
+        found = self._find(name)
+        if found is None:
+            return None
+        with self._lock:
+            watch = self._watched.pop(found.id, None) or StudyWatch(self._path, found)
+            self._watched[found.id] = watch  # the latest asked for comes last
+            while len(self._watched) > MAX_WATCHED:
+                del self._watched[next(iter(self._watched))]
+            return watch
+
+    def look(self, watch: StudyWatch) -> tuple[StudyState, News]:
+        """The state of a study and the news about it; a page that is out of date is made again."""
+        state, news = watch.look()
+        self._pages.ask(state.id, state.version, training=news["progress"]["training"])
+        made = self._pages.latest(state.id)
+        if made is None:
+            return state, news
+        told = {"problem": {"line": made.problem}} if made.problem else {"page": {"version": made.version}}
+        return state, {**news, **told}
+
+    def listed(self) -> list[_Listed]:
+        """The studies of the index page with their progress and the outcomes of their claims."""
+        live = read_live(self._path)
+        with Workspace.open(self._path) as workspace:
+            shown = {record.id if self._only else record.name: record for record in self._shown(workspace)}
+            return [self._entry(workspace, record, live) for record in shown.values()]
+
+    def _entry(self, workspace: Workspace, record: StudyRecord, live: News | None) -> _Listed:
+        state = study_state(workspace, record)
+        version, outcomes = self._outcomes.get(record.id, ("", ()))
+        if version != state.version:
+            outcomes = _outcomes(load(workspace, record.id))
+            self._outcomes[record.id] = state.version, outcomes
+        study, progress = state.study, study_progress(state, live, time.time())
+        return _Listed(
+            id=state.id,
+            name=study.name,
+            title=study.title,
+            question=study.question,
+            line=progress.line,
+            share=progress.share,
+            training=progress.training,
+            complete=progress.complete,
+            outcomes=outcomes,
+        )
+
+    def _make(self, study_id: str) -> MadePage:
+        with Workspace.open(self._path) as workspace:
+            state = study_state(workspace, workspace.study(study_id))
+            results = load(workspace, study_id)
+        page = page_of(results, grid=self._grid, up="/")
+        parts = LiveParts(_panel(study_id, state.version), Markup(_asset("live.js")), Markup(_asset("live.css")))
+        return MadePage(state.version, page, html(page, f"/study/{study_id}/", live=parts).encode())
+
+    def _find(self, name: str) -> StudyRecord | None:
+        if not _STUDY.fullmatch(name):
+            return None
         with Workspace.open(self._path) as workspace:
             known = self._shown(workspace)
-            found = [record for record in known if record.id == name] or [r for r in known if r.name == name]
-            return load(workspace, found[-1].id) if found else None
+        found = [record for record in known if record.id == name] or [r for r in known if r.name == name]
+        return found[-1] if found else None
 
     def _shown(self, workspace: Workspace) -> list[StudyRecord]:
         return [record for record in workspace.studies() if not self._only or record.id in self._only]
 
-    def _page(self, results: Results) -> _CachedPage:
-        """The study's page, from the cache unless the study has changed since."""
-        version = _version(results)
-        with self._lock:
-            cached = self._pages.pop(results.study_id, None)
-            if cached is None or cached.version != version:
-                page = page_of(results, grid=self._grid, up="/")
-                if _is_training(results):
-                    page = replace(page, state=f"{page.state} · live: refreshes every {REFRESH_S} s")
-                cached = _CachedPage(version, page, html(page, f"/study/{results.study_id}/").encode())
-            self._pages[results.study_id] = cached  # the latest requested comes last
-            while len(self._pages) > MAX_PAGES:
-                del self._pages[next(iter(self._pages))]
-        return cached
 
-    def _index(self) -> Document:
-        """The studies asked for, or the latest of each name."""
-        with Workspace.open(self._path) as workspace:
-            shown = {record.id if self._only else record.name: record for record in self._shown(workspace)}
-            found = [load(workspace, record.id) for record in shown.values()]
-        live = any(map(_is_training, found))
-        environment = Environment(
-            loader=PackageLoader("paribus.web", "templates"), autoescape=True, undefined=StrictUndefined
-        )
-        text = environment.get_template("index.html").render(
-            studies=[_listed(results) for results in found],
-            live=live,
-            refresh_s=REFRESH_S,
-            style=style(),
-            version=__version__,
-        )
-        policies = f"{policy()}; frame-ancestors 'none'"
-        return Document("text/html; charset=utf-8", text.encode(), policies, REFRESH_S if live else None)
+def index_news(listed: Sequence[_Listed]) -> News:
+    """What the index page is told: how far each study is, and a version that changes with all the rest."""
+    return {
+        "studies": [{"id": one.id, "line": one.line, "share": one.share, "training": one.training} for one in listed],
+        "page": {"version": _digest(listed)},
+    }
 
 
-def _listed(results: Results) -> _Listed:
-    study = results.study
-    try:
-        outcomes = tuple(case.label for case in claim_outcomes(results))
-    except (ArithmeticError, LookupError, ValueError):
-        outcomes = ()  # the study's own page says what is wrong
-    return _Listed(results.study_id, study.name, study.title, study.question, progress(results), outcomes)
-
-
-def _json(content: object) -> Document:
-    return Document("application/json", json.dumps(content, allow_nan=False).encode())
-
-
-def _is_training(results: Results) -> bool:
-    return any(state not in ("done", "diverged") for state in results.states())
-
-
-def _version(results: Results) -> str:
-    """A hash of everything that a study's page shows: it changes when any of it changes."""
-    content = (
-        results.study_id,
-        [(run.id, run.arm, run.replicate, run.state, run.epochs_done) for run in results.runs],
-        results.test_reads,
-        results.usage,
-        results.forecasts,
-        results.namesakes,
-        results.latest,
-    )
+def _digest(listed: Sequence[_Listed]) -> str:
+    """A hash of what the index page shows, without the progress, which is updated in place."""
+    content = [(one.id, one.title, one.outcomes, one.training, one.complete) for one in listed]
     return hashlib.sha256(repr(content).encode()).hexdigest()[:32]
+
+
+def _outcomes(results: Results) -> tuple[str, ...]:
+    try:
+        return tuple(case.label for case in claim_outcomes(results))
+    except _FAILURES:
+        return ()  # the study's own page says what is wrong
+
+
+def _page(content: bytes, *allowed: str, status: HTTPStatus = HTTPStatus.OK) -> Document:
+    policies = f"{policy(*allowed, live=True)}; frame-ancestors 'none'"
+    return Document("text/html; charset=utf-8", content, policies, status)
+
+
+def _panel(study_id: str, version: str, *, waiting: bool = False) -> Markup:
+    """The part of a page that the live script fills; `version` is that of the study that the page shows.
+
+    A page that is `waiting` for the report is loaded again when there is one.
+    """
+    template = _environment().get_template("panel.html")
+    return Markup(template.render(study_id=study_id, version=version, waiting=waiting))
+
+
+def _environment() -> Environment:
+    return Environment(loader=PackageLoader("paribus.web", "templates"), autoescape=True, undefined=StrictUndefined)
+
+
+@lru_cache(maxsize=8)
+def _asset(name: str) -> str:
+    return resources.files("paribus.web").joinpath("assets", name).read_text(encoding="utf-8")

@@ -26,16 +26,30 @@
     document.documentElement.dataset.drawn = "yes";
   };
   const turn = (to) => { ground = to; return drawAll(); };
+  const press = () => {
+    for (const each of document.querySelectorAll("button[data-arm]")) each.setAttribute("aria-pressed", each.dataset.arm === only);
+  };
   dark.addEventListener("change", (event) => turn(event.matches ? "dark" : "light"));
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button[data-arm]");
     if (!button) return;
     only = only === button.dataset.arm ? "" : button.dataset.arm;
-    for (const each of document.querySelectorAll("button[data-arm]")) each.setAttribute("aria-pressed", each.dataset.arm === only);
+    press();
     for (const view of views.values()) if ("only" in view.getState().signals) show(view);
   });
   document.addEventListener("toggle", drawAll, true);
   window.addEventListener("beforeprint", () => turn("light"));
   window.addEventListener("afterprint", () => turn(dark.matches ? "dark" : "light"));
+  // What a live page changes: other parts, other specifications (their ids), other rows of one chart, other arms.
+  document.addEventListener("paribus:changed", (event) => {
+    for (const [place, view] of views) {
+      if (!place.isConnected) { view.finalize(); views.delete(place); }
+      else if (event.detail.includes(place.dataset.chart)) drawn.delete(place);
+    }
+    press();
+    drawAll();
+  });
+  document.addEventListener("paribus:rows", (event) => views.get(event.target)?.data(event.detail.name, event.detail.rows).runAsync());
+  document.addEventListener("paribus:arms", press);
   drawAll();
 })();
