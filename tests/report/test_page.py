@@ -105,7 +105,7 @@ def test_only_the_pages_own_scripts_may_run(page: tuple[Seen, str, Path]) -> Non
     seen, _, _ = page
     running = [body for kind, body in seen.scripts if kind != "application/json"]
     hashes = {base64.b64encode(hashlib.sha256(body.encode()).digest()).decode() for body in running}
-    assert len(running) == 2
+    assert len(running) == 3
     assert all(f"'sha256-{digest}'" in seen.policy for digest in hashes)
     assert "default-src 'none'" in seen.policy
     script = next(part for part in seen.policy.split(";") if "script-src" in part)

@@ -93,5 +93,5 @@ def test_a_page_hears_of_a_run_that_has_ended(serve: Serve, tmp_path: Path) -> N
                 break
         index = client.events("/events")
         assert dict([next(index), next(index)])["studies"][0]["id"] == id_of(going)
-    assert [line[:17] for line in lines] == ["0/4 runs complete", "1/4 runs complete"]
+    assert [line[:20] for line in lines] == ["0 of 4 runs complete", "1 of 4 runs complete"]
     assert [row["epoch"] for row in charts[0][0]["rows"]] == [2]

@@ -65,20 +65,20 @@ def test_the_page_of_a_study_follows_its_runs(tmp_path: Path) -> None:
         assert first.status == 202
         assert "The report is being made" in content(first)
         before, news = shown.look(shown.watch("going"))
-        assert news["progress"]["line"].startswith("0/4 runs complete; no process trains this study now")
+        assert news["progress"]["line"].startswith("0 of 4 runs complete; no process trains this study now")
         assert shown.look(shown.watch("going"))[0].version == before.version
-        assert "0 of 4 runs ended so far" in report(shown, "going")
+        assert "0 of 4 runs complete" in report(shown, "going")
         workspace.finish([outcome(runs[0], 0)])
         after, news = shown.look(shown.watch("going"))
         assert after.version != before.version
-        assert (news["progress"]["line"][:8], news["progress"]["complete"]) == ("1/4 runs", False)
+        assert (news["progress"]["line"][:9], news["progress"]["complete"]) == ("1 of 4 ru", False)
         assert [claim["label"] for claim in news["findings"]["claims"]] == ["pending 0/2"]
-        assert "1 of 4 runs ended so far" in report(shown, "going")
+        assert "1 of 4 runs complete" in report(shown, "going")
         workspace.finish([outcome(run, 1) for run in runs[1:]])
         _, news = shown.look(shown.watch("going"))
-        assert (news["progress"]["line"], news["progress"]["complete"]) == ("4/4 runs complete", True)
+        assert (news["progress"]["line"], news["progress"]["complete"]) == ("4 of 4 runs complete", True)
         assert [claim["label"] for claim in news["findings"]["claims"]] != ["pending 0/2"]
-        assert "all 4 runs ended" in report(shown, "going")
+        assert "4 of 4 runs complete" in report(shown, "going")
 
 
 def test_a_page_is_made_once_for_each_state_of_its_study(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,7 @@ def live(epochs: dict[str, int], **more: object) -> dict[str, object]:
 
 def test_a_study_in_training_says_how_far_it_is() -> None:
     found = study_progress(state("running", "running", "planned", "planned"), live({"run-0": 3, "run-1": 3}), NOW)
-    assert found.line == "0/4 runs complete, about 3 min 20 s left"
+    assert found.line == "0 of 4 runs complete, about 3 min 20 s left"
     assert (found.training, found.complete) == (True, False)
     assert found.share == pytest.approx(6 / 36)
     first, second = found.arms
@@ -52,7 +52,7 @@ def test_a_study_in_training_says_how_far_it_is() -> None:
 
 def test_runs_that_have_ended_count_in_full() -> None:
     found = study_progress(state("done", "diverged", "running", "planned"), live({"run-0": 4, "run-2": 2}), NOW)
-    assert found.line == "2/4 runs complete, 1 of them diverged, about 3 min 20 s left"
+    assert found.line == "2 of 4 runs complete, 1 of them diverged, about 3 min 20 s left"
     assert found.share == pytest.approx((9 + 9 + 2) / 36)
     assert [(arm.runs, arm.epoch) for arm in found.arms] == [("2/2", ""), ("0/2", "2/9")]
 
@@ -60,18 +60,18 @@ def test_runs_that_have_ended_count_in_full() -> None:
 @pytest.mark.parametrize("other", [None, {}, {"study": "another"}])
 def test_a_study_that_no_process_trains_says_so(other: dict[str, object] | None) -> None:
     found = study_progress(state("done", "planned", "planned", "planned"), other, NOW)
-    assert found.line == "1/4 runs complete; no process trains this study now, the same `paribus run` resumes it"
+    assert found.line == "1 of 4 runs complete; no process trains this study now, the same `paribus run` resumes it"
     assert (found.training, found.arms) == (False, ())
 
 
 def test_a_silent_process_is_called_silent() -> None:
     found = study_progress(state(*["running"] * 4), live({}, at=NOW - 2 * STALE_S), NOW)
-    assert found.line == "0/4 runs complete; no news of its process for 1 min 00 s"
+    assert found.line == "0 of 4 runs complete; no news of its process for 1 min 00 s"
 
 
 def test_a_study_that_is_complete_has_no_more_to_say() -> None:
     found = study_progress(state(*["done"] * 4), live({"run-0": 9}), NOW)
-    assert (found.line, found.share, found.training, found.complete) == ("4/4 runs complete", 1.0, False, True)
+    assert (found.line, found.share, found.training, found.complete) == ("4 of 4 runs complete", 1.0, False, True)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_study_that_is_complete_has_no_more_to_say() -> None:
 )  # fmt: skip
 def test_the_live_file_may_hold_anything(broken: dict[str, object]) -> None:
     found = study_progress(state(*["running"] * 4), live({"run-1": 2}) | broken, NOW)
-    assert found.line.startswith("0/4 runs complete")
+    assert found.line.startswith("0 of 4 runs complete")
     assert math.isfinite(found.share)
 
 

@@ -80,9 +80,9 @@ def study_progress(state: StudyState, live: Mapping[str, Any] | None, now: float
 
 
 def _line(state: StudyState, mine: Mapping[str, Any] | None, now: float) -> str:
-    """`5/12 runs complete, about 3 min left`."""
+    """`5 of 12 runs complete, about 3 min left`."""
     diverged = sum(member.state == "diverged" for member in state.members)
-    words = f"{state.ended}/{plural(state.planned, 'run')} complete"
+    words = f"{state.ended} of {plural(state.planned, 'run')} complete"
     if diverged:
         words += f", {diverged} of them diverged"
     if state.complete:
