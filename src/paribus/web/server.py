@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import errno
+import signal
 import socket
-from types import TracebackType
+from collections.abc import Generator
+from contextlib import contextmanager
+from threading import current_thread, main_thread
+from types import FrameType, TracebackType
 from typing import Self, final
 
 import uvicorn
@@ -69,7 +73,30 @@ class Viewer:
 
     def serve_forever(self) -> None:
         """Serve until `shutdown`, or until a signal: that is raised again once all connections have ended."""
-        self._server.run(sockets=[self._socket])
+        with self._until_hangup():
+            self._server.run(sockets=[self._socket])
+
+    @contextmanager
+    def _until_hangup(self) -> Generator[None]:
+        """SIGHUP (a closed terminal) ends the server as SIGINT and SIGTERM do, which Uvicorn handles itself."""
+        number = getattr(signal, "SIGHUP", None)
+        before = signal.getsignal(number) if number is not None else signal.SIG_IGN
+        if number is None or before is signal.SIG_IGN or current_thread() is not main_thread():
+            yield
+            return
+        received: list[int] = []
+
+        def end(number: int, _frame: FrameType | None) -> None:
+            received.append(number)
+            self.shutdown()
+
+        signal.signal(number, end)
+        try:
+            yield
+        finally:
+            signal.signal(number, before)
+        if received:
+            signal.raise_signal(number)
 
     def shutdown(self) -> None:
         """End `serve_forever`, which runs in another thread."""
