@@ -1,4 +1,4 @@
-"""The benchmark on an NVIDIA GPU: many runs at once with paribus and other tools, and the four built-in studies.
+"""The benchmark on an NVIDIA GPU: many runs at once with paribus and other tools, and the studies of `make study`.
 
     python -m benchmarks.gpu [--networks ...] [--curves] [--output FOLDER]
 
@@ -137,14 +137,14 @@ def lower_bound_s(work: Task, limits: DeviceLimits) -> float:
 
 @dataclass(frozen=True)
 class StudySeconds:
-    """A built-in study, and the wall seconds of its `paribus run`."""
+    """A study, and the wall seconds of its `paribus run`."""
 
     name: str
     seconds: float
 
 
 def _studies() -> Iterator[StudySeconds]:
-    """Each built-in study with ten replicates."""
+    """Each study of `make study` with ten replicates."""
     with tempfile.TemporaryDirectory(prefix="paribus-gpu-") as folder:
         for name in whole.STUDIES:
             words = ["run", name, "--replicates", str(REPLICATES), "--device", "cuda", "--workspace", f"{folder}/w"]
@@ -159,7 +159,7 @@ def page(points: Sequence[dict[str, Any]], limits: DeviceLimits, studies: Sequen
     total_s = sum(one.seconds for one in studies)
     rows = [f"| {one.name} | {duration(one.seconds)} |" for one in studies]
     missed = "" if total_s < TARGET_S else f" ✗ {duration(TARGET_S)}"
-    heads = [f"## The built-in studies, {REPLICATES} replicates", "", "| study | `paribus run` |", "|---|---|"]
+    heads = [f"## The studies of make study, {REPLICATES} replicates", "", "| study | `paribus run` |", "|---|---|"]
     built_in = [*heads, *rows, f"| **all** | {duration(total_s)}{missed} |", ""] if studies else []
     here = machine.environment()
     operations, copied = f"{limits.operations / 1e12:.0f} TFLOP/s", f"{limits.bytes / 1e12:.2f} TB/s"

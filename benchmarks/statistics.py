@@ -1,9 +1,10 @@
 """How often intervals cover and verdicts err, by simulation: docs/statistics.json, and the table of docs/statistics.md.
 
-    python -m benchmarks.statistics [--draws N]
+    python -m benchmarks.statistics [--draws N] [--replicates N]
 
 Differences of replicates are drawn from known populations, and judged as paribus judges them. What is printed are
-shares of draws: of intervals that hold the true mean, and of verdicts that are false.
+shares of draws: of intervals that hold the true mean, and of verdicts that are false. The last lines are no simulation:
+they are about networks that were trained alike (`benchmarks.equal_arms`).
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks import machine
-from paribus.analysis.judgement import binary_interval, judge
+from benchmarks import equal_arms, machine
+from paribus.analysis.estimates import Interval
+from paribus.analysis.judgement import binary_interval, clopper_pearson, judge
 from paribus.analysis.looks import ALPHA, look_levels
 
 DRAWS: Final = 4_000
@@ -32,7 +34,7 @@ Samples = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Line:
-    """One simulated share.
+    """One share of `draws`: of simulated samples, or of studies that were trained.
 
     `limit` is what it must not exceed, or, for coverage, fall below; None where theory promises nothing.
     """
@@ -47,6 +49,11 @@ class Line:
     @property
     def is_coverage(self) -> bool:
         return self.question.startswith("coverage")
+
+    @property
+    def interval(self) -> Interval:
+        """The exact 95 % interval of the share."""
+        return clopper_pearson(round(self.share * self.draws), self.draws)
 
     @property
     def kept(self) -> bool | None:
@@ -150,31 +157,52 @@ def _first_verdict(row: npt.NDArray[np.float64], looks: Sequence[int], levels: S
     return "INCONCLUSIVE"
 
 
+def trained_alike(differences: Sequence[float]) -> list[Line]:
+    """What is said of two arms of one recipe, from their differences in each replicate."""
+    found: list[Line] = []
+    for n in equal_arms.STUDY_SIZES:
+        told = equal_arms.judged(differences, n)
+        for question, count, limit in (
+            ("an interval without 0", told.separated, 0.05),
+            ("false SUPPORTED, by 0", told.supported, 0.025),
+        ):
+            where = "test accuracies of two equal arms, trained"
+            found.append(Line(question, where, str(n), count / told.studies, limit, told.studies))
+    return found
+
+
 def table(found: Sequence[Line]) -> str:
-    """Markdown: one row for each simulated share."""
-    rows = ["| what | population of differences | n | share | promised |", "|---|---|---|---|---|"]
+    """Markdown: one row for each share, with its 95 % interval."""
+    rows = ["| what | population of differences | n | share | 95 % interval | promised |", "|---|---|---|---|---|---|"]
     for line in found:
         promised = "" if line.limit is None else f"{'≥' if line.is_coverage else '≤'} {100 * line.limit:g} %"
         mark = " ✗" if line.kept is False else ""
-        rows.append(f"| {line.question} | {line.population} | {line.n} | {100 * line.share:.1f} %{mark} | {promised} |")
+        between = f"{100 * line.interval.low:.1f} to {100 * line.interval.high:.1f}"
+        cells = (line.question, line.population, line.n, f"{100 * line.share:.1f} %{mark}", between, promised)
+        rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
 
 
 def main() -> None:
-    """Simulate, write docs/statistics.json and the end of docs/statistics.md, and print the table."""
+    """Simulate, train, write docs/statistics.json and the end of docs/statistics.md, and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.statistics", description=__doc__)
     parser.add_argument("--draws", type=int, default=DRAWS)
+    parser.add_argument("--replicates", type=int, default=equal_arms.REPLICATES, help="of two arms that are equal")
     options = parser.parse_args()
-    found = lines(options.draws)
+    found = [*lines(options.draws), *trained_alike(equal_arms.trained(options.replicates))]
     content: dict[str, Any] = {
         "draws": options.draws,
         "commit": machine.commit(),
-        "lines": [{**asdict(line), "kept": line.kept} for line in found],
+        "replicates": options.replicates,
+        "lines": [{**asdict(line), "interval": asdict(line.interval), "kept": line.kept} for line in found],
     }
     (machine.ROOT / "docs/statistics.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     page = machine.ROOT / "docs/statistics.md"
     prose = page.read_text(encoding="utf-8").partition(MARK)[0]
-    note = f"{options.draws:,} draws for each line, by `make statistics`, commit {machine.commit()}."
+    note = (
+        f"{options.draws:,} draws for each line but the last ones, which judge {options.replicates:,} trained "
+        f"replicates of two equal arms, n at a time. By `make statistics`, commit {machine.commit()}."
+    )
     page.write_text(f"{prose}{MARK}\n\n{table(found)}\n\n{note}\n", encoding="utf-8")
     print(table(found))
 

@@ -1,4 +1,4 @@
-"""The four built-in studies as a whole: their time, compared with the reference's loops and with the forecast.
+"""The studies of `make study` as a whole: their time, compared with the reference's loops and with the forecast.
 
     python -m benchmarks.whole [--output FOLDER] [--workspace FOLDER]
 
@@ -32,8 +32,10 @@ from paribus.store.workspace import Workspace
 from paribus.training.plan import PlannedRun
 from paribus.units import duration
 
-STUDIES = ("faces", "selection", "capacity", "noisy-labels")
-RATIO_TARGET, TOTAL_TARGET_S = 8, 720.0
+STUDIES = ("recipe", "faces", "selection", "capacity", "noisy-labels")
+"""As in the Makefile, and in its order: capacity uses runs of selection."""
+RATIO_TARGET, TOTAL_TARGET_S = 8, 45 * 60.0
+FIRST_ANSWER_TARGET_S = 180.0
 REPORT_TARGET_S, HELP_TARGET_S = 20.0, 0.3
 FORECAST_TARGET = 0.25
 REPEATS = 5
@@ -51,6 +53,15 @@ class StudyTime:
     command_s: float
     training_s: float
     forecast_s: float
+
+
+@dataclass(frozen=True)
+class CommandTimes:
+    """Seconds until the first study has its page, of the report of all studies, and of `paribus --help`."""
+
+    first_answer_s: float
+    report_s: float
+    help_s: float
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -73,9 +84,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(times[-1], flush=True)
             loops.measure()
             peaks.append(peak())
+        first_s = times[0].command_s + command_s("report", STUDIES[0], "--workspace", str(workspace))
         report_s = [command_s("report", *STUDIES, "--workspace", str(workspace)) for _ in range(2)][-1]
     help_s = statistics.median(command_s("--help") for _ in range(REPEATS))
-    text = page(times, loops.ms, statistics.median(peaks), report_s, help_s, machine.stolen_since(before))
+    commands = CommandTimes(first_s, report_s, help_s)
+    text = page(times, loops.ms, statistics.median(peaks), commands, machine.stolen_since(before))
     (options.output / "docs").mkdir(parents=True, exist_ok=True)
     (options.output / "docs/whole-study.md").write_text(text, encoding="utf-8")
     print(text)
@@ -149,8 +162,7 @@ def page(
     times: Sequence[StudyTime],
     loop_ms: Mapping[str, float],
     peak_rate: float,
-    report_s: float,
-    help_s: float,
+    commands: CommandTimes,
     stolen: float,
 ) -> str:
     """`docs/whole-study.md`. `loop_ms` is by network, `peak_rate` in operations a second, `stolen` a share."""
@@ -174,15 +186,17 @@ def page(
         lines.append(f"| {' | '.join(cells)} |")
     lines.append(_total(times, peak_rate))
     epochs = ", ".join(f"{name} {ms:.0f}" for name, ms in loop_ms.items())
-    report = _marked(f"{report_s:.1f} s", report_s < REPORT_TARGET_S, "20 s")
-    help_time = _marked(f"{help_s:.2f} s", help_s < HELP_TARGET_S, "0.3 s")
+    first_s, report_s, help_s = commands.first_answer_s, commands.report_s, commands.help_s
+    first = _marked(duration(first_s), first_s <= FIRST_ANSWER_TARGET_S, duration(FIRST_ANSWER_TARGET_S))
+    report = _marked(f"{report_s:.1f} s", report_s < REPORT_TARGET_S, f"{REPORT_TARGET_S:g} s")
+    help_time = _marked(f"{help_s:.2f} s", help_s < HELP_TARGET_S, f"{HELP_TARGET_S:g} s")
     here = machine.environment()
     return f"""\
 # The reference study as a whole
 
-The time of the four built-in studies, with three replicates of every arm at the published settings: training,
-validation and, in noisy-labels, test monitoring after every epoch, selection, snapshots, and the measurements at a
-run's end.
+The time of the studies that `make study` trains, in its order: training, validation and, in noisy-labels, test
+monitoring after every epoch, selection, snapshots, and the measurements at a run's end. Runs that two studies share,
+those of selection's multi-step arm, are trained once.
 
 "The loops" is what the reference's `DataLoader` loop would take for the training alone: as many epochs of each network,
 at the rate measured before, between and after the studies (milliseconds for an epoch:
@@ -195,7 +209,8 @@ once. A missed target is marked ✗.
 
 {chr(10).join(lines)}
 
-- The report of all four studies, made from the workspace: {report}.
+- Until the page of the first study, {times[0].name}, can be read: {first}.
+- The report of all studies, made from the workspace: {report}.
 - `paribus --help`: {help_time}.
 
 Measured by `make whole` on {datetime.now(UTC):%Y-%m-%d}, commit {machine.commit()}: {here["processor"]},

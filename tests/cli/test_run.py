@@ -50,6 +50,20 @@ def test_several_studies_are_run_one_after_the_other(paribus: Paribus, course: P
     assert [study["study"] for study in json.loads(paribus("status", "--json").out)] == ["course", "other"]
 
 
+def test_the_report_is_written_as_soon_as_a_study_has_ended(paribus: Paribus, course: Path) -> None:
+    other = Path("other.toml")
+    other.write_text(course.read_text().replace('"course"', '"other"', 1))
+    lines = paribus("run", course, other, "--report").lines
+    said = [i for i, line in enumerate(lines) if line.startswith("paribus: report: ")]
+    paths = [Path(lines[i].partition("report: ")[2]) for i in said]
+    assert [path.name for path in paths] == ["course.html", "index.html"]
+    trained = [i for i, line in enumerate(lines) if ": trained 4 runs" in line]
+    assert trained[0] < said[0] < trained[1] < said[1] == len(lines) - 1
+    folder = Path("paribus-workspace/report")
+    assert {path.name for path in folder.glob("*.html")} == {"course.html", "other.html", "index.html"}
+    assert "other.html" in paths[1].read_text(encoding="utf-8")
+
+
 def test_a_mistake_in_the_last_study_stops_the_first(paribus: Paribus, course: Path) -> None:
     result = paribus("run", course, "none.toml")
     assert result.code == 2

@@ -20,6 +20,7 @@ RECIPES = {
     "orthogonal": {"network.init": '"orthogonal"', "network.activation": '"tanh"'},
     "rmsprop": {"optimizer": '{ kind = "rmsprop", lr = 0.01, momentum = 0.5, centered = true }'},
     "plateau": {"schedule": '{ kind = "reduce-on-plateau", patience = 0 }'},
+    "settle": {"schedule": '{ kind = "settle", window = 2, threshold = 0.2 }'},
     "standardised": {"data.scale": '"standardise"', "data.label_noise": "0.2"},
 }
 
@@ -36,6 +37,39 @@ def test_a_study_that_was_interrupted_twice_ends_with_the_same_bits(tmp_path, da
     with Workspace.open(tmp_path / "cut", write=True) as workspace:
         assert trained(study, workspace).resumed > 0
         assert recorded(workspace, study) == whole
+
+
+SETTLING = {
+    "held": '[[arms]]\nname = "held"\n',
+    "early": '[[arms]]\nname = "early"\nschedule = { kind = "settle", window = 1, threshold = 0.3 }\n',
+    "late": '[[arms]]\nname = "late"\nschedule = { kind = "settle", window = 2, threshold = 0.05 }\n',
+}
+
+
+def test_each_run_lowers_its_rate_when_its_own_loss_has_settled_whatever_trains_with_it(tmp_path, data):
+    study = tiny(data, "".join(SETTLING.values()), **{"replicates": "4", "training.epochs": "30"})
+    with Workspace.open(tmp_path / "together", create=True, write=True) as workspace:
+        trained(study, workspace, workers=1)
+        together = recorded(workspace, study)
+        curves = {member: workspace.curves(run.id) for member, run in runs_in(workspace, study).items()}
+    lowered = set()
+    for (arm, replicate), of in curves.items():
+        loss, lr = of["train_loss"], of["lr"]
+        if arm == "held":
+            assert set(lr) == {0.1}
+            continue
+        window, threshold = (1, 0.3) if arm == "early" else (2, 0.05)
+        means = np.convolve(loss, np.ones(window) / window, "valid")  # entry i: the mean up to epoch i + window
+        fell = (means[:-window] - means[window:]) / means[:-window]
+        settled = int(np.flatnonzero(fell < threshold)[0]) + 2 * window
+        assert lr.tolist() == [0.1] * settled + [0.1 * 0.1] * (len(lr) - settled), (arm, replicate)
+        lowered.add(settled)
+    assert len(lowered) > 2
+    for arm in ("early", "late"):
+        alone = tiny(data, SETTLING[arm], **{"replicates": "1", "training.epochs": "30"})
+        with Workspace.open(tmp_path / arm, create=True, write=True) as workspace:
+            trained(alone, workspace)
+            assert recorded(workspace, alone)[arm, 0] == together[arm, 0]
 
 
 @pytest.mark.parametrize("change", [{}, RECIPES["class weights"], RECIPES["activations"]], ids=["plain", "loss", "two"])

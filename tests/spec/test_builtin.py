@@ -1,22 +1,56 @@
 from __future__ import annotations
 
+import math
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
 from paribus.errors import UserError
 from paribus.spec import builtin
-from paribus.spec.study import parse
+from paribus.spec.network import Mlp, forward_operations
+from paribus.spec.notices import notices
+from paribus.spec.study import Arm, parse
 
 
 @pytest.mark.parametrize("name", builtin.NAMES)
 def test_a_built_in_study_is_valid_and_named_as_it_is_called(name: str) -> None:
     study = parse(builtin.text(name), place=name)
     assert study.name == name
-    assert study.replicates.count == 3
+    assert study.replicates.count >= 3
     assert all(claim.because for claim in study.claims)
+    assert not notices(study)
     assert study.claims
     assert parse(study.document, place=name) == study
+
+
+@pytest.mark.parametrize("name", ["recipe", "selection", "capacity"])
+def test_studies_of_small_differences_have_eight_replicates(name: str) -> None:
+    assert parse(builtin.text(name), place=name).replicates.count == 8
+
+
+def test_the_cost_claim_of_capacity_asks_half_a_point_for_each_doubling_of_the_multiply_adds() -> None:
+    study = parse(builtin.text("capacity"), place="capacity")
+    claim = next(claim for claim in study.claims if "cost" in claim.statement)
+    more, less = (multiply_adds(study.arm(end.arm)) for end in (claim.better, claim.than))
+    assert claim.by == pytest.approx(0.005 * math.log2(more / less), abs=5e-5)
+    for number in (f"{more:,}", f"{less:,}", f"{more / less:.2f}", f"{math.log2(more / less):.2f}"):
+        assert number in claim.because
+
+
+def multiply_adds(arm: Arm) -> int:
+    network = arm.recipe.network
+    assert isinstance(network, Mlp)
+    return forward_operations((784, *network.hidden, 10)) // 2
+
+
+def test_arms_of_recipe_cross_the_optimizer_with_weight_decay() -> None:
+    study = parse(builtin.text("recipe"), place="recipe")
+    by_optimizer: defaultdict[object, set[float]] = defaultdict(set)
+    for arm in study.arms:
+        optimizer = arm.recipe.optimizer
+        by_optimizer[type(optimizer), optimizer.lr, getattr(optimizer, "momentum", None)].add(optimizer.weight_decay)
+    assert sorted(map(sorted, by_optimizer.values())) == [[0.0], [0.0, 1e-3], [0.0, 1e-3], [0.0, 1e-3]]
 
 
 def test_any_other_name_is_a_path() -> None:

@@ -217,6 +217,31 @@ def test_arms_that_are_the_same_runs_are_noticed(one: str) -> None:
     assert triplets.endswith("give each its own seed for an A/A study")
 
 
+@pytest.mark.parametrize(
+    ("data", "noticed"),
+    [
+        ({}, False),
+        ({"data__split": '"standard"'}, False),
+        ({"data__limit__train": "50"}, False),
+        ({"data__limit__test": "50"}, True),
+        ({"data__split": '{ by = "random", validation = 0.1, test = 0.2 }'}, True),
+        ({"data__split": '{ by = "random", validation = 0.1 }'}, False),
+        ({"data__split": '{ by = "folds", folds = 4, validation = 0.1 }'}, True),
+        ({"data__limit__test": "50", "arms__again__seed": "0"}, False),
+        ({"data__limit__test": "50", "arms__again__test__read_at": "[]"}, False),
+        ({"data__limit__test": "50", "arms__again__data__source": '"mine.npz"'}, False),
+    ],
+    ids=str,
+)
+def test_arms_whose_seeds_draw_other_test_examples_are_noticed(one: str, data: dict[str, str], noticed: bool) -> None:
+    other = TWINS + "optimizer.lr = 0.5\n"
+    read = {"test__read_at": '["last"]', "arms__again__seed": "1"}
+    sentences = [text for text in of(one + other, **{**read, **data}) if "tested on the same" in text]
+    assert len(sentences) == noticed
+    if noticed:
+        assert sentences[0].startswith("arms fixed and again are not tested on the same examples: each seed draws")
+
+
 def test_claims_of_one_replicate_are_noticed(mini: str) -> None:
     claim = (
         '[[claims]]\nstatement = "x"\nmetric = "val_loss"\nby = 0.1\n'

@@ -58,6 +58,7 @@ SCHEDULES = {
     "cosine-restarts": {"kind": "cosine-restarts", "first_cycle": 2},
     "one-cycle": {"kind": "one-cycle"},
     "reduce-on-plateau": {"kind": "reduce-on-plateau", "metric": "train_loss", "patience": 0, "threshold": 0.5},
+    "settle": {"kind": "settle", "window": 1, "threshold": 0.5},
 }
 
 

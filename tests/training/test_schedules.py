@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 
 import pytest
 import torch
@@ -99,6 +100,33 @@ def test_plateau(metric, keys):
         restored = schedule_of(recipe(schedule={"kind": "reduce-on-plateau", "metric": metric, **keys}))
         restored.restore(ours.state())
         ours = restored
+
+
+@pytest.mark.parametrize("window", [1, 2, 5])
+@pytest.mark.parametrize("threshold", [0.3, 0.05, 0.01])
+@pytest.mark.parametrize("seed", range(4))
+def test_settle_acts_with_the_first_plateau_of_the_moving_mean(window, threshold, seed):
+    """As `window` PyTorch schedulers of patience 0 do, each of which sees the moving mean every `window` epochs.
+
+    Until one of them acts, its best value is the one before: each was lower than the last by the threshold.
+    """
+    keys = {"factor": 0.1, "patience": 0, "threshold": threshold}
+    plateaus = [schedulers.ReduceLROnPlateau(optimizer(), **keys) for _ in range(window)]
+    settle = {"kind": "settle", "window": window, "threshold": threshold}
+    ours = schedule_of(recipe(schedule=settle, training={"epochs": EPOCHS}))
+    noise = torch.rand(EPOCHS, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).tolist()
+    losses = [2 * 0.97**epoch + 0.1 + 0.01 * value for epoch, value in enumerate(noise)]
+    lowered = 0
+    for epoch in range(1, EPOCHS + 1):
+        ours.observe({"train_loss": losses[epoch - 1]})
+        if epoch >= window and not lowered:
+            plateau = plateaus[epoch % window]
+            plateau.step(statistics.fmean(losses[epoch - window : epoch]))
+            lowered = epoch if plateau.optimizer.param_groups[0]["lr"] < LR else 0
+        if epoch < EPOCHS:
+            assert ours.rates(epoch, 1).learning_rates[0] == (LR * 0.1 if lowered else LR)
+    assert lowered
+    assert lowered == settled_epoch(losses, window, threshold)
 
 
 def test_settle_lowers_the_rate_once_after_the_epoch_that_the_rule_names():

@@ -21,6 +21,8 @@ from paribus.errors import Exit
 from paribus.units import duration
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from paribus.analysis.results import Results
     from paribus.cli.study_progress import StudyProgress
     from paribus.execution.runner import PreparedStudy, StudyOutcome
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(to: argparse.ArgumentParser) -> None:
-    """`paribus run STUDY... [--set KEY=VALUE]... [--replicates N] [--device NAME] [--until-decided] [--json]`."""
+    """`paribus run STUDY... [--set KEY=VALUE]... [--replicates N] [--device NAME] [--until-decided] [--report]`."""
     to.add_argument("studies", metavar="STUDY", nargs="+", help="a built-in study or the path of a study file")
     add_change_options(to)
     add_device_option(to)
@@ -41,6 +43,7 @@ def add_arguments(to: argparse.ArgumentParser) -> None:
     )
     looks.add_argument("--at-most", metavar="N", help="stop at this number of replicates")
     looks.add_argument("--budget", metavar="TIME", help="begin no further look after this time, such as 20min or 2h")
+    to.add_argument("--report", action="store_true", help="write the report anew as soon as each study has ended")
     to.add_argument("--json", action="store_true", help="print a JSON list of what was done, for programs")
 
 
@@ -56,6 +59,7 @@ def execute(arguments: argparse.Namespace) -> Exit:
 
     done: list[dict[str, Any]] = []
     diverged = failed = 0
+    ended: list[str] = []
     with Workspace.open(arguments.workspace, create=True, write=True) as workspace:
         for name, first in studies.items():
             prepared = first
@@ -69,11 +73,15 @@ def execute(arguments: argparse.Namespace) -> Exit:
                 prepared = _prepare(arguments, name, more)
             diverged += outcome.diverged
             failed += len(outcome.failed)
+            ended.append(prepared.id)
+            if arguments.report:
+                _report(workspace, ended)
     if arguments.json:
         print_json(done)
-    names = list(dict.fromkeys(prepared.study.name for prepared in studies.values()))
-    where = [] if arguments.workspace == default_workspace() else ["--workspace", str(arguments.workspace)]
-    print_message(f"next: {shlex.join(['paribus', 'report', *names, *where])}")
+    if not arguments.report:
+        names = list(dict.fromkeys(prepared.study.name for prepared in studies.values()))
+        where = [] if arguments.workspace == default_workspace() else ["--workspace", str(arguments.workspace)]
+        print_message(f"next: {shlex.join(['paribus', 'report', *names, *where])}")
     return Exit.FAILED_RUNS if diverged or failed else Exit.DONE
 
 
@@ -112,6 +120,13 @@ def _run(prepared: PreparedStudy, workspace: Workspace, done: list[dict[str, Any
     _print(study, outcome)
     done.append({"study": study.name, "id": prepared.id, **asdict(outcome)})
     return outcome
+
+
+def _report(workspace: Workspace, ended: Sequence[str]) -> None:
+    """Write the report on the studies that have ended so far, and say where it is."""
+    from paribus.report.page import write_report
+
+    print_message(f"report: {write_report(workspace, ended, workspace.path / 'report')}")
 
 
 def print_verdicts(results: Results) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from paribus.errors import UserError, nearest
 
-NAMES = ("faces", "selection", "capacity", "noisy-labels")
+NAMES = ("recipe", "faces", "selection", "capacity", "noisy-labels")
 
 
 def text(name: str) -> str:

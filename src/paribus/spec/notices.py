@@ -38,7 +38,7 @@ def notices(study: Study) -> tuple[str, ...]:
             why = f"replicates.vary lists split only, and data.split = '{arm.recipe.data.split.by}' is not random"
             arms_of[f"all {study.replicates.count} replicates are the same run: {why}"].append(arm.name)
     found = [f"{_subject(names, study)}: {sentence}" for sentence, names in arms_of.items()]
-    return (*found, *_same_runs(study), *_no_verdicts(study))
+    return (*found, *_same_runs(study), *_other_test_examples(study), *_no_verdicts(study))
 
 
 def _about_recipe(recipe: Recipe) -> Iterator[str]:
@@ -152,6 +152,27 @@ def _same_runs(study: Study) -> Iterator[str]:
                 f"arms {_listed(names)} are the same runs: their recipes and seeds are equal; "
                 f"give {'one' if len(names) == 2 else 'each'} its own seed for an A/A study"
             )
+
+
+def _other_test_examples(study: Study) -> Iterator[str]:
+    """Arms on the same data whose seeds draw test examples of their own, of another difficulty in every replicate."""
+    drawn = [arm for arm in study.arms if _draws_test_examples(arm.recipe)]
+    seeds: dict[str, set[int]] = defaultdict(set)
+    for arm in drawn:
+        seeds[arm.recipe.data.model_dump_json()].add(arm.seed)
+    names = [arm.name for arm in drawn if len(seeds[arm.recipe.data.model_dump_json()]) > 1]
+    if names:
+        yield (
+            f"arms {_listed(names)} are not tested on the same examples: each seed draws its own, and how much these "
+            "differ in difficulty is in no interval; to compare the arms, use a test split that is given"
+        )
+
+
+def _draws_test_examples(recipe: Recipe) -> bool:
+    """Whether the test examples depend on the seed."""
+    data = recipe.data
+    drawn = data.split.by == "folds" or (data.split.by in ("random", "stratified", "group") and data.split.test > 0)
+    return bool(recipe.test.read_at) and (drawn or data.limit.test is not None)
 
 
 def _no_verdicts(study: Study) -> Iterator[str]:

@@ -94,7 +94,10 @@ class ReduceOnPlateau(Frozen):
 
 
 class Settle(Frozen):
-    """Times `gamma`, once, when the training loss has stopped changing noticeably (`spec.rules.has_settled`)."""
+    """Times `gamma`, once, when the training loss has stopped changing noticeably (`spec.rules.has_settled`).
+
+    With a `window` of 1, this is the first step of `ReduceLROnPlateau` with a patience of 0.
+    """
 
     kind: Literal["settle"]
     window: Annotated[int, Strict(), Field(ge=1, le=10_000)] = 10
