@@ -42,15 +42,34 @@ class UserError(Exception):
         self.remedy = remedy
         super().__init__(str(self))
 
-    def __str__(self) -> str:
+    @property
+    def problem(self) -> str:
+        """What is wrong: the rule, and what was given instead."""
         given = shown(self.given)
-        return printable(f"{self.place}: {self.rule}{', got ' if given else ''}{given}; {self.remedy}")
+        return f"{self.rule}{', got ' if given else ''}{given}"
+
+    @property
+    def parts(self) -> tuple[str, str, str]:
+        """The place, the problem and the remedy, each printable on one line."""
+        return printable(self.place), printable(self.problem), printable(self.remedy)
+
+    def __str__(self) -> str:
+        place, problem, remedy = self.parts
+        return f"{place}: {problem}; {remedy}"
 
 
 class StorageError(UserError):
     """The disk or a file on it is full, damaged or missing: one line, exit code 1."""
 
     exit_code: ClassVar[Exit] = Exit.FAILURE
+
+
+def unreadable(error: OSError, *, place: str, remedy: str) -> UserError:
+    """The mistake behind a file that cannot be opened: it does not exist, or the system says why."""
+    if isinstance(error, FileNotFoundError):
+        return UserError("file not found", given=Shown(""), place=place, remedy=remedy)
+    given = Shown(error.strerror or "an error")
+    return UserError("must be a file that can be read", given=given, place=place, remedy=remedy)
 
 
 def shown(value: object, limit: int = 80) -> str:

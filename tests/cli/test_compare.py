@@ -52,7 +52,7 @@ def test_the_page_stands_alone(paribus: Paribus) -> None:
 def test_mistakes_are_one_line(paribus: Paribus) -> None:
     Path("runs.csv").write_text(EXPORT)
     for words, message in (
-        (["none.csv"], "none.csv: must be a file that can be read"),
+        (["none.csv"], "none.csv: file not found"),
         (["runs.csv"], "needs one column of numbers beside the arm and the replicate, or --metric"),
         (["runs.csv", "--metric", "loss"], "--metric must name a column of runs.csv"),
         (["runs.csv", "--metric", "State"], "line 2: column State must have a finite number in each row"),

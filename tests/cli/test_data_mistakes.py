@@ -271,7 +271,7 @@ def test_a_wrong_folder_of_images(
 _OTHERS: list[tuple[str, str, tuple[str, ...]]] = [
     ("an empty folder", "empty", ("images in each folder",)),
     ("a folder that is not there", "nowhere/", ("data.source", "must be a folder")),
-    ("a table that is not there", "none.csv", ("none.csv", "No such file")),
+    ("a table that is not there", "none.csv", ("none.csv", "file not found")),
     ("a sheet", "t.xlsx", ("data.source", ".csv", ".parquet")),
     ("another bundled set", "sklearn:irsi", ("data.source", "did you mean sklearn:iris?")),
     ("numbers as classes", "sklearn:diabetes", ("data sklearn:diabetes", 'data.task to "regression"')),

@@ -106,7 +106,7 @@ def test_without_a_recorded_run_only_the_file_is_shown(paribus: Paribus, weights
         (("fast_0003.pt", "course", "fast", "--replicate", "2"), "from 0 to 1"),
         (("fast_0003.pt", "course", "fast", "--replicate", "-1"), "from 0 to 1"),
         (("fast_0003.pt", "course", "fast", "--replicate", "²"), "from 0 to 1"),
-        (("none.pt", "course", "fast"), "none.pt: must be a file that can be read"),
+        (("none.pt", "course", "fast"), "none.pt: file not found"),
         ((".", "course", "fast"), "must be a file"),
         (("course.toml", "course", "fast"), "must be a state dict"),
         (("fast_0003.pt", "selection", "fixed"), "784-32-10"),

@@ -12,9 +12,9 @@ from rich.console import Console
 from paribus.cli.lines import LineDisplay
 from paribus.cli.live import LiveDisplay
 from paribus.cli.main import run_command
-from paribus.cli.study_progress import StudyProgress
 from paribus.errors import Exit
 from paribus.execution.events import CohortDone, CohortLost, CohortStarted
+from paribus.execution.progress import StudyProgress
 from tests.execution import faults
 from tests.execution.conftest import ARMS, TINY, save_digits
 
@@ -27,8 +27,8 @@ EVENTS = [
 ]
 KILLED = "the worker was killed by SIGKILL"
 LOST = [
-    f"paribus: cohort 1/2 (slow, fast): {KILLED}; its runs begin again from their last checkpoint",
-    f"paribus: cohort 1/2 (fast): {KILLED}; its run fails, the study goes on",
+    f"paribus: cohort 1/2 (slow, fast): {KILLED}; its runs resume from their last checkpoint",
+    f"paribus: cohort 1/2 (fast): {KILLED}; its run failed; the study continues",
 ]
 
 
@@ -40,10 +40,10 @@ def test_lines_say_what_happened_to_a_worker_and_what_follows(capsys: pytest.Cap
     display = LineDisplay(progress())
     for event in EVENTS:
         display(event)
-    _, *lost, done, total = capsys.readouterr().err.splitlines()
+    _, *lost, done = capsys.readouterr().err.splitlines()
     assert lost == LOST
-    assert done == "paribus: cohort 1/2: 1 run done in 12 s, 1 failed"
-    assert total.startswith("paribus: mini: 1/4 runs done")
+    assert done.startswith("paribus: mini: 1/4 runs done, ")
+    assert done.endswith("; cohort 1/2: 1 run done in 12 s, 1 failed")
 
 
 def test_a_terminal_shows_the_same_above_its_table() -> None:
@@ -73,6 +73,13 @@ def test_a_failing_run_gives_exit_code_3_and_one_line(
         f"paribus: tiny: {failed}; the same command trains it again"
     ]
     assert any(line.startswith("paribus: tiny: trained 2 runs in") for line in lines)
+    assert "paribus: tiny: --debug shows the traceback of an error in a worker" in lines
+    assert "Traceback" not in "".join(lines)
+    assert run_command([*command, "--debug"]) == Exit.FAILED_RUNS
+    lines = capsys.readouterr().err.splitlines()
+    assert "Traceback (most recent call last):" in lines
+    assert "RuntimeError: broken" in lines
+    assert not any("--debug" in line for line in lines)
     monkeypatch.delenv(faults.VARIABLE)
     assert run_command(command) == Exit.DONE
     assert "tiny: trained 1 run in" in capsys.readouterr().err

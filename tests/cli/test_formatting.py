@@ -103,3 +103,4 @@ def test_times_are_local_and_name_their_zone(in_zone: pytest.MonkeyPatch, zone: 
 
 def test_nouns_are_counted() -> None:
     assert [plural(1, "run"), plural(2, "run"), plural(0, "run")] == ["1 run", "2 runs", "0 runs"]
+    assert [plural(1, "study", "studies"), plural(2, "study", "studies")] == ["1 study", "2 studies"]

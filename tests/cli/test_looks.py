@@ -45,7 +45,7 @@ def test_a_decided_claim_ends_it(paribus: Paribus, course: Path) -> None:
     result = paribus("run", looking(course, 1000.0), "--until-decided", "--json")
     assert trained(result) == [4]
     assert "paribus: course: stopped at 2 replicates: every claim is decided" in result.lines
-    assert any(line.startswith("paribus: EQUIVALENT: Faster is better (") for line in result.lines)
+    assert any(line.startswith("paribus: EQUIVALENT: Faster is better: ") for line in result.lines)
 
 
 def test_the_limits_end_it(paribus: Paribus, course: Path) -> None:

@@ -46,7 +46,7 @@ _COMMANDS: list[tuple[list[str], str]] = [
     (["new", "facets"], "did you mean faces?"),
     (["new", "../faces"], "built-in"),
     (["new", "faces", "--to", "."], "overwrites nothing"),
-    (["new", "faces", "--to", "no/such/folder.toml"], "No such file"),
+    (["new", "faces", "--to", "no/such/folder.toml"], "no/such: folder not found"),
     (["new", "faces", "--to", ""], "--to: must be a path"),
     (["report", "--to", ""], "--to: must be a path"),
     (["new", "faces", "--to", "x" * 300], "File name too long"),

@@ -12,12 +12,15 @@ import pytest
 from paribus.cli.output import (
     print_columns,
     print_csv,
+    print_error,
     print_json,
     print_line,
     print_log,
     print_message,
     print_paragraph,
+    print_points,
 )
+from paribus.errors import UserError
 
 
 def test_json_knows_no_infinity(capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,6 +105,72 @@ def test_messages_are_one_line_except_on_a_terminal(
     assert lines[0] == "paribus: word word word word word word"
     assert all(line.startswith("  word") for line in lines[1:-1])
     assert lines[-1] == "  /path/that/is/kept/in/one/piece/although/it/is/long.toml"
+
+
+MISTAKE = UserError(
+    "must be greater than 0 and at most 1000, because larger rates diverge",
+    given=-1,
+    place="wine.toml, arm hidden layer, key optimizer.lr",
+    remedy="change it there",
+)
+
+
+def test_a_mistake_is_one_line_where_it_fits(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    print_error(MISTAKE)
+    line = f"paribus: {MISTAKE}"
+    assert capsys.readouterr().err == f"{line}\n"
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(len(line)))
+    print_error(MISTAKE)
+    assert capsys.readouterr().err == f"{line}\n"
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120])
+def test_on_a_terminal_place_rule_and_remedy_have_lines_of_their_own(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    print_error(MISTAKE)
+    lines = capsys.readouterr().err.splitlines()
+    assert max(map(len, lines)) <= width
+    assert lines[0] == "paribus: wine.toml, arm hidden layer, key optimizer.lr:"
+    assert lines[-1] == "  change it there"
+    rule = " ".join(" ".join(lines[1:-1]).split())
+    assert rule == "must be greater than 0 and at most 1000, because larger rates diverge, got -1;"
+    assert (len(lines) == 3) == (width >= 80)
+
+
+POINTS = [("SUPPORTED", "word " * 20 + "end"), ("energy", "12 J")]
+
+
+def test_points_are_messages_or_columns(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    print_points(POINTS)
+    assert capsys.readouterr().err.splitlines() == [f"paribus: {label}: {text}" for label, text in POINTS]
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    print_points(POINTS)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("  SUPPORTED  word word")
+    assert all(line.startswith(f"{' ' * 13}word") for line in lines[1:-1])
+    assert lines[-1] == "  energy     12 J"
+    assert max(map(len, lines)) <= 60
+    monkeypatch.setenv("COLUMNS", "30")
+    print_points(POINTS)
+    assert capsys.readouterr().err.splitlines()[-1] == "paribus: energy: 12 J"
+
+
+def test_a_traceback_keeps_its_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    log = logging.getLogger("paribus.execution")
+    print_log()
+    log.debug("Traceback\n  File \x1b[31m")
+    assert capsys.readouterr().err == ""
+    print_log(debug=True)
+    log.debug("Traceback\n  File \x1b[31m")
+    assert capsys.readouterr().err == "Traceback\n  File \\x1b[31m\n"
 
 
 class Gone(io.StringIO):

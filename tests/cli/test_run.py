@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,10 +31,25 @@ def test_progress_is_printed_on_stderr_alone(paribus: Paribus, course: Path) -> 
 
 
 def test_the_end_names_the_next_step(paribus: Paribus, course: Path, tmp_path: Path) -> None:
-    assert paribus("run", course).lines[-1] == "paribus: next: paribus report course"
+    assert paribus("run", course).lines[-1] == "paribus: next: paribus report course, or paribus view course"
     elsewhere = tmp_path / "other folder"
     last = paribus("run", course, "--workspace", elsewhere).lines[-1]
-    assert last == f"paribus: next: paribus report course --workspace '{elsewhere}'"
+    where = f"course --workspace '{elsewhere}'"
+    assert last == f"paribus: next: paribus report {where}, or paribus view {where}"
+
+
+def test_the_end_has_verdicts_findings_and_the_energy(paribus: Paribus, course: Path) -> None:
+    claim = 'statement = "Faster is better."\nmetric = "train_loss"\nby = 1000.0\n'
+    arms = 'better = { arm = "fast" }\nthan = { arm = "slow" }\n'
+    course.write_text(f"{course.read_text()}[[claims]]\n{claim}{arms}")
+    lines = paribus("run", course).lines
+    ending = lines[next(i for i, line in enumerate(lines) if "trained 4 runs in" in line) + 1 : -1]
+    labels = [line.removeprefix("paribus: ").partition(":")[0] for line in ending]
+    assert (labels[0], labels[-1]) == ("EQUIVALENT", "energy")
+    assert set(labels[1:-1]) <= {"finding"}
+    numbers = r"training loss [\d.]+ (higher|lower) \(95 % CI .+ to .+, n = 2\)"
+    assert re.fullmatch(rf"paribus: EQUIVALENT: Faster is better: {numbers}", ending[0])
+    assert re.search(r"unknown|J \(.+ kWh, (measured|modelled)\)", ending[-1])
 
 
 def test_more_replicates_train_only_what_is_new(paribus: Paribus, course: Path) -> None:
@@ -75,7 +91,7 @@ def test_runs_that_diverge_make_the_exit_code_3(paribus: Paribus, course: Path) 
     exploding = ("--set", "arms.fast.optimizer.lr=1e6", "--set", "arms.fast.optimizer.weight_decay=1.0")
     result = paribus("run", course, *exploding)
     assert result.code == 3
-    assert "2 runs diverged" in result.lines[-2]
+    assert any("2 runs diverged (see `paribus status course`)" in line for line in result.lines)
     (study,) = json.loads(paribus("status", "--json").out)
     assert (study["done"], study["diverged"]) == (2, 2)
     again = paribus("run", course, *exploding)

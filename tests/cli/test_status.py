@@ -54,6 +54,33 @@ def test_the_id_that_is_printed_names_the_study(paribus: Paribus, recorded: Path
         assert (by_id.code, by_id.out) == (0, by_name.out)
 
 
+def test_the_id_of_a_run_shows_the_run(paribus: Paribus, recorded: Path) -> None:
+    printed = paribus("status", "mini", "--workspace", recorded).out.splitlines()[2].split()[-2]
+    assert len(printed) == ID_DIGITS
+    (whole,) = [
+        run["run"]
+        for run in json.loads(paribus("status", "mini", "--json", "--workspace", recorded).out)
+        if run["run"].startswith(printed)
+    ]
+    shown = paribus("status", printed, "--workspace", recorded)
+    assert shown.code == 0
+    assert shown.out == paribus("status", whole, "--workspace", recorded).out
+    lines = shown.out.splitlines()
+    assert lines[:2] == [f"run {whole}", "study mini, arm fixed, replicate 1"]
+    assert lines[2].startswith("diverged, 3/3 epochs, started ")
+    assert "findings: diverged" in lines
+    assert [line.split() for line in lines[-2:]] == [["last", "3", "-"], ["max-val-accuracy", "2", "81.00", "%"]]
+    known = json.loads(paribus("status", printed, "--json", "--workspace", recorded).out)
+    assert (known["run"], known["members"]) == (whole, [{"study": "mini", "arm": "fixed", "replicate": 1}])
+
+
+def test_an_id_that_is_none_is_refused(paribus: Paribus, recorded: Path) -> None:
+    for name, problem in (("0000000", "run not found"), ("nonesuch", "study not found"), ("no.toml", "file not found")):
+        result = paribus("status", name, "--workspace", recorded)
+        assert (result.code, len(result.lines)) == (2, 1)
+        assert problem in result.err
+
+
 @pytest.mark.parametrize("width", [60, 80, 100, 120])
 @pytest.mark.parametrize("argv", [("status",), ("status", "named")])
 def test_no_line_is_wider_than_the_terminal(

@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from paribus.analysis.results import load as load_results
+from paribus.analysis.tables import Row
+from paribus.cli.main_table import main_tables
 from paribus.spec.study import load
 from paribus.store.workspace import Workspace
 from tests.cli.conftest import outcome, registered
@@ -51,7 +54,7 @@ def test_csv_holds_the_rows_of_json(paribus: Paribus, recorded: Path) -> None:
 
 
 def test_people_get_one_block_an_arm(paribus: Paribus, recorded: Path) -> None:
-    result = paribus("table", "mini", "--workspace", recorded)
+    result = paribus("table", "mini", "--all", "--workspace", recorded)
     assert result.code == 0
     assert "fixed (n = 1)\n  parameters 6370, weights 6352\n" in result.out
     assert "steps (n = 1)\n" in result.out
@@ -77,26 +80,78 @@ def test_spread_and_published_figures(paribus: Paribus, mini: Path, tmp_path: Pa
             made = outcome(run, 0)
             curve = made.curves["val_accuracy"] + replicate / 50
             workspace.finish([replace(made, curves={**made.curves, "val_accuracy": curve})])
-    lines = [line.split("  ") for line in paribus("table", "mini", "--workspace", tmp_path / "w").out.splitlines()]
-    cells = [[cell.strip() for cell in line if cell.strip()] for line in lines]
-    assert ["val_accuracy", "76.0 ± 1.4 %", "81.0 ± 1.4 %"] in cells
-    assert cells[cells.index(["val_accuracy", "76.0 ± 1.4 %", "81.0 ± 1.4 %"]) + 1] == ["published", "74.00 %"]
+
+    def cells(*argv: str) -> list[list[str]]:
+        lines = paribus("table", "mini", *argv, "--workspace", tmp_path / "w").out.splitlines()
+        return [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in lines]
+
+    block = cells("--all")
+    assert ["val_accuracy", "76.0 ± 1.4 %", "81.0 ± 1.4 %"] in block
+    assert block[block.index(["val_accuracy", "76.0 ± 1.4 %", "81.0 ± 1.4 %"]) + 1] == ["published", "74.00 %"]
+    table = cells()
+    assert table[0][:3] == ["arm", "rule", "epoch"]
+    accuracy = table[0].index("val. accuracy")
+    assert table[1][:3] == ["fixed", "last *", "3"]
+    assert table[1][accuracy] == "76.0 ± 1.4 %"
+    assert table[2] == ["published", "74.00 %"]
+    assert table[3][0] == "max-val-accuracy"
 
 
-@pytest.mark.parametrize("width", [40, 60, 80, 100])
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 120])
+@pytest.mark.parametrize("every", [(), ("--all",)])
 def test_no_line_is_wider_than_the_terminal(
-    paribus: Paribus, recorded: Path, monkeypatch: pytest.MonkeyPatch, width: int
+    paribus: Paribus, recorded: Path, monkeypatch: pytest.MonkeyPatch, width: int, every: tuple[str, ...]
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
-    out = paribus("table", "mini", "--workspace", recorded).out
+    out = paribus("table", "mini", *every, "--workspace", recorded).out
     assert max(map(len, out.splitlines())) <= width
     assert out.count("max-val-accuracy") == 2
 
 
+LONG = "momentum 0.9, weight decay 0.0005 and a rather wide layer 12"
+
+
+def row(arm: str, rule: str, metric: str, mean: float, published: float | None = None, reference: str = "") -> Row:
+    return Row(arm, rule, metric, mean, 0.01, 3, (mean,) * 3, published, reference)
+
+
+@pytest.mark.parametrize(
+    ("width", "headings"),
+    [
+        (None, ["arm", "rule", "epoch", "train loss", "val. loss", "val. accuracy", "test accuracy"]),
+        (70, ["arm", "rule", "epoch", "val. accuracy", "test accuracy"]),
+        (50, ["arm", "rule", "epoch", "test accuracy"]),
+    ],
+)
+def test_the_most_important_metrics_that_fit_are_shown(
+    paribus: Paribus, recorded: Path, width: int | None, headings: list[str]
+) -> None:
+    names = ("epoch", "train_loss", "val_loss", "val_accuracy", "test_accuracy")
+    found = [row(arm, "max-val-accuracy", name, 0.5) for arm in ("fixed", "steps") for name in names]
+    with Workspace.open(recorded) as workspace:
+        results = load_results(workspace, workspace.study("mini").id)
+    tables = main_tables(results, found, width)
+    if width == 50:
+        assert [table[0] for table in tables] == [("fixed", *headings[2:]), ("steps", *headings[2:])]
+        return
+    (table,) = tables
+    assert list(table[0]) == headings
+    assert [line[0] for line in table[1:]] == ["fixed", "steps"]
+
+
+def test_reference_lines_are_rows(recorded: Path) -> None:
+    found = [row("fixed", "last", "val_accuracy", 0.8), row("fixed", "", "val_accuracy", 0.7, reference="linear")]
+    with Workspace.open(recorded) as workspace:
+        results = load_results(workspace, workspace.study("mini").id)
+    (table,) = main_tables(results, found, None)
+    assert table[-1] == ("reference", "linear", "", "70.0 ± 1.0 %")
+
+
 def test_json_and_csv_exclude_each_other(paribus: Paribus, recorded: Path) -> None:
-    result = paribus("table", "mini", "--json", "--csv", "--workspace", recorded)
-    assert (result.code, result.out) == (2, "")
-    assert len(result.lines) == 1
+    for pair in (("--json", "--csv"), ("--all", "--json")):
+        result = paribus("table", "mini", *pair, "--workspace", recorded)
+        assert (result.code, result.out) == (2, "")
+        assert len(result.lines) == 1
 
 
 def test_a_study_may_be_named_by_its_file_or_identity(paribus: Paribus, recorded: Path, mini: Path) -> None:

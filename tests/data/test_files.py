@@ -42,7 +42,7 @@ def test_the_error_names_the_folder_that_was_looked_in(tmp_path, monkeypatch):
     with pytest.raises(UserError) as caught:
         files.found("a.npy", Path("beside"))
     line = str(caught.value)
-    assert line.startswith("a.npy: must be a file that can be read, got No such file or directory; ")
+    assert line.startswith("a.npy: file not found; ")
     assert str(tmp_path / "beside") in line
 
 

@@ -452,6 +452,6 @@ def test_code_in_the_child_could_do_little(tmp_path: Path) -> None:
 def test_only_files_are_opened(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    for path, match in ((pipe, "must be a file,"), (tmp_path, "must be a file"), (tmp_path / "none", "No such file")):
+    for path, match in ((pipe, "must be a file,"), (tmp_path, "must be a file"), (tmp_path / "none", "file not found")):
         with pytest.raises(UserError, match=match):
             evaluate_file(path, small(), "slow", 0)

@@ -36,6 +36,7 @@ def test_the_live_file_has_the_latest_epoch_of_every_run_while_training_goes_on(
     for event, content in seen:
         assert (content["study"], content["name"], content["cohorts"]["total"]) == (study_id, "tiny", 2)
         begun = content["cohorts"]["begun"]
+        assert content["progress"]["runs"] == 2
         match event:
             case CohortStarted():
                 assert begun[event.index]["state"] == "training"
@@ -50,6 +51,10 @@ def test_the_live_file_has_the_latest_epoch_of_every_run_while_training_goes_on(
             case CohortDone():
                 assert begun[event.index]["state"] == "done"
     assert [cohort["state"] for cohort in after["cohorts"]["begun"]] == ["done", "done"]
+    assert after["progress"] == {"runs": 2, "runs_done": 2, "share": 1.0, "remaining_s": 0.0}
+    shares = [content["progress"]["share"] for _, content in seen]
+    assert shares == sorted(shares)
+    assert (shares[0], shares[-1]) == (0.0, 1.0)
     assert set(after["runs"]) == set(curves)
 
 

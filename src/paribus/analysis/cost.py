@@ -121,13 +121,18 @@ def methods(results: Results) -> tuple[Mapping[str, object], ...]:
 
 
 def scored_forecasts(results: Results) -> tuple[ScoredForecast, ...]:
-    """Every forecast beside the usage that began after it and before the next one; those with none are left out."""
-    forecasts = sorted(results.forecasts, key=lambda forecast: _seconds(forecast.made_at))
+    """Every forecast of a study beside the usage that began after it and before the next one."""
+    return scored(results.forecasts, results.usage)
+
+
+def scored(forecasts: Iterable[Forecast], usage: Iterable[UsageRecord]) -> tuple[ScoredForecast, ...]:
+    """Forecasts of one study beside the usage of its runs; a forecast that nothing was used after is left out."""
+    forecasts, usage = sorted(forecasts, key=lambda forecast: _seconds(forecast.made_at)), list(usage)
     ends = [*(_seconds(forecast.made_at) for forecast in forecasts[1:]), math.inf]
     found: list[ScoredForecast] = []
     for forecast, end in zip(forecasts, ends, strict=False):
         begin = _seconds(forecast.made_at)
-        used = [record for record in results.usage if begin <= _seconds(record.started_at) < end]
+        used = [record for record in usage if begin <= _seconds(record.started_at) < end]
         if used:
             found.append(_scored(forecast, used))
     return tuple(found)

@@ -21,7 +21,7 @@ from paribus.training.cpu.compiling import skip_blas
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from paribus.cli.study_progress import StudyProgress
+    from paribus.execution.progress import StudyProgress
     from paribus.spec.study import Study
 
 

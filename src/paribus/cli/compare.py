@@ -1,4 +1,4 @@
-"""paribus compare: judge scores from anywhere as paribus judges its own: differences with intervals, and verdicts.
+"""paribus compare: compare arms by scores from any program: differences with intervals, and verdicts.
 
 The file is a CSV table with a header: one row for each run, a column for the arm, one for the replicate (the seed or
 the fold), and one for each metric, as experiment trackers export them. Arms are paired by replicate where they share
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paribus.cli.output import print_columns, print_json, print_message
-from paribus.errors import Exit, Shown, UserError
+from paribus.errors import Exit, Shown, UserError, unreadable
 
 if TYPE_CHECKING:
     from paribus.analysis.scores import ScoreContrast, Scores
@@ -74,8 +74,7 @@ def _read(name: str) -> tuple[str, str]:
             with Path(name).expanduser().open("rb") as file:
                 content = file.read(MAX_BYTES + 1)
     except OSError as error:
-        reason = Shown(error.strerror or "an error")
-        raise UserError("must be a file that can be read", given=reason, place=place, remedy="check the path") from None
+        raise unreadable(error, place=place, remedy="check the path") from None
     if len(content) > MAX_BYTES:
         rule = f"must have at most {MAX_BYTES // 1_000_000} MB"
         raise UserError(rule, given=Shown("more"), place=place, remedy="export fewer columns")

@@ -1,9 +1,9 @@
-"""paribus evaluate: evaluate a network that is there already, from a weight file or from the workspace.
+"""paribus evaluate: evaluate an existing network, from a weight file or from the workspace.
 
-`--network` and `--data` say what is in the file and what it is evaluated on. `--study` and `--arm` take the arm's
-network, scaling and data; then its recorded figures are shown beside, and its test set stays locked. Instead of a file,
-`--run` names a recorded network. FILE is safetensors or a PyTorch file: a state dict, or a checkpoint that holds one.
-It is opened in a process of its own, where nothing in it can run.
+`--network` and `--data` say what is in the file and what to evaluate it on. `--study` and `--arm` take the network, the
+scaling and the data of an arm; its recorded figures are then shown, too, and its test set stays locked. `--run` names a
+recorded network instead of a file. FILE is safetensors or a PyTorch file: a state dict, or a checkpoint that holds one.
+It is opened in a separate process, and none of its code is executed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def add_arguments(to: argparse.ArgumentParser) -> None:
     to.add_argument("file", metavar="FILE", nargs="?", help="a safetensors or PyTorch file that holds a state dict")
     what = to.add_argument_group("the network")
     what.add_argument("--network", metavar="KIND:WIDTHS", help="mlp:784-32-10 or autoencoder:784-32-784")
-    what.add_argument("--activation", metavar="NAME", help="of its hidden layers (default: relu)")
+    what.add_argument("--activation", metavar="NAME", help="activation of its hidden layers (default: relu)")
     what.add_argument("--study", metavar="STUDY", help="a study of the workspace, a built-in one, or a study file")
     what.add_argument("--arm", metavar="ARM", help="the arm of that study whose network it is")
     what.add_argument("--replicate", metavar="N", help="the replicate whose splits and scaling are used (default: 0)")
@@ -47,9 +47,9 @@ def add_arguments(to: argparse.ArgumentParser) -> None:
     data.add_argument(
         "--data", metavar="SOURCE[:SPLIT]", help="a file or a built-in source: fashion-mnist:test, my.csv"
     )
-    data.add_argument("--target", metavar="NAME", help="the column or key of what the network gives")
+    data.add_argument("--target", metavar="NAME", help="the column or key of the target")
     data.add_argument("--task", metavar="TASK", help="classification (the default), regression or reconstruction")
-    data.add_argument("--scale", metavar="WAY", help="none, unit (the default), centre or standardise")
+    data.add_argument("--scale", metavar="WAY", help="scale features: none, unit (the default), centre or standardise")
     data.add_argument(
         "--set",
         dest="changes",

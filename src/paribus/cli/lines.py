@@ -11,21 +11,25 @@ from typing import Self
 from paribus.cli.columns import MAX_ARMS_LENGTH, shortened
 from paribus.cli.formatting import format_mean, format_number, format_share, plural
 from paribus.cli.output import print_message
-from paribus.cli.study_progress import StudyProgress
 from paribus.execution.events import CohortDone, CohortLost, CohortStarted, EpochDone, Event
+from paribus.execution.progress import StudyProgress
 from paribus.units import count, duration
 
 LINE_EVERY_S = 10.0
-"""Seconds between two lines about epochs."""
+"""Seconds between two lines about epochs, at first."""
+LINE_EVERY_SHARE = 0.05
+"""Later they are this share of the time that has passed, so that a night's log can be read."""
+MANY_COHORTS = 20
+"""Of more cohorts not every start and end is printed."""
 
 
 class LineDisplay:
-    """A listener that prints when a cohort begins and ends, and its progress at most every few seconds."""
+    """A listener that prints when a cohort begins and ends, and the study's progress less and less often."""
 
     def __init__(self, study: StudyProgress, clock: Callable[[], float] = time.monotonic) -> None:
         self._study = study
         self._clock = clock
-        self._printed_at = clock()
+        self._began = self._printed_at = clock()
         self._cohorts: dict[int, CohortStarted] = {}
 
     def __enter__(self) -> Self:
@@ -41,26 +45,44 @@ class LineDisplay:
         if isinstance(event, CohortStarted):
             self._cohorts[event.index] = event
         now = self._clock()
-        if isinstance(event, EpochDone) and now - self._printed_at < LINE_EVERY_S:
+        if self._can_wait(event) and now - self._printed_at < max(LINE_EVERY_S, LINE_EVERY_SHARE * (now - self._began)):
             return
         self._printed_at = now
         print_message(self._line(event))
-        if isinstance(event, CohortDone):
-            print_message(str(self._study))
+
+    def _can_wait(self, event: Event) -> bool:
+        many = self._cohorts[event.index].total > MANY_COHORTS
+        return isinstance(event, EpochDone) or (many and not isinstance(event, CohortLost))
 
     def _line(self, event: Event) -> str:
         started = self._cohorts[event.index]
         cohort = f"cohort {event.index + 1}/{started.total}"
         if isinstance(event, CohortStarted):
             return f"{cohort}: {describe(event)}"
+        if isinstance(event, CohortLost):
+            return lost(event)
         if isinstance(event, CohortDone):
             diverged = f", {event.diverged} diverged" if event.diverged else ""
             failed = f", {event.failed} failed" if event.failed else ""
-            return f"{cohort}: {plural(event.runs, 'run')} done in {duration(event.wall_s)}{diverged}{failed}"
-        if isinstance(event, CohortLost):
-            return lost(event)
-        speed = f"{count(event.model_epochs_per_s)} model-epochs/s, {time_left(event)} left"
-        return f"{cohort}: epoch {event.epoch}/{started.epochs}, {losses(event)}, {speed}"
+            of_cohort = f"{plural(event.runs, 'run')} done in {duration(event.wall_s)}{diverged}{failed}"
+        else:
+            of_cohort = f"epoch {event.epoch}/{started.epochs}, {measured(event)}"
+        return f"{total(self._study)}; {cohort}: {of_cohort}"
+
+
+def total(study: StudyProgress, width: int | None = None) -> str:
+    """The line for a whole study: `selection: 4/12 runs done, 45 %, about 3 min 20 s left`.
+
+    Where it is wider than `width` its name is shortened.
+    """
+    line = f": {study.runs_done}/{plural(study.runs, 'run')} done"
+    if study.runs_done < study.runs:
+        line += f", {math.floor(100 * study.share)} %"
+        if math.isfinite(study.remaining_s):
+            line += f", about {duration(study.remaining_s)} left"
+    if width is None:
+        return f"{study.name}{line}"
+    return shortened(shortened(study.name, max(3, width - len(line))) + line, width)
 
 
 def describe(event: CohortStarted) -> str:
@@ -74,29 +96,22 @@ def describe(event: CohortStarted) -> str:
 def lost(event: CohortLost) -> str:
     """What happened to a worker, and what follows."""
     arms = shortened(", ".join(event.arms), MAX_ARMS_LENGTH)
-    what = "its runs begin again from their last checkpoint" if event.again else "its run fails, the study goes on"
+    what = "its runs resume from their last checkpoint" if event.again else "its run failed; the study continues"
     return f"cohort {event.index + 1}/{event.total} ({arms}): the worker {event.reason}; {what}"
 
 
-def losses(event: EpochDone) -> str:
-    """The measured losses of an epoch."""
-    parts = [f"train loss {format_number(event.train_loss, 4)}"]
-    if math.isfinite(event.val_loss):
-        parts.append(f"val loss {format_number(event.val_loss, 4)}")
-    if math.isfinite(event.val_accuracy):
-        parts.append(f"val accuracy {format_share(event.val_accuracy)}")
-    rmse = mean_of(event, "val_rmse")
-    if rmse is not None:
-        parts.append(f"val RMSE {format_mean(rmse, None, sized=True)}")
-    return ", ".join(parts)
+def measured(event: EpochDone) -> str:
+    """What an epoch came to, as a mean over the runs of its cohort: `train loss 0.5, val loss 0.6, val acc 83.0 %`."""
+    values = {
+        "train loss": format_number(event.train_loss, 4),
+        "val loss": format_number(event.val_loss, 4),
+        "val acc": format_share(event.val_accuracy),
+        "val RMSE": format_mean(mean_of(event, "val_rmse"), None, sized=True),
+    }
+    return ", ".join(f"{name} {value}" for name, value in values.items() if value != "-" or name == "train loss")
 
 
 def mean_of(event: EpochDone, metric: str) -> float | None:
     """The mean of a metric over the runs of a cohort that have a finite value; None where none has."""
     finite = [value for value in event.metrics.get(metric, ()) if math.isfinite(value)]
     return math.fsum(finite) / len(finite) if finite else None
-
-
-def time_left(event: EpochDone) -> str:
-    """The time that a cohort still takes, if it is known."""
-    return duration(event.remaining_s) if math.isfinite(event.remaining_s) else "unknown time"

@@ -1,14 +1,15 @@
 """Progress on a terminal: a line for the study and a row for each cohort, redrawn a few times a second.
 
 A table that is squeezed cannot be read. So the columns for the terminal's width are chosen here, and each is as wide as
-its heading and its cells: first the arms are shortened, then columns are left out, those that matter least first.
+its heading and its cells: first details are left out, then the arms are shortened, then columns are left out, those
+that matter least first.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import IO, Self, cast
 
@@ -20,25 +21,25 @@ from rich.text import Text
 
 from paribus.cli.columns import GAP, shortened
 from paribus.cli.formatting import format_mean, format_number, format_share
-from paribus.cli.lines import lost, mean_of
+from paribus.cli.lines import lost, mean_of, total
 from paribus.cli.output import escape_controls
-from paribus.cli.study_progress import StudyProgress
 from paribus.cli.terminal import MESSAGES
 from paribus.execution.events import CohortDone, CohortLost, CohortStarted, EpochDone, Event
+from paribus.execution.progress import StudyProgress
 from paribus.units import count, duration
 
 REDRAWS_PER_S = 4
 MAX_COHORTS = 12
 """Rows of the table. Of more cohorts those in training and the latest of the others are shown."""
 WIDE = 110
-"""Characters from which on a terminal gets every column."""
+"""Characters from which on a terminal gets every column that fits."""
 BAR_WIDTHS = (16, 8)
 """Of the progress bar, in wide and in narrow terminals."""
 MIN_ARMS_WIDTH = 8
-_DETAILS = ("runs", "train loss", "model-epochs/s")
+_METRICS = ("val acc", "val RMSE", "val loss", "train loss")
+"""A narrow terminal shows the first of these that is measured."""
+_DETAILS = ("runs", "model-epochs/s")
 """Columns for wide terminals only."""
-_DROPPED_FIRST = ("bar", "cohort", "val acc", "val RMSE", "train loss", "val loss", "time left")
-"""Columns that are left out after the arms, in this order, until the others fit."""
 
 
 @dataclass
@@ -98,7 +99,7 @@ class LiveDisplay:
 
     def _drawn(self) -> RenderableType:
         width, height = self._console.size
-        line = Text(shortened(str(self._study), width), no_wrap=True)
+        line = Text(total(self._study, width), no_wrap=True)
         return Group(line, _table(self._shown(max(1, min(MAX_COHORTS, height - 3))), width))
 
     def _shown(self, limit: int) -> list[_Cohort]:
@@ -131,26 +132,26 @@ def _table(cohorts: Sequence[_Cohort], width: int) -> Table:
 
 def _fitted(columns: list[_Column], width: int) -> list[_Column]:
     """The columns that fit `width`, in their order; arms take the space that the others leave."""
-
-    def used(chosen: Sequence[_Column]) -> int:
-        return sum(column.width for column in chosen) + GAP * (len(chosen) - 1)
-
-    *others, arms = columns
-    space = width - used(others) - GAP
-    if space >= MIN_ARMS_WIDTH:
-        return [*others, _Column(arms.heading, arms.cells, min(arms.width, space))]
-    for dropped in _DROPPED_FIRST:
-        if used(others) <= width:
-            break
-        others = [column for column in others if column.heading != dropped]
-    return others
+    metrics = [name for name in _METRICS if any(column.heading == name for column in columns)]
+    main, others = metrics[:1], metrics[:0:-1]
+    for dropped in [None, "model-epochs/s", "runs", *others, "arms", "bar", "cohort", *main, "time left"]:
+        columns = [column for column in columns if column.heading != dropped]
+        used = sum(column.width for column in columns) + GAP * (len(columns) - 1)
+        arms = next((column for column in columns if column.heading == "arms"), None)
+        if arms is None and used <= width:
+            return columns
+        if arms is not None and used - arms.width + min(arms.width, MIN_ARMS_WIDTH) <= width:
+            narrowed = replace(arms, width=min(arms.width, width - used + arms.width))
+            return [narrowed if column is arms else column for column in columns]
+    return columns
 
 
 def _columns(cohorts: Sequence[_Cohort], *, wide: bool) -> list[_Column]:
-    """All columns for a wide terminal, or the main ones: the arms come last, and nothing is shortened yet."""
+    """All columns for a wide terminal, or the main ones; a metric that nothing has measured yet has none."""
     latest = [cohort.latest for cohort in cohorts]
     cells = {
         "cohort": [f"{cohort.started.index + 1}/{cohort.started.total}" for cohort in cohorts],
+        "arms": [escape_controls(", ".join(dict.fromkeys(cohort.started.arms))) for cohort in cohorts],
         "runs": [str(cohort.latest.runs if cohort.latest else cohort.started.runs) for cohort in cohorts],
         "epoch": [f"{_epoch(cohort)}/{cohort.started.epochs}" for cohort in cohorts],
         "bar": [""] * len(cohorts),
@@ -160,15 +161,11 @@ def _columns(cohorts: Sequence[_Cohort], *, wide: bool) -> list[_Column]:
         "val RMSE": [format_mean(mean_of(event, "val_rmse") if event else None, None, sized=True) for event in latest],
         "model-epochs/s": [count(event.model_epochs_per_s) if event else "-" for event in latest],
         "time left": [_time_left(cohort, wide=wide) for cohort in cohorts],
-        "arms": [escape_controls(", ".join(dict.fromkeys(cohort.started.arms))) for cohort in cohorts],
     }
-    hidden: set[str] = set() if wide else {*_DETAILS}
-    if not any(event and math.isfinite(event.val_accuracy) for event in latest):
-        hidden |= {"val acc"}
-    if not any(event and mean_of(event, "val_rmse") is not None for event in latest):
-        hidden |= {"val RMSE"}
-    if not any(event and math.isfinite(event.val_loss) for event in latest):
-        hidden = (hidden | {"val loss"}) - {"train loss"}
+    measured = [name for name in _METRICS if set(cells[name]) != {"-"}]
+    hidden = set(_METRICS) - set(measured if wide else measured[:1])
+    if not wide:
+        hidden |= {*_DETAILS}
     bar = BAR_WIDTHS[0] if wide else BAR_WIDTHS[1]
     return [
         _Column(heading, column, bar if heading == "bar" else max(map(len, [heading, *column])))
@@ -179,8 +176,8 @@ def _columns(cohorts: Sequence[_Cohort], *, wide: bool) -> list[_Column]:
 
 def _bar(cohort: _Cohort, width: int) -> ProgressBar:
     """Full where the cohort is done, also if all its runs stopped early."""
-    total = cohort.started.epochs
-    return ProgressBar(total=total, completed=total if cohort.done else _epoch(cohort), width=width)
+    epochs = cohort.started.epochs
+    return ProgressBar(total=epochs, completed=epochs if cohort.done else _epoch(cohort), width=width)
 
 
 def _epoch(cohort: _Cohort) -> int:

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 import traceback
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from paribus import __version__
 from paribus.cli import compare, evaluate, new, plan, report, run, schema, status, studies, table, verify, view
 from paribus.cli.arguments import default_workspace, parse_path
-from paribus.cli.output import print_log, print_message
+from paribus.cli.output import print_error, print_log, print_message
 from paribus.cli.process import hide_warnings, ignore_signals, interrupt_on_signals, report_errors_in_one_line
 from paribus.cli.terminal import discard_if_broken, prepare_streams
 from paribus.errors import Exit, UserError, printable
@@ -29,8 +30,22 @@ _CODES = (
 )
 
 
+class _Formatter(argparse.HelpFormatter):
+    """Breaks lines at spaces only: `paribus-workspace` stays in one piece."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        lines = textwrap.wrap(" ".join(text.split()), width - len(indent), break_on_hyphens=False)
+        return "\n".join(f"{indent}{line}" for line in lines)
+
+
 class _Parser(argparse.ArgumentParser):
     """An argument parser that reports errors in one line, as the rest of paribus does."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings, formatter_class=_Formatter)
 
     def error(self, message: str) -> NoReturn:
         print_message(printable(f"command line: {message}; see `{self.prog} --help`"))
@@ -56,7 +71,11 @@ def parser() -> argparse.ArgumentParser:
         name = command.__name__.rpartition(".")[2]
         about = (command.__doc__ or "").partition(": ")[2].strip()
         own = commands.add_parser(
-            name, help=about.partition("\n")[0].rstrip("."), description=about, epilog=_CODES, allow_abbrev=False
+            name,
+            help=about.partition("\n")[0].rstrip("."),
+            description=f"{about[:1].upper()}{about[1:]}",
+            epilog=_CODES,
+            allow_abbrev=False,
         )
         command.add_arguments(own)
         _add_global_options(own, default=argparse.SUPPRESS)
@@ -73,14 +92,14 @@ def _add_global_options(to: argparse.ArgumentParser, default: str | None) -> Non
         help="where results are kept (default: $PARIBUS_WORKSPACE, else paribus-workspace in this folder)",
     )
     group.add_argument(
-        "--debug", action="store_true", default=default or False, help="show warnings, and a traceback for an error"
+        "--debug", action="store_true", default=default or False, help="show warnings, and the traceback of an error"
     )
 
 
 def run_command(argv: Sequence[str]) -> int:
     """Run one command and return its exit code. Only errors that are defects of paribus pass through."""
     debug = "--debug" in argv
-    print_log()
+    print_log(debug=debug)
     try:
         arguments = parser().parse_args(argv)
         given = arguments.workspace
@@ -92,7 +111,7 @@ def run_command(argv: Sequence[str]) -> int:
     except UserError as error:
         if debug:
             traceback.print_exc()
-        print_message(str(error))
+        print_error(error)
         return error.exit_code
     except BrokenPipeError:  # the reader of our output has ended
         discard_if_broken(sys.stdout)

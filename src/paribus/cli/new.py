@@ -1,4 +1,4 @@
-"""paribus new: write a study file, for you to change and run: a built-in study, or a first study of your data."""
+"""paribus new: write a study file to change and run: a copy of a built-in study, or a first study of your data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def add_arguments(to: argparse.ArgumentParser) -> None:
     """`paribus new STUDY [--to FILE]` or `paribus new --data DATA [--target COLUMN] [--to FILE]`."""
     to.add_argument("study", metavar="STUDY", nargs="?", help="name of a built-in study (see `paribus studies`)")
     to.add_argument("--data", metavar="DATA", help="a data file, a folder or a built-in source, in place of STUDY")
-    to.add_argument("--target", metavar="COLUMN", help="the column, or the array, that is to be predicted")
+    to.add_argument("--target", metavar="COLUMN", help="the column or the array to predict")
     to.add_argument("--to", metavar="FILE", help="the file to write (default: named as its study); never overwritten")
 
 

@@ -20,13 +20,55 @@ from paribus.cli.columns import lay_out, wrapped
 from paribus.cli.terminal import MESSAGES, chosen_width, escaped, terminal_width
 from paribus.errors import Shown, UserError, printable
 
+_MIN_POINT_WIDTH = 30
+"""Characters beside a label below which text is not set in a column."""
+
 
 def print_message(text: str) -> None:
     """Print a line for the person at the terminal, if there still is a terminal; a long one is wrapped there."""
-    line = f"paribus: {escape_controls(text)}"
+    _print_lines(wrapped(f"paribus: {escape_controls(text)}", _message_width(), indent="  ", break_words=False))
+
+
+def print_error(error: UserError) -> None:
+    """Print a mistake: one line, or its place, the problem and the remedy each on lines of their own.
+
+    The latter on a terminal that is too narrow for the line.
+    """
+    width = _message_width()
+    if len(f"paribus: {error}") <= width:
+        print_message(str(error))
+        return
+    place, problem, remedy = map(escape_controls, error.parts)
+    lines = wrapped(f"paribus: {place}:", width, indent="    ", break_words=False)
+    for part in (f"{problem};", remedy):
+        lines += wrapped(f"  {part}", width, indent="    ", break_words=False)
+    _print_lines(lines)
+
+
+def print_points(points: Sequence[tuple[str, str]]) -> None:
+    """Print messages that each have a label before them: `SUPPORTED` and a claim.
+
+    In columns on a terminal that is wide enough; elsewhere each is a message, `label: text`.
+    """
+    width, column = _message_width(), max((len(label) for label, _ in points), default=0) + 2
+    if width == sys.maxsize or width - 2 - column < _MIN_POINT_WIDTH:
+        for label, text in points:
+            print_message(f"{label}: {text}")
+        return
+    for label, text in points:
+        first, *more = wrapped(escape_controls(text), width - 2 - column, break_words=False)
+        indented = [f"  {' ' * column}{line}" for line in more]
+        _print_lines([f"  {escape_controls(label).ljust(column)}{first}", *indented])
+
+
+def _message_width() -> int:
+    """Characters that a line of a message may have; no limit where no terminal shows it."""
     width = (chosen_width() or terminal_width(sys.stderr)) if MESSAGES.isatty() else None
-    for part in wrapped(line, width or sys.maxsize, indent="  ", break_words=False):
-        MESSAGES.write(f"{part}\n")
+    return width or sys.maxsize
+
+
+def _print_lines(lines: Iterable[str]) -> None:
+    MESSAGES.write("".join(f"{line}\n" for line in lines))
     MESSAGES.flush()
 
 
@@ -40,20 +82,26 @@ def escape_controls(text: str) -> str:
 
 
 class _MessageHandler(logging.Handler):
-    """Prints log records as messages."""
+    """Prints log records as messages; those for programmers, such as a worker's traceback, line by line as they are."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print_message(printable(record.getMessage()))
+        if record.levelno <= logging.DEBUG:
+            _print_lines(escape_controls(line) for line in record.getMessage().splitlines())
+        else:
+            print_message(printable(record.getMessage()))
 
 
 _HANDLER = _MessageHandler()
 
 
-def print_log() -> None:
-    """From now on print what paribus logs at level info and above, such as where data is downloaded from."""
+def print_log(*, debug: bool = False) -> None:
+    """From now on print what paribus logs at level info and above, such as where data is downloaded from.
+
+    `debug` adds the tracebacks of workers.
+    """
     log = logging.getLogger("paribus")
     log.addHandler(_HANDLER)  # a second time changes nothing
-    log.setLevel(logging.INFO)
+    log.setLevel(logging.DEBUG if debug else logging.INFO)
 
 
 def print_line(text: str = "") -> None:
@@ -110,6 +158,8 @@ def write_new(target: Path, text: str, option: str) -> None:
         given = Shown("a file of that name" if target.is_file() else "something of that name")
         rule = "must not exist yet, as paribus overwrites nothing"
         raise UserError(rule, given=given, place=str(target), remedy=remedy) from None
+    except FileNotFoundError:
+        raise UserError("folder not found", given=Shown(""), place=str(target.parent), remedy=remedy) from None
     except OSError as error:
         given = Shown(error.strerror or "an error")
         raise UserError("must be a file that can be written", given=given, place=str(target), remedy=remedy) from None

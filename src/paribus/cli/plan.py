@@ -1,6 +1,7 @@
 """paribus plan: show what running a study would do.
 
-Shows runs, cohorts, parameters, operations, the expected time, and how much is recorded already. Nothing is written.
+Prints its runs and cohorts, what is recorded already, and how long the rest takes on this machine, for which it times a
+few training steps. Nothing is written.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from paribus.cli.arguments import add_change_options, add_device_option, load_study, open_workspace, parse_changes
 from paribus.cli.columns import MAX_ARMS_LENGTH, shortened
+from paribus.cli.expectation import Expectation, earlier_errors, expectation
 from paribus.cli.formatting import format_expected, plural
-from paribus.cli.output import print_columns, print_json, print_line, print_message, print_paragraph
+from paribus.cli.output import data_width, print_columns, print_json, print_line, print_message, print_paragraph
 from paribus.cli.reuse import note_unused_runs
+from paribus.cli.waiting import Waiting
 from paribus.errors import Exit
 from paribus.units import count, size
 
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
     from paribus.spec.dataset import Dataset
     from paribus.spec.study import Study
     from paribus.training.plan import CohortPlan, Plan
+
+_WITH_OPERATIONS = 110
+"""Characters from which on a terminal shows operations."""
 
 
 def add_arguments(to: argparse.ArgumentParser) -> None:
@@ -35,22 +41,27 @@ def add_arguments(to: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> Exit:
     """Print the plan."""
-    from paribus.execution.runner import prepare
-    from paribus.training.cpu.compiling import skip_blas
-
-    skip_blas()
     changes = parse_changes(arguments)
-    study = load_study(arguments.study, changes)
-    print_notes(arguments.study, study, changes)
-    prepared = prepare(study, device=arguments.device)
-    print_data_findings(prepared)
-    plan, note = _planned(prepared, arguments.workspace)
+    with Waiting() as waiting:
+        waiting("loading paribus")
+        from paribus.execution.runner import prepare
+        from paribus.training.cpu.compiling import skip_blas
+
+        skip_blas()
+        study = load_study(arguments.study, changes)
+        print_notes(arguments.study, study, changes)
+        waiting(f"{study.name}: reading the data and checking the study")
+        prepared = prepare(study, device=arguments.device)
+        print_data_findings(prepared)
+        waiting(f"{study.name}: timing a few steps of each cohort")
+        plan, errors, note = _planned(prepared, arguments.workspace)
     if note:
         print_message(note)
+    expected = None if plan.expected_s is None else expectation(plan.expected_s, errors)
     if arguments.json:
-        print_json(_as_json(prepared.id, plan))
+        print_json(_as_json(prepared.id, plan, expected))
     else:
-        _print(plan)
+        _print(plan, expected)
     return Exit.DONE
 
 
@@ -80,8 +91,8 @@ def print_data_findings(prepared: PreparedStudy) -> None:
         print_message(f"note: {found.sentence.removesuffix('.')}")
 
 
-def _planned(prepared: PreparedStudy, workspace: Path) -> tuple[Plan, str | None]:
-    """The plan with what the workspace holds, and a note on recorded runs that it does not reuse.
+def _planned(prepared: PreparedStudy, workspace: Path) -> tuple[Plan, list[float], str | None]:
+    """The plan with what the workspace holds, the errors of its forecasts, and a note on runs that are not reused.
 
     Planning makes no workspace.
     """
@@ -89,13 +100,13 @@ def _planned(prepared: PreparedStudy, workspace: Path) -> tuple[Plan, str | None
     from paribus.training.plan import plan_cohorts
 
     if not workspace.exists():
-        return plan_cohorts(prepared.study, prepared.runs, {}, prepared.device), None
+        return plan_cohorts(prepared.study, prepared.runs, {}, prepared.device), [], None
     with open_workspace(workspace) as known:
         plan = plan_in(prepared, known)
-        return plan, note_unused_runs(known, prepared.study.name, plan.runs)
+        return plan, earlier_errors(known), note_unused_runs(known, prepared.study.name, plan.runs)
 
 
-def _print(plan: Plan) -> None:
+def _print(plan: Plan, expected: Expectation | None) -> None:
     study = plan.study
     arms, replicates = plural(len(study.arms), "arm"), plural(study.replicates.count, "replicate")
     print_paragraph(study.name if study.title == study.name else f"{study.name}: {study.title}")
@@ -104,15 +115,26 @@ def _print(plan: Plan) -> None:
         print_line("nothing to train")
         return
     print_line()
-    rows = [("cohort", "runs", "epochs", "parameters", "memory", "operations", "expected", "arms")]
+    rows = [("cohort", "runs", "epochs", "parameters", "memory", "operations", "time", "arms")]
     rows += [_row(place, cohort) for place, cohort in enumerate(plan.cohorts, start=1)]
-    print_columns(rows, right=range(7), flexible=(7,))
+    width = data_width()
+    if width is not None and width < _WITH_OPERATIONS:
+        rows = [(*row[:5], *row[6:]) for row in rows]
+    last = len(rows[0]) - 1
+    print_columns(rows, right=range(last), flexible=(last,))
     print_line()
+    print_paragraph(f"expected time: {_expected(plan, expected)}")
+
+
+def _expected(plan: Plan, expected: Expectation | None) -> str:
+    """How long it takes, where, and what that rests on."""
     operations = count(sum(cohort.operations for cohort in plan.cohorts))
+    if expected is None:
+        return f"unknown, {operations} operations"
     early = plan.may_stop_early
-    most, why = ("at most ", f"; {plural(early, 'run')} may stop early") if early else ("", "")
-    expected = format_expected(plan.expected_s)
-    print_paragraph(f"expected in all: {most}{expected} on {_place(plan)}, {operations} operations{why}")
+    if early:
+        return f"{expected.at_most} on {_place(plan)}, as {plural(early, 'run')} may stop early ({expected.basis})"
+    return f"{expected} on {_place(plan)} ({expected.basis})"
 
 
 def _row(place: int, cohort: CohortPlan) -> tuple[str, ...]:
@@ -136,7 +158,7 @@ def _recorded(plan: Plan) -> int:
     return len(plan.runs) - len(plan.unfinished)
 
 
-def _as_json(study_id: str, plan: Plan) -> dict[str, Any]:
+def _as_json(study_id: str, plan: Plan, expected: Expectation | None) -> dict[str, Any]:
     return {
         "study": plan.study.name,
         "id": study_id,
@@ -145,6 +167,8 @@ def _as_json(study_id: str, plan: Plan) -> dict[str, Any]:
         "device": plan.device.model,
         "workers": plan.device.workers,
         "expected_s": plan.expected_s,
+        "expected_range_s": None if expected is None else [expected.low_s, expected.high_s],
+        "expected_basis": None if expected is None else expected.basis,
         "may_stop_early": plan.may_stop_early,
         "runs": [
             {

@@ -10,7 +10,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from paribus.cli.arguments import open_workspace, parse_path, recorded_studies
+from paribus.cli.formatting import plural
 from paribus.cli.output import print_line, print_message
+from paribus.cli.waiting import Waiting
 from paribus.errors import Exit, Shown, UserError
 
 if TYPE_CHECKING:
@@ -39,9 +41,11 @@ def execute(arguments: argparse.Namespace) -> Exit:
                 place=str(arguments.workspace),
                 remedy="run one first: `paribus run selection`",
             )
-        from paribus.report.page import write_report
+        with Waiting() as waiting:
+            waiting(f"writing the report on {plural(len(records), 'study', 'studies')}")
+            from paribus.report.page import write_report
 
-        path = write_report(workspace, [record.id for record in records], folder)
+            path = write_report(workspace, [record.id for record in records], folder)
     print_line(str(path))
     return Exit.DONE
 

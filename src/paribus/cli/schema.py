@@ -1,4 +1,4 @@
-"""paribus schema: print the JSON Schema of study files, with which editors complete and check them.
+"""paribus schema: print the JSON Schema of study files, for editors that complete and check them.
 
 Save it beside a study file, `paribus schema > paribus.schema.json`, and begin the file with the line
 `#:schema paribus.schema.json`. Editors with Taplo (Even Better TOML in VS Code) then offer keys and their values, and

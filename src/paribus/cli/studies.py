@@ -1,4 +1,4 @@
-"""paribus studies: list the built-in studies and those recorded in the workspace."""
+"""paribus studies: list the built-in studies and those in the workspace."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""paribus table: print a study's results: mean and standard deviation over replicates, beside published figures.
+"""paribus table: print a study's results: mean and standard deviation over replicates, with published figures.
 
-Prints one block for each arm, with a row for each metric and a column for each selection rule, and one for reference
-lines. `--json` and `--csv`
-give the value of every replicate, accuracies as fractions.
+Prints the main metrics, a row for each arm and selection rule. `--all` prints every metric, a block for each arm, with
+a row for each metric and a column for each rule. `--json` and `--csv` give every metric with the value of every
+replicate, accuracies as fractions.
 """
 
 from __future__ import annotations
@@ -14,22 +14,24 @@ from typing import TYPE_CHECKING
 
 from paribus.cli.arguments import open_workspace, recorded_study
 from paribus.cli.columns import GAP
-from paribus.cli.formatting import format_mean
+from paribus.cli.main_table import DEPLOYED, cell, main_tables, published_cell, replicates
 from paribus.cli.output import data_width, print_columns, print_csv, print_json, print_line, print_message
 from paribus.errors import Exit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from paribus.analysis.results import Results
     from paribus.analysis.tables import Row
 
 _FIELDS = ("arm", "rule", "metric", "mean", "sd", "n", "values", "published", "reference")
 
 
 def add_arguments(to: argparse.ArgumentParser) -> None:
-    """`paribus table STUDY [--json | --csv]`."""
+    """`paribus table STUDY [--all | --json | --csv]`."""
     to.add_argument("study", metavar="STUDY", help="a study of the workspace")
     form = to.add_mutually_exclusive_group()
+    form.add_argument("--all", action="store_true", help="print every metric, not only the main ones")
     form.add_argument("--json", action="store_true", help="print a JSON object with `study` and `rows`")
     form.add_argument("--csv", action="store_true", help="print one line for each row, `values` separated by spaces")
 
@@ -41,22 +43,38 @@ def execute(arguments: argparse.Namespace) -> Exit:
 
     with open_workspace(arguments.workspace) as workspace:
         record = recorded_study(workspace, arguments.study)
-        found = rows(load(workspace, record.id))
+        results = load(workspace, record.id)
+        found = rows(results)
     if arguments.json:
         print_json({"study": record.name, "rows": [_as_json(row) for row in found]})
     elif arguments.csv:
         print_csv([_FIELDS, *map(_as_line, found)])
+    elif arguments.all:
+        _print_all(found)
     else:
-        networks, lines = [[row for row in found if bool(row.reference) is is_line] for is_line in (False, True)]
-        for arm in dict.fromkeys(row.arm for row in networks):
-            _print_arm(arm, [row for row in networks if row.arm == arm])
-        for arm in dict.fromkeys(row.arm for row in lines):
-            _print_references(arm, [row for row in lines if row.arm == arm])
-        below = "; published figures below ours" if any(row.published is not None for row in found) else ""
-        print_message(f"mean ± standard deviation over n replicates{below}")
-        if any(row.metric.endswith("_rmse") for row in found):
-            print_message("losses are those of the scaled targets; RMSE and MAE are in the unit of the target")
+        _print_main(results, found)
     return Exit.DONE
+
+
+def _print_main(results: Results, found: Sequence[Row]) -> None:
+    tables = main_tables(results, found, data_width())
+    for table in tables:
+        names = sum(heading in ("arm", "rule") for heading in table[0]) or 1
+        print_columns(table, right=range(names, len(table[0])), flexible=(0,))
+    deployed = f"; {DEPLOYED} the rule by which weights are deployed" if results.study.deploy else ""
+    print_message(f"mean ± standard deviation, n = {replicates(found)}{deployed}; --all prints every metric")
+
+
+def _print_all(found: Sequence[Row]) -> None:
+    networks, lines = [[row for row in found if bool(row.reference) is is_line] for is_line in (False, True)]
+    for arm in dict.fromkeys(row.arm for row in networks):
+        _print_arm(arm, [row for row in networks if row.arm == arm])
+    for arm in dict.fromkeys(row.arm for row in lines):
+        _print_references(arm, [row for row in lines if row.arm == arm])
+    below = "; published figures below ours" if any(row.published is not None for row in found) else ""
+    print_message(f"mean ± standard deviation over n replicates{below}")
+    if any(row.metric.endswith("_rmse") for row in found):
+        print_message("losses are those of the scaled targets; RMSE and MAE are in the unit of the target")
 
 
 def _as_json(row: Row) -> dict[str, object]:
@@ -71,24 +89,24 @@ def _as_line(row: Row) -> tuple[object, ...]:
 
 def _print_arm(arm: str, rows: Sequence[Row]) -> None:
     """A heading, the numbers of the run as a whole, then one table or several where the rules do not fit one."""
-    replicates = max((row.n for row in rows), default=0)
-    print_line(f"{arm} (n = {replicates})")
-    whole = [f"{row.metric} {_ours(row, replicates)}" for row in rows if not row.rule]
+    n = replicates(rows)
+    print_line(f"{arm} (n = {n})")
+    whole = [f"{row.metric} {cell(row, n)}" for row in rows if not row.rule]
     if whole:
         print_line(f"  {', '.join(whole)}")
-    _print_blocks({(row.rule, row.metric): row for row in rows if row.rule}, replicates)
+    _print_blocks({(row.rule, row.metric): row for row in rows if row.rule}, n)
 
 
 def _print_references(arm: str, rows: Sequence[Row]) -> None:
     """The reference lines on the data of an arm, a column for each."""
-    replicates = max((row.n for row in rows), default=0)
-    print_line(f"reference lines on the data of {arm} (n = {replicates})")
-    _print_blocks({(row.reference, row.metric): row for row in rows}, replicates)
+    n = replicates(rows)
+    print_line(f"reference lines on the data of {arm} (n = {n})")
+    _print_blocks({(row.reference, row.metric): row for row in rows}, n)
 
 
-def _print_blocks(at_rule: dict[tuple[str, str], Row], replicates: int) -> None:
+def _print_blocks(at_rule: dict[tuple[str, str], Row], n: int) -> None:
     """A table with a column for each selection rule or reference, or several where the columns do not fit one."""
-    columns = [_column(rule, at_rule, replicates) for rule in dict.fromkeys(rule for rule, _ in at_rule)]
+    columns = [_column(rule, at_rule, n) for rule in dict.fromkeys(rule for rule, _ in at_rule)]
     metrics = ["metric", *_lines(at_rule)]
     for block in _blocks(metrics, columns):
         lines = [line for line in zip(metrics, *block, strict=True) if any(line[1:])]
@@ -104,7 +122,7 @@ def _lines(at_rule: dict[tuple[str, str], Row]) -> Iterator[str]:
             yield "  published"
 
 
-def _column(rule: str, at_rule: dict[tuple[str, str], Row], replicates: int) -> list[str]:
+def _column(rule: str, at_rule: dict[tuple[str, str], Row], n: int) -> list[str]:
     """A rule's cells, line by line as in `_lines`: empty where a metric is not known at this rule."""
     cells, metric = [rule], ""
     for line in _lines(at_rule):
@@ -113,9 +131,9 @@ def _column(rule: str, at_rule: dict[tuple[str, str], Row], replicates: int) -> 
         if row is None:
             cells.append("")
         elif line != metric:
-            cells.append(_published(row))
+            cells.append(published_cell(row))
         else:
-            cells.append(_ours(row, replicates))
+            cells.append(cell(row, n))
     return cells
 
 
@@ -134,20 +152,3 @@ def _blocks(metrics: Sequence[str], columns: Sequence[list[str]]) -> Iterator[li
         used += width
     if block:
         yield block
-
-
-def _ours(row: Row, replicates: int) -> str:
-    """Mean and standard deviation, and the number of replicates where it differs from that of the arm."""
-    from paribus.spec.metrics import metric_named
-
-    if not row.n:
-        return "-"
-    metric = metric_named(row.metric)
-    value = format_mean(row.mean, row.sd, share=metric.is_share, sized=metric.form == "quantity")
-    return value if row.n == replicates else f"{value} (n = {row.n})"
-
-
-def _published(row: Row) -> str:
-    from paribus.spec.metrics import METRICS
-
-    return "" if row.published is None else format_mean(row.published, None, share=METRICS[row.metric].is_share)

@@ -6,6 +6,7 @@ import codecs
 import os
 import sys
 from contextlib import suppress
+from threading import RLock
 from typing import TextIO
 
 ASCII_FORMS = {
@@ -41,6 +42,8 @@ ASCII_FORMS = {
 REPLACE = "paribus.ascii"
 """The name of the codec error handler that prints these forms, and a backslash escape for any other character."""
 _NAMES = ("stdin", "stdout", "stderr")
+_CLEARED = "\r\x1b[K"
+"""Goes to the beginning of the line and clears it."""
 
 
 def prepare_streams() -> None:
@@ -79,6 +82,11 @@ def terminal_width(stream: TextIO) -> int | None:
         return None
 
 
+def can_redraw(stream: TextIO) -> bool:
+    """Whether what was written to `stream` can be replaced: a terminal that knows control sequences."""
+    return stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+
+
 def chosen_width() -> int | None:
     """The environment's COLUMNS, or None where it is no positive number."""
     text = os.environ.get("COLUMNS", "")
@@ -91,6 +99,21 @@ class MessageStream:
     A terminal can vanish while a study trains (a closed ssh session), and training must go on, or save and end.
     """
 
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self._passing = False
+
+    def pass_by(self, line: str) -> None:
+        """Show a line that the next one, or whatever is written next, takes the place of; "" takes it away.
+
+        For terminals that can redraw (see `can_redraw`).
+        """
+        with self._lock:
+            if line or self._passing:
+                self.write(line)
+                self._passing = bool(line)
+                self.flush()
+
     @property
     def encoding(self) -> str:
         return sys.stderr.encoding
@@ -102,11 +125,13 @@ class MessageStream:
         return sys.stderr.fileno()
 
     def write(self, text: str) -> int:
-        stream = sys.stderr
-        try:
-            return stream.write(text)
-        except (OSError, ValueError):
-            _discard(stream)
+        with self._lock:
+            stream = sys.stderr
+            before, self._passing = (_CLEARED if self._passing else ""), False
+            try:
+                stream.write(f"{before}{text}")
+            except (OSError, ValueError):
+                _discard(stream)
             return len(text)
 
     def flush(self) -> None:

@@ -10,6 +10,7 @@ from dataclasses import asdict
 
 from paribus.cli.formatting import plural
 from paribus.cli.output import print_json, print_line, print_message
+from paribus.cli.waiting import Waiting
 from paribus.errors import Exit
 
 
@@ -22,7 +23,9 @@ def execute(arguments: argparse.Namespace) -> Exit:
     """Check the workspace and print what is wrong with it."""
     from paribus.store.verify import verify
 
-    found = verify(arguments.workspace)
+    with Waiting() as waiting:
+        waiting("checking every file of the workspace")
+        found = verify(arguments.workspace)
     if arguments.json:
         print_json(asdict(found))
     else:

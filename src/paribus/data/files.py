@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paribus.data.npy import MAX_FILE_BYTES
-from paribus.errors import Shown, UserError
+from paribus.errors import Shown, UserError, unreadable
 from paribus.units import size
 
 
@@ -50,9 +50,10 @@ def found(name: str, folder: Path, key: str = "data.source") -> FoundFile:
             remedy = f"correct {key}, or put the file into {printable(folder)}, where it is looked for"
             path = folder / path
         status = path.stat()
-    except (OSError, ValueError, RuntimeError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise UserError("must be a file that can be read", given=Shown(reason), place=printable(name),
+    except OSError as error:
+        raise unreadable(error, place=printable(name), remedy=remedy) from error
+    except (ValueError, RuntimeError) as error:
+        raise UserError("must be a file that can be read", given=Shown(str(error)), place=printable(name),
                         remedy=remedy) from error  # fmt: skip
     return _regular(path, status, remedy)
 
@@ -63,8 +64,7 @@ def found_in(entry: os.DirEntry[str]) -> FoundFile:
     try:
         return _regular(Path(entry.path), entry.stat(), remedy)
     except OSError as error:
-        raise UserError("must be a file that can be read", given=Shown(error.strerror or "an error"),
-                        place=printable(entry.path), remedy=remedy) from error  # fmt: skip
+        raise unreadable(error, place=printable(entry.path), remedy=remedy) from error
 
 
 def _regular(path: Path, status: os.stat_result, remedy: str) -> FoundFile:
@@ -106,14 +106,12 @@ def opened(file: FoundFile) -> Generator[io.BufferedReader, None, None]:
     try:
         stream = file.path.open("rb")
     except OSError as error:
-        raise UserError("must be a file that can be read", given=Shown(error.strerror or "an error"),
-                        place=file.shown, remedy="give yourself the right to read it") from error  # fmt: skip
+        raise unreadable(error, place=file.shown, remedy="give yourself the right to read it") from error
     with stream:
         try:
             yield stream
         except OSError as error:
-            raise UserError("must be a file that can be read", given=Shown(error.strerror or "an error"),
-                            place=file.shown, remedy="copy it to another disk") from error  # fmt: skip
+            raise unreadable(error, place=file.shown, remedy="copy it to another disk") from error
         if _as_found(file.path, os.fstat(stream.fileno())) != file:
             raise UserError("must not change while it is read", given=Shown("a file that changed"),
                             place=file.shown, remedy="try again when nothing writes to it")  # fmt: skip

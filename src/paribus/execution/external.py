@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, deserialize
 
-from paribus.errors import Shown, UserError
+from paribus.errors import Shown, UserError, unreadable
 from paribus.execution.layer_names import COUNTER, Shapes, with_names
 from paribus.training.engine import State
 from paribus.units import size
@@ -76,12 +76,7 @@ def _read(path: Path, max_bytes: int) -> tuple[bytes, str]:
             file.seek(0)
             return _converted(file, path, max_bytes) if is_pickle else file.read(max_bytes), sha256
     except OSError as error:
-        raise UserError(
-            "must be a file that can be read",
-            given=Shown(error.strerror or "an error"),
-            place=str(path),
-            remedy="check the path",
-        ) from None
+        raise unreadable(error, place=str(path), remedy="check the path") from None
 
 
 def _check(file: IO[bytes], path: Path, max_bytes: int) -> bool:

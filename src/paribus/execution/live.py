@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, final
 
 from paribus.execution.events import CohortDone, CohortLost, CohortStarted, EpochDone, Event
+from paribus.execution.progress import StudyProgress
 from paribus.store.workspace import Workspace
 from paribus.training.plan import Plan
 
@@ -31,11 +32,13 @@ class LiveProgress:
         self._study_id, self._plan, self._workspace = study_id, plan, workspace
         self._cohorts: dict[int, dict[str, Any]] = {}
         self._runs: dict[str, tuple[EpochDone, int]] = {}
+        self._progress = StudyProgress.of(plan)
         self._written_at = -math.inf
         self._unwritten = False
 
     def take(self, event: Event) -> None:
         """Note an event, and write the file if it is time."""
+        self._progress.update(event)
         match event:
             case CohortStarted():
                 self._cohorts[event.index] = {"arms": list(event.arms), "epoch": event.first_epoch,
@@ -70,6 +73,12 @@ class LiveProgress:
             "name": self._plan.study.name,
             "at": time.time(),
             "expected_s": self._plan.expected_s,
+            "progress": {
+                "runs": self._progress.runs,
+                "runs_done": self._progress.runs_done,
+                "share": self._progress.share,
+                "remaining_s": self._progress.remaining_s,
+            },
             "cohorts": {"total": len(self._plan.cohorts), "begun": list(self._cohorts.values())},
             "runs": {run_id: _latest(event, place) for run_id, (event, place) in self._runs.items()},
         }

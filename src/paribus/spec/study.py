@@ -16,7 +16,7 @@ import tomli_w
 from annotated_types import Len
 from pydantic import AfterValidator, BeforeValidator, Strict, ValidationError
 
-from paribus.errors import Shown, UserError, nearest
+from paribus.errors import Shown, UserError, nearest, unreadable
 from paribus.seeding import Streams, Varied
 from paribus.spec.arms import MAX_ARMS, arm_entries
 from paribus.spec.canonical import canonical
@@ -148,16 +148,9 @@ def load(path: Path, overrides: Mapping[str, str] | None = None) -> Study:
             rule = f"a study file has at most {MAX_FILE_BYTES} bytes"
             raise UserError(rule, given=Shown("more"), place=place, remedy="name a study file")
         text = content.decode("utf-8-sig")
-    except FileNotFoundError:
-        remedy = "check the path, or copy a built-in study with `paribus new`"
-        raise UserError("file not found", given=Shown(""), place=place, remedy=remedy) from None
     except OSError as error:
-        raise UserError(
-            "must be a study file that can be read",
-            given=Shown(error.strerror or "an error"),
-            place=place,
-            remedy="check the path, or copy a built-in study with `paribus new`",
-        ) from None
+        remedy = "check the path, or copy a built-in study with `paribus new`"
+        raise unreadable(error, place=place, remedy=remedy) from None
     except UnicodeDecodeError:
         raise UserError(
             "must be UTF-8 text", given=Shown("other bytes"), place=place, remedy="save it as UTF-8"

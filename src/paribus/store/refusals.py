@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from paribus.errors import Shown, StorageError, UserError, printable, shown
+from paribus.errors import Shown, StorageError, UserError, shown
 
 COMPLETED = "a completed run is never changed"
 """The words with which the database itself refuses, too (see `schema`)."""
@@ -24,9 +24,9 @@ class WorkspaceUserError(UserError):
     def __init__(self, rule: str, *, place: Path | str, remedy: str, detail: str = "") -> None:
         super().__init__(rule, given=Shown(detail), place=str(place), remedy=remedy)
 
-    def __str__(self) -> str:
-        detail = f" ({shown(self.given)})" if self.given else ""
-        return printable(f"{self.place}: {self.rule}{detail}; {self.remedy}")
+    @property
+    def problem(self) -> str:
+        return f"{self.rule} ({shown(self.given)})" if self.given else self.rule
 
 
 class WorkspaceStorageError(WorkspaceUserError, StorageError):

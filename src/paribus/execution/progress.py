@@ -1,4 +1,4 @@
-"""How far a whole study has come: its runs, and the time that is left, from the events of its cohorts."""
+"""How far a whole study has come: its runs, its work, and the time that is left, from the events of its cohorts."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import final
+from typing import Self, final
 
-from paribus.cli.formatting import plural
 from paribus.execution.events import CohortDone, CohortLost, CohortStarted, EpochDone, Event
-from paribus.units import duration
+from paribus.training.plan import Plan
 
 
 @dataclass
@@ -35,20 +34,42 @@ class StudyProgress:
     runs : in the study.
     recorded : runs that are recorded already.
     work : parameters x epochs of all runs that are left to train.
+    recorded_work : parameters x epochs that are recorded already.
     clock : gives seconds.
     """
 
     def __init__(
-        self, name: str, *, runs: int, recorded: int, work: int, clock: Callable[[], float] = time.monotonic
+        self,
+        name: str,
+        *,
+        runs: int,
+        recorded: int,
+        work: int,
+        recorded_work: int = 0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._name = name
-        self._runs = runs
+        self.name = name
+        self.runs = runs
+        self.remaining_s = math.nan
+        """Seconds until the last run ends; NaN before it is known."""
         self._recorded = recorded
         self._work = work
+        self._recorded_work = recorded_work
         self._clock = clock
         self._cohorts: dict[int, _Cohort] = {}
         self._first: tuple[float, int] | None = None
-        self.remaining_s = math.nan
+
+    @classmethod
+    def of(cls, plan: Plan) -> Self:
+        """The progress before anything of `plan` trains."""
+        left = sum(run.parameters * run.epochs_left for run in plan.runs)
+        return cls(
+            plan.study.name,
+            runs=len(plan.runs),
+            recorded=len(plan.runs) - len(plan.unfinished),
+            work=left,
+            recorded_work=sum(run.parameters * run.recipe.training.epochs for run in plan.runs) - left,
+        )
 
     def update(self, event: Event) -> None:
         """Take note of an event."""
@@ -67,7 +88,7 @@ class StudyProgress:
 
     def _estimate(self) -> None:
         """The rate counts from the first epoch on, as before it code is compiled and data are prepared."""
-        now, done = self._clock(), sum(cohort.work for cohort in self._cohorts.values())
+        now, done = self._clock(), self._done
         if self._first is None:
             self._first = now, done
         began, before = self._first
@@ -75,13 +96,19 @@ class StudyProgress:
             self.remaining_s = max(0, self._work - done) * (now - began) / (done - before)
 
     @property
+    def _done(self) -> int:
+        """Parameters x epochs that were trained in this process."""
+        return sum(cohort.work for cohort in list(self._cohorts.values()))  # another thread may draw meanwhile
+
+    @property
     def runs_done(self) -> int:
         """Runs that are recorded, or that have ended in this process."""
-        return self._recorded + sum(cohort.started.runs - cohort.training for cohort in self._cohorts.values())
+        return self._recorded + sum(cohort.started.runs - cohort.training for cohort in list(self._cohorts.values()))
 
-    def __str__(self) -> str:
-        """`selection: 4/12 runs done, about 3 min 20 s left`."""
-        line = f"{self._name}: {self.runs_done}/{plural(self._runs, 'run')} done"
-        if self.runs_done < self._runs and math.isfinite(self.remaining_s):
-            line += f", about {duration(self.remaining_s)} left"
-        return line
+    @property
+    def share(self) -> float:
+        """The part of the study's work that is done, from 0 to 1; below 1 while a run is left."""
+        if self.runs_done >= self.runs:
+            return 1.0
+        whole = self._recorded_work + self._work
+        return min((self._recorded_work + self._done) / whole, 0.99) if whole else 0.0

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from paribus.cli.study_progress import StudyProgress
 from paribus.execution.events import CohortDone, CohortStarted, EpochDone
+from paribus.execution.progress import StudyProgress
 
 
 class Clock:
@@ -36,7 +36,7 @@ def epoch(cohort: CohortStarted, number: int, runs: int | None = None) -> EpochD
 
 
 def test_runs_are_counted_as_they_end(study: StudyProgress) -> None:
-    assert str(study) == "mini: 1/6 runs done"
+    assert (study.name, study.runs, study.runs_done) == ("mini", 6, 1)
     study.update(FIRST)
     assert study.runs_done == 1
     study.update(epoch(FIRST, 4, runs=2))  # one stopped early
@@ -53,7 +53,6 @@ def test_the_time_left_is_that_of_the_work_left(study: StudyProgress, clock: Clo
     clock.now = 102.0
     study.update(epoch(FIRST, 5))  # 4 x 300 in 2 s: 600 a second
     assert study.remaining_s == pytest.approx((9000 - 1500) / 600)
-    assert str(study) == "mini: 1/6 runs done, about 12 s left"
     study.update(SECOND)
     clock.now = 105.0
     study.update(CohortDone(0, 3, 0, 5.0))
@@ -76,4 +75,20 @@ def test_a_study_that_is_done_has_no_time_left(clock: Clock) -> None:
     clock.now = 1.0
     study.update(CohortDone(0, 3, 0, 1.0))
     assert study.remaining_s == 0
-    assert str(study) == "mini: 3/3 runs done"
+    assert (study.runs_done, study.share) == (3, 1.0)
+
+
+def test_the_share_counts_what_is_recorded_and_what_was_trained(clock: Clock) -> None:
+    study = StudyProgress("mini", runs=4, recorded=1, work=300 * 10, recorded_work=1000, clock=clock)
+    assert study.share == 0.25
+    study.update(FIRST)
+    study.update(epoch(FIRST, 5))
+    assert study.share == pytest.approx((1000 + 1500) / 4000)
+    study.update(epoch(FIRST, 10))
+    assert study.share == 0.99  # the runs have still to be measured and recorded
+    study.update(CohortDone(0, 3, 0, 1.0))
+    assert study.share == 1.0
+
+
+def test_a_study_without_work_has_nothing_done() -> None:
+    assert StudyProgress("mini", runs=1, recorded=0, work=0).share == 0.0
