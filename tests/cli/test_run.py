@@ -74,7 +74,8 @@ def test_the_report_is_written_as_soon_as_a_study_has_ended(paribus: Paribus, co
     paths = [Path(lines[i].partition("report: ")[2]) for i in said]
     assert [path.name for path in paths] == ["course.html", "index.html"]
     trained = [i for i, line in enumerate(lines) if ": trained 4 runs" in line]
-    assert trained[0] < said[0] < trained[1] < said[1] == len(lines) - 1
+    assert trained[0] < said[0] < trained[1] < said[1] == len(lines) - 2
+    assert lines[-1] == "paribus: next: paribus view course other"
     folder = Path("paribus-workspace/report")
     assert {path.name for path in folder.glob("*.html")} == {"course.html", "other.html", "index.html"}
     assert "other.html" in paths[1].read_text(encoding="utf-8")
