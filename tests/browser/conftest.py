@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_pla
 
 from paribus.analysis.results import load
 from paribus.execution.runner import prepare, run_study
-from paribus.report.page import write_pages
+from paribus.report.folder import write_pages
 from paribus.spec import builtin
 from paribus.spec.study import parse
 from paribus.store.workspace import Workspace
@@ -113,7 +113,7 @@ def reports(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name, text in texts.items():
             run_study(prepare(parse(text, place=f"the study {name}", folder=folder)), workspace)
             results.append(load(workspace, name))
-    write_pages(results, folder / "report")
+    write_pages(results, folder / "report", still=True)
     return folder / "report"
 
 

@@ -12,7 +12,8 @@ import pytest
 from paribus.analysis.results import Results
 from paribus.analysis.run import Run
 from paribus.report.blocks import Chart, Montage, within
-from paribus.report.page import compose, write_pages
+from paribus.report.folder import write_pages
+from paribus.report.page import compose
 from paribus.spec.dataset import Dataset
 from paribus.spec.study import parse
 from paribus.store.records import Selected, Snapshot
@@ -156,7 +157,7 @@ def test_images_that_do_not_vary_have_a_report_without_eigenfaces(images: np.nda
     assert any(
         "constant training data" in str(section.blocks) for section in page.sections if section.slug == "findings"
     )
-    _no_senseless_number(write_pages([results], tmp_path))
+    _no_senseless_number(write_pages([results], tmp_path).page)
 
 
 def test_one_example_of_each_split_has_a_report(tmp_path: Path) -> None:
@@ -169,7 +170,7 @@ def test_one_example_of_each_split_has_a_report(tmp_path: Path) -> None:
         if isinstance(block, Chart | Montage)
     }
     assert "No example is misclassified." in blocks["confusion"].alt
-    _no_senseless_number(write_pages([results], tmp_path))
+    _no_senseless_number(write_pages([results], tmp_path).page)
 
 
 def _no_senseless_number(page: Path) -> None:

@@ -15,8 +15,9 @@ from sklearn.metrics import confusion_matrix, recall_score
 
 from paribus.analysis.results import Results
 from paribus.report.blocks import Chart, Fold, Gallery, Section, Table, within
+from paribus.report.folder import write_pages
 from paribus.report.held_out import sections
-from paribus.report.page import compose, themes, write_pages
+from paribus.report.page import compose, themes
 from paribus.store.records import Artifact
 from tests.analysis.conftest import Maker
 from tests.analysis.made_outputs import RULE, add, classifiers, random_logits, regressions
@@ -246,7 +247,7 @@ def test_a_network_that_is_always_right_has_no_hard_examples(tmp_path: Path):
 
 def test_names_of_classes_are_words_and_never_code(tmp_path: Path):
     results, _ = study(FEW)
-    text = write_pages([results], tmp_path).read_text(encoding="utf-8")
+    text = write_pages([results], tmp_path).page.read_text(encoding="utf-8")
     assert text.count("</script>") == text.count("<script")
     assert "'=cow" in (tmp_path / "tables" / "made-up-class-scores.csv").read_text(encoding="utf-8")
     assert "confusion" in {chart.name for chart in compose(results).charts}

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -20,7 +22,8 @@ from paribus.analysis.results import Results
 from paribus.errors import UserError
 from paribus.report import page as page_module
 from paribus.report.blocks import Chart, Montage, within
-from paribus.report.page import compose, write_pages, write_report
+from paribus.report.folder import write_pages, write_report
+from paribus.report.page import compose
 from paribus.store.records import Artifact, Measurement, NewRun, Outcome, UsageRecord
 from paribus.store.workspace import Workspace
 
@@ -74,7 +77,7 @@ class Seen(HTMLParser):
 
 
 def written(results: Results, folder: Path) -> tuple[Seen, str]:
-    page = write_pages([results], folder).read_text(encoding="utf-8")
+    page = write_pages([results], folder).page.read_text(encoding="utf-8")
     return Seen(page), page
 
 
@@ -127,7 +130,7 @@ def test_every_chart_has_its_table_as_csv(page: tuple[Seen, str, Path]) -> None:
         data = json.loads(body) if kind == "application/json" else {}
         for name, records in data.get("datasets", {}).items():
             assert records, name
-    for file in (folder / "tables").iterdir():
+    for file in (folder / "tables").glob("*.csv"):
         rows = list(csv.reader(file.read_text(encoding="utf-8").splitlines()))
         assert len({len(row) for row in rows}) == 1, file.name
 
@@ -224,7 +227,7 @@ def test_one_replicate_gets_no_verdict(plain_results: Callable[..., Results], tm
 def test_several_studies_get_an_index(
     selection_results: Results, plain_results: Callable[..., Results], tmp_path: Path
 ) -> None:
-    first = write_pages([selection_results, plain_results(name="another")], tmp_path)
+    first = write_pages([selection_results, plain_results(name="another")], tmp_path).page
     assert first == tmp_path / "index.html"
     seen = Seen(first.read_text(encoding="utf-8"))
     assert {"selection.html", "another.html"} <= set(seen.links)
@@ -271,14 +274,23 @@ def test_a_report_is_rebuilt_from_the_workspace_alone(plain_results: Callable[..
     results = plain_results()
     _recorded(results, tmp_path / "work")
     with Workspace.open(tmp_path / "work") as workspace:
-        first = write_report(workspace, ["plain"], tmp_path / "first")
-        again = write_report(workspace, [results.study_id], tmp_path / "again")
+        first = write_report(workspace, ["plain"], tmp_path / "first").page
+        again = write_report(workspace, [results.study_id], tmp_path / "again").page
     seen = Seen(first.read_text(encoding="utf-8"))
     assert "Results" in seen.headings
     assert first.read_bytes() == again.read_bytes()
     with Workspace.open(tmp_path / "work") as workspace, pytest.raises(UserError, match="plain"):
         write_report(workspace, ["plane"], tmp_path / "none")
     assert not (tmp_path / "none").exists()
+
+
+def test_without_scripts_every_chart_is_a_described_picture(selection_results: Results, tmp_path: Path) -> None:
+    text = write_pages([selection_results], tmp_path, still=True).page.read_text(encoding="utf-8")
+    pictures = re.findall(r'<noscript><img src="data:image/svg\+xml,([^"]+)" alt="([^"]+)"', text)
+    assert len(pictures) == text.count('<div class="chart"')
+    assert all(words for _, words in pictures)
+    assert all(ET.fromstring(unquote(picture)).tag.endswith("svg") for picture, _ in pictures)
+    assert len(text.encode()) < 3_000_000
 
 
 def test_carbon_rests_on_the_grid_that_the_user_names(
@@ -292,7 +304,7 @@ def test_carbon_rests_on_the_grid_that_the_user_names(
         workspace.record_usage(used)
         for grid, expected in (("50", "50 g CO2eq at 50 g/kWh (PARIBUS_GRID_G_PER_KWH)"), ("", "no CO2 estimate")):
             monkeypatch.setenv("PARIBUS_GRID_G_PER_KWH", grid)
-            page = write_report(workspace, ["plain"], tmp_path / f"grid-{grid}")
+            page = write_report(workspace, ["plain"], tmp_path / f"grid-{grid}").page
             assert expected in " ".join(Seen(page.read_text(encoding="utf-8")).text)
         monkeypatch.setenv("PARIBUS_GRID_G_PER_KWH", "green")
         with pytest.raises(UserError, match="PARIBUS_GRID_G_PER_KWH"):
@@ -347,7 +359,7 @@ def test_a_study_whose_page_cannot_be_made_leaves_the_others_theirs(
     plain_results: Callable[..., Results], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     _defeat(monkeypatch, "broken", error)
-    index = write_pages([plain_results(name="broken"), plain_results(name="sound")], tmp_path)
+    index = write_pages([plain_results(name="broken"), plain_results(name="sound")], tmp_path).page
     broken, sound = (Seen((tmp_path / f"{name}.html").read_text(encoding="utf-8")) for name in ("broken", "sound"))
     (sentence,) = [text for text in broken.text if "could not be made" in text]
     assert type(error).__name__ in sentence
@@ -369,7 +381,7 @@ def test_studies_of_one_name_have_pages_and_tables_of_their_own(
 ) -> None:
     first = replace(plain_results(title="First"), study_id="a" * 32, namesakes=2, latest=False)
     second = replace(plain_results(title="Second"), study_id="b" * 32, namesakes=2)
-    index = write_pages([first, second], tmp_path).read_text(encoding="utf-8")
+    index = write_pages([first, second], tmp_path).page.read_text(encoding="utf-8")
     assert {"plain-aaaaaaaa.html", "plain-bbbbbbbb.html"} <= set(Seen(index).links)
     assert "plain (aaaaaaaa)" in index
     assert "plain (bbbbbbbb)" in index

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from paribus.analysis.run import Run, run_of
@@ -53,6 +54,14 @@ class Results:
     def planned(self) -> int:
         """How many runs the study has."""
         return len(self.study.arms) * self.study.replicates.count
+
+    @property
+    def recorded_at(self) -> datetime | None:
+        """When the latest of the study's results was recorded, in UTC; None before the first."""
+        times = [run.finished_at for run in self.runs] + [used.started_at for used in self.usage]
+        times += [read.read_at for read in self.test_reads]
+        known = [datetime.fromisoformat(time).astimezone(UTC) for time in times if time]
+        return max(known, default=None)
 
     def recipe(self, arm: str) -> Recipe:
         return self.study.arm(arm).recipe

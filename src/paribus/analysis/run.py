@@ -49,6 +49,7 @@ class Run:
     artifacts: Mapping[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     environment: Mapping[str, Any] = field(default_factory=dict[str, Any])
     started_at: str | None = None
+    finished_at: str | None = None
 
     def epoch(self, rule: str) -> int | None:
         """The epoch that `rule` chose: as recorded, else as the curves say. None where it chose none."""
@@ -130,6 +131,7 @@ def run_of(workspace: Workspace, record: RunRecord, arm: str = "", replicate: in
         artifacts={(a.rule, a.name): a.tensors for a in workspace.artifacts(record.id)},
         environment=record.environment,
         started_at=record.started_at,
+        finished_at=record.finished_at,
     )
 
 

@@ -1,4 +1,4 @@
-"""paribus report: write the report on recorded studies and print its path.
+"""paribus report: write the report on recorded studies and print its path, and that of each PDF.
 
 The report is made from the workspace alone: nothing is trained, and no data set is needed.
 """
@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 
 
 def add_arguments(to: argparse.ArgumentParser) -> None:
-    """`paribus report [STUDY...] [--to FOLDER]`."""
+    """`paribus report [STUDY...] [--to FOLDER] [--pdf] [--figures]`."""
     to.add_argument("studies", metavar="STUDY", nargs="*", help="a study of the workspace (default: all of them)")
     to.add_argument("--to", metavar="FOLDER", help="where to write it (default: the workspace's folder `report`)")
+    to.add_argument("--pdf", action="store_true", help="also write each study's report as a PDF for A4 paper")
+    to.add_argument("--figures", action="store_true", help="also write every chart as SVG and PNG, into `figures`")
 
 
 def execute(arguments: argparse.Namespace) -> Exit:
-    """Write the report and print its path."""
+    """Write the report and print its path, and that of each PDF."""
     folder = arguments.workspace / "report" if arguments.to is None else parse_path(arguments.to, "--to")
     with open_workspace(arguments.workspace) as workspace:
         records = recorded_studies(workspace, arguments.studies)
@@ -43,10 +45,12 @@ def execute(arguments: argparse.Namespace) -> Exit:
             )
         with Waiting() as waiting:
             waiting(f"writing the report on {plural(len(records), 'study', 'studies')}")
-            from paribus.report.page import write_report
+            from paribus.report.folder import write_report
 
-            path = write_report(workspace, [record.id for record in records], folder)
-    print_line(str(path))
+            ids = [record.id for record in records]
+            written = write_report(workspace, ids, folder, pdf=arguments.pdf, figures=arguments.figures)
+    for path in (written.page, *written.pdfs):
+        print_line(str(path))
     return Exit.DONE
 
 

@@ -146,9 +146,9 @@ def _run(prepared: PreparedStudy, workspace: Workspace, waiting: Waiting, *, deb
 
 def _report(workspace: Workspace, ended: Sequence[str]) -> None:
     """Write the report on the studies that have ended so far, and say where it is."""
-    from paribus.report.page import write_report
+    from paribus.report.folder import write_report
 
-    print_message(f"report: {write_report(workspace, ended, workspace.path / 'report')}")
+    print_message(f"report: {write_report(workspace, ended, workspace.path / 'report').page}")
 
 
 def ending(waiting: Waiting, listener: Listener) -> Callable[[Event], None]:

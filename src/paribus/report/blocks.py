@@ -62,7 +62,11 @@ class Key:
 
 @dataclass(frozen=True)
 class Chart:
-    """A Vega-Lite specification without its data, and the table that it is drawn from, by data set name."""
+    """A Vega-Lite specification without its data, and the table that it is drawn from, by data set name.
+
+    `one_at_a_time`: it shows one of the arms in its legend, which the reader chooses; on paper each has a picture.
+    `hint` says what a reader can do with it on a screen.
+    """
 
     name: str
     title: str
@@ -72,6 +76,8 @@ class Chart:
     note: str = ""
     height: int = 300
     legend: tuple[Key, ...] = ()
+    one_at_a_time: bool = False
+    hint: str = ""
     kind: str = "chart"
 
 
@@ -195,12 +201,13 @@ Block = Listing | Prose | Table | Chart | Montage | Gallery | Verdict | Notes | 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report under one heading."""
+    """A part of the report under one heading. `hint` says what a reader can do with it on a screen."""
 
     slug: str
     title: str
     blocks: tuple[Block, ...]
     lead: tuple[str, ...] = field(default=())
+    hint: str = ""
 
 
 def within(blocks: Iterable[Block]) -> Iterator[Block]:

@@ -30,26 +30,39 @@ def figure(
     note: str = "",
     height: int = 300,
     legend: Sequence[Key] = (),
+    one_at_a_time: bool = False,
+    hint: str = "",
 ) -> Chart:
-    """A chart with the tables that it names, as a block."""
+    """A chart with the tables that it names, as a block. `one_at_a_time` and `hint` are those of `Chart`."""
     spec: dict[str, Any] = chart.to_dict()
     for key in ("$schema", "config"):
         spec.pop(key, None)
-    return Chart(name, title, spec, data, alt_text, note=note, height=height, legend=tuple(legend))
+    return Chart(
+        name,
+        title,
+        spec,
+        data,
+        alt_text,
+        note=note,
+        height=height,
+        legend=tuple(legend),
+        one_at_a_time=one_at_a_time,
+        hint=hint,
+    )
 
 
-def theme(colours: Sequence[str], *, ink: str, faint: str, line: str) -> dict[str, Any]:
-    """Vega's configuration for one ground: text, rules and the arms' colours."""
+def theme(colours: Sequence[str], *, ink: str, faint: str, line: str, family: str = FAMILY) -> dict[str, Any]:
+    """Vega's configuration for one ground: text, rules and the arms' colours; `family` names the fonts."""
     return {
         "background": "transparent",
-        "font": FAMILY,
+        "font": family,
         "range": {"category": list(colours)},
         "view": {"stroke": None},
         "axis": {
             "labelColor": faint,
             "titleColor": ink,
-            "labelFont": FAMILY,
-            "titleFont": FAMILY,
+            "labelFont": family,
+            "titleFont": family,
             "labelFontSize": 12,
             "titleFontSize": 12,
             "titleFontWeight": 500,
@@ -60,9 +73,9 @@ def theme(colours: Sequence[str], *, ink: str, faint: str, line: str) -> dict[st
             "labelLimit": 620,
             "titleLimit": 900,
         },
-        "text": {"color": ink, "font": FAMILY},
-        "title": {"color": ink, "font": FAMILY, "fontSize": 13, "fontWeight": 600, "offset": 8},
-        "legend": {"labelColor": ink, "labelFont": FAMILY, "labelFontSize": 12, "symbolSize": 90, "labelLimit": 200},
+        "text": {"color": ink, "font": family},
+        "title": {"color": ink, "font": family, "fontSize": 13, "fontWeight": 600, "offset": 8},
+        "legend": {"labelColor": ink, "labelFont": family, "labelFontSize": 12, "symbolSize": 90, "labelLimit": 200},
         "style": {
             "ink": {"color": ink, "stroke": ink},
             "words": {"fill": ink},

@@ -62,8 +62,6 @@ def _matrix(results: Results, matrices: Sequence[Confusion]) -> Chart:
     rows = [row for one in matrices for row in _cells(results, one)]
     arms = arms_by_key(results, [one.arm for one in matrices])
     note = "Per cent of the true class, the mean over replicates."
-    if len(arms) > 1:
-        note += " Click an arm's name to show its matrix."
     return charts.figure(
         "confusion",
         "Confusion matrix",
@@ -73,6 +71,8 @@ def _matrix(results: Results, matrices: Sequence[Confusion]) -> Chart:
         note=note,
         height=class_charts.cell_height(len(names)) * len(names),
         legend=charts.arm_keys(results.arms, list(arms.values())) if len(arms) > 1 else (),
+        one_at_a_time=True,
+        hint="Click an arm's name to show its matrix." if len(arms) > 1 else "",
     )
 
 

@@ -57,9 +57,11 @@ def section(results: Results, found: Sequence[Calibration]) -> Section | None:
         class_charts.confidence(keys),
         {"confidence": [_bar(one, place[one.arm], part) for one in found for part in one.bins if part.examples]},
         f"Right and wrong examples by confidence. {_sure_and_wrong(found[0])}",
-        note="Wide bars: right. Narrow bars: wrong." + (" Click an arm's name to show it." if len(arms) > 1 else ""),
+        note="Wide bars: right. Narrow bars: wrong.",
         height=HEIGHT,
         legend=legend,
+        one_at_a_time=True,
+        hint="Click an arm's name to show it." if len(arms) > 1 else "",
     )
     columns = [
         arm(results.arms),

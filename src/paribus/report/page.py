@@ -1,4 +1,4 @@
-"""The report as files: one self-contained page a study, an index over several, and every table as CSV."""
+"""A study's report as one page: what it says, section by section, and its HTML, which stands alone."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import base64
 import hashlib
 import json
 import logging
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import lru_cache, partial
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import vl_convert
@@ -20,11 +19,11 @@ from markupsafe import Markup
 
 from paribus import __version__
 from paribus.analysis.answers import answer
-from paribus.analysis.results import Results, load
+from paribus.analysis.results import Results
 from paribus.analysis.tables import rows
 from paribus.analysis.verdicts import claim_outcomes
 from paribus.analysis.wording import plural
-from paribus.energy.carbon import Grid, grid_of_user
+from paribus.energy.carbon import Grid
 from paribus.errors import printable
 from paribus.report import (
     denoising,
@@ -35,16 +34,17 @@ from paribus.report import (
     overview,
     published,
     reconstructions,
+    repeat,
     training_curves,
     user_modules,
     weight_images,
 )
 from paribus.report import results as results_of_arms
-from paribus.report.blocks import Block, Chart, Record, Section, tables, within
+from paribus.report.blocks import Block, Chart, Record, Section, Table, tables, within
 from paribus.report.charts import theme
+from paribus.report.figure_files import named_charts, picture, still_pictures
 from paribus.report.palette import DARK, LIGHT, arm_colours, arm_lines
-from paribus.report.writing import csv_text, put
-from paribus.store.workspace import Workspace
+from paribus.report.writing import tied
 
 INDEX = "index.html"
 ID_DIGITS = 8
@@ -67,7 +67,8 @@ class Page:
 
     `identity` is the study's, empty for a page that is not about a study of a workspace.
 
-    `file_name` is the beginning of the names of its files, `name` the study's name as the page shows it.
+    `file_name` is the beginning of the names of its files, `name` the study's name as the page shows it. `recorded_at`
+    is when the latest of its results was recorded, and `pdf` the file of the same content beside it, if there is one.
     """
 
     name: str
@@ -85,6 +86,8 @@ class Page:
     table: tuple[Record, ...]
     up: str = ""
     kind: str = "Study"
+    recorded_at: datetime | None = None
+    pdf: str = ""
 
     @property
     def source(self) -> str:
@@ -103,35 +106,17 @@ class Page:
                 found[_csv_name(self.file_name, name)] = records
         return found
 
+    def latex_tables(self) -> dict[str, Table]:
+        """Every table that the page shows, by the name of its LaTeX file."""
+        shown = (block for section in self.sections for block in within(section.blocks) if isinstance(block, Table))
+        return {_latex_name(self.file_name, table.name): table for table in shown}
 
-def write_report(workspace: Workspace, studies: Sequence[str], folder: Path) -> Path:
-    """Write the report on `studies` (names or ids) into `folder`, and return the path of the page to open first.
-
-    Nothing but the workspace is read, and of the environment PARIBUS_GRID_G_PER_KWH, for CO2. Raises UserError for a
-    study that the workspace does not know, for a senseless grid, and for a folder that cannot be written to.
-    """
-    grid = grid_of_user()
-    return write_pages([load(workspace, study) for study in studies], folder, grid)
-
-
-def write_pages(results: Sequence[Results], folder: Path, grid: Grid | None = None) -> Path:
-    """`write_report` from results at hand: `<study>.html` for each, `index.html` over them, `tables/*.csv`.
-
-    Studies of one name are named with their ids. `grid` is where the electricity came from, if the user says so.
-    """
-    names = Counter(one.study.name for one in results)
-    pages = [page_of(one, grid=grid, up=INDEX, with_id=names[one.study.name] > 1) for one in results]
-    for page in pages:
-        for name, records in page.tables().items():
-            put(folder / name, csv_text(records))
-        put(folder / page.file, html(page))
-    text = (
-        _environment()
-        .get_template("index.html")
-        .render(studies=pages, policy=policy(), style=style(), version=__version__)
-    )
-    put(folder / INDEX, text)
-    return folder / (INDEX if len(pages) != 1 else pages[0].file)
+    def figures(self) -> Iterator[tuple[str, str]]:
+        """Every chart as SVG, by the name of its file without the ending. Each takes about a tenth of a second."""
+        light = themes()["light"]
+        for chart, title in named_charts(self.sections):
+            name = f"figures/{self.file_name}-{chart.name}"
+            yield name, picture(chart, title, arms=self.arms, config=light)
 
 
 def page_of(results: Results, *, grid: Grid | None = None, up: str = "", with_id: bool = False) -> Page:
@@ -168,6 +153,7 @@ def _broken(results: Results, error: Exception) -> Page:
         outcomes=(),
         arms=len(results.arms),
         table=(),
+        recorded_at=results.recorded_at,
     )
 
 
@@ -189,6 +175,7 @@ def compose(results: Results, grid: Grid | None = None) -> Page:
         method.cost_section(results, grid),
         user_modules.section(results),
         method.method_section(results),
+        repeat.section(results),
     )
     study, sections = results.study, tuple(part for part in parts if part is not None)
     whole = tuple(
@@ -219,6 +206,7 @@ def compose(results: Results, grid: Grid | None = None) -> Page:
         outcomes=tuple(case.label for case in claim_outcomes(results)),
         arms=len(results.arms),
         table=whole,
+        recorded_at=results.recorded_at,
     )
 
 
@@ -241,10 +229,17 @@ class LiveParts:
     style: Markup
 
 
-def html(page: Page, folder: str = "", *, live: LiveParts | None = None) -> str:
+def index(pages: Sequence[Page]) -> str:
+    """The page over several studies as HTML."""
+    template = _environment().get_template("index.html")
+    return template.render(studies=pages, policy=policy(), style=style(), version=__version__)
+
+
+def html(page: Page, folder: str = "", *, live: LiveParts | None = None, still: bool = False) -> str:
     """A page as HTML that stands alone. `folder` goes before the links to its tables, where they lie elsewhere.
 
-    With `live` the page follows its server, and may ask it for what is new.
+    With `live` the page follows its server, and may ask it for what is new. With `still` the charts are there as
+    pictures too, for browsers that run no scripts.
     """
     environment = _environment()
     environment.filters["file_names"] = partial(_file_names, page.file_name, folder)
@@ -259,6 +254,7 @@ def html(page: Page, folder: str = "", *, live: LiveParts | None = None) -> str:
         drawing=drawing,
         areas=areas,
         themes=_inert_json(themes()),
+        pictures=still_pictures(page.sections, themes()["light"]) if still else {},
     )
 
 
@@ -300,13 +296,13 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["tied"] = _tied
+    environment.filters["tied"] = tied
     return environment
 
 
 @dataclass(frozen=True)
 class Link:
-    """A CSV file beside the page."""
+    """A table's file beside the page, as CSV or LaTeX."""
 
     href: str
     label: str
@@ -316,16 +312,18 @@ def _file_names(page: str, folder: str, block: Block) -> list[Link]:
     """Links to the tables of a block, each under its own name's last part."""
     names = [name for name, _ in tables((block,))]
     shared = f"{names[0].rpartition('-')[0]}-" if len(names) > 1 else ""
-    return [Link(folder + _csv_name(page, name), name.removeprefix(shared)) for name in names]
-
-
-def _tied(text: str) -> str:
-    """Numbers kept on one line with their unit, and with what they are of."""
-    return text.replace(" %", "\u00a0%").replace(" ± ", "\u00a0±\u00a0").replace(" = ", "\u00a0=\u00a0")
+    links = [Link(folder + _csv_name(page, name), name.removeprefix(shared)) for name in names]
+    if isinstance(block, Table) and not folder:  # what is served elsewhere are the CSV files alone
+        links.append(Link(_latex_name(page, block.name), "LaTeX"))
+    return links
 
 
 def _csv_name(study: str, table: str) -> str:
     return f"tables/{study}-{table}.csv"
+
+
+def _latex_name(study: str, table: str) -> str:
+    return f"tables/{study}-{table}.tex"
 
 
 def progress(results: Results) -> str:

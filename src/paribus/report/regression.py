@@ -97,8 +97,6 @@ def _chart(
             ]
     draw = plane_charts.scatter if few else plane_charts.binned
     note = "" if few else "Colour: examples in a cell (log scale)."
-    if len(keys) > 1:
-        note = f"{note} Click an arm's name to show it.".strip()
     return charts.figure(
         name,
         title,
@@ -108,6 +106,8 @@ def _chart(
         note=note,
         height=plane_charts.HEIGHT,
         legend=charts.arm_keys(results.arms, list(keys.values())) if len(keys) > 1 else (),
+        one_at_a_time=True,
+        hint="Click an arm's name to show it." if len(keys) > 1 else "",
     )
 
 

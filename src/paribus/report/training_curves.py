@@ -24,6 +24,7 @@ _MONITORED = ("test_accuracy", "test_rmse")
 """Curves whose best epoch is marked where test data are monitored."""
 REACH = 2.5
 """An axis first shows so many times the distance between the best value and all but the worst twentieth of epochs."""
+_HINT = "Drag to move, shift and scroll to zoom, double-click to go back; click an arm's name to show it alone."
 LOG_FROM = 3.0
 """A loss whose highest mean is this many times its lowest gets a logarithmic axis."""
 
@@ -37,7 +38,8 @@ def section(results: Results, shown: Collection[str] = ()) -> Section | None:
     charts_shown = tuple(block for metric, block in drawn.items() if not _is_setting(metric))
     blocks: list[Block] = [SideBySide(charts_shown)] if len(charts_shown) > 1 else list(charts_shown)
     blocks += [block for metric, block in drawn.items() if _is_setting(metric)]
-    return Section("curves", "Training curves", tuple(blocks), lead=(*_lead(found.values()), *_scaled_losses(results)))
+    lead = (*_lead(found.values()), *_scaled_losses(results))
+    return Section("curves", "Training curves", tuple(blocks), lead=lead, hint=_HINT)
 
 
 def chart(results: Results, metric: Metric, bands: list[Band], *, name: str = "") -> Chart:

@@ -15,8 +15,8 @@ from paribus.report.blocks import Record
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def put(path: Path, text: str) -> None:
-    """Write UTF-8 text to a temporary file beside `path`, then rename it into place.
+def put(path: Path, content: str | bytes) -> None:
+    """Write bytes, or text as UTF-8, to a temporary file beside `path`, then rename it into place.
 
     Raises UserError where the folder cannot be written to.
     """
@@ -24,8 +24,8 @@ def put(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content.encode("utf-8") if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).chmod(0o644)
@@ -64,3 +64,8 @@ def field(value: object) -> object:
     if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
         return f"'{value}"
     return "" if value is None else value
+
+
+def tied(text: str) -> str:
+    """Numbers kept on one line with their unit, and with what they are of."""
+    return text.replace(" %", "\u00a0%").replace(" ± ", "\u00a0±\u00a0").replace(" = ", "\u00a0=\u00a0")

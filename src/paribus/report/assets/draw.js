@@ -25,12 +25,61 @@
     for (const place of document.querySelectorAll("[data-chart]")) await draw(place);
     document.documentElement.dataset.drawn = "yes";
   };
+  const safe = (words) => words.replace(/[&<>"]/g, (letter) => `&#${letter.charCodeAt(0)};`);
+  // A chart with its title and its legend as one SVG picture, and its size.
+  const picture = async (place) => {
+    const card = place.closest(".card");
+    const drawing = await views.get(place).toSVG();
+    const [width, height] = drawing.match(/ width="([\d.]+)" height="([\d.]+)"/).slice(1).map(Number);
+    const { color, backgroundColor, fontFamily } = getComputedStyle(card);
+    const parts = [];
+    const text = (x, y, size, words, weight) =>
+      parts.push(`<text x="${x}" y="${y}" font-size="${size}" font-weight="${weight}" fill="${color}">${safe(words)}</text>`);
+    let top = 6;
+    const title = card.querySelector("h3, .statement")?.textContent.trim() ?? "";
+    for (const line of title.match(new RegExp(`.{1,${Math.floor(width / 9)}}(\\s|$)`, "g")) ?? []) text(12, (top += 20), 16, line, 600);
+    let left = Infinity;
+    for (const key of card.querySelectorAll(".legend > *")) {
+      const swatch = key.querySelector(".swatch");
+      const words = swatch ? key.textContent.trim() : key.lastChild.textContent.trim();
+      if (left + words.length * 7 + 30 > width) [left, top] = [12, top + 22];
+      if (swatch) {
+        const stroke = getComputedStyle(swatch).getPropertyValue("--arm");
+        parts.push(`<line x1="${left}" x2="${left + 18}" y1="${top - 4}" y2="${top - 4}" stroke="${stroke}" stroke-width="2.5"/>`);
+      } else text(left + 4, top, 12, key.firstElementChild.textContent, 400);
+      text(left + 24, top, 12, words, 400);
+      left += words.length * 7 + 48;
+    }
+    top += 10;
+    const size = `width="${width}" height="${height + top}"`;
+    const svg = `<svg xmlns="http://www.w3.org/2000/svg" ${size} font-family='${fontFamily.replaceAll("'", '"').replaceAll('"', "&quot;")}'><rect ${size} fill="${backgroundColor}"/>${parts.join("")}${drawing.replace("<svg ", `<svg y="${top}" `)}</svg>`;
+    return { svg: `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svg)}`, width, height: height + top };
+  };
+  const png = async ({ svg, width, height }) => {
+    const image = new Image();
+    image.src = svg;
+    await image.decode();
+    const canvas = Object.assign(document.createElement("canvas"), { width: 2 * width, height: 2 * height });
+    canvas.getContext("2d").drawImage(image, 0, 0, 2 * width, 2 * height);
+    return canvas.toDataURL("image/png");
+  };
+  const save = async (kind, place) => {
+    const drawn = await picture(place);
+    const href = kind === "png" ? await png(drawn) : drawn.svg;
+    Object.assign(document.createElement("a"), { href, download: `${place.dataset.chart.replace("chart-", "")}.${kind}` }).click();
+  };
   const turn = (to) => { ground = to; return drawAll(); };
   const press = () => {
     for (const each of document.querySelectorAll("button[data-arm]")) each.setAttribute("aria-pressed", each.dataset.arm === only);
   };
   dark.addEventListener("change", (event) => turn(event.matches ? "dark" : "light"));
+  const offer = () => {
+    for (const part of document.querySelectorAll("[data-saves]")) part.hidden = false;
+  };
+  offer();
   document.addEventListener("click", (event) => {
+    const wanted = event.target.closest("button[data-save]");
+    if (wanted) return void save(wanted.dataset.save, wanted.closest(".card").querySelector("[data-chart]"));
     const button = event.target.closest("button[data-arm]");
     if (!button) return;
     only = only === button.dataset.arm ? "" : button.dataset.arm;
@@ -47,6 +96,7 @@
       else if (event.detail.includes(place.dataset.chart)) drawn.delete(place);
     }
     press();
+    offer();
     drawAll();
   });
   document.addEventListener("paribus:rows", (event) => views.get(event.target)?.data(event.detail.name, event.detail.rows).runAsync());
