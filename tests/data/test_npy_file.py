@@ -7,6 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis.extra import numpy as hnp
 
+from paribus.data import npy_file
+
 
 @pytest.mark.parametrize("shape", [(5, 6, 6), (5, 56, 46), (5, 1, 7), (1, 64, 64)])
 def test_grey_images_of_any_size_are_flattened_row_by_row(shape, tmp_path, parts):
@@ -45,6 +47,19 @@ def test_floats_of_any_order_become_float32(dtype, order, tmp_path, parts):
     assert (pool.values.dtype, pool.divisor) == (np.float32, 1)
     assert pool.values.dtype.isnative
     assert pool.values.flags.c_contiguous
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, bool, np.float32, "<f8", ">f4", np.int64])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_large_file_is_read_alike_and_may_be_written_to_afterwards(dtype, order, tmp_path, parts, monkeypatch):
+    monkeypatch.setattr(npy_file, "MAPPED_BYTES", 1)
+    images = np.asarray(np.random.default_rng(0).integers(0, 2, (5, 6, 6)).astype(dtype), order=order)
+    np.save(tmp_path / "a.npy", images)
+    pool = parts(tmp_path / "a.npy").train
+    with (tmp_path / "a.npy").open("r+b") as file:
+        file.seek(-images.nbytes, io.SEEK_END)
+        file.write(b"\xff" * images.nbytes)
+    np.testing.assert_array_equal(pool.values, images.reshape(5, 36).astype(pool.values.dtype))
 
 
 @pytest.mark.parametrize(

@@ -72,10 +72,18 @@ class _Header:
     n_bytes: int
 
 
-def read_npy(stream: IO[bytes], n_bytes: int, *, text: bool = False) -> Numbers:
-    """The one array of a `.npy` file of `n_bytes`, from its start; it may hold `text`. Raises BrokenFileError."""
+def read_npy(stream: IO[bytes], n_bytes: int, *, text: bool = False, mapped: bool = False) -> Numbers:
+    """The one array of a `.npy` file of `n_bytes`, from its start; it may hold `text`. Raises BrokenFileError.
+
+    A `mapped` array is the file itself in memory, for reading while nothing writes to it: it takes no memory that the
+    system could not have back.
+    """
     header = _header(stream, text=text)
     _check(header, n_bytes)
+    if mapped:
+        order = "F" if header.fortran_order else "C"
+        start = n_bytes - math.prod(header.shape) * header.dtype.itemsize
+        return np.asarray(np.memmap(cast("Any", stream), header.dtype, "r", start, header.shape, order))
     return _array(stream, header)
 
 

@@ -44,9 +44,9 @@ def principal_components(split: Split) -> PrincipalComponents:
     With fewer images than pixels, the eigenvectors of X X' (image x image) give those of X' X (pixel x pixel) as
     X' v / |X' v|, at a small part of the cost.
     """
-    images = split.inputs.astype(np.float64)
-    mean = images.mean(axis=0)
-    centred = images - mean
+    centred = split.inputs.astype(np.float64)
+    mean = centred.mean(axis=0)
+    centred -= mean
     count, pixels = centred.shape
     small = count < pixels
     gram = centred @ centred.T if small else centred.T @ centred
