@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes
 from sklearn.linear_model import Ridge
@@ -202,3 +203,68 @@ def test_what_does_not_fit_a_regression_is_refused_in_one_line(paribus: Paribus,
         assert (result.code, len(result.err.strip().splitlines())) == (2, 1), result.err
         assert words in result.err
     assert not (tmp_path / "none").exists()
+
+
+TARGETS = """
+name = "targets"
+question = "Does a hidden layer predict the rent better?"
+replicates = 3
+deploy = "min-val-rmse:rent"
+
+[data]
+source = "houses.csv"
+task = "regression"
+target = ["price", "rent"]
+scale = "standardise"
+split = { by = "random", validation = 0.3, test = 0.2 }
+
+[network]
+hidden = []
+
+[loss]
+kind = "mse"
+
+[optimizer]
+kind = "adam"
+lr = 0.02
+
+[training]
+epochs = 8
+batch_size = 16
+
+[selection]
+rules = ["min-val-rmse:rent", "last"]
+
+[test]
+read_at = ["min-val-rmse:rent"]
+
+[[arms]]
+name = "flat"
+
+[[arms]]
+name = "hidden"
+network = { hidden = [16] }
+
+[[claims]]
+statement = "A hidden layer predicts the rent better."
+metric = "test_rmse:rent"
+better = { arm = "hidden" }
+than = { arm = "flat" }
+by = 0.5
+"""
+
+
+def test_one_of_several_targets_is_claimed_chosen_by_and_reported(paribus: Paribus, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    x = random.normal(size=(160, 3))
+    prices, rents = 100 + 20 * x[:, 0], 40 + 8 * np.abs(x[:, 1]) + x[:, 2]
+    rows = (f"{','.join(f'{v:.4f}' for v in (*row, a, b))}\n" for row, a, b in zip(x, prices, rents, strict=True))
+    (tmp_path / "houses.csv").write_text("a,b,c,price,rent\n" + "".join(rows))
+    workspace = ran(paribus, tmp_path, "targets", TARGETS)
+    found = {(row["arm"], row["rule"], row["metric"]): row for row in table_of(paribus, "targets", workspace)}
+    chosen = found["hidden", "min-val-rmse:rent", "val_rmse:rent"]
+    assert chosen["mean"] <= found["hidden", "last", "val_rmse:rent"]["mean"]
+    assert paribus("report", "targets", "--workspace", workspace, "--to", tmp_path / "report").code == 0
+    page = (tmp_path / "report" / "targets.html").read_text()
+    assert "Test RMSE of rent" in page
+    assert "lower is better" in page

@@ -73,6 +73,13 @@ def test_targets_are_scaled_where_there_are_numbers_to_be_predicted(mini: str, v
         ),
         ({"augmentation__shift": "28"}, {}, "key augmentation.shift: must be below .* 28 x 28 pixels, got 28"),
         ({"augmentation__shift": "9"}, {"shape": (3, 28, 9)}, "key augmentation.shift: .* 28 x 9 pixels, got 9"),
+        ({"occlusion__patch": "4"}, {"shape": (784,)}, "key occlusion.patch: needs images, .* got 4; take it out"),
+        ({"occlusion__patch": "28"}, {}, "key occlusion.patch: must be below .* 28 x 28 pixels, got 28"),
+        (
+            {"occlusion": "{ patch = 4, stride = 1 }"},
+            {"shape": (3, 96, 96)},
+            "key occlusion.stride: must leave at most 4096 positions .* leaves 8649, got 1; make it larger",
+        ),
         ({"test__monitor_every": "1"}, {"test": 0}, "key test: needs a test split"),
         ({}, {"validation": 0}, "key selection.rules: must choose by a metric .* got 'max-val-accuracy'"),
         ({"selection__rules": '["max-test-accuracy"]'}, {}, "key selection.rules: must choose by a metric"),
@@ -195,6 +202,41 @@ def test_a_claim_is_about_a_metric_of_its_task(mini: str) -> None:
         check(mini, "test_macro_f1", "last", IMAGES)
     with pytest.raises(UserError, match=r"must be a metric of classification, .* got 'test_rmse'"):
         check(mini, "test_rmse", "last", IMAGES)
+
+
+def test_claims_and_rules_may_be_of_one_of_several_targets() -> None:
+    """No claim and no rule could otherwise say which of two prices matters."""
+    two = replace(TABLE, targets=("price", "net-price"))
+    rule = "min-val-rmse:net-price"
+
+    def check(metric: str, rule: str, facts: Dataset, **overrides: str) -> None:
+        text = REGRESSION.replace('["min-val-rmse"]', f'["{rule}"]')
+        claimed = study(text + CLAIM.format(metric=metric, rule=rule), **overrides)
+        for arm in claimed.arms:
+            refuse_misfit(arm, facts)
+        refuse_unmeasured_claims(claimed, {arm.name: facts for arm in claimed.arms})
+
+    for metric in ("val_rmse:price", "val_rmse:net-price", "val_mae:price", "val_r2:price"):
+        check(metric, rule, two)
+    check("test_rmse:price", rule, two, test__read_at=f'["{rule}"]')
+    with pytest.raises(UserError, match=r"must be measured in arm steps .*test\.read_at"):
+        check("test_rmse:price", rule, two)
+    with pytest.raises(UserError, match=r"one of several numbers.* got 'val_rmse:prize'; did you mean price"):
+        check("val_rmse:prize", rule, two)
+    with pytest.raises(UserError, match=r"got 'val_rmse:price'; leave out what follows the :"):
+        check("val_rmse:price", "min-val-rmse", TABLE)
+    with pytest.raises(UserError, match=r"got 'min-val-rmse:prize'.* val_rmse:NAME of each of price, net-price"):
+        check("val_rmse", "min-val-rmse:prize", two)
+    with pytest.raises(UserError, match=r"must be a metric, got 'val_accuracy:price'"):
+        check("val_accuracy:price", rule, two)
+
+
+def test_a_target_has_a_curve_where_a_rule_chooses_by_it() -> None:
+    two = replace(TABLE, targets=("price", "rent"))
+    chosen = REGRESSION.replace('["min-val-rmse"]', '["min-val-rmse:rent", "last"]')
+    assert "val_rmse:rent" in study(chosen).arms[0].recipe.curves(two)
+    assert "val_rmse:price" not in study(chosen).arms[0].recipe.curves(two)
+    assert "val_rmse:rent" not in study(REGRESSION).arms[0].recipe.curves(two)
 
 
 def test_no_epoch_is_chosen_by_what_is_measured_at_selected_epochs_only() -> None:

@@ -82,7 +82,7 @@ def test_an_id_is_the_hash_of_the_text(mini: str) -> None:
 
 def meaning(recipe: Recipe) -> Any:
     """All that a recipe says about training, defaults included, as pydantic writes it out."""
-    full = recipe.model_dump(mode="json", exclude={"snapshots", "test", "denoising", "metrics"})
+    full = recipe.model_dump(mode="json", exclude={"snapshots", "test", "denoising", "occlusion", "metrics"})
     full["selection"]["rules"].sort()
     full["task"] = recipe.task
     for name in ("source", "task"):
@@ -139,6 +139,7 @@ def test_what_is_measured_or_kept_changes_no_text(pair: tuple[dict[str, Any], di
         {"test__read_at": '["last"]'},
         {"test__monitor_every": "1"},
         {"denoising__uniform": "[0.4]"},
+        {"occlusion": "{ patch = 4, stride = 2, examples = 3 }"},
         {"metrics": '["train_loss_end"]'},
         {"snapshots__every": "1"},
         {"snapshots__outputs": "false"},
@@ -186,6 +187,13 @@ def test_names_spelling_and_measurements_change_no_identity(mini: str, change: d
 )
 def test_what_can_change_a_result_changes_the_identity(mini: str, change: dict[str, str]) -> None:
     assert spec(first(mini, **change)).id != spec(first(mini)).id
+
+
+@pytest.mark.parametrize("none", ["0", "0.0", "{ share = 0 }"])
+def test_a_share_of_no_wrong_labels_is_no_label_noise(mini: str, none: str) -> None:
+    recipe = first(mini, data__label_noise=none)
+    assert recipe.data.label_noise is None
+    assert spec(recipe).text == spec(first(mini)).text
 
 
 def test_optimizers_with_equal_rates_are_different_recipes(mini: str) -> None:

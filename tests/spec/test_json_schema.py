@@ -101,6 +101,7 @@ def changed(key: str, value: Any) -> dict[str, Any]:
         ("network.init", "orthogonal"),
         ("loss", "cross-entropy"),
         ("loss", {"label_smoothing": 0.1}),
+        ("network", {"kind": "module", "module": "nets.py:Net"}),
         ("schedule", "constant"),
         ("schedule", {"kind": "settle"}),
         ("optimizer.lr", 1),
@@ -111,6 +112,14 @@ def changed(key: str, value: Any) -> dict[str, Any]:
 )
 def test_every_way_to_write_a_value_is_accepted(key: str, value: Any) -> None:
     document = changed(key, value)
+    parse(tomli_w.dumps(document), place="a study")
+    assert errors(document) == []
+
+
+@pytest.mark.parametrize("loss", ["nets.py:focal", {"kind": "function", "function": "nets.py:focal"}])
+def test_a_loss_of_ones_own_may_be_written_as_text_or_as_a_table(loss: Any) -> None:
+    document = changed("loss", loss)
+    document["network"] = {"kind": "module", "module": "nets.py:Net"}
     parse(tomli_w.dumps(document), place="a study")
     assert errors(document) == []
 
@@ -129,6 +138,8 @@ def test_every_way_to_write_a_value_is_accepted(key: str, value: Any) -> None:
         ("network.activation", "rolu"),
         ("network.hidden", [0]),
         ("loss", "mze"),
+        ("loss", "function"),
+        ("loss", {"kind": "function", "function": 3}),
         ("loss", {"kind": "mse", "label_smoothing": 0.1}),
         ("schedule", "sometimes"),
         ("optimizer.kind", "sdg"),

@@ -29,3 +29,12 @@ def test_accuracies_and_shares_are_read_in_per_cent_and_losses_are_not() -> None
     shares = {name for name, metric in METRICS.items() if metric.is_share}
     assert {"train_accuracy", "val_accuracy", "test_accuracy", "memorised", "mislabelled"} <= shares
     assert not {name for name in shares if "loss" in name or "mse" in name or "units" in name}
+
+
+def test_each_of_several_numbers_to_be_predicted_has_metrics_of_its_own() -> None:
+    rent = METRICS["test_rmse:rent"]
+    assert (rent.label, rent.target, rent.direction, rent.split) == ("test RMSE of rent", "rent", -1, "test")
+    assert rent.name not in METRICS
+    assert rent not in by_priority()
+    for other in ("test_accuracy:rent", "train_rmse:rent", "test_rmse:", "rent", ""):
+        assert METRICS.known(other) is None

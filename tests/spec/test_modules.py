@@ -58,9 +58,9 @@ def spec(recipe: Recipe, own: UserModule | None) -> RunSpec:
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("network__module", '"nets.py"', "FILE.py:CLASS"),
-        ("network__module", '"nets.py:Le Net"', "FILE.py:CLASS"),
-        ("network__module", '"nets:LeNet"', "FILE.py:CLASS"),
+        ("network__module", '"nets.py"', "FILE.py:NAME"),
+        ("network__module", '"nets.py:Le Net"', "FILE.py:NAME"),
+        ("network__module", '"nets:LeNet"', "FILE.py:NAME"),
         ("network__module", "3", "text"),
         ("network__arguments", "{ width = nan }", "finite numbers"),
         ("network__arguments", '{ "a b" = 1 }', "names of arguments"),
@@ -72,6 +72,10 @@ def spec(recipe: Recipe, own: UserModule | None) -> RunSpec:
         ("network__dropout", "0.5", "must be a known key"),
         ("snapshots__first_layer_every", "1", "first layer is known"),
         ("denoising__zeroed", "[0.5]", "no module"),
+        ("loss", "nets.py:", "FILE.py:NAME"),
+        ("loss", "nets:focal", "must be one of cross-entropy"),
+        ("loss", "other.py:focal", "write nets.py:focal, and import it there"),
+        ("loss", '{ kind = "function", function = "nets.py:focal", arguments = { gamma = inf } }', "finite numbers"),
     ],
 )
 def test_what_is_wrong_is_told(key, value, words):
@@ -142,3 +146,33 @@ def test_two_files_of_one_class_are_not_said_to_be_the_same_runs():
     same = text.replace("other.py", "nets.py")
     assert [notice for notice in notices(parse(same, place="own.toml")) if "same runs" in notice]
     assert trained(parse(text, place="own.toml").arms[0].recipe)["network"]["module"] == "LeNet"
+
+
+def test_a_loss_of_ones_own_goes_with_a_module_of_ones_own():
+    text = STUDY.replace('kind = "module"', 'kind = "mlp"').replace('module = "nets.py:LeNet"', "hidden = [8]")
+    with pytest.raises(UserError, match=r"goes with network\.kind = 'module'"):
+        parse('loss = "nets.py:focal"\n' + text.replace("arguments = { width = 16 }", ""), place="own.toml")
+
+
+def test_the_name_and_the_arguments_of_an_own_loss_are_part_of_the_identity_and_its_path_is_not():
+    def identity(network, loss):
+        (arm,) = study(network=network, loss=loss).arms
+        return spec(arm.recipe, module(("nets.py", "x = 1"))).id
+
+    here = identity('{ kind = "module", module = "nets.py:LeNet" }', "nets.py:focal")
+    assert here == identity('{ kind = "module", module = "a/nets.py:LeNet" }', "a/nets.py:focal")
+    assert here != identity('{ kind = "module", module = "nets.py:LeNet" }', "nets.py:other")
+    given = '{ kind = "function", function = "nets.py:focal", arguments = { gamma = 1 } }'
+    assert here != identity('{ kind = "module", module = "nets.py:LeNet" }', given)
+
+
+def test_the_arguments_of_an_own_loss_are_those_of_one_function():
+    base = 'loss = { kind = "function", function = "nets.py:focal", arguments = { gamma = 1 } }\n'
+    arms = "".join(
+        f'[[arms]]\nname = "{name}"\nloss = {loss}\n'
+        for name, loss in (("same", "{ arguments = { alpha = 2 } }"), ("other", '{ function = "nets.py:hinge" }'))
+    )
+    text = base + STUDY.replace('[[arms]]\nname = "only"\n', arms)
+    same, other = (arm.recipe.loss for arm in parse(text, place="a").arms)
+    assert same.arguments == {"gamma": 1, "alpha": 2}
+    assert other.arguments == {}

@@ -97,6 +97,7 @@ SPLIT = {"source": "x", "split": "all"}
         pytest.param({"data": {**SPLIT, "label_noise": 0.3}}, "reconstruction has none", id="noisy-labels-of-none"),
         pytest.param({"network": CLASSIFIER, "data": {**SPLIT, "label_noise": 0.3, "task": "regression"}},
                      "regression has none", id="noisy-labels-of-numbers"),
+        pytest.param({"occlusion": {"patch": 4}}, "reconstruction has neither", id="hidden-parts-of-no-class"),
         pytest.param({"network": {"kind": "autoencoder", "hidden": []}}, "at least 1 item", id="no-code"),
         pytest.param({"network": {"hidden": [4, 4], "activation": ["relu", "tanh", "relu"]}}, "for 2 hidden layers",
                      id="activations-and-layers"),

@@ -19,6 +19,7 @@ from paribus.training.augmentation import Augmenter
 from paribus.training.cohort import ActiveRun, Cohort, architecture
 from paribus.training.cpu.engine import CompiledEngine
 from paribus.training.engine import RunSettings
+from paribus.training.evaluation import measure_run
 from paribus.training.plan import bytes_per_run, static_key
 from paribus.training.schedules import schedule_of
 from tests.training.conftest import AUTOENCODER, CLASSIFIER, active, differing, recipe, train_epoch, trained
@@ -240,3 +241,23 @@ def test_arms_with_other_augmentation_train_apart_and_its_memory_is_planned():
     values = run.spec.dataset.train * 784
     assert bytes_per_run(with_) == bytes_per_run(run) + values
     assert bytes_per_run(noisy) == bytes_per_run(run) + 4 * values
+
+
+@pytest.mark.parametrize("base", [CLASSIFIER, AUTOENCODER], ids=["classifier", "denoising autoencoder"])
+@pytest.mark.parametrize("own", [{"shift": 2, "flip": "horizontal"}, {"noise": {"gaussian": 0.1}, "zeroed": 0.2}])
+def test_the_examples_that_are_kept_are_those_of_the_first_epoch(base, own):
+    run = active(recipe(base, augmentation=own))
+    (arrays,) = (a for _, name, a in measure_run(run.spec, run.splits).artifacts if name == "augmented")
+    cohort, train = Cohort([run], CompiledEngine()), run.splits.train
+    order = seeding.draws(run.spec.streams.order, "order", 0).permutation(len(train))
+    seen = cohort._augmented_inputs(train.rows[order][None], 0)[0]
+    kept = len(arrays["rows"])
+    assert kept == 8
+    np.testing.assert_array_equal(arrays["seen"], seen[:kept])
+    np.testing.assert_array_equal(arrays["clean"], train.pool.values[train.rows[order][:kept]])
+    assert (arrays["seen"] != arrays["clean"]).any()
+
+
+def test_without_augmentation_no_examples_are_kept():
+    run = active(recipe(CLASSIFIER))
+    assert "augmented" not in [name for _, name, _ in measure_run(run.spec, run.splits).artifacts]

@@ -186,6 +186,15 @@ def test_the_figures_of_a_snapshot_are_those_by_which_it_was_selected():
     assert numbers["val_rmse"] == pytest.approx(cohort.metrics("val")["val_rmse"][0], rel=1e-6)
 
 
+def test_each_target_by_which_a_rule_chooses_has_its_rmse_after_each_epoch():
+    of = active(recipe(BASE, selection={"rules": [f"min-val-rmse:{NAMES[1]}", "last"]}), outputs=2)
+    cohort = Cohort([of], CompiledEngine())
+    cohort.add_set("val", [of.splits.validation])
+    found, (numbers, _) = cohort.metrics("val"), measured(of)
+    assert found[f"val_rmse:{NAMES[1]}"][0] == pytest.approx(numbers[f"val_rmse:{NAMES[1]}"], rel=1e-6)
+    assert f"val_rmse:{NAMES[0]}" not in found
+
+
 def test_what_is_missing_of_a_regression_is_named():
     of = active(recipe(BASE, test={"read_at": ["last"]}, snapshots={"outputs": False}))
     assert missing_of(of.spec, "last", ()) == ("epoch", "test_loss", "val_rmse", "test_rmse")

@@ -55,7 +55,7 @@ def noisy_arms(results: Results) -> tuple[str, ...]:
 def peaks(results: Results) -> tuple[PeakAndLast, ...]:
     """Every arm whose test accuracy was monitored, in the study's order."""
     return tuple(
-        _peak(results, arm) for arm in results.arms if results.monitored(arm) and results.recipe(arm).loss.has_classes
+        _peak(results, arm) for arm in results.arms if results.monitored(arm) and results.recipe(arm).has_classes
     )
 
 

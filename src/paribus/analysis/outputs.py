@@ -99,7 +99,7 @@ def held_out_split(results: Results) -> SplitName | None:
 def classified(results: Results, arm: str, split: SplitName) -> Classified | None:
     """An arm's outputs at its deploy rule; None where it is no classifier, or no finished run has any."""
     dataset, rule = results.dataset(arm), results.deploy(arm)
-    if dataset is None or not results.recipe(arm).loss.has_classes:
+    if dataset is None or not results.recipe(arm).has_classes:
         return None
     found = [class_outputs(run, rule, split) for run in results.finished(arm)]
     kept = tuple(one for one in found if one is not None and len(one.rows))

@@ -11,7 +11,7 @@ from paribus.analysis.results import Results
 from paribus.spec.network import Module
 from paribus.spec.recipe import Recipe
 
-BOOKKEEPING = ("selection", "snapshots", "test", "denoising", "metrics", "references")
+BOOKKEEPING = ("selection", "snapshots", "test", "denoising", "occlusion", "metrics", "references")
 """Parts of a recipe that say what is kept and measured: they change no training."""
 
 

@@ -76,7 +76,7 @@ class Run:
         epoch = self.epoch(rule)
         if metric == "epoch" or epoch is None:
             return None if epoch is None else float(epoch)
-        known, curve = METRICS.get(metric), self.curves.get(metric)
+        known, curve = METRICS.known(metric), self.curves.get(metric)
         if known is None or not known.per_epoch or curve is None or not 1 <= epoch <= len(curve):
             return None
         return _finite(float(curve[epoch - 1]))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from paribus.analysis.estimates import LEVEL_TEXT, Estimate, Interval
 from paribus.spec.metrics import metric_named
+from paribus.spec.rules import parse_rule
 from paribus.units import with_spread
 
 MAX_LISTED = 4
@@ -119,9 +120,7 @@ def listed(words: Iterable[object]) -> str:
 
 def label(metric: str) -> str:
     """A metric's name for people; `test RMSE of price` for that of one of several numbers."""
-    _, _, output = metric.partition(":")
-    name = metric_named(metric).label
-    return f"{name} of {output}" if output else name
+    return metric_named(metric).label
 
 
 def better(metric: str) -> str:
@@ -140,5 +139,5 @@ def at(rule: str) -> str:
         return "at the last epoch"
     if rule.startswith("epoch:"):
         return f"at epoch {rule.removeprefix('epoch:')}"
-    way, _, metric = rule.partition("-")
-    return f"at the {'lowest' if way == 'min' else 'highest'} {label(metric.replace('-', '_'))}"
+    found = parse_rule(rule)
+    return f"at the {'lowest' if found.direction < 0 else 'highest'} {label(found.metric)}"

@@ -26,11 +26,13 @@ from paribus.analysis.wording import plural
 from paribus.energy.carbon import Grid
 from paribus.errors import printable
 from paribus.report import (
+    augmentation,
     denoising,
     eigenfaces,
     held_out,
     hero,
     method,
+    occlusion,
     overview,
     published,
     reconstructions,
@@ -167,11 +169,13 @@ def compose(results: Results, grid: Grid | None = None) -> Page:
         results_of_arms.section(results),
         training_curves.section(results, () if figure is None else figure.curves),
         *held_out.sections(results),
+        occlusion.section(results),
         reconstructions.section(results),
         weight_images.section(results),
         eigenfaces.section(results),
         denoising.section(results),
         published.section(results),
+        augmentation.section(results),
         method.cost_section(results, grid),
         user_modules.section(results),
         method.method_section(results),

@@ -13,12 +13,13 @@ from paribus.spec.rules import RuleName
 
 
 def _known_metric(name: str) -> str:
-    if name not in METRICS:
+    if METRICS.known(name) is None:
         raise unknown_name("must be a metric", name, METRICS)
     return name
 
 
 MetricName = Annotated[str, Strict(), AfterValidator(_known_metric)]
+"""A metric; of one of several numbers to be predicted, with the number's name: `test_rmse:price`."""
 
 
 class ArmReference(Frozen):
@@ -68,7 +69,7 @@ class Published(Frozen):
     def _keys_are_metrics(self) -> Self:
         extra: dict[str, Any] = self.model_extra or {}
         for name, value in extra.items():
-            if name not in METRICS:
+            if METRICS.known(name) is None:
                 raise unknown_name("keys beside arm, rule and source must be metrics", name, METRICS)
             if isinstance(value, bool) or not isinstance(value, int | float) or not _finite(value):
                 raise ValueError(f"{name} must be a finite number")

@@ -40,6 +40,11 @@ def _symmetric(value: Any) -> Any:
     return {"share": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
+def _with_wrong_labels(noise: LabelNoise | None) -> LabelNoise | None:
+    """A share of 0 changes no label, and is the same recipe as no label noise at all."""
+    return noise if noise is not None and noise.share else None
+
+
 def _as_keys(value: Any) -> Any:
     """A list of keys from one key. A number is a position in an archive whose arrays have no names: `arr_1`."""
     if isinstance(value, int) and not isinstance(value, bool):
@@ -167,5 +172,7 @@ class Data(Frozen):
     missing: Missing = "refuse"
     scale: Scale = "unit"
     scale_target: TargetScale = "standardise"
-    label_noise: Annotated[LabelNoise, BeforeValidator(_symmetric)] | None = None
+    label_noise: Annotated[
+        Annotated[LabelNoise, BeforeValidator(_symmetric)] | None, AfterValidator(_with_wrong_labels)
+    ] = None
     limit: Limit = Limit()

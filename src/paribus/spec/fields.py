@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, LiteralString, cast
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -80,3 +81,42 @@ OpenFraction = Annotated[float, Strict(), Gt(0), Lt(1), AllowInfNan(False)]
 """A share above 0 and below 1."""
 
 ClosedFraction = Annotated[float, Strict(), Ge(0), Le(1), AllowInfNan(False)]
+
+
+def _file_and_name(text: str) -> str:
+    file, colon, name = text.rpartition(":")
+    if not (colon and file.endswith(".py") and name.isidentifier() and text.isprintable()):
+        raise ValueError("must be FILE.py:NAME, a Python file beside the study file and what it is called in it")
+    return text
+
+
+def _plain_values(table: dict[str, Any]) -> dict[str, Any]:
+    for name, value in table.items():
+        if not name.isidentifier():
+            raise ValueError(f"must have names of arguments as keys, and {name!r} is none")
+        _refuse_other_values(name, value)
+    return table
+
+
+def _refuse_other_values(name: str, value: object) -> None:
+    """Text, whole numbers of 64 bits, finite numbers, true and false, and lists and tables of them."""
+    if isinstance(value, dict):
+        for key, inner in cast("dict[str, Any]", value).items():
+            _refuse_other_values(f"{name}.{key}", inner)
+    elif isinstance(value, list | tuple):
+        for inner in cast("Sequence[Any]", value):
+            _refuse_other_values(name, inner)
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"must have finite numbers, and {name} is {value}")
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError(f"must have numbers of at most 64 bits, and {name} has more")
+    elif not isinstance(value, int | str):
+        raise ValueError(f"must have numbers, text, true or false, lists and tables, and {name} is something else")
+
+
+FileAndName = Annotated[str, Strict(), StringConstraints(max_length=4000), AfterValidator(_file_and_name)]
+"""FILE.py:NAME, code of the user's own."""
+
+Arguments = Annotated[dict[str, Any], AfterValidator(_plain_values)]
+"""What code of the user's own is given by name: plain values of a study file."""

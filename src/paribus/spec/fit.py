@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from paribus.errors import Shown, UserError
+from paribus.errors import Shown, UserError, nearest
 from paribus.spec.claims import ArmReference, Claim
 from paribus.spec.dataset import Dataset
 from paribus.spec.losses import CrossEntropy
 from paribus.spec.metrics import METRICS, Metric
+from paribus.spec.occlusion import MAX_POSITIONS
 from paribus.spec.recipe import Recipe
 from paribus.spec.rules import parse_rule
 from paribus.spec.schedules import ReduceOnPlateau
@@ -29,6 +30,7 @@ def _misfits(recipe: Recipe, dataset: Dataset) -> Iterator[Misfit]:
     yield from _about_targets(recipe, dataset)
     yield from _about_splits(recipe, dataset)
     yield from _about_augmentation(recipe, dataset)
+    yield from _about_occlusion(recipe, dataset)
     yield from _about_preprocessing(recipe, dataset)
     curves = recipe.curves(dataset)
     watched = [("selection.rules", rule) for rule in recipe.selection.rules]
@@ -37,15 +39,18 @@ def _misfits(recipe: Recipe, dataset: Dataset) -> Iterator[Misfit]:
     for key, text in watched:
         rule = parse_rule(text)
         if rule.kind == "best" and rule.metric not in curves:
-            yield key, "must choose by a metric that this arm measures after each epoch", text, _measured(curves)
+            remedy = _measured(curves, dataset)
+            yield key, "must choose by a metric that this arm measures after each epoch", text, remedy
     schedule = recipe.schedule
     if isinstance(schedule, ReduceOnPlateau) and schedule.metric not in curves:
         rule = "must be a metric that this arm measures after each epoch"
-        yield "schedule.metric", rule, schedule.metric, _measured(curves)
+        yield "schedule.metric", rule, schedule.metric, _measured(curves, dataset)
 
 
-def _measured(curves: tuple[str, ...]) -> str:
-    return f"it measures {', '.join(name for name in curves if name != 'lr')}"
+def _measured(curves: tuple[str, ...], dataset: Dataset) -> str:
+    names = ", ".join(name for name in curves if name != "lr")
+    each = f", and val_rmse:NAME of each of {', '.join(dataset.targets)}" if len(dataset.targets) > 1 else ""
+    return f"it measures {names}{each}"
 
 
 def _about_targets(recipe: Recipe, dataset: Dataset) -> Iterator[Misfit]:
@@ -101,6 +106,21 @@ def _about_augmentation(recipe: Recipe, dataset: Dataset) -> Iterator[Misfit]:
         yield "augmentation.shift", rule, own.shift, "make it smaller"
 
 
+def _about_occlusion(recipe: Recipe, dataset: Dataset) -> Iterator[Misfit]:
+    own, shape = recipe.occlusion, dataset.shape
+    if not own.patch:
+        return
+    if len(shape) not in (2, 3):
+        rule = f"needs images, and an example of {dataset.source} is a row of {dataset.features} features"
+        yield "occlusion.patch", rule, own.patch, "take it out"
+    elif own.patch >= min(shape[-2:]):
+        rule = f"must be below the height and the width of an image, {shape[-2]} x {shape[-1]} pixels"
+        yield "occlusion.patch", rule, own.patch, "make it smaller"
+    elif (count := len(own.positions(shape[-2])) * len(own.positions(shape[-1]))) > MAX_POSITIONS:
+        rule = f"must leave at most {MAX_POSITIONS} positions in an image, and leaves {count}"
+        yield "occlusion.stride", rule, own.step, "make it larger"
+
+
 def _about_preprocessing(recipe: Recipe, dataset: Dataset) -> Iterator[Misfit]:
     """Scaling of targets is on by default, so it is refused only where a study asks for it."""
     if "scale_target" in recipe.data.model_fields_set and not dataset.targets:
@@ -136,6 +156,10 @@ def _refuse_unmeasured(claim: Claim, end: ArmReference, study: Study, dataset: D
             place=place,
             remedy=_others_of(recipe),
         )
+    if metric.target and (len(dataset.targets) < 2 or metric.target not in dataset.targets):
+        rule = "must be of one of several numbers to be predicted"
+        remedy = nearest(metric.target, dataset.targets) if len(dataset.targets) > 1 else "leave out what follows the :"
+        raise UserError(rule, given=claim.metric, place=place, remedy=remedy)
     if not is_measured(metric, recipe, dataset, rule):
         raise UserError(
             f"must be measured in arm {end.arm} at rule {rule}",
@@ -149,7 +173,7 @@ def is_measured(metric: Metric, recipe: Recipe, dataset: Dataset, rule: str) -> 
     """Whether a run of `recipe` has `metric`, which is one of its task, at the epoch that `rule` chooses."""
     if metric.split == "test" and rule in recipe.test.read_at:
         return True
-    if metric.per_epoch:
+    if metric.per_epoch and not metric.target:
         return metric.name in recipe.curves(dataset)
     return metric.split != "test" and (metric.split != "val" or dataset.validation > 0)
 

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from paribus.seeding import Streams
 from paribus.spec.canonical import canonical
 from paribus.spec.dataset import Dataset
+from paribus.spec.losses import FunctionLoss
 from paribus.spec.modules import UserModule
 from paribus.spec.network import Module
 from paribus.spec.recipe import Recipe
@@ -30,7 +31,7 @@ NUMERICS = 5
 EngineFamily = Literal["cpu", "cuda", "module"]
 """Engines of one family give the same bits: the compiled engine, stacked tensors on a GPU, or a user's own module."""
 
-NOT_TRAINED = ("snapshots", "test", "denoising", "metrics", "references")
+NOT_TRAINED = ("snapshots", "test", "denoising", "occlusion", "metrics", "references")
 """Fields of a recipe that say what is kept or measured, and change nothing that is trained."""
 
 
@@ -87,7 +88,7 @@ def trained(recipe: Recipe) -> dict[str, Any]:
 
     The source and the task are not in it: `RunSpec.text` has the source's fingerprint, and the task in its full form.
     Nor are the paths of index files, whose content is part of that fingerprint.
-    Of a module it has the class and not the file, whose content has a fingerprint, too.
+    Of a module or a loss of the user's own it has the name and not the file, whose content has a fingerprint, too.
     How the test set is monitored is in it only where a selection rule looks at test metrics.
     """
     found = {name: part for name, part in canonical(recipe).items() if name not in NOT_TRAINED}
@@ -95,6 +96,8 @@ def trained(recipe: Recipe) -> dict[str, Any]:
     found["data"]["split"].pop("index", None)
     if isinstance(recipe.network, Module):
         found["network"] |= {"module": recipe.network.name}
+    if isinstance(recipe.loss, FunctionLoss):
+        found["loss"] |= {"function": recipe.loss.name}
     if "selection" in found:
         found["selection"] |= {"rules": sorted(recipe.selection.rules)}
     if any(parse_rule(rule).split == "test" for rule in recipe.selection.rules):

@@ -31,10 +31,12 @@ DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _RULES: Final = {
     "anyOf": [
         {"enum": ["last", "min-train-loss", "min-val-loss", "max-val-accuracy", "max-test-accuracy"]},
-        {"type": "string", "pattern": r"^(epoch:\d+|(min|max)-[a-z0-9-]+)$"},
+        {"type": "string", "pattern": r"^(epoch:\d+|(min|max)-[a-z0-9-]+(:.+)?)$"},
     ],
     "description": "A selection rule: min-val-loss, max-val-accuracy, last, epoch:N, or another metric of each epoch.",
 }
+_FUNCTION: Final = {"type": "string", "pattern": r"\.py:", "description": "FILE.py:NAME, a loss of one's own."}
+_BY_TARGET: Final = f"^({'|'.join(name for name, metric in METRICS.items() if metric.by_target)}):.+$"
 _OUTSIDE_RECIPES: Final = {
     "name": (Slug, "The study's name: lower-case words joined by hyphens."),
     "title": (Label, "A title for people; by default the name."),
@@ -57,6 +59,7 @@ def study_schema() -> Schema:
         properties[name] = {**_of(kind, definitions), "description": description}
     published: Schema = definitions["Published"]
     published["properties"] |= {metric: {"type": "number"} for metric in METRICS}
+    published["patternProperties"] = {_BY_TARGET: {"type": "number"}}
     published["additionalProperties"] = False
     own = {"name": _of(Label, definitions), "note": _of(Note, definitions), "seed": _of(Seed, definitions)}
     arm = {"type": "object", "properties": {**own, **tables["properties"]}, "required": ["name"]}
@@ -137,7 +140,7 @@ def _with_short_form(name: str, value: object, definitions: Schema) -> object:
     if name in ("rules", "read_at"):
         return {**cast("Schema", value), "items": _RULES}
     if name == "metric" and "enum" not in cast("Schema", value):
-        return {"enum": list(METRICS)}
+        return {"anyOf": [{"enum": list(METRICS)}, {"type": "string", "pattern": _BY_TARGET}]}
     if not isinstance(value, dict) or name not in SHORT_FOR:
         return cast("object", value)
     schema = cast("Schema", value)
@@ -147,6 +150,8 @@ def _with_short_form(name: str, value: object, definitions: Schema) -> object:
         return schema
     about = {key: schema[key] for key in ("description", "title") if key in schema}
     choices = [short, entry]
+    if name == "loss":
+        choices = [{"enum": [kind for kind in short["enum"] if kind != "function"]}, _FUNCTION, entry]
     if entry is not schema:
         choices.append({**schema, "items": {"anyOf": [short, entry]}})
     return {**about, "anyOf": choices}

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Len
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from paribus.spec.fields import Fraction, Frozen, Positive, named
+from paribus.spec.fields import Arguments, FileAndName, Fraction, Frozen, Positive, named
 
 Task = Literal["classification", "regression", "reconstruction"]
 
@@ -28,8 +28,8 @@ class LossBase(Frozen):
 
     @property
     def has_classes(self) -> bool:
-        """Whether targets are classes, and outputs can be right or wrong."""
-        return "classification" in self.tasks
+        """Whether it is of classes alone: targets are classes, and outputs can be right or wrong."""
+        return self.tasks == ("classification",)
 
     def outputs_for(self, targets: int) -> int:
         """Outputs for so many classes, or so many numbers to be predicted."""
@@ -84,8 +84,38 @@ class Huber(LossBase):
     tasks: ClassVar[tuple[Task, ...]] = ("regression", "reconstruction")
 
 
+class FunctionLoss(LossBase):
+    """A function of the user's own, in the file of the network's module. The text FILE.py:NAME is short for it.
+
+    It is called with a batch's outputs and targets, and with `arguments` by name, and gives the loss of each example:
+    the mean over the batch is trained on. Outputs are logits (example, class) and targets classes (example,), int64; or
+    both are numbers of one shape (example, ...). The loss of an example depends on no other example.
+    """
+
+    kind: Literal["function"]
+    function: FileAndName
+    arguments: Arguments = Field(default_factory=dict[str, Any])
+    label: ClassVar[str] = "a loss of the study's own"
+    tasks: ClassVar[tuple[Task, ...]] = ("classification", "regression", "reconstruction")
+
+    @property
+    def file(self) -> str:
+        """The path of the file that has the function."""
+        return self.function.rpartition(":")[0]
+
+    @property
+    def name(self) -> str:
+        """The name of the function."""
+        return self.function.rpartition(":")[2]
+
+
+def _function_written_out(value: Any) -> Any:
+    return {"kind": "function", "function": value} if isinstance(value, str) and ".py:" in value else value
+
+
 Loss = Annotated[
-    CrossEntropy | BinaryCrossEntropy | MeanSquaredError | MeanAbsoluteError | Huber,
+    CrossEntropy | BinaryCrossEntropy | MeanSquaredError | MeanAbsoluteError | Huber | FunctionLoss,
     Field(discriminator="kind"),
     named("cross-entropy"),
+    BeforeValidator(_function_written_out),
 ]

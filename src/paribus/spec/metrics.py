@@ -45,7 +45,7 @@ class Metric:
 
     `tasks` are those that measure it. `column` says whether the report's table of selected epochs shows it (the CSV
     file has every metric), `chart` whether the report draws its curve. Arms are compared in the metric of the highest
-    `priority` that was measured; 0 never.
+    `priority` that was measured; 0 never. With `by_target`, each of several numbers to be predicted has its own, too.
     """
 
     name: str
@@ -61,6 +61,12 @@ class Metric:
     column: bool = False
     chart: bool = False
     priority: int = 0
+    by_target: bool = False
+
+    @property
+    def target(self) -> str:
+        """The number to be predicted that it is of; empty where it is of all of them."""
+        return self.name.partition(":")[2]
 
     @property
     def per_epoch(self) -> bool:
@@ -114,7 +120,7 @@ def _of_split(
     of_val = Metric(
         f"val_{name}", f"validation {label}", f"val. {short or label}", form, scope, "val", direction, tasks,
         unit="in the unit of the target" if form == "quantity" else "", column=shown, chart=shown and scope == "epoch",
-        priority=priority,
+        priority=priority, by_target=tasks == NUMBERS,
     )  # fmt: skip
     of_test = replace(
         of_val,
@@ -179,8 +185,27 @@ _LABELS = (
     Metric("mislabelled", "share of the training labels that are wrong", "wrong labels", "share", tasks=CLASSES),
 )  # fmt: skip
 
-METRICS: Final[dict[str, Metric]] = {
-    metric.name: metric
+
+class Metrics(dict[str, Metric]):
+    """Metrics by name. Of several numbers to be predicted, `metrics["test_rmse:price"]` is the `test_rmse` of one."""
+
+    def __missing__(self, name: str) -> Metric:
+        base, _, target = name.partition(":")
+        if not target or not self[base].by_target:
+            raise KeyError(name)
+        own = self[base]
+        return replace(own, name=name, label=f"{own.label} of {target}", short=f"{own.short} of {target}", priority=0)
+
+    def known(self, name: str) -> Metric | None:
+        """The metric of that name, or None."""
+        try:
+            return self[name]
+        except KeyError:
+            return None
+
+
+METRICS: Final = Metrics(
+    (metric.name, metric)
     for metric in (
         Metric("epoch", "epoch", "epoch", "count", split="none", column=True),
         *_LOSSES,
@@ -206,13 +231,13 @@ METRICS: Final[dict[str, Metric]] = {
             "count", "run", "none", kind="exact",
         ),
     )
-}  # fmt: skip
-"""By name, in the order in which tables and figures show them."""
+)  # fmt: skip
+"""In the order in which tables and figures show them."""
 
 
 def metric_named(name: str) -> Metric:
-    """The metric that `name` is of: of several numbers to be predicted, `test_rmse:price` is the `test_rmse` of one."""
-    return METRICS[name.partition(":")[0]]
+    """The metric of that name, which is known. Raises KeyError."""
+    return METRICS[name]
 
 
 def by_priority() -> tuple[Metric, ...]:

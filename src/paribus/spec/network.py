@@ -8,10 +8,10 @@ from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 from annotated_types import Len
-from pydantic import AfterValidator, BeforeValidator, Field, Strict, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from paribus.spec.activations import Activation, ActivationBase, Relu
-from paribus.spec.fields import Flag, Fraction, Frozen, Width, named
+from paribus.spec.fields import Arguments, FileAndName, Flag, Fraction, Frozen, Width, named
 from paribus.spec.initialisations import Initialisation, Linear
 
 MAX_LAYERS = 20
@@ -108,38 +108,6 @@ class Autoencoder(FullyConnected):
         return self
 
 
-def _file_and_name(text: str) -> str:
-    file, colon, name = text.rpartition(":")
-    if not (colon and file.endswith(".py") and name.isidentifier() and text.isprintable()):
-        raise ValueError("must be FILE.py:CLASS, a Python file beside the study file and a class in it")
-    return text
-
-
-def _plain_values(table: dict[str, Any]) -> dict[str, Any]:
-    for name, value in table.items():
-        if not name.isidentifier():
-            raise ValueError(f"must have names of arguments as keys, and {name!r} is none")
-        _refuse_other_values(name, value)
-    return table
-
-
-def _refuse_other_values(name: str, value: object) -> None:
-    """Text, whole numbers of 64 bits, finite numbers, true and false, and lists and tables of them."""
-    if isinstance(value, dict):
-        for key, inner in cast("dict[str, Any]", value).items():
-            _refuse_other_values(f"{name}.{key}", inner)
-    elif isinstance(value, list | tuple):
-        for inner in cast("Sequence[Any]", value):
-            _refuse_other_values(name, inner)
-    elif isinstance(value, float):
-        if not math.isfinite(value):
-            raise ValueError(f"must have finite numbers, and {name} is {value}")
-    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
-        raise ValueError(f"must have numbers of at most 64 bits, and {name} has more")
-    elif not isinstance(value, int | str):
-        raise ValueError(f"must have numbers, text, true or false, lists and tables, and {name} is something else")
-
-
 class Module(Frozen):
     """A `torch.nn.Module` of the user's own.
 
@@ -148,8 +116,8 @@ class Module(Frozen):
     """
 
     kind: Literal["module"]
-    module: Annotated[str, Strict(), StringConstraints(max_length=4000), AfterValidator(_file_and_name)]
-    arguments: Annotated[dict[str, Any], AfterValidator(_plain_values)] = Field(default_factory=dict[str, Any])
+    module: FileAndName
+    arguments: Arguments = Field(default_factory=dict[str, Any])
     dropout: ClassVar[float] = 0.0
     batch_norm: ClassVar[bool] = False
     ties_weights: ClassVar[bool] = False

@@ -135,7 +135,7 @@ def _varies(recipe: Recipe, replicates: Replicates) -> bool:
     if "init" in replicates.vary or "order" in replicates.vary:
         return True
     data = recipe.data
-    noisy = data.label_noise is not None and data.label_noise.share > 0
+    noisy = data.label_noise is not None
     return data.split.is_drawn_anew or noisy or data.limit.train is not None or data.limit.validation is not None
 
 

@@ -54,7 +54,7 @@ def as_table(value: object) -> dict[str, Any] | None:
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """`over` merged into `base`, table by table. A table that names another `kind` replaces the one below it whole, and
-    one that names another `module` has no arguments from below."""
+    one that names another `module` or `function` has no arguments from below."""
     return {**base, **{key: _merged_value(key, base.get(key), value) for key, value in over.items()}}
 
 
@@ -65,13 +65,16 @@ def _merged_value(key: str, below: object, above: object) -> Any:
     if low is None or high is None:
         return above
     kind = low.get("kind", _DEFAULT_KINDS.get(key))
-    if "module" in high and high["module"] != low.get("module"):  # arguments are those of one class
-        low = {name: below for name, below in low.items() if name != "arguments"}
+    for code in ("module", "function"):
+        if code in high and high[code] != low.get(code):  # arguments are those of one class or function
+            low = {name: below for name, below in low.items() if name != "arguments"}
     return merged(low, high) if high.get("kind", kind) == kind else above
 
 
 def _written_out(key: str, value: object) -> object:
     """The table that a single value is short for: `replicates = 5` is `replicates = { count = 5 }`."""
+    if key == "loss" and isinstance(value, str) and ".py:" in value:
+        return {"kind": "function", "function": value}
     return {SHORT_FOR[key]: value} if key in SHORT_FOR and isinstance(value, int | float | str) else value
 
 

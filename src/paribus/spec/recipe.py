@@ -13,9 +13,10 @@ from paribus.spec.augmentation import Augmentation
 from paribus.spec.data import Data
 from paribus.spec.dataset import Dataset
 from paribus.spec.fields import ClosedFraction, Count, CountOrZero, Flag, Frozen, Positive
-from paribus.spec.losses import CrossEntropy, Loss, Task
+from paribus.spec.losses import CrossEntropy, FunctionLoss, Loss, Task
 from paribus.spec.metrics import METRICS
 from paribus.spec.network import Autoencoder, Module, Network
+from paribus.spec.occlusion import Occlusion
 from paribus.spec.optimizers import Adam, AdamW, Optimizer, RmsProp, Sgd
 from paribus.spec.references import Reference
 from paribus.spec.rules import RuleName, parse_rule
@@ -128,8 +129,9 @@ References = Annotated[tuple[Reference, ...], AfterValidator(_each_once)]
 class Recipe(Frozen):
     """One arm's full configuration.
 
-    What changes training is part of a run's identity. `snapshots`, `test`, `denoising`, `metrics` and `references` are
-    not: they say what is kept and measured. `references` are simple models that are fitted on the same splits.
+    What changes training is part of a run's identity. `snapshots`, `test`, `denoising`, `occlusion`, `metrics` and
+    `references` are not: they say what is kept and measured. `references` are simple models that are fitted on the same
+    splits.
     """
 
     data: Data
@@ -143,6 +145,7 @@ class Recipe(Frozen):
     snapshots: Snapshots = Snapshots()
     test: Test = Test()
     denoising: Denoising = Denoising()
+    occlusion: Occlusion = Occlusion()
     metrics: tuple[EpochMetric, ...] = ()
     references: References = ()
 
@@ -152,6 +155,11 @@ class Recipe(Frozen):
         default: Task = "reconstruction" if isinstance(self.network, Autoencoder) else "classification"
         return self.data.task or default
 
+    @property
+    def has_classes(self) -> bool:
+        """Whether targets are classes, and outputs can be right or wrong."""
+        return self.task == "classification"
+
     def widths(self, dataset: Dataset) -> tuple[int, ...]:
         """Units of each layer of the network on these data, the input first; none of a module.
 
@@ -160,14 +168,24 @@ class Recipe(Frozen):
         return self.network.widths(dataset.features, self.loss.outputs_for(dataset.outputs))
 
     def curves(self, dataset: Dataset) -> tuple[str, ...]:
-        """The metrics that a run of this recipe has one value of for each epoch."""
+        """The metrics that a run of this recipe has one value of for each epoch.
+
+        Of several numbers to be predicted, those have curves of their own by which a rule chooses.
+        """
         names = ["train_loss", "train_loss_examples", *self.metrics]
         for split, present in (("val", dataset.validation > 0), ("test", self.test.monitor_every > 0)):
             if present:
                 names.append(f"{split}_loss")
                 if self.task != "reconstruction":
-                    names.append(f"{split}_accuracy" if self.loss.has_classes else f"{split}_rmse")
+                    names.append(f"{split}_accuracy" if self.has_classes else f"{split}_rmse")
+                names += [metric for metric in self._chosen_by() if metric in _by_target(split, dataset)]
         return (*names, "lr")
+
+    def _chosen_by(self) -> tuple[str, ...]:
+        """The metrics by which rules choose epochs, each once."""
+        stop = self.training.early_stop
+        rules = [*self.selection.rules, *([] if stop is None else [stop.rule])]
+        return tuple(dict.fromkeys(parse_rule(rule).metric for rule in rules))
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
@@ -176,6 +194,11 @@ class Recipe(Frozen):
         ):
             raise ValueError(problem)
         return self
+
+
+def _by_target(split: str, dataset: Dataset) -> list[str]:
+    """The RMSE of each of several numbers to be predicted."""
+    return [f"{split}_rmse:{target}" for target in dataset.targets] if len(dataset.targets) > 1 else []
 
 
 def _about_task(recipe: Recipe) -> Iterator[str]:
@@ -189,12 +212,20 @@ def _about_task(recipe: Recipe) -> Iterator[str]:
         yield f"data.label_noise changes classes, and {task} has none"
     if task == "reconstruction" and recipe.references:
         yield "references are models of classes or numbers, and reconstruction has neither"
+    if task == "reconstruction" and recipe.occlusion.patch:
+        yield "occlusion follows the prediction of a class or of a number, and reconstruction has neither"
 
 
 def _about_module(recipe: Recipe) -> Iterator[str]:
-    """What needs to know a network's layers."""
-    if not isinstance(recipe.network, Module):
+    """What needs a module's file, or to know a network's layers."""
+    loss, network = recipe.loss, recipe.network
+    if isinstance(loss, FunctionLoss) and not isinstance(network, Module):
+        yield "loss.kind = 'function' goes with network.kind = 'module', and with no other"
+    if not isinstance(network, Module):
         return
+    if isinstance(loss, FunctionLoss) and loss.file != network.file:
+        here = f"{network.file}:{loss.name}"
+        yield f"loss.function must be in the file of network.module: write {here}, and import it there"
     if recipe.snapshots.first_layer_every:
         yield "snapshots.first_layer_every needs a network whose first layer is known: use snapshots.every for a module"
     if recipe.denoising != Denoising():

@@ -43,7 +43,8 @@ class SelectionRule:
 def parse_rule(text: str) -> SelectionRule:
     """`min-train-loss`, `min-val-loss`, `max-val-accuracy`, `last` or `epoch:N` as a `SelectionRule`.
 
-    Any metric with a value an epoch may follow `min-` or `max-`. Raises ValueError for anything else.
+    Any metric with a value an epoch may follow `min-` or `max-`, of one of several numbers to be predicted with the
+    number's name: `min-val-rmse:price`. Raises ValueError for anything else.
     """
     if text == "last":
         return SelectionRule("last")
@@ -51,7 +52,8 @@ def parse_rule(text: str) -> SelectionRule:
     if head == "epoch" and tail.isdecimal() and tail.isascii() and len(tail) <= 9:
         return SelectionRule("epoch", epoch=int(tail))
     way, _, rest = text.partition("-")
-    metric = METRICS.get(rest.replace("-", "_"))
+    base, colon, target = rest.partition(":")
+    metric = METRICS.known(f"{base.replace('-', '_')}{colon}{target}")
     if way in ("min", "max") and metric is not None and metric.per_epoch and metric.direction:
         if metric.direction != {"min": -1, "max": 1}[way]:
             raise ValueError(f"must choose the best epoch, but `{text}` chooses the worst")

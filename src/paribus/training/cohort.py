@@ -114,6 +114,8 @@ class Cohort:
         self.runs = sorted(runs, key=lambda run: run.stream)
         first = self.runs[0]
         self._recipe = first.spec.recipe
+        self._target_names = first.spec.dataset.targets
+        self._curves = {name for run in runs for name in run.spec.recipe.curves(run.spec.dataset)}
         self._leaders = [next(same) for _, same in groupby(self.runs, key=lambda run: run.stream)]
         self.epoch, self._steps = first.state.epoch, first.state.steps
         self._session = engine.session(
@@ -191,7 +193,7 @@ class Cohort:
         """What an evaluation on the set `name` ("train", "val" or "test") comes to, each metric by run.
 
         The loss, and the share of examples that are put into their class. Of a regression, the loss is one of scaled
-        targets, and the RMSE is in original units.
+        targets, and the RMSE is in original units: its mean over the targets, and that of each by which a run chooses.
         """
         found = self.evaluate(name)
         metrics = {"train_loss_end" if name == "train" else f"{name}_loss": found.loss.tolist()}
@@ -201,7 +203,12 @@ class Cohort:
             metrics[f"{name}_accuracy"] = (found.correct / self._set_sizes[name]).tolist()
         if found.squared_error is not None:
             scalings = [run.splits.target_scaling for run in self.runs]
-            metrics[f"{name}_rmse"] = rmse_in_units(found.squared_error, scalings).tolist()
+            rmse = rmse_in_units(found.squared_error, scalings)
+            metrics[f"{name}_rmse"] = rmse.mean(axis=1).tolist()
+            of_targets = {
+                f"{name}_rmse:{target}": own.tolist() for target, own in zip(self._target_names, rmse.T, strict=True)
+            }
+            metrics |= {metric: values for metric, values in of_targets.items() if metric in self._curves}
         return metrics
 
     def weights(self, run: int) -> State:

@@ -20,6 +20,7 @@ from paribus.data.pool import Labels, Numbers, Split, Splits
 from paribus.spec.identity import RunSpec
 from paribus.spec.losses import Task
 from paribus.spec.network import layer_names, tied_layers
+from paribus.training.augmented_examples import record_augmented_examples
 from paribus.training.classification import classification_scores, confusion_matrix, probabilities
 from paribus.training.cohort import fresh_state
 from paribus.training.engine import Engine, Floats, State
@@ -27,6 +28,7 @@ from paribus.training.hard_examples import record_hard_examples
 from paribus.training.inference import Inference, half_precision, predicted_classes
 from paribus.training.measurements import Measurements, shown_positions
 from paribus.training.network_size import measure_size, measure_source
+from paribus.training.occlusion import measure_occlusion
 from paribus.training.principal_components import principal_components
 from paribus.training.reconstruction import ReconstructionErrors, example_errors, measure_denoising
 from paribus.training.regions import record_regions
@@ -47,14 +49,15 @@ class Snapshot:
 
 
 def measure_run(spec: RunSpec, splits: Splits) -> Measurements:
-    """What belongs to the run as a whole: parameters, examples, preprocessing, targets, PCA of images to be
-    reconstructed, and the source of a user's module."""
+    """What belongs to the run as a whole: parameters, examples, preprocessing, augmented examples, targets, PCA of
+    images to be reconstructed, and the source of a user's module."""
     measured = Measurements()
     measure_size(spec, measured)
     shown = splits.train.take(shown_positions(len(splits.train)))
     labels = {} if shown.labels is None else {"labels": shown.labels}
     measured.arrays("", "examples", images=shown.inputs, shape=np.array(splits.dataset.shape), **labels)
     measured.arrays("", "preprocessing", **splits.preprocessing())
+    record_augmented_examples(spec, splits, measured)
     if spec.recipe.snapshots.outputs:
         for name, split in (("train", splits.train), ("validation", splits.validation)):
             if split is not None:
@@ -86,6 +89,8 @@ def missing_of(spec: RunSpec, rule: str, known: Collection[str]) -> tuple[str, .
         wanted += [f"outputs/{name}" for name, is_read in splits.items() if is_read]
     if recipe.task == "reconstruction":
         wanted += [f"denoise_mse:{condition.name}" for condition in conditions(recipe.denoising)]
+    if recipe.occlusion.patch:
+        wanted.append(recipe.occlusion.name)
     return tuple(name for name in wanted if name not in known)
 
 
@@ -107,6 +112,8 @@ def measure_snapshot(
     if any(name.startswith(("test_", "outputs/test")) for name in missing):
         own.measure_test(open_test(snapshot.rule, snapshot.epoch))
     own.measure_denoising(missing)
+    if spec.recipe.occlusion.name in missing:
+        own.measure_occlusion()
     return own.measured
 
 
@@ -158,7 +165,7 @@ class _SnapshotMeasuring:
             self._keep_errors("train", train, errors.by_example())
             return
         outputs = np.concatenate(parts)
-        if spec.recipe.loss.has_classes:
+        if spec.recipe.has_classes:
             self._measure_training_labels(outputs)
         else:
             found = self._regression_scores(outputs, train)
@@ -190,7 +197,7 @@ class _SnapshotMeasuring:
             return
         outputs, loss = self._network.outputs(test), self._spec.recipe.loss
         self.measured.number(self._rule, test_loss=self._network.loss_of(outputs, test))
-        if loss.has_classes:
+        if self._spec.recipe.has_classes:
             labels, predicted = _given(test.labels), predicted_classes(outputs, loss)
             self.measured.number(self._rule, test_accuracy=np.mean(predicted == labels))
             counts = confusion_matrix(labels, predicted, len(self._spec.dataset.classes))
@@ -204,6 +211,10 @@ class _SnapshotMeasuring:
         wanted = [condition for condition in asked if f"denoise_mse:{condition.name}" in missing]
         if wanted:
             measure_denoising(self._network, self._spec, self._rule, self._splits.train, wanted, self.measured)
+
+    def measure_occlusion(self) -> None:
+        """How the predictions for a few held-out images change when patches of them are hidden."""
+        measure_occlusion(self._network, self._spec, self._rule, self._splits, self.measured)
 
     def _measure_training_labels(self, outputs: Floats) -> None:
         """Accuracy on the training labels, and the share of the wrong ones that the network predicts."""
@@ -219,7 +230,7 @@ class _SnapshotMeasuring:
     def _score(self, prefix: str, outputs: Floats, split: Split) -> None:
         """Figures that need the outputs for a whole split, their names beginning with `prefix`."""
         loss = self._spec.recipe.loss
-        if loss.has_classes:
+        if self._spec.recipe.has_classes:
             shares, predicted = probabilities(outputs, loss), predicted_classes(outputs, loss)
             found = classification_scores(shares, _given(split.labels), predicted)
         else:
@@ -233,7 +244,7 @@ class _SnapshotMeasuring:
     def _keep_outputs(self, name: str, split: Split, outputs: Floats) -> None:
         """Logits in half precision, or predictions of numbers in original units, with the targets of the split."""
         if self._spec.recipe.snapshots.outputs:
-            has_classes, scaling = self._spec.recipe.loss.has_classes, self._splits.target_scaling
+            has_classes, scaling = self._spec.recipe.has_classes, self._splits.target_scaling
             kept = half_precision(outputs) if has_classes else predictions(outputs, scaling)
             self.measured.arrays(self._rule, f"outputs/{name}", outputs=kept)
             self.measured.arrays("", f"targets/{name}", **_targets(split))

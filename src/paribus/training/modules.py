@@ -20,6 +20,7 @@ from paribus.seeding import Streams, derive
 from paribus.spec.modules import UserModule
 from paribus.spec.network import Module
 from paribus.spec.recipe import Recipe
+from paribus.training.child_python import python_path
 from paribus.training.cohort import inputs_of, targets_of
 from paribus.training.engine import module_shape
 
@@ -97,7 +98,7 @@ def _answer(request: dict[str, Any], batch: bytes, place: str) -> dict[str, Any]
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": python_path()},
         start_new_session=True,  # Ctrl-C goes to the parent only
     ) as child:
         try:

@@ -29,7 +29,7 @@ def record_regions(rule: str, network: Inference, splits: Splits, loss: LossBase
     there is no validation split; `predicted/<split>` has their class by this snapshot. Nothing is added for any other
     number of features, nor where outputs are not classes.
     """
-    if splits.dataset.features != 2 or not loss.has_classes:
+    if splits.dataset.features != 2 or splits.train.labels is None:
         return
     x, y = (_axis(values) for values in splits.train.inputs.T)
     across, up = np.meshgrid(x, y)

@@ -22,13 +22,13 @@ from paribus.training.engine import Doubles, Floats
 
 
 def rmse_in_units(squared_error: Doubles, scalings: Sequence[Scaling]) -> Doubles:
-    """The RMSE (run,) in original units, from mean squared errors (run, output) of targets scaled as `scalings`
+    """The RMSE (run, output) in original units, from mean squared errors (run, output) of targets scaled as `scalings`
     (run,)."""
     rmse = np.sqrt(squared_error)
     for run, scaling in enumerate(scalings):
         if scaling.factor is not None:
             rmse[run] /= scaling.factor.astype(np.float64)
-    return np.asarray(rmse.mean(axis=1))
+    return rmse
 
 
 def predictions(outputs: Floats, scaling: Scaling) -> Numbers:

@@ -25,7 +25,7 @@ from paribus.training.cohort import ActiveRun, Cohort, TrainingState, fresh_stat
 from paribus.training.schedules import schedule_of
 from paribus.training.torch.module_child import check
 from paribus.training.torch.module_engine import ModuleEngine
-from paribus.training.torch.user_code import user_class
+from paribus.training.torch.user_code import user_code
 
 NETS = Path(__file__).parent / "nets"
 BASE: dict[str, Any] = {
@@ -100,7 +100,7 @@ def plain_loop(
     spec, train = run.spec, run.splits.train
     network: Any = spec.recipe.network
     torch.manual_seed(seeding.derive(spec.streams.init, "init"))
-    model = user_class(spec.module, network.name)(**network.arguments)
+    model = user_code(spec.module, network.name)(**network.arguments)
     steps = optimizer(model.parameters())
     rates = None if scheduler is None else scheduler(steps)
     images = torch.from_numpy(train.inputs).reshape(len(train), *_shape(spec.dataset.shape))

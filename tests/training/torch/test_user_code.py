@@ -10,7 +10,7 @@ import pytest
 
 from paribus.errors import UserError
 from paribus.training.torch.module_engine import initial_state
-from paribus.training.torch.user_code import import_file, sources, user_class
+from paribus.training.torch.user_code import import_file, sources, user_code
 from tests.training.torch.module_runs import BLOCKS, active, prepared
 
 
@@ -104,4 +104,4 @@ def test_functions_may_import_when_they_are_called(tmp_path):
 
 def test_a_class_is_imported_once_for_a_source(tmp_path):
     run = active(prepared(tmp_path))
-    assert user_class(run.spec.module, "LeNet") is user_class(run.spec.module, "LeNet")
+    assert user_code(run.spec.module, "LeNet") is user_code(run.spec.module, "LeNet")

@@ -16,6 +16,7 @@ from paribus.errors import nearest
 from paribus.spec.network import Module
 from paribus.spec.recipe import Recipe
 from paribus.training.torch.generators import seeded
+from paribus.training.torch.loss_check import own_loss, refuse_unsuitable_losses
 from paribus.training.torch.module_training import clip_gradients, criterion_of, optimizer_of
 from paribus.training.torch.user_code import LocalFolders, UserCodeError, telling
 
@@ -50,7 +51,8 @@ class ModuleCheck:
         self._wanted, self._last = tuple(request["outputs"]), int(request["last"])
         self.inputs = torch.from_numpy(batch["inputs"])
         self._targets = torch.from_numpy(batch["targets"]) if "targets" in batch else self.inputs
-        self._criterion = criterion_of(recipe.loss)
+        self._own_loss = own_loss(recipe.loss, found, self._file, self._local)
+        self._criterion = criterion_of(recipe.loss, self._own_loss)
         self._limit = len(self.inputs)
 
     def run(self) -> None:
@@ -151,6 +153,8 @@ class ModuleCheck:
         parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
         with seeded(key):
             outputs = self._outputs(module, inputs)
+            if self._own_loss is not None:
+                refuse_unsuitable_losses(self._own_loss, outputs, targets)
             loss = self._criterion(outputs, targets)
             self._refuse_not_finite(outputs, loss)
             if not loss.requires_grad:

@@ -38,6 +38,7 @@ from paribus.training.torch.module_networks import (
     ShapedInputs,
     loaded,
     made,
+    own_loss,
     raise_user_error,
     state_of,
 )
@@ -97,7 +98,7 @@ class ModuleSession(Session):
         self._module = loaded(architecture, state)
         self._trained = [parameter for parameter in self._module.parameters() if parameter.requires_grad]
         self._optimizer = optimizer_of(run.optimizer, self._trained)
-        self._criterion = criterion_of(run.loss)
+        self._criterion = criterion_of(run.loss, own_loss(architecture, run.loss))
         self._inputs = ShapedInputs(inputs, architecture)
         self._networks = ModuleNetworks(architecture, [self._module])
         if steps:

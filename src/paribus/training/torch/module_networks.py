@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, final
 
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from paribus.errors import Shown, UserError
-from paribus.spec.losses import LossBase
+from paribus.spec.losses import FunctionLoss, LossBase
 from paribus.spec.modules import UserModule
 from paribus.training.engine import (
     AnyArchitecture,
@@ -29,8 +30,8 @@ from paribus.training.engine import (
     Targets,
 )
 from paribus.training.torch.generators import seeded
-from paribus.training.torch.module_training import example_losses
-from paribus.training.torch.user_code import LocalFolders, UserCodeError, error_line, place_of, user_class
+from paribus.training.torch.module_training import Criterion, example_losses
+from paribus.training.torch.user_code import LocalFolders, UserCodeError, error_line, place_of, user_code
 
 _EVALUATED_VALUES: Final = 2**19
 """Evaluation takes as many examples at a time as have about so many input values, in powers of two."""
@@ -52,10 +53,17 @@ def made(architecture: AnyArchitecture, key: int) -> nn.Module:
         return _Layer(*architecture.widths)
     with seeded(key):
         try:
-            return user_class(architecture.module, architecture.name)(**architecture.arguments)
+            return user_code(architecture.module, architecture.name)(**architecture.arguments)
         except BaseException as error:
             raise_user_error(error, architecture.module)
             raise
+
+
+def own_loss(architecture: AnyArchitecture, loss: LossBase) -> Criterion | None:
+    """The function that a loss of the user's own names; None for every other loss."""
+    if not isinstance(loss, FunctionLoss) or not isinstance(architecture, ModuleArchitecture):
+        return None
+    return partial(user_code(architecture.module, loss.name), **loss.arguments)
 
 
 def raise_user_error(error: BaseException, module: UserModule) -> None:
@@ -65,7 +73,7 @@ def raise_user_error(error: BaseException, module: UserModule) -> None:
         raise UserError(error.rule, given=Shown(error.given), place=error.where or place, remedy=error.remedy) from None
     line = place_of(error, LocalFolders(Path(module.path), Path(module.folder)))
     if line:
-        rule = f"must train without an error, got {error_line(error)}"
+        rule = f"must run without an error, got {error_line(error)}"
         raise UserError(rule, given=Shown(""), place=line, remedy="correct it there") from error
 
 
@@ -139,9 +147,10 @@ class ModuleNetworks(Networks):
     ) -> Callable[[], Evaluation]:
         if len(rows) not in (1, self.runs):
             raise ValueError(f"{len(rows)} sets of rows for {self.runs} modules")
-        shaped, losses = ShapedInputs(inputs, self._architecture), example_losses(loss)
-
-        numbers = targets is not None and not loss.has_classes
+        shaped = ShapedInputs(inputs, self._architecture)
+        losses = example_losses(loss, own_loss(self._architecture, loss))
+        classes = targets is not None and targets[0].dtype.kind == "i"
+        numbers = targets is not None and not classes
 
         def of(run: int) -> _Sums:
             """What the examples of a run add up to: outputs are not kept."""
@@ -152,7 +161,7 @@ class ModuleNetworks(Networks):
                 found, shares = losses(outputs, goals)
                 sums.loss += float(found.double().sum())
                 sums.weight += float(shares.double().sum())
-                if loss.has_classes:
+                if classes:
                     predicted = outputs[:, 0] > 0 if outputs.shape[1] == 1 else outputs.argmax(1)
                     sums.correct += int((predicted.long() == goals).sum())
                 if numbers:
@@ -164,7 +173,7 @@ class ModuleNetworks(Networks):
                 found = [of(run) for run in range(self.runs)]
             return Evaluation(
                 loss=np.array([sums.loss / sums.weight for sums in found], dtype=np.float64),
-                correct=np.array([sums.correct for sums in found], dtype=np.int64) if loss.has_classes else None,
+                correct=np.array([sums.correct for sums in found], dtype=np.int64) if classes else None,
                 squared_error=np.stack([sums.squares / len(rows[0]) for sums in found]) if numbers else None,
             )
 
@@ -182,11 +191,17 @@ class ModuleNetworks(Networks):
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:
-        """In evaluation mode, without gradients, with seeded random generators."""
+        """In evaluation mode, without gradients, with seeded random generators. Raises UserError for an error of a
+        user's code."""
         with seeded(_KEY), torch.no_grad():
             for module in self._modules:
                 module.eval()
-            yield
+            try:
+                yield
+            except BaseException as error:
+                if isinstance(self._architecture, ModuleArchitecture):
+                    raise_user_error(error, self._architecture.module)
+                raise
 
 
 @final

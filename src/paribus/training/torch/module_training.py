@@ -14,12 +14,15 @@ from paribus.spec.optimizers import OptimizerBase
 from paribus.spec.recipe import Clip
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
-"""A loss of outputs (example, ...) and targets: classes (example,) int64, or numbers of the outputs' shape."""
+"""A loss of outputs (example, ...) and targets: classes (example,) int64, or numbers of the outputs' shape. It gives
+the mean of a batch, and a user's own function the loss (example,) of each example."""
 
 
-def criterion_of(loss: LossBase) -> Criterion:
-    """The mean loss over a batch, as `torch.nn` has it."""
+def criterion_of(loss: LossBase, own: Criterion | None = None) -> Criterion:
+    """The mean loss over a batch, as `torch.nn` has it, or as the mean of what the user's `own` loss gives."""
     match loss:
+        case losses.FunctionLoss() if own is not None:
+            return lambda outputs, targets: own(outputs, targets).mean()
         case losses.CrossEntropy():
             weights = None if loss.class_weights is None else torch.tensor(loss.class_weights)
             return nn.CrossEntropyLoss(weight=weights, label_smoothing=loss.label_smoothing)
@@ -36,11 +39,14 @@ def criterion_of(loss: LossBase) -> Criterion:
             raise ValueError(f"no loss {loss.kind}")
 
 
-def example_losses(loss: LossBase) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+def example_losses(loss: LossBase, own: Criterion | None = None) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """The loss (example,) of each example, times the weight of its class, and that weight; without label smoothing.
 
     Their sums, one divided by the other, are the mean loss as evaluation has it. Numbers of an example count equally.
+    A loss of the user's `own` gives the loss of each example itself.
     """
+    if own is not None:
+        return lambda outputs, targets: (own(outputs, targets), torch.ones(len(outputs)))
 
     def of_classes(outputs: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
         given = loss.class_weights if isinstance(loss, losses.CrossEntropy) else None

@@ -32,8 +32,8 @@ MAX_SOURCE_BYTES: Final = 10_000_000
 _PACKAGE: Final = Path(__file__).resolve().parents[2]
 """The folder of paribus itself."""
 _LOCK: Final = RLock()
-_loaded: dict[tuple[str, str, str], Any] = {}
-"""Classes by file, fingerprint of the sources and name."""
+_loaded: dict[tuple[str, str], Any] = {}
+"""Python modules by file and fingerprint of the sources."""
 
 
 class UserCodeError(Exception):
@@ -109,19 +109,19 @@ def sources(file: Path, folder: Path) -> tuple[SourceFile, ...]:
     return tuple(found)
 
 
-def user_class(module: UserModule, name: str) -> Any:
-    """The class of that name, for training: imported once for each content of its files.
+def user_code(module: UserModule, name: str) -> Any:
+    """The class or the function of that name, for training: imported once for each content of its files.
 
     Raises UserCodeError where the files are no longer as `module` has them.
     """
     file, folder = Path(module.path), Path(module.folder)
-    key = (module.path, module.fingerprint, name)
+    key = (module.path, module.fingerprint)
     with _LOCK:
         if key not in _loaded:
             for source in module.files:
                 _refuse_change(source, file.parent / source.name)
-            _loaded[key] = getattr(import_file(file, folder), name)
-        return _loaded[key]
+            _loaded[key] = import_file(file, folder)
+        return getattr(_loaded[key], name)
 
 
 def _refuse_change(source: SourceFile, path: Path) -> None:
