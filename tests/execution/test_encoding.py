@@ -15,6 +15,16 @@ import pytest
 from paribus.data.pool import Pool, Split
 from paribus.execution.channel import MAX_FILES, Channel
 from paribus.execution.encoding import content_hash, decode, encode
+from paribus.execution.engine_messages import (
+    Dropped,
+    EvaluationRequest,
+    ForwardRequest,
+    InitialState,
+    InitialStateRequest,
+    Kept,
+    NetworksRequest,
+    Refused,
+)
 from paribus.execution.events import EpochDone
 from paribus.execution.messages import (
     Acknowledgement,
@@ -34,8 +44,11 @@ from paribus.execution.messages import (
 from paribus.execution.recovery import RESTARTS, retried
 from paribus.execution.runner import prepare
 from paribus.execution.shared_memory import SharedArrays
+from paribus.spec.losses import FunctionLoss, MeanSquaredError
+from paribus.spec.modules import LayerSize, ModuleSize, SourceFile, UserModule
 from paribus.store.records import Measurement
 from paribus.training.cohort import TrainingState, fresh_state
+from paribus.training.engine import Architecture, Evaluation, Forward, Inputs, ModuleArchitecture
 from paribus.training.measurements import Measurements
 from paribus.training.tracker import PendingSnapshot, SelectedEpoch
 from tests.execution.conftest import ARMS, tiny
@@ -49,6 +62,11 @@ PROGRESS = RunProgress("a1", TrainingState(3, 12, STATE), SCALARS, CURVES, {3: S
 POOL = Pool("p", RANDOM.integers(0, 256, (5, 4), dtype=np.uint8), 255.0, np.arange(5), (2, 2), "f" * 64)
 TEST = Split(POOL, np.array([4, 1]), np.array([4, 1]), np.array([4, 1]))
 MEASURED = Measurements([Measurement("last", "mse", math.nan)], [("last", "units", {"fc1.mean": np.zeros(3)})])
+SIZE = ModuleSize(10, 12, 30, 60, 400, (LayerSize("conv1", "Conv2d", (4, 2, 2), 10, 30),))
+OWN = UserModule("/home/me/nets.py", "/home/me", (SourceFile("nets.py", "x = 1  # \udcff"),), SIZE, 0.5, 0.25)
+MODULE = ModuleArchitecture(OWN, "Net", {"widths": [4, 8], "deep": {"on": True}}, (1, 2, 2))
+INPUTS = Inputs(POOL.values[:2], 255.0, np.zeros((1, 4), np.float32), None)
+FOCAL = {"kind": "function", "function": "nets.py:focal", "arguments": {"gamma": 2}}
 MESSAGES = [
     EpochDone(1, 3, ["a1"], {"val_loss": [math.nan]}, 0.1, math.nan, math.inf, 12.5, 0.0),
     Checkpoint(4, [PROGRESS], paused=True),
@@ -61,6 +79,18 @@ MESSAGES = [
     Refusal(5),
     Acknowledgement(4),
     Stop(),
+    InitialStateRequest(MODULE, 2**64 - 1),
+    NetworksRequest(3, MODULE, [STATE]),
+    NetworksRequest(4, Architecture((2, 2), ()), [{}]),
+    Dropped(3),
+    ForwardRequest(3, INPUTS),
+    EvaluationRequest(3, INPUTS, np.array([0, 2]), FunctionLoss.model_validate(FOCAL)),
+    EvaluationRequest(3, INPUTS, None, MeanSquaredError(kind="mse")),
+    Kept(),
+    InitialState(STATE),
+    Forward(RANDOM.normal(size=(1, 2, 3)).astype(np.float32), ()),
+    Evaluation(np.array([0.25]), np.array([3]), None),
+    Refused("must run without an error", "", "nets.py:7", "correct it there"),
 ]
 
 

@@ -13,7 +13,7 @@ import pytest
 
 import paribus
 from paribus.data.pool import Pool, Scaling, Split, Splits
-from paribus.execution import memory_kills, processes, shared_memory
+from paribus.execution import child_process, memory_kills, shared_memory
 from paribus.execution.events import CohortLost, EpochDone
 from paribus.execution.messages import Grant, RunTask, Task
 from paribus.execution.processes import ProcessExecutor
@@ -191,8 +191,8 @@ def test_the_processor_time_of_workers_is_counted(tmp_path, data):
 
 def test_workers_have_one_thread(monkeypatch):
     """Libraries read the variables when they are loaded, which is later than the process begins."""
-    assert {name.partition("_")[0] for name in processes.ONE_THREAD} >= {"OMP", "MKL", "OPENBLAS"}
-    assert set(processes.ONE_THREAD.values()) == {"1"}
+    assert {name.partition("_")[0] for name in child_process.ONE_THREAD} >= {"OMP", "MKL", "OPENBLAS"}
+    assert set(child_process.ONE_THREAD.values()) == {"1"}
 
 
 @pytest.mark.parametrize("dtype", ["u1", "f4", "i8"])

@@ -29,6 +29,7 @@ from paribus.execution.evaluation import (
     own_split,
     subject_from_file,
     subject_from_workspace,
+    title,
 )
 from paribus.seeding import Streams
 from paribus.spec.data import Data
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _NETWORK: Final = re.compile(r"(mlp|autoencoder):([0-9]{1,5}(?:-[0-9]{1,5})+)")
+_MODULE: Final = re.compile(r".+\.py:\w+")
 _PLACE: Final = "the network that is evaluated"
 
 
@@ -78,7 +80,7 @@ class Evaluation:
 
     def __repr__(self) -> str:
         figures = ", ".join(f"{name} {value:.6g}" for name, value in list(self.measured.items())[:3])
-        return f"<{'-'.join(map(str, self.widths))} on {self.data.name}, {self.examples} examples: {figures}>"
+        return f"<{title(self.scores.subject.run)} on {self.data.name}, {self.examples} examples: {figures}>"
 
 
 def evaluate(
@@ -97,7 +99,8 @@ def evaluate(
     Parameters
     ----------
     file : a state dict, or a checkpoint that holds one. Layers may have any names that tell their order.
-    network : `mlp:784-32-10`, or `autoencoder:784-32-784`: units of each layer, the input first.
+    network : `mlp:784-32-10`, or `autoencoder:784-32-784`: units of each layer, the input first. Or `nets.py:LeNet`: a
+        class of `torch.nn.Module` in a file, whose code runs in processes of its own.
     data : a source, and its split where it has several: `fashion-mnist:test`, `flowers.csv`, `sklearn:wine`.
     activation : that of the hidden layers.
     target : the column or key of what the network gives.
@@ -115,7 +118,8 @@ def evaluate(
     source, word = split_word(data)
     study = _described(network, source, activation, target, task, scale, changes or {})
     run, engine = of_arm(study, study.arms[0].name, 0)
-    _refuse_other_widths(network, run.widths)
+    if run.widths:
+        _refuse_other_widths(network, run.widths)
     named = named_split(run.recipe.data, word, Path())
     return Evaluation(evaluate_named(subject_from_file(Path(file), run, engine), named), named)
 
@@ -168,37 +172,46 @@ def _described(
     changes: Mapping[str, str],
 ) -> Study:  # fmt: skip
     """A study of one arm that has the network and the data, and that nobody trains."""
-    found = _NETWORK.fullmatch(network)
-    if found is None:
-        rule = "must be mlp or autoencoder with the units of each layer, the input first"
-        raise UserError(rule, given=network, place="network", remedy="write mlp:784-32-10")
-    kind, widths = found[1], [int(width) for width in found[2].split("-")]
+    kind, widths = _read(network)
     task = task or ("reconstruction" if kind == "autoencoder" else "classification")
     data: dict[str, Any] = {"source": source, "split": natural_split(source, Path()), "task": task, "scale": scale}
     if task == "regression":
         data["scale_target"] = "none"  # a network from elsewhere gives numbers in their units
     if target is not None:
         data["target"] = target
-    single = "binary-cross-entropy" if widths[-1] == 1 else "cross-entropy"
+    layers = {"module": network} if kind == "module" else {"hidden": widths[1:-1], "activation": activation}
+    single = "binary-cross-entropy" if widths[-1:] == [1] else "cross-entropy"
     document: dict[str, Any] = {
         "name": "evaluated",
         "question": "How good is it?",
         "replicates": 1,
         "data": data,
-        "network": {"kind": kind, "hidden": widths[1:-1], "activation": activation},
+        "network": {"kind": kind, **layers},
         "loss": {"kind": single if task == "classification" else "mse"},
-        "optimizer": {"kind": "sgd", "lr": 1.0},
+        "optimizer": {"kind": "sgd", "lr": 1e-6},
         "training": {"epochs": 1, "batch_size": 1},
         "arms": [{"name": "evaluated"}],
     }
     study = parse(tomli_w.dumps(document), place=_PLACE, overrides=changes)
     recipe = study.arms[0].recipe
-    if getattr(recipe.network, "batch_norm", False):  # no batch of one example can be normalised, if it were trained
+    if kind == "module" or getattr(recipe.network, "batch_norm", False):
+        # no batch of one example can be normalised, if it were trained, and a module takes a step to be checked
         examples = len(load_splits(recipe.data, Path(), Streams.of_replicate(0, 0)).train)
         sizes = (size for size in range(2, examples + 1) if examples % size != 1)
         document["training"] = {"epochs": 1, "batch_size": next(sizes, 1)}
         return parse(tomli_w.dumps(document), place=_PLACE, overrides=changes)
     return study
+
+
+def _read(network: str) -> tuple[str, list[int]]:
+    """The kind of a network that a person names, and the units of its layers; none of a module."""
+    if _MODULE.fullmatch(network):
+        return "module", []
+    found = _NETWORK.fullmatch(network)
+    if found is None:
+        rule = "must be mlp or autoencoder with the units of each layer, the input first, or FILE.py:CLASS"
+        raise UserError(rule, given=network, place="network", remedy="write mlp:784-32-10")
+    return found[1], [int(width) for width in found[2].split("-")]
 
 
 def _refuse_other_widths(network: str, widths: tuple[int, ...]) -> None:

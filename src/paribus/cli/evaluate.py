@@ -3,7 +3,8 @@
 `--network` and `--data` say what is in the file and what to evaluate it on. `--study` and `--arm` take the network, the
 scaling and the data of an arm; its recorded figures are then shown, too, and its test set stays locked. `--run` names a
 recorded network instead of a file. FILE is safetensors or a PyTorch file: a state dict, or a checkpoint that holds one.
-It is opened in a separate process, and none of its code is executed.
+It is opened in a separate process, and none of its code is executed. A module of your own, which the study or
+`--network FILE.py:CLASS` names, runs in separate processes.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def add_arguments(to: argparse.ArgumentParser) -> None:
     """`paribus evaluate [FILE] (--network ... | --study ... --arm ... | --run ...) [--data ...] [options]`."""
     to.add_argument("file", metavar="FILE", nargs="?", help="a safetensors or PyTorch file that holds a state dict")
     what = to.add_argument_group("the network")
-    what.add_argument("--network", metavar="KIND:WIDTHS", help="mlp:784-32-10 or autoencoder:784-32-784")
+    what.add_argument("--network", metavar="KIND:WIDTHS", help="mlp:784-32-10, autoencoder:784-32-784 or nets.py:LeNet")
     what.add_argument("--activation", metavar="NAME", help="activation of its hidden layers (default: relu)")
     what.add_argument("--study", metavar="STUDY", help="a study of the workspace, a built-in one, or a study file")
     what.add_argument("--arm", metavar="ARM", help="the arm of that study whose network it is")
@@ -142,8 +143,8 @@ def _subject(arguments: argparse.Namespace, study: Study, arm: str, replicate: i
         return subject_from_file(Path(arguments.file), run, engine)
     with open_workspace(arguments.workspace) as known:
         if arguments.run is not None and known.find_run(arguments.run).id != run.id:
-            rule = "must be a run on the data as they are now: scaling and splits come from them"
-            raise UserError(rule, given=Shown("a run on other data"), place="--run", remedy="run the study again")
+            rule = "must be a run on the data, and of the source, as they are now: scaling and splits come from them"
+            raise UserError(rule, given=Shown("another run"), place="--run", remedy="run the study again")
         return subject_from_workspace(known, run, engine, arguments.rule or study.deploy)
 
 

@@ -29,14 +29,16 @@ from typing import Any, Final, final
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from paribus.data.pool import Pool
+from paribus.execution.engine_messages import EngineReply, EngineRequest
 from paribus.execution.messages import FromWorker, Task, ToWorker
+from paribus.spec.losses import Loss, LossBase
 from paribus.spec.recipe import Recipe
 
 Array = npt.NDArray[Any]
-Message = Task | FromWorker | ToWorker
+Message = Task | FromWorker | ToWorker | EngineRequest | EngineReply
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +110,8 @@ class _Writer:
             return self._array(value, shared=in_pool)
         if isinstance(value, Recipe):
             return {"recipe": value.model_dump(mode="json")}
+        if isinstance(value, LossBase):
+            return {"loss": value.model_dump(mode="json")}
         if dataclasses.is_dataclass(value) and type(value) is _TYPES.get(type(value).__name__):
             pool = isinstance(value, Pool)
             names = (f.name for f in dataclasses.fields(value))
@@ -158,12 +162,15 @@ class _Reader:
             return self._encoded.shared[value["shared"]]
         if "recipe" in value:
             return Recipe.model_validate(value["recipe"])
+        if "loss" in value:
+            return _LOSS.validate_python(value["loss"])
         if "map" in value:
             return {self.read(key): self.read(item) for key, item in value["map"]}
         raise ValueError(f"a message has no part with the keys {', '.join(value)}")
 
 
 _OTHER: Final = object()
+_LOSS: Final[TypeAdapter[LossBase]] = TypeAdapter(Loss)
 
 
 def _plain(value: Any) -> Any:

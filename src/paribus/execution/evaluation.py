@@ -21,14 +21,16 @@ from paribus.data.pool import Features, Pool, Split, Splits, whole
 from paribus.data.registry import find
 from paribus.errors import Shown, UserError, nearest
 from paribus.execution.external import read_weights
-from paribus.execution.runner import PreparedStudy, prepare
-from paribus.seeding import Streams
+from paribus.execution.isolated_engine import IsolatedEngine, ended_after, evaluation_engine
+from paribus.execution.runner import prepare
+from paribus.seeding import Streams, derive
 from paribus.spec.data import Data
+from paribus.spec.network import Module
 from paribus.spec.study import Study
 from paribus.store.workspace import Workspace
 from paribus.training.classification import classification_scores, probabilities
-from paribus.training.cohort import fresh_state
-from paribus.training.engine import Engine, State
+from paribus.training.cohort import architecture, fresh_state
+from paribus.training.engine import Engine, ModuleArchitecture, State
 from paribus.training.evaluation import evaluate_weights
 from paribus.training.inference import Inference, predicted_classes
 from paribus.training.measurements import Arrays
@@ -108,19 +110,25 @@ def of_arm(study: Study, arm: str, replicate: int) -> tuple[PlannedRun, Engine]:
     """The run of one replicate of an arm, its data loaded, and what evaluates it."""
     replicates = study.replicates.model_copy(update={"count": 1, "first": replicate})
     alone = study.model_copy(update={"arms": (study.arm(arm),), "claims": (), "replicates": replicates})
-    return _only_run(prepare(alone))
-
-
-def _only_run(prepared: PreparedStudy) -> tuple[PlannedRun, Engine]:
-    (run,) = prepared.runs
-    return run, prepared.device.engine()
+    (run,) = prepare(alone).runs
+    return run, evaluation_engine(run.spec.family)
 
 
 def subject_from_file(path: Path, run: PlannedRun, engine: Engine) -> Subject:
     """The network of `run` with the weights of a file. Raises UserError where the file does not hold them."""
-    shapes = {name: tensor.shape for name, tensor in fresh_state(run.spec).tensors.items()}
-    found = read_weights(path, shapes, f"the network {title(run)}")
+    state = _initial_state(run, engine)
+    shapes = {name: tensor.shape for name, tensor in state.items()}
+    whole = [name for name, tensor in state.items() if tensor.dtype.kind != "f"]
+    found = read_weights(path, shapes, f"the network {title(run)}", whole)
     return Subject(run, found.weights, engine, found.sha256)
+
+
+def _initial_state(run: PlannedRun, engine: Engine) -> State:
+    """The state dict of a run's network, for its names and shapes. A module is made where the engine has it."""
+    made_of = architecture(run.spec)
+    if isinstance(engine, IsolatedEngine) and isinstance(made_of, ModuleArchitecture):
+        return engine.initial_state(made_of, derive(run.spec.streams.init, "init"))
+    return fresh_state(run.spec).tensors
 
 
 def subject_from_workspace(workspace: Workspace, run: PlannedRun, engine: Engine, rule: str) -> Subject:
@@ -136,8 +144,9 @@ def subject_from_workspace(workspace: Workspace, run: PlannedRun, engine: Engine
 
 
 def title(run: PlannedRun) -> str:
-    """A network's name for people: its widths, or its kind where it has none."""
-    return "-".join(map(str, run.widths)) or run.recipe.network.kind
+    """A network's name for people: its widths, or the name of its class."""
+    network = run.recipe.network
+    return network.name if isinstance(network, Module) else "-".join(map(str, run.widths))
 
 
 def evaluate_file(path: Path, study: Study, arm: str, replicate: int) -> Evaluated:
@@ -151,7 +160,8 @@ def evaluate_file(path: Path, study: Study, arm: str, replicate: int) -> Evaluat
 
 def evaluate_own(subject: Subject) -> Evaluated:
     """A network on the training and validation splits of its run."""
-    found = evaluate_weights(subject.run.spec, subject.run.splits, subject.weights, subject.engine)
+    with ended_after(subject.engine):
+        found = evaluate_weights(subject.run.spec, subject.run.splits, subject.weights, subject.engine)
     units = next((arrays for _, name, arrays in found.artifacts if name == "units"), {})
     return Evaluated(subject.run, subject.sha256, {one.name: one.value for one in found.numbers}, units)
 
@@ -219,7 +229,12 @@ def evaluate_named(subject: Subject, named: NamedSplit) -> Scores:
     """
     spec = subject.run.spec
     split = _fitting(named, subject.run)
-    network = Inference(spec, subject.run.splits, subject.weights, subject.engine)
+    with ended_after(subject.engine):
+        return _scores(subject, split, Inference(spec, subject.run.splits, subject.weights, subject.engine))
+
+
+def _scores(subject: Subject, split: Split, network: Inference) -> Scores:
+    spec = subject.run.spec
     if spec.recipe.task == "reconstruction":
         errors = example_errors(network, split)
         return Scores(subject, split, {"loss": float(network.evaluate(split).loss[0]), "mse": float(errors.mean())},

@@ -16,7 +16,7 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -52,13 +52,14 @@ class WeightFile:
     sha256: str
 
 
-def read_weights(path: Path, wanted: Shapes, network: str) -> WeightFile:
+def read_weights(path: Path, wanted: Shapes, network: str, whole: Collection[str] = ()) -> WeightFile:
     """The weights that a file holds of a network with tensors of these names and shapes, which messages call `network`.
 
-    Raises UserError where the file holds anything but weights of that network.
+    Those that `whole` names are whole numbers or booleans, and stay what they are; all others become float32. Raises
+    UserError where the file holds anything but weights of that network.
     """
     content, sha256 = _read(path, _max_bytes(wanted))
-    return WeightFile(_weights(content, wanted, network, path), sha256)
+    return WeightFile(_weights(content, wanted, network, path, whole), sha256)
 
 
 def _max_bytes(wanted: Shapes) -> int:
@@ -141,7 +142,7 @@ def _collect(stream: IO[bytes], into: bytearray, max_bytes: int) -> None:
         into += part
 
 
-def _weights(content: bytes, wanted: Shapes, network: str, path: Path) -> State:
+def _weights(content: bytes, wanted: Shapes, network: str, path: Path, whole: Collection[str]) -> State:
     """The finite state dict in `content` of a network of these shapes, under the names that such a network has here."""
     try:
         found, order = _tensors(content)
@@ -164,9 +165,10 @@ def _weights(content: bytes, wanted: Shapes, network: str, path: Path) -> State:
         )
         raise UserError(rule, given=Shown(", ".join(wrong[:3])), place=str(path), remedy=remedy)
     with np.errstate(over="ignore"):  # a float64 may be too large for a float32, and is then refused as infinite
-        state = {name: np.asarray(weights[name], dtype=np.float32) for name in wanted}
+        state = {name: np.asarray(weights[name], None if name in whole else np.float32) for name in wanted}
     for name, tensor in state.items():
-        if weights[name].dtype.kind not in ("i" if name.endswith(COUNTER) else "f") or not np.isfinite(tensor).all():
+        kinds = "iub" if name in whole else "i" if name.endswith(COUNTER) else "f"
+        if weights[name].dtype.kind not in kinds or not np.isfinite(tensor).all():
             given = f"a value in {name} that is not"
             remedy = "take weights from an earlier epoch: this network has diverged"
             raise UserError("must hold finite real numbers", given=Shown(given), place=str(path), remedy=remedy)

@@ -1,21 +1,23 @@
 """Measuring recorded runs again: what a study asks for now, and did not when they were trained.
 
 What is only measured is no part of a run's identity, so a recorded run may lack it. The selected weights are kept, so
-nothing is trained for it.
+nothing is trained for it. A user's own module is evaluated in a process of its own, as it was trained.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from typing import Final, final
 
 from paribus.data.pool import Purpose, Split
 from paribus.execution.environment import environment
+from paribus.execution.isolated_engine import ended_after, evaluation_engine
 from paribus.execution.worker import now
 from paribus.spec.identity import EngineFamily
 from paribus.store.records import LaterMeasurement, TestRead
 from paribus.store.workspace import Workspace
-from paribus.training.devices import Device, engine_of
+from paribus.training.devices import Device
 from paribus.training.engine import Engine
 from paribus.training.evaluation import Snapshot, measure_snapshot, missing_of
 from paribus.training.measurements import Measurements, all_of
@@ -28,12 +30,16 @@ def measure_later(runs: Sequence[PlannedRun], workspace: Workspace, device: Devi
     """Measure what recorded `runs` lack; how many runs lacked something. Each run is recorded before the next."""
     engines: dict[EngineFamily, Engine] = {}
     measured = 0
-    for run in runs:
-        recorded = _RecordedRun(run, workspace)
-        incomplete = recorded.incomplete()
-        if incomplete:
-            engine = engines.setdefault(run.spec.family, engine_of(run.spec.family))
-            found = all_of(recorded.measured(snapshot, engine) for snapshot in incomplete)
+    with ExitStack() as stack:
+        for run in runs:
+            recorded, family = _RecordedRun(run, workspace), run.spec.family
+            incomplete = recorded.incomplete()
+            if not incomplete:
+                continue
+            if family not in engines:
+                engines[family] = evaluation_engine(family)
+                stack.enter_context(ended_after(engines[family]))
+            found = all_of(recorded.measured(snapshot, engines[family]) for snapshot in incomplete)
             workspace.add_measurements(run.id, list(recorded.additions(found, device)))
             measured += 1
     return measured

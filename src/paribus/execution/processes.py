@@ -7,22 +7,19 @@ the connection, and with it the workers and the memory. Signals of a terminal re
 
 from __future__ import annotations
 
-import os
 import resource
 import signal
-import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from queue import SimpleQueue
 from threading import Event, Lock, RLock, Thread
 from typing import Final, final
 
 from paribus.errors import printable
 from paribus.execution.channel import Channel
+from paribus.execution.child_process import last_words, signal_name, started
 from paribus.execution.encoding import Message, decode, encode
 from paribus.execution.events import EpochDone
 from paribus.execution.executor import Deliver, Executor
@@ -40,9 +37,6 @@ LOOK_EVERY_S: Final = 1.0
 """Seconds between two looks at how long workers have been silent."""
 STOPPED_S: Final = 5.0
 """Seconds between two looks from which on this process itself was stopped (Ctrl-Z): it could not hear its workers."""
-_LIBRARIES = ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "NUMBA")
-ONE_THREAD: Final = {f"{name}_NUM_THREADS": "1" for name in _LIBRARIES} | {"VECLIB_MAXIMUM_THREADS": "1"}
-"""What libraries read when they are loaded: one thread for each worker."""
 
 
 @final
@@ -158,23 +152,12 @@ class _WorkerProcess:
         self._shared, self._received, self._ended = shared, received, ended
         self._memory_kills = memory_kills()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the process has ended
-        ours, theirs = socket.socketpair()
-        with theirs:
-            try:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-P", "-W", "ignore", "-m", entry, str(theirs.fileno())],
-                    pass_fds=[theirs.fileno()],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=self._errors,
-                    env={**os.environ, **ONE_THREAD, "PYTHONPATH": _python_path()},
-                    start_new_session=True,  # Ctrl-C goes to the parent only
-                )
-            except BaseException:
-                ours.close()
-                self._errors.close()
-                raise
-        self._channel = Channel(ours)
+        try:
+            self._process, connection = started(entry, self._errors)
+        except BaseException:
+            self._errors.close()
+            raise
+        self._channel = Channel(connection)
         self._outbox: SimpleQueue[Message | None] = SimpleQueue()
         self._silence: Silence | None = None
         self._silent_s: float | None = None
@@ -281,17 +264,10 @@ class _WorkerProcess:
         if code == -signal.SIGKILL and memory_kills() > self._memory_kills:
             return Failure("memory", "was killed by the system, because memory was lacking")
         if code < 0:
-            return Failure("died", f"was killed by {_signal_name(-code)}")
-        words = self._last_words()
+            return Failure("died", f"was killed by {signal_name(-code)}")
+        words = printable(last_words(self._errors))[:300]
         kind = "memory" if "MemoryError" in words else "died"
-        return Failure(kind, f"ended with exit code {code}{words}")
-
-    def _last_words(self) -> str:
-        """The last line that the process has written to stderr."""
-        size = self._errors.seek(0, os.SEEK_END)
-        self._errors.seek(max(0, size - 1000))
-        lines = self._errors.read().decode("utf-8", "replace").strip().splitlines()
-        return f" ({printable(lines[-1])[:300]})" if lines else ""
+        return Failure(kind, f"ended with exit code {code}{f' ({words})' if words else ''}")
 
 
 def _withheld(message: Message) -> Message:
@@ -313,16 +289,3 @@ def _children_cpu_s() -> float:
     """Processor time of all children that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
-
-
-def _python_path() -> str:
-    """Where this process finds modules, for a child that must find the same ones."""
-    package = str(Path(__file__).resolve().parents[2])
-    return os.pathsep.join(dict.fromkeys([package, *(path for path in sys.path if path)]))
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
