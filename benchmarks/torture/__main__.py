@@ -26,6 +26,13 @@ AT_ONCE = 2
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.torture", description=__doc__)
     parser.add_argument("--kills", type=int, default=150, help="kills at random instants (default: %(default)s)")
+    parser.add_argument(
+        "--modules",
+        type=int,
+        default=12,
+        help="kills of a study of own modules, and of its workers (default: %(default)s)",
+    )
+    parser.add_argument("--only-modules", action="store_true", help="no other study; publish nothing")
     parser.add_argument("--seconds", type=float, help="begin nothing new after this time (default: no limit)")
     parser.add_argument("--seed", type=int, default=2021, help="of all random choices (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="a few of each fault on one study, in about a minute")
@@ -35,9 +42,14 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="paribus-torture-", ignore_cleanup_errors=True) as folder:
         os.chmod(folder, 0o755)  # noqa: PTH101 - other users work in it, too
         session = Session(Path(folder), options.seed)
-        _load_kernels_and_images(session, ["plateau", "faces"] if options.quick else studies.STUDIES)
-        tested = _quick(session) if options.quick else _whole(session, options.kills, options.seconds)
-    to = options.to or (None if options.quick else DOCS)
+        if options.only_modules:
+            _load_kernels_and_images(session, ["plateau"])
+            tested = _modules(session, options.modules)
+        else:
+            _load_kernels_and_images(session, ["plateau", "faces"] if options.quick else studies.STUDIES)
+            tested = _quick(session) if options.quick else _whole(session, options.kills, options.seconds)
+            tested += [] if options.quick else _modules(session, options.modules)
+    to = options.to or (None if options.quick or options.only_modules else DOCS)
     report = publish.Report(session.counts, tested, time.monotonic() - began, options.seed, session.failures)
     print(report.table())
     if to is not None:
@@ -134,6 +146,16 @@ def _quick(session: Session) -> list[TestedStudy]:
     play(damage.truncated(session, one, 3), AT_ONCE)
     play(itertools.islice(damage.flipped(session, one, 0), 0, 40, 5), AT_ONCE)
     return [*tested, *later]
+
+
+def _modules(session: Session, kills_of_each: int) -> list[TestedStudy]:
+    """A study of own modules, one command at a time: each starts several interpreters with PyTorch."""
+    study = session.study("modules", FULL[:0])
+    play([session.undisturbed(study)])
+    began = time.monotonic()
+    play(kills.modules(session, study, kills_of_each))
+    _log(f"{kills.MODULES}: {time.monotonic() - began:.0f} s")
+    return [study]
 
 
 def _every(study: TestedStudy, step: int) -> range:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from benchmarks.torture import recorded
+from benchmarks.torture.children import left
 from benchmarks.torture.processes import Fault, Scenario
 from benchmarks.torture.session import Session, TestedStudy
 
@@ -15,6 +17,8 @@ COMMANDS = "killed at a random instant, in a new interpreter"
 ASKED = "asked to end (SIGINT, SIGTERM)"
 MIXED = "killed, asked to end and resumed, in random order"
 LATER = "killed while it measures recorded runs"
+MODULES = "own modules: the command killed at a random instant"
+WORKERS = "own modules: a worker process killed at a random instant"
 
 INTERRUPTED = 130
 
@@ -61,6 +65,36 @@ def commands(session: Session, study: TestedStudy, times: int) -> Iterator[Scena
             return
         after_s = study.start_s + session.random.uniform(0, study.wall_s)
         yield _command(session, study, Fault(after_s=after_s))
+
+
+def modules(session: Session, study: TestedStudy, times: int) -> Iterator[Scenario]:
+    """`times` kills of a command whose workers are processes, which must end with it, and as many of one worker."""
+    for _ in range(times):
+        yield _with_its_workers(session, study, _at_random(session, study))
+        yield _without_a_worker(session, study, replace(_at_random(session, study), worker=True))
+
+
+def _with_its_workers(session: Session, study: TestedStudy, fault: Fault) -> Scenario:
+    workspace, count = session.new_workspace(study), session.count(MODULES)
+    result = yield session.launcher.fork(study.command(workspace), fault)
+    if result.killed:
+        count.injected += 1
+        count.kills += 1
+    if there := left(result.workers):
+        session.fail(MODULES, study, f"{len(there)} worker processes are left after their parent")
+    session.check_kept(MODULES, study, workspace, recorded.NO_PROGRESS)
+    yield from session.finish(MODULES, study, workspace)
+    session.remove(workspace)
+
+
+def _without_a_worker(session: Session, study: TestedStudy, fault: Fault) -> Scenario:
+    """The command goes on with another worker, and ends as if nothing had happened."""
+    workspace, count = session.new_workspace(study), session.count(WORKERS)
+    result = yield session.launcher.fork(study.command(workspace), fault)
+    count.injected += result.signalled
+    count.kills += result.signalled
+    session.check_finished(WORKERS, study, workspace, result)
+    session.remove(workspace)
 
 
 def _at_random(session: Session, study: TestedStudy, number: signal.Signals = signal.SIGKILL) -> Fault:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import paribus
 from benchmarks.torture import clock
+from benchmarks.torture.children import workers_of
 
 CHECKPOINT_S = 0.04
 """Seconds of training between two checkpoints: short, so that there are many in which a process can be killed."""
@@ -33,11 +34,15 @@ _THREADS = Path("/proc/self/task")
 
 @dataclass(frozen=True)
 class Fault:
-    """What disturbs a command: `points` is PARIBUS_FAULT, and after `after_s` seconds it gets the signal `number`."""
+    """What disturbs a command: `points` is PARIBUS_FAULT, and after `after_s` seconds it gets the signal `number`.
+
+    With `worker`, one of its worker processes gets the signal in its place, as soon as there is one.
+    """
 
     points: str = ""
     after_s: float | None = None
     number: signal.Signals = signal.SIGKILL
+    worker: bool = False
 
 
 NO_FAULT = Fault()
@@ -45,13 +50,18 @@ NO_FAULT = Fault()
 
 @dataclass(frozen=True)
 class Result:
-    """How a command ended: its exit code (a signal as its negative number; None if it hung), and what it printed."""
+    """How a command ended: its exit code (a signal as its negative number; None if it hung), and what it printed.
+
+    `signalled` says whether its fault came before its end, and `workers` are those that it then had.
+    """
 
     pid: int
     code: int | None
     out: str
     err: str
     wall_s: float
+    signalled: bool = False
+    workers: Sequence[int] = ()
 
     @property
     def killed(self) -> bool:
@@ -80,6 +90,7 @@ class Running:
     looked_at: float = field(default_factory=time.perf_counter)
     ran_s: float = 0.0
     signalled: bool = False
+    workers: Sequence[int] = ()
     ended: Result | None = None
 
     def result(self) -> Result | None:
@@ -97,11 +108,18 @@ class Running:
             self.kill()
         elif code is None:
             if not self.signalled and self.fault.after_s is not None and age >= self.fault.after_s:
-                self.signalled = True
-                os.kill(self.pid, self.fault.number)
+                self._signal()
             return None
         out, err = (path.read_text(encoding="utf-8", errors="replace") for path in (self.output.out, self.output.err))
-        return Result(self.pid, code, out, err, age)
+        return Result(self.pid, code, out, err, age, self.signalled, self.workers)
+
+    def _signal(self) -> None:
+        """Send the fault's signal; to a worker, once there is one."""
+        self.workers = workers_of(self.pid)
+        if self.fault.worker and not self.workers:
+            return
+        self.signalled = True
+        os.kill(self.workers[-1] if self.fault.worker else self.pid, self.fault.number)
 
     def kill(self) -> None:
         """Kill it, and wait until it has ended."""

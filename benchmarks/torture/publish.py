@@ -70,6 +70,8 @@ rename, begin, commit, switch the log on or off, delete.
   130.
 - **Killed while it measures recorded runs:** a study of which all runs are recorded asks for more measurements; SIGKILL
   at each write point.
+- **Own modules:** the command that trains modules of the user's own in worker processes is killed at a random instant,
+  and none of its workers may be left. Or one of its workers is killed, and the command ends as it would have.
 - **Disk full:** ENOSPC at write points, and file systems in memory that are too small, in bytes or in number of files.
 - **Permission taken away:** for folder, tensors, database and lock, before and during training.
 - **Truncated:** the newest tensor file, the database and its log, at several lengths.

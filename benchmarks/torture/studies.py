@@ -1,4 +1,4 @@
-"""Five small studies on real images, which between them use every kind of thing that training has to remember."""
+"""Small studies on real images, which between them use every kind of thing that training has to remember."""
 
 from __future__ import annotations
 
@@ -97,6 +97,45 @@ arms = [
 }
 """Name to text. In `wild` one arm diverges: its command ends with exit code 3."""
 
+MODULES = {
+    "modules": """
+name = "modules"
+deploy = "min-val-loss"
+data = { source = "fashion-mnist", split = "scarce", limit = { train = 600, validation = 200, test = 200 } }
+network = { kind = "module", module = "nets.py:Net" }
+loss = "nets.py:focal"
+optimizer = { kind = "adam", lr = 1e-3 }
+schedule = "one-cycle"
+augmentation = { shift = 2 }
+training = { epochs = 40, batch_size = 48 }
+selection = { rules = ["min-val-loss", "last"] }
+snapshots = { every = 6 }
+test = { read_at = ["min-val-loss"] }
+arms = [{ name = "narrow" }, { name = "wide", network = { arguments = { width = 8 } } }]
+""",
+}
+"""Modules of the user's own, which train in processes: dropout, batch normalisation, and a loss of their own."""
+NETS = """
+import torch
+from torch import nn
+from torch.nn import functional
+
+
+class Net(nn.Module):
+    def __init__(self, width=4):
+        super().__init__()
+        layers = [nn.Conv2d(1, width, 5, stride=2), nn.BatchNorm2d(width), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()]
+        self.layers = nn.Sequential(*layers, nn.Dropout(0.2), nn.Linear(36 * width, 10))
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+def focal(outputs, targets):
+    own = functional.cross_entropy(outputs, targets, reduction="none")
+    return (1 - torch.exp(-own)) ** 2 * own
+"""
+
 LATER = {
     "steps": ("--set", 'test.read_at=["min-val-loss", "max-val-accuracy", "epoch:4"]'),
     "faces": ("--set", "denoising.uniform=[0.2, 0.4]"),
@@ -105,7 +144,9 @@ LATER = {
 
 
 def write(name: str, folder: Path) -> Path:
-    """The study's file, made in `folder`."""
+    """The study's file, made in `folder`, with that of its modules."""
     path = folder / f"{name}.toml"
-    path.write_text(_HEAD + STUDIES[name], encoding="utf-8")
+    path.write_text(_HEAD + (STUDIES | MODULES)[name], encoding="utf-8")
+    if name in MODULES:
+        (folder / "nets.py").write_text(NETS, encoding="utf-8")
     return path
