@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ def test_a_document_can_be_followed(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))  # where Python finds a reader's own files
     monkeypatch.delenv("PARIBUS_WORKSPACE", raising=False)
     monkeypatch.setenv("COLUMNS", "120")
 
@@ -43,6 +45,8 @@ def test_a_document_can_be_followed(
         log = logging.getLogger("paribus")
         log.handlers.clear()
         log.setLevel(logging.NOTSET)
+        for own in tmp_path.glob("*.py"):
+            sys.modules.pop(own.stem, None)
 
 
 def test_few_blocks_are_not_run_and_each_says_why() -> None:
