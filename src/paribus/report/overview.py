@@ -9,12 +9,14 @@ from paribus.analysis.estimates import LEVEL_TEXT, Interval
 from paribus.analysis.finding_summaries import EXPLANATIONS, TITLES, FindingSummary, findings
 from paribus.analysis.findings import GRAVE
 from paribus.analysis.results import Results
+from paribus.analysis.statements import margin
 from paribus.analysis.test_access import test_access
 from paribus.analysis.verdicts import ClaimOutcome, claim_outcomes, claim_sentence
 from paribus.analysis.wording import at, capital, label
 from paribus.report import charts
 from paribus.report.blocks import Chart, Mention, Note, Notes, Section, Verdict
 from paribus.report.tabulate import difference_unit
+from paribus.spec.claims import Claim
 from paribus.spec.metrics import METRICS
 
 _OWN_AXIS = 25.0
@@ -30,13 +32,21 @@ def claims_section(results: Results) -> Section | None:
     blocks: list[Verdict] = []
     for place, (case, one) in enumerate(zip(found, drawn, strict=True)):
         chart = None if case.effect is None else _chart(case, one, _shared_ends(place, drawn), f"claim-{place + 1}")
-        blocks.append(Verdict(case.claim.statement, case.label, claim_sentence(results, case), chart))
+        sentence = f"{claim_sentence(results, case)}{_reason(case.claim)}"
+        blocks.append(Verdict(case.claim.statement, case.label, sentence, chart))
     lead = (
         "Each claim states the smallest difference that matters, the margin (grey band). The dot is the mean "
         f"difference, paired by replicate, the bar its {LEVEL_TEXT} confidence interval, the short strokes are the "
         "replicates. Values right of zero favour the claim."
     )
     return Section("claims", "Claims", tuple(blocks), lead=(lead,))
+
+
+def _reason(claim: Claim) -> str:
+    """Why the margin is the smallest difference that matters, as the study file says it."""
+    if not claim.because:
+        return ""
+    return f" Why {margin(claim.metric, claim.by)}: {claim.because.rstrip('.')}."
 
 
 def finding_section(results: Results) -> Section | None:
