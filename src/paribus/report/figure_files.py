@@ -15,9 +15,11 @@ from paribus.report.pdf.words import clean
 from paribus.report.static_charts import Drawing, drawings
 
 WIDTH: Final = 720
-"""Of a file's picture, in CSS pixels; a PNG has `SCALE` times as many."""
+"""Of a picture of one drawing, in CSS pixels; a PNG has `SCALE` times as many."""
 SCALE: Final = 2.0
 PANELS_ACROSS: Final = 2
+PANEL: Final = 460
+"""The width of each of several drawings in one picture: a confusion matrix has room for its digits."""
 MOST_PANELS: Final = 12
 STILL_ROWS: Final = 8_000
 """A page carries no picture of larger charts: it would be larger than their data."""
@@ -66,14 +68,15 @@ def png(svg: str) -> bytes:
 
 
 def picture(chart: Chart, title: str, *, arms: int, config: Mapping[str, Any]) -> str:
-    """A chart as SVG that stands alone, `WIDTH` CSS pixels wide, on white.
+    """A chart as SVG that stands alone, on white: `WIDTH` CSS pixels wide, and wider with several drawings.
 
     `arms` is how many the study has, and `config` Vega's configuration for light ground. A chart that shows one arm at
     a time is drawn once for each.
     """
-    room = WIDTH - 2 * _MARGIN
     keys = [key for key in chart.legend if key.arm is not None]
     across = PANELS_ACROSS if chart.one_at_a_time and len(keys) > 1 else 1
+    room = WIDTH - 2 * _MARGIN if across == 1 else PANEL * across + _MARGIN * (across - 1)
+    total = room + 2 * _MARGIN
     panels = drawings(
         chart, width=(room - _MARGIN * (across - 1)) / across, config=config, most=MOST_PANELS if across > 1 else 1
     )
@@ -92,10 +95,10 @@ def picture(chart: Chart, title: str, *, arms: int, config: Mapping[str, Any]) -
         parts += [_placed(one, left, top, at + i) for i, (one, left) in enumerate(zip(row, lefts, strict=True))]
         top += round(max(panel.height for panel in row)) + _MARGIN
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="{WIDTH}" '
-        f'height="{top}" viewBox="0 0 {WIDTH} {top}" role="img" font-family="{family}" fill="{_INK}">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="{total}" '
+        f'height="{top}" viewBox="0 0 {total} {top}" role="img" font-family="{family}" fill="{_INK}">'
         f"<title>{escape(clean(title or chart.alt))}</title><desc>{escape(clean(chart.alt))}</desc>"
-        f'<rect width="{WIDTH}" height="{top}" fill="#ffffff"/>{"".join(parts)}</svg>'
+        f'<rect width="{total}" height="{top}" fill="#ffffff"/>{"".join(parts)}</svg>'
     )
 
 
