@@ -39,6 +39,16 @@ def test_no_line_is_wider_than_the_terminal(
     assert max(map(len, paribus("plan", course).out.splitlines())) <= width
 
 
+def test_cohorts_that_are_alike_share_a_row(paribus: Paribus, course: Path) -> None:
+    more = ("--replicates", "20")
+    cohorts = json.loads(paribus("plan", course, *more, "--json").out)["cohorts"]
+    lines = paribus("plan", course, *more).out.splitlines()
+    heading = next(i for i, line in enumerate(lines) if line.split()[:1] == ["cohorts"])
+    rows = [line.split() for line in lines[heading + 1 : lines.index("", heading)]]
+    assert len(rows) <= len({len(cohort["runs"]) for cohort in cohorts})
+    assert sum(int(row[0]) * int(row[1]) for row in rows) == 40
+
+
 def test_json_holds_runs_and_cohorts(paribus: Paribus, course: Path) -> None:
     plan = json.loads(paribus("plan", course, "--json", "--replicates", 3).out)
     assert (plan["study"], plan["replicates"], plan["recorded"]) == ("course", 3, 0)

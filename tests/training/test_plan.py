@@ -117,6 +117,24 @@ def test_runs_that_share_no_examples_are_timed_as_such(monkeypatch):
         assert (4, streams) in kinds
 
 
+@pytest.mark.parametrize(("worse_from", "timed"), [(2, [1, 2]), (4, [1, 2, 4]), (16, [1, 2, 4, 8])])
+def test_no_larger_cohorts_are_timed_once_runs_cost_more(monkeypatch, worse_from, timed):
+    """A run costs 1/size seconds up to a size, and more from there on: what is cheapest is chosen."""
+    sizes = []
+
+    def seconds(_timer, kind, *_):
+        size = kind[-2]
+        sizes.append(size)
+        return 10.0 * size if size >= worse_from else 1.0
+
+    monkeypatch.setattr(plan_module.TimingRuns, "seconds_per_epoch", seconds)
+    plan = planned(timing=True, workers=1, replicates="8", arms='[{ name = "a" }]', claims="[]", published="[]",
+                   control='"a"')  # fmt: skip
+    assert list(dict.fromkeys(sizes[: len(timed)])) == timed
+    assert set(sizes) == set(timed)
+    assert max(len(cohort.runs) for cohort in plan.cohorts) == max(size for size in timed if size < worse_from)
+
+
 @pytest.mark.parametrize(
     ("overrides", "mentioned"),
     [

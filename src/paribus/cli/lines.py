@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from paribus.cli.columns import MAX_ARMS_LENGTH, shortened
-from paribus.cli.formatting import format_mean, format_number, format_share, plural
+from paribus.cli.formatting import format_expected, format_mean, format_number, format_share, plural
 from paribus.cli.output import print_message
 from paribus.execution.events import CohortDone, CohortLost, CohortStarted, EpochDone, Event
 from paribus.execution.progress import StudyProgress
@@ -79,7 +79,8 @@ def total(study: StudyProgress, width: int | None = None) -> str:
     if study.runs_done < study.runs:
         line += f", {math.floor(100 * study.share)} %"
         if math.isfinite(study.remaining_s):
-            line += f", about {duration(study.remaining_s)} left"
+            about = "about " if study.remaining_s >= 1 else ""
+            line += f", {about}{format_expected(study.remaining_s)} left"
     if width is None:
         return f"{study.name}{line}"
     return shortened(shortened(study.name, max(3, width - len(line))) + line, width)

@@ -193,4 +193,7 @@ def _time_left(cohort: _Cohort, *, wide: bool) -> str:
         return failed or "done"
     if cohort.latest is None:
         return "-"
-    return duration(cohort.latest.remaining_s) if math.isfinite(cohort.latest.remaining_s) else "unknown"
+    left_s = cohort.latest.remaining_s
+    if not math.isfinite(left_s):
+        return "unknown"
+    return duration(left_s) if left_s >= 1 else "< 1 s"

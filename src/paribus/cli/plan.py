@@ -20,6 +20,7 @@ from paribus.errors import Exit
 from paribus.units import count, size
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from paribus.execution.runner import PreparedStudy
@@ -115,8 +116,7 @@ def _print(plan: Plan, expected: Expectation | None) -> None:
         print_line("nothing to train")
         return
     print_line()
-    rows = [("cohort", "runs", "epochs", "parameters", "memory", "operations", "time", "arms")]
-    rows += [_row(place, cohort) for place, cohort in enumerate(plan.cohorts, start=1)]
+    rows = [("cohorts", "runs", "epochs", "parameters", "memory", "operations", "time", "arms"), *_rows(plan.cohorts)]
     width = data_width()
     if width is not None and width < _WITH_OPERATIONS:
         rows = [(*row[:5], *row[6:]) for row in rows]
@@ -137,16 +137,25 @@ def _expected(plan: Plan, expected: Expectation | None) -> str:
     return f"{expected} on {_place(plan)} ({expected.basis})"
 
 
-def _row(place: int, cohort: CohortPlan) -> tuple[str, ...]:
+def _rows(cohorts: Sequence[CohortPlan]) -> Iterator[tuple[str, ...]]:
+    """A row for all cohorts of one size and one length: their number, the figures of each, and the arms of all."""
+    alike: dict[tuple[str, ...], list[CohortPlan]] = {}
+    for cohort in cohorts:
+        alike.setdefault(_figures(cohort), []).append(cohort)
+    for figures, group in alike.items():
+        arms = dict.fromkeys(arm for cohort in group for arm in cohort.arms)
+        yield (str(len(group)), *figures, shortened(", ".join(arms), MAX_ARMS_LENGTH))
+
+
+def _figures(cohort: CohortPlan) -> tuple[str, ...]:
+    """Of one cohort: how many runs and epochs it has, and what it takes."""
     return (
-        str(place),
         str(len(cohort.runs)),
         str(cohort.epochs_left),
         count(cohort.parameters),
         size(cohort.memory_bytes),
         count(cohort.operations),
         format_expected(cohort.expected_s),
-        shortened(", ".join(cohort.arms), MAX_ARMS_LENGTH),
     )
 
 

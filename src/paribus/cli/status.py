@@ -12,7 +12,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from paribus.cli.arguments import looks_like_path, open_workspace, recorded_study
-from paribus.cli.formatting import format_mean, local_time, plural
+from paribus.cli.formatting import format_expected, format_mean, local_time, plural
 from paribus.cli.output import data_width, print_columns, print_json, print_line, print_message, print_paragraph
 from paribus.errors import Exit, UserError
 from paribus.units import duration
@@ -110,7 +110,8 @@ def _print_now(now: TrainingNow) -> None:
     """What trains, how far it is and how long it takes: a line for the study, a row for each cohort."""
     parts = [f"{now.runs_done}/{plural(now.runs, 'run')} done", f"{math.floor(100 * now.share)} %"]
     if now.remaining_s is not None:
-        parts.append(f"about {duration(now.remaining_s)} left")
+        about = "about " if now.remaining_s >= 1 else ""
+        parts.append(f"{about}{format_expected(now.remaining_s)} left")
     print_paragraph(f"training now: {now.name}, {', '.join(parts)}")
     if now.is_silent:
         again = "if its process has ended, the same `paribus run` resumes it"

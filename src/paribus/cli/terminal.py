@@ -101,7 +101,7 @@ class MessageStream:
 
     def __init__(self) -> None:
         self._lock = RLock()
-        self._passing = False
+        self._passing = ""
 
     def pass_by(self, line: str) -> None:
         """Show a line that the next one, or whatever is written next, takes the place of; "" takes it away.
@@ -109,9 +109,9 @@ class MessageStream:
         For terminals that can redraw (see `can_redraw`).
         """
         with self._lock:
-            if line or self._passing:
+            if line != self._passing:
                 self.write(line)
-                self._passing = bool(line)
+                self._passing = line
                 self.flush()
 
     @property
@@ -127,7 +127,7 @@ class MessageStream:
     def write(self, text: str) -> int:
         with self._lock:
             stream = sys.stderr
-            before, self._passing = (_CLEARED if self._passing else ""), False
+            before, self._passing = (_CLEARED if self._passing else ""), ""
             try:
                 stream.write(f"{before}{text}")
             except (OSError, ValueError):

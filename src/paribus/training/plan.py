@@ -347,7 +347,8 @@ def _augmented_bytes(run: PlannedRun) -> int:
 def _cohort_size(group: Sequence[PlannedRun], device: Device, timer: TimingRuns | None) -> int:
     """How many runs of `group` best train together, all workers busy: by timing runs, within the memory budget.
 
-    Modules train one at a time.
+    What runs share is divided by their number, and caches are filled by more of them: once a run costs more in a larger
+    cohort it does so in all that are larger still, and these are not timed. Modules train one at a time.
     """
     if group[0].spec.family == "module":
         return 1
@@ -359,6 +360,8 @@ def _cohort_size(group: Sequence[PlannedRun], device: Device, timer: TimingRuns 
     chosen, least_s = 1, math.inf
     for size in sizes:
         each_s = _epoch_s(timer, _by_stream(group)[:size]) / size
+        if each_s > least_s:
+            break
         if each_s < WORTHWHILE * least_s:
             chosen, least_s = size, each_s
     return chosen
