@@ -65,7 +65,13 @@ class Told(nn.Module):
         if not self.training and len(x) > 20:
             AT_WORK
         return self.layers(x)
+
+
+def focal(outputs, targets, gamma=2.0):
+    own = nn.functional.cross_entropy(outputs, targets, reduction="none")
+    return (1 - torch.exp(-own)) ** gamma * own
 """
+FOCAL = '{ kind = "function", function = "told.py:focal", arguments = { gamma = 1.5 } }'
 
 
 @pytest.fixture
@@ -120,7 +126,8 @@ def test_a_file_is_evaluated_as_an_arm_of_a_module_and_no_code_of_it_runs_here(f
 
 
 def test_later_measurements_of_a_module_have_the_bits_of_training_and_run_none_of_its_code_here(tmp_path, folder):
-    whole, less = study(folder, test__read_at='["last"]', occlusion__patch="7"), study(folder)
+    whole = study(folder, test__read_at='["last"]', occlusion__patch="7", loss=FOCAL)
+    less = study(folder, loss=FOCAL)
     with Workspace.open(tmp_path / "whole", create=True, write=True) as workspace:
         trained(whole, workspace, workers=1)
         expected = in_any_order(workspace, whole)

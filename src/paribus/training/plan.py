@@ -283,7 +283,7 @@ def static_key(run: PlannedRun) -> tuple[object, ...]:
         run.spec.dataset.folds and recipe.test.monitor_every and (run.spec.streams.split.index, run.spec.dataset.test),
         _architecture(run),
         recipe.network.dropout > 0,
-        _evaluated(recipe.loss),
+        _evaluated(recipe.loss).model_dump_json(),
         recipe.optimizer.kind,
         recipe.schedule.kind == "one-cycle" and recipe.schedule.cycle_momentum,
         None if clip is None else clip.norm is None,
