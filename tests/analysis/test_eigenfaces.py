@@ -3,7 +3,7 @@ import pytest
 from scipy.linalg import subspace_angles
 from sklearn.decomposition import PCA
 
-from paribus.analysis.autoencoder_answers import _errors
+from paribus.analysis.autoencoder_answers import bounds
 from paribus.analysis.eigenfaces import bounded_by_pca, overlaps, pca, pca_comparisons, pca_rank
 from paribus.spec.network import Autoencoder
 from paribus.store.records import Artifact
@@ -139,7 +139,7 @@ def test_a_deep_autoencoder_may_leave_less_than_pca(autoencoders, faces) -> None
     found = {found.arm: found for found in pca_comparisons(results)}
     assert (found["plain"].is_bound, found["deep"].is_bound, found["deep"].rank) == (True, False, UNITS)
     assert found["deep"].below == 0
-    lines = " ".join(_errors(results))
+    lines = " ".join(bounds(results))
     assert "PCA is no bound for deep" in lines
     assert "none of the other networks has a smaller error" in lines
     assert "wrong" not in lines

@@ -1,13 +1,17 @@
 import hashlib
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from paribus.data import faces
+from paribus.data.loading import load_splits
 from paribus.data.pool import whole
 from paribus.errors import UserError
+from paribus.seeding import Streams
+from paribus.spec.data import Data
 
 
 def pca_mse(images, rank):
@@ -61,3 +65,24 @@ def test_other_photographs_are_refused(content, rule, tmp_path, monkeypatch):
     with pytest.raises(UserError, match=rule) as caught:
         faces.pool.__wrapped__()
     assert "\n" not in str(caught.value)
+
+
+def split_by_person(replicate, column="person"):
+    data = Data.model_validate({"source": "faces", "split": {"by": "group", "column": column, "validation": 0.2}})
+    return load_splits(data, Path(), Streams.of_replicate(0, replicate))
+
+
+def test_people_can_be_held_out():
+    held_out = []
+    for replicate in range(2):
+        splits = split_by_person(replicate)
+        trained, others = (set((split.source_rows // 10).tolist()) for split in (splits.train, splits.validation))
+        assert (len(splits.train), len(splits.validation)) == (320, 80)
+        assert not trained & others
+        held_out.append(others)
+    assert held_out[0] != held_out[1]
+
+
+def test_faces_have_no_other_column():
+    with pytest.raises(UserError, match="got 'name'; use \"person\""):
+        split_by_person(0, "name")

@@ -73,6 +73,14 @@ FACES = Dataset(
 )
 
 
+NOISE: dict[str, Callable[[np.random.Generator, np.ndarray, float], np.ndarray]] = {
+    "uniform": lambda rng, images, amount: images + rng.uniform(-amount, amount, images.shape),
+    "gaussian": lambda rng, images, amount: images + amount * rng.standard_normal(images.shape),
+    "zeroed": lambda rng, images, amount: np.where(rng.random(images.shape) < amount, 0, images),
+    "block": lambda rng, images, amount: images * (np.arange(images.shape[1]) > amount * images.shape[1]),
+}
+
+
 class Folder(dict[str, Mapping[str, Any]]):
     """Tensors by name, as a workspace's folder of them."""
 
@@ -238,20 +246,27 @@ class Maker:
             "fc2.weight": (goal.T).astype(np.float32),
             "fc2.bias": mean,
         }
-        noise = [np.clip(pick + rng.uniform(-a, a, pick.shape), 0, 1) for a in recipe.denoising.uniform]
-        noise += [np.where(rng.random(pick.shape) < share, 0, pick) for share in recipe.denoising.zeroed]
-        names = [f"uniform-{a:g}" for a in recipe.denoising.uniform] + [
-            f"zeroed-{a:g}" for a in recipe.denoising.zeroed
-        ]
+        conditions = [(kind, amount) for kind in NOISE for amount in getattr(recipe.denoising, kind)]
+        noise = [np.clip(NOISE[kind](rng, pick, amount), 0, 1) for kind, amount in conditions]
+        names = [f"{kind}-{amount:g}" for kind, amount in conditions]
         for rule in recipe.selection.rules:
             selections[rule] = Selected(rule, selections[rule].epoch, None, self.tensors.put(final))
             out = through(pick)
             artifacts[rule, "reconstructions"] = self.tensors.put({"inputs": pick, "outputs": out})
+            errors = ((through(images) - images) ** 2).mean(axis=1)
+            order = np.argsort(errors)
+            extremes = {
+                f"{which}_{name}": array[rows]
+                for which, rows in (("best", order[:6]), ("worst", order[-6:]))
+                for name, array in (("error", errors), ("inputs", images), ("outputs", through(images)))
+            }
+            artifacts[rule, "extremes"] = self.tensors.put(extremes)
             pca = [mean + (x - mean) @ components[:n].T @ components[:n] for x in noise]
             for name, noisy, projected in zip(names, noise, pca, strict=True):
-                artifacts[rule, f"denoising/{name}"] = self.tensors.put(
-                    {"inputs": noisy, "outputs": through(noisy), "pca": projected, "clean": pick}
-                )
+                kept = {"inputs": noisy, "outputs": through(noisy), "pca": projected, "clean": pick}
+                as_bytes = {key: np.rint(255 * np.clip(array[:4], 0, 1)) for key, array in kept.items()}
+                bytes_of = {key: array.astype(np.uint8) for key, array in as_bytes.items()}
+                artifacts[rule, f"denoising/{name}"] = self.tensors.put(bytes_of)
             rates = np.where(np.arange(n) < alive, rng.uniform(0.2, 0.9, n), 0.0)
             units = {"mean": rates, "variance": rates * (1 - rates), "active": rates, "cosine": 1.0 - (rates > 0)}
             artifacts[rule, "units"] = self.tensors.put({f"fc1.{name}": array for name, array in units.items()})
@@ -263,9 +278,11 @@ class Maker:
                 (rule, "output_variation"): 1 - mse / total,
             }
             for name, noisy, clean in zip(names, noise, pca, strict=True):
-                measured[rule, f"noise_mse:{name}"] = float(((noisy - pick) ** 2).mean())
-                measured[rule, f"denoise_mse:{name}"] = float(((through(noisy) - pick) ** 2).mean())
-                measured[rule, f"pca_denoise_mse:{name}"] = float(((clean - pick) ** 2).mean())
+                for who, got in (("noise", noisy), ("denoise", through(noisy)), ("pca_denoise", clean)):
+                    error = float(((got - pick) ** 2).mean())
+                    measured[rule, f"{who}_mse:{name}"] = error
+                    measured[rule, f"{who}_psnr:{name}"] = -10 * np.log10(error)
+                    measured[rule, f"{who}_ssim:{name}"] = 1 - 10 * error
         return tuple(snapshots)
 
 

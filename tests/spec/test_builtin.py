@@ -17,10 +17,10 @@ from paribus.spec.study import Arm, parse
 def test_a_built_in_study_is_valid_and_named_as_it_is_called(name: str) -> None:
     study = parse(builtin.text(name), place=name)
     assert study.name == name
-    assert study.replicates.count >= 3
+    assert study.replicates.count >= 2
     assert all(claim.because for claim in study.claims)
     assert not notices(study)
-    assert study.claims
+    assert study.claims or study.choose
     assert parse(study.document, place=name) == study
 
 

@@ -20,7 +20,7 @@ def test_every_curve_of_a_recipe_is_a_registered_metric_of_its_task(name: str) -
 
 def test_what_is_compared_has_a_better_and_a_worse() -> None:
     assert [metric.name for metric in by_priority()] == [
-        "test_accuracy", "test_rmse", "val_accuracy", "val_rmse", "mse"
+        "test_accuracy", "test_rmse", "test_mse", "val_accuracy", "val_rmse", "val_mse", "mse"
     ]  # fmt: skip
     assert all(metric.direction for metric in by_priority())
 

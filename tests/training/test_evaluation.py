@@ -7,8 +7,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from sklearn.decomposition import PCA
 
-from paribus.training import inference, reconstruction
+from paribus.training import inference
 from paribus.training.cohort import architecture
 from paribus.training.cpu.engine import CompiledEngine
 from paribus.training.evaluation import Snapshot, measure_run, measure_snapshot, missing_of
@@ -172,9 +174,24 @@ def test_denoising_is_measured_against_the_clean_images():
     assert numbers["noise_mse:uniform-0.4"] > 0
     assert numbers["pca_denoise_mse:uniform-0.4"] < numbers["noise_mse:uniform-0.4"]
     shown = arrays["denoising/zeroed-0.5"]
-    assert shown["inputs"].shape == shown["outputs"].shape == shown["pca"].shape == (16, 4096)
+    assert {array.shape for array in shown.values()} == {(4, 4096)}
+    assert {array.dtype for array in shown.values()} == {np.dtype(np.uint8)}
     assert np.mean(shown["inputs"] == 0) == pytest.approx(0.5, abs=0.02)
-    np.testing.assert_array_equal(shown["clean"], arrays["reconstructions"]["inputs"])
+    np.testing.assert_array_equal(shown["clean"][0], of.splits.train.pool.values[of.splits.train.rows[0]])
+
+
+def test_psnr_and_ssim_are_means_over_images_as_scikit_image_has_them():
+    of = autoencoder(data={"limit": {"train": 4}}, training={"batch_size": 2}, denoising={"block": [0.25]})
+    weights = {name: 0.1 * tensor for name, tensor in of.state.tensors.items()}
+    weights["fc2.bias"] += 0.4  # outputs within [0, 1], as bytes have them
+    numbers, arrays = measured(of, weights)
+    shown = {name: array / 255 for name, array in arrays["denoising/block-0.25"].items()}  # all four images
+    for name, key in (("noise", "inputs"), ("denoise", "outputs")):
+        images = list(zip(shown["clean"].reshape(-1, 64, 64), shown[key].reshape(-1, 64, 64), strict=True))
+        ssim = np.mean([structural_similarity(*pair, data_range=1.0) for pair in images])
+        psnr = np.mean([peak_signal_noise_ratio(*pair, data_range=1.0) for pair in images])
+        assert numbers[f"{name}_ssim:block-0.25"] == pytest.approx(ssim, abs=0.02)
+        assert numbers[f"{name}_psnr:block-0.25"] == pytest.approx(psnr, abs=0.2)
 
 
 def test_a_condition_comes_to_the_same_whichever_others_are_measured():
@@ -184,16 +201,53 @@ def test_a_condition_comes_to_the_same_whichever_others_are_measured():
     asked = autoencoder(denoising={"uniform": [0.4], "zeroed": [0.5]})
     more, more_arrays = measured(asked, known=[*alone, *arrays])
     assert {name: both[name] for name in more} == more
-    assert set(more) == {f"{name}_mse:zeroed-0.5" for name in ("noise", "denoise", "pca_denoise")}
+    names = {f"{who}_{what}" for who in ("noise", "denoise", "pca_denoise") for what in ("mse", "psnr", "ssim")}
+    assert set(more) == {f"{name}:zeroed-0.5" for name in names}
     assert set(more_arrays) == {"denoising/zeroed-0.5"}
+
+
+HELD_OUT = {"split": {"by": "group", "column": "person", "validation": 0.2}}
+
+
+def test_errors_on_people_not_trained_on_are_those_of_scikit_learn_s_pca():
+    of = autoencoder(data=HELD_OUT, denoising={"zeroed": [0.5]})
+    numbers, arrays = measured(of)
+    train, unseen = of.splits.train.inputs, of.splits.validation.inputs
+    assert numbers["val_mse"] == pytest.approx(np.mean(np.square(outputs_of(of, unseen) - unseen)), rel=1e-5)
+    pca = PCA(16, svd_solver="full").fit(train)
+    back = pca.inverse_transform(pca.transform(unseen))
+    assert numbers["val_pca_mse"] == pytest.approx(np.mean(np.square(back - unseen)), rel=1e-4)
+    assert numbers["val_mean_mse"] == pytest.approx(np.mean(np.square(train.mean(0) - unseen)), rel=1e-5)
+    assert len(arrays["val_reconstructions"]["inputs"]) == 16
+    assert numbers["val_noise_mse:zeroed-0.5"] != numbers["noise_mse:zeroed-0.5"]
+    assert len(arrays["val_denoising/zeroed-0.5"]["clean"]) == 4
+    np.testing.assert_allclose(arrays["outputs/validation"]["error"].mean(), numbers["val_mse"], rtol=1e-5)
+
+
+def test_what_is_missing_of_held_out_images_is_asked_for():
+    of = autoencoder(data=HELD_OUT, denoising={"zeroed": [0.5]})
+    known = ["epoch", "outputs/train", "outputs/validation", "denoise_mse:zeroed-0.5"]
+    assert missing_of(of.spec, "last", known) == ("val_mse", "val_denoise_mse:zeroed-0.5")
+
+
+def test_the_best_and_the_worst_images_are_kept():
+    of = autoencoder()
+    _, arrays = measured(of)
+    images, errors = of.splits.train.inputs, arrays["outputs/train"]["error"]
+    order = np.argsort(errors, kind="stable")
+    kept = arrays["extremes"]
+    np.testing.assert_allclose(kept["best_error"], errors[order[:6]])
+    np.testing.assert_allclose(kept["worst_error"], errors[order[::-1][:6]])
+    np.testing.assert_array_equal(kept["worst_row"], of.splits.train.source_rows[order[::-1][:6]])
+    np.testing.assert_allclose(kept["worst_inputs"], images[order[::-1][:6]], atol=1e-3)
+    np.testing.assert_allclose(kept["best_outputs"], outputs_of(of, images[order[:6]]), atol=2e-3)
 
 
 @pytest.mark.parametrize("rows", [7, 45])
 def test_parts_of_any_size_give_the_same_numbers(rows, monkeypatch):
     of = autoencoder(denoising={"uniform": [0.4], "zeroed": [0.5]})
     expected, arrays = measured(of)
-    for module in (inference, reconstruction):
-        monkeypatch.setattr(module, "ROWS", rows)
+    monkeypatch.setattr(inference, "ROWS", rows)
     numbers, found = measured(of)
     assert numbers == pytest.approx(expected, rel=1e-7)
     for name, kept in arrays.items():

@@ -1,8 +1,8 @@
 """The answer to a study's question: one sentence, and at most three that complete it.
 
-A study with claims is answered by its verdicts, so that the answer and the verdicts cannot disagree. A study without
-them is answered by its arms, best first, as far as intervals tell them apart. What is said depends on what a study
-has, never on its name.
+A study with claims is answered by its verdicts, so that the answer and the verdicts cannot disagree. A study that
+chooses an arm is answered by its choice, any other by its arms, best first, as far as intervals tell them apart. What
+is said depends on what a study has, never on its name.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final, get_args
 
 from paribus.analysis import wording
+from paribus.analysis.choice import choice_sentences
 from paribus.analysis.finding_summaries import findings
 from paribus.analysis.findings import GRAVE
 from paribus.analysis.headline import compared_metric
@@ -45,7 +46,11 @@ def answer(results: Results) -> Answer:
         return Answer("No run is complete yet.", ())
     warnings = _gravest(results)
     room = MAX_POINTS - len(warnings)
-    headline, points = _of_claims(results, room) if results.study.claims else _of_arms(results, room)
+    if results.study.claims:
+        headline, points = _of_claims(results, room)
+    else:
+        chosen = choice_sentences(results)
+        headline, points = (chosen[0], list(chosen[1 : 1 + room])) if chosen else _of_arms(results, room)
     return Answer(headline, (*points, *warnings))
 
 

@@ -1,30 +1,53 @@
-"""Noisy images through the network: the error of the noisy input, of the network's output, and of PCA's projection."""
+"""Corrupted images through a network: how far the noisy image, its output and PCA's are from the clean image."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Final, Literal, cast
 
 from paribus.analysis.estimates import Estimate, estimate
 from paribus.analysis.results import Results
 
-Kind = Literal["uniform", "zeroed"]
-_MADE = {
-    "uniform": "uniform noise in [-{0:g}, {0:g}] added to every pixel, clipped to [0, 1]",
-    "zeroed": "{1:g} % of the pixels, drawn at random, set to zero",
+Kind = Literal["uniform", "gaussian", "zeroed", "block"]
+Quality = Literal["mse", "psnr", "ssim"]
+SplitName = Literal["train", "validation"]
+QUALITIES: Final[dict[Quality, str]] = {
+    "mse": "mean squared error per pixel",
+    "psnr": "peak signal-to-noise ratio (dB)",
+    "ssim": "structural similarity (SSIM)",
 }
+"""What is measured of each image; all but the error are better where they are larger."""
 
-
-_MEASURED = "denoise_mse:"
-"""The beginning of the names of a network's errors; the rest is the condition, kind and severity."""
+PREFIX: Final[dict[SplitName, str]] = {"train": "", "validation": "val_"}
+"""How the names of what is measured on a split begin."""
+_MADE: Final[dict[Kind, str]] = {
+    "uniform": "uniform noise between -{0:g} and {0:g} is added to every pixel, and the sum is clipped to [0, 1]",
+    "gaussian": "normal noise of standard deviation {0:g} is added to every pixel, and the sum is clipped to [0, 1]",
+    "zeroed": "each pixel is set to zero with probability {1:g} %",
+    "block": "a block of {1:g} % of the pixels, at a random place, is set to zero",
+}
+_SHORT: Final[dict[Kind, str]] = {
+    "uniform": "uniform noise ±{0:g}",
+    "gaussian": "normal noise, sd {0:g}",
+    "zeroed": "{1:g} % of pixels zeroed",
+    "block": "block of {1:g} % missing",
+}
+AXES: Final[dict[Kind, str]] = {
+    "uniform": "half-width of uniform noise",
+    "gaussian": "standard deviation of normal noise",
+    "zeroed": "share of pixels set to zero",
+    "block": "share of pixels under a block",
+}
+"""What the severity of each kind is."""
 
 
 @dataclass(frozen=True)
 class Denoised:
-    """One corruption of the training images, shown to an arm at a rule. Errors are mean squares per pixel to the clean.
+    """One corruption of the images of a split, shown to an arm at a rule: one quality of what comes out.
 
-    `severity` is the half-width of uniform noise or the share of zeroed pixels. `pca` projects the noisy image on as
-    many eigenfaces as the network's narrowest layer has units.
+    `noisy` is the corrupted image itself: doing nothing. `pca` projects it on as many eigenfaces as the network's
+    narrowest layer has units. All three are compared with the clean image.
     """
 
     arm: str
@@ -32,6 +55,8 @@ class Denoised:
     condition: str
     kind: Kind
     severity: float
+    split: SplitName
+    quality: Quality
     noisy: Estimate
     network: Estimate
     pca: Estimate
@@ -43,44 +68,126 @@ class Denoised:
 
     @property
     def gain(self) -> Estimate:
-        """Noisy minus network error, paired by replicate: + where the network cleans."""
-        return _difference(self.noisy, self.network)
+        """How much better the network's output is than the noisy image, paired by replicate: + where it cleans."""
+        return self._better(self.noisy)
 
     @property
     def against_pca(self) -> Estimate:
-        """PCA minus network error, paired by replicate: + where the network cleans better than PCA of its rank."""
-        return _difference(self.pca, self.network)
+        """How much better the network's output is than PCA's, paired by replicate."""
+        return self._better(self.pca)
+
+    def _better(self, other: Estimate) -> Estimate:
+        sign = -1.0 if self.quality == "mse" else 1.0
+        pairs = zip(self.network.values, other.values, strict=True)
+        return estimate(None if a is None or b is None else sign * (a - b) for a, b in pairs)
 
 
-def _difference(one: Estimate, other: Estimate) -> Estimate:
-    pairs = zip(one.values, other.values, strict=True)
-    return estimate(None if a is None or b is None else a - b for a, b in pairs)
+@dataclass(frozen=True)
+class Help:
+    """At which severities of one kind an arm's output has a clearly lower error than the noisy image, or a higher one.
+
+    Clearly: by the interval of the paired difference. `severities` are all that were measured, ascending.
+    """
+
+    arm: str
+    kind: Kind
+    split: SplitName
+    severities: tuple[float, ...]
+    helps: tuple[float, ...]
+    harms: tuple[float, ...]
+
+    @property
+    def in_words(self) -> str:
+        """`helps from 0.4 on, harms up to 0.1`; severities between are undecided."""
+        if not self.helps and not self.harms:
+            return "no clear help at any severity"
+        parts = [_spoken("helps", self.helps, self.severities), _spoken("harms", self.harms, self.severities)]
+        return ", ".join(part for part in parts if part)
 
 
-def denoised(results: Results) -> tuple[Denoised, ...]:
-    """Every arm x rule x corruption that was measured, corruptions as `measured_conditions` orders them."""
+def condition_words(condition: str) -> str:
+    """A corruption in short: `uniform-0.4` as `uniform noise ±0.4`, `zeroed-0.5` as `50 % of pixels zeroed`."""
+    kind, _, severity = condition.partition("-")
+    return _SHORT[cast("Kind", kind)].format(float(severity), 100 * float(severity)) if kind in _SHORT else condition
+
+
+def denoised(results: Results, quality: Quality = "mse", split: SplitName = "train") -> tuple[Denoised, ...]:
+    """Every arm x rule x corruption of which the quality was measured, as `measured_conditions` orders them."""
     return tuple(
-        _denoised(results, arm, rule, condition)
+        found
         for arm in results.arms
         for rule in results.rules(arm)
-        for condition in measured_conditions(results, arm)
-        if any(value is not None for value in results.values(arm, rule, f"denoise_mse:{condition}"))
+        for condition in measured_conditions(results, arm, split)
+        if (found := _denoised(results, arm, rule, condition, quality, split)).network.n
     )
 
 
-def measured_conditions(results: Results, arm: str) -> tuple[str, ...]:
+def deployed(results: Results, quality: Quality = "mse", split: SplitName = "train") -> tuple[Denoised, ...]:
+    """`denoised` at the rule that each arm deploys by."""
+    return tuple(case for case in denoised(results, quality, split) if case.rule == results.deploy(case.arm))
+
+
+def measured_conditions(results: Results, arm: str, split: SplitName = "train") -> tuple[str, ...]:
     """The corruptions that an arm was shown, such as `uniform-0.4` and `zeroed-0.5`, in the order of measurement.
 
-    The images of each are the arm's artifact `denoising/CONDITION`.
+    The images of each are the arm's artifact `denoising/CONDITION`, of unseen examples `val_denoising/CONDITION`.
     """
-    names = (name for run in results.of(arm) for _, name in run.measurements if name.startswith(_MEASURED))
-    return tuple(dict.fromkeys(name.removeprefix(_MEASURED) for name in names))
+    start = f"{PREFIX[split]}denoise_mse:"
+    names = (name for run in results.of(arm) for _, name in run.measurements if name.startswith(start))
+    return tuple(dict.fromkeys(name.removeprefix(start) for name in names))
 
 
-def _denoised(results: Results, arm: str, rule: str, condition: str) -> Denoised:
+def images_name(condition: str, split: SplitName = "train") -> str:
+    """The name of the artifact with the images of a corruption."""
+    return f"{PREFIX[split]}denoising/{condition}"
+
+
+def helps(results: Results, split: SplitName = "train") -> tuple[Help, ...]:
+    """For each arm and kind of corruption, where the output has a lower error than the noisy image: where it helps."""
+    grouped: dict[tuple[str, Kind], list[Denoised]] = {}
+    for case in deployed(results, "mse", split):
+        grouped.setdefault((case.arm, case.kind), []).append(case)
+    return tuple(_help(arm, kind, split, cases) for (arm, kind), cases in grouped.items())
+
+
+def _help(arm: str, kind: Kind, split: SplitName, cases: list[Denoised]) -> Help:
+    ordered = sorted(cases, key=lambda case: case.severity)
+    known = [(case.severity, case.gain.interval) for case in ordered]
+    return Help(
+        arm,
+        kind,
+        split,
+        tuple(severity for severity, _ in known),
+        tuple(severity for severity, interval in known if interval is not None and interval.low > 0),
+        tuple(severity for severity, interval in known if interval is not None and interval.high < 0),
+    )
+
+
+def _spoken(verb: str, at: tuple[float, ...], severities: tuple[float, ...]) -> str:
+    """`helps from 0.4 on`, `harms up to 0.2`, `helps at all severities`, or with the severities listed."""
+    if not at:
+        return ""
+    if at == severities:
+        return f"{verb} at all severities"
+    if at == severities[-len(at) :]:
+        return f"{verb} from {at[0]:g} on"
+    if at == severities[: len(at)]:
+        return f"{verb} up to {at[-1]:g}"
+    return f"{verb} at {', '.join(f'{severity:g}' for severity in at)}"
+
+
+def _denoised(results: Results, arm: str, rule: str, condition: str, quality: Quality, split: SplitName) -> Denoised:
     noisy, network, pca = (
-        estimate(results.values(arm, rule, f"{name}:{condition}"))
-        for name in ("noise_mse", "denoise_mse", "pca_denoise_mse")
+        estimate(results.values(arm, rule, f"{PREFIX[split]}{name}_{quality}:{condition}"))
+        for name in ("noise", "denoise", "pca_denoise")
     )
     kind, _, severity = condition.partition("-")
-    return Denoised(arm, rule, condition, cast("Kind", kind), float(severity), noisy, network, pca)
+    return Denoised(arm, rule, condition, cast("Kind", kind), float(severity), split, quality, noisy, network, pca)
+
+
+def curves(cases: tuple[Denoised, ...]) -> Iterator[tuple[Kind, tuple[Denoised, ...]]]:
+    """The cases of each kind of corruption, by arm and then by severity."""
+    for kind in dict.fromkeys(case.kind for case in cases):
+        own = [case for case in cases if case.kind == kind]
+        order = list(dict.fromkeys(case.arm for case in own))
+        yield kind, tuple(sorted(own, key=lambda case: (order.index(case.arm), case.severity)))

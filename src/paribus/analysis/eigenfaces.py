@@ -4,7 +4,8 @@ A network whose last layer is linear and fed by `n` numbers puts every output on
 Eckart and Young (1936) no such subspace is nearer to the training examples, in mean squared error, than the one through
 their mean and along their first n principal components: the error of rank-n PCA is a lower bound for the error of every
 autoencoder with one hidden layer of n units. A deeper one whose narrowest layer, the code, has n units may leave less
-where what follows the code is not linear: for it, PCA of rank n is a linear code of the same width, and no bound.
+where what follows the code is not linear: for it, PCA of rank n is a linear code of the same width, and no bound. Nor
+is it one on examples that neither was fitted to.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from paribus.analysis.denoising import PREFIX, SplitName
 from paribus.analysis.estimates import Estimate, estimate
 from paribus.analysis.results import Results
 from paribus.analysis.run import Run
@@ -48,7 +50,9 @@ class Pca:
 
 @dataclass(frozen=True)
 class PcaComparison:
-    """An autoencoder's error beside that of PCA of rank `rank` on the same examples.
+    """An autoencoder's error beside that of PCA of rank `rank` on the same examples of `split`.
+
+    PCA is fitted to the training examples, whichever examples it is applied to.
 
     `is_bound` says whether no such network can have a smaller error. `ratio` is error over PCA's error: where that is a
     bound, 1 is perfect, and `below` counts replicates below it, which only a fault can explain. `explained` is the
@@ -57,6 +61,7 @@ class PcaComparison:
 
     arm: str
     rule: str
+    split: SplitName
     rank: int
     is_bound: bool
     mse: Estimate
@@ -65,6 +70,12 @@ class PcaComparison:
     ratio: Estimate
     explained: Estimate
     below: int
+
+    @property
+    def excess(self) -> Estimate:
+        """The network's error less PCA's, paired by replicate."""
+        pairs = zip(self.mse.values, self.pca_mse.values, strict=True)
+        return estimate(None if a is None or b is None else a - b for a, b in pairs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,10 +128,18 @@ def bounded_by_pca(network: FullyConnected) -> bool:
     return all(isinstance(one, Identity) for one in network.activations[narrowest + 1 :])
 
 
-def pca_comparisons(results: Results) -> tuple[PcaComparison, ...]:
+def pca_comparisons(results: Results, split: SplitName = "train") -> tuple[PcaComparison, ...]:
     """Every autoencoder arm at every rule, beside PCA of the same rank on the same examples."""
-    ranks = {arm: pca_rank(results, arm) for arm in _autoencoders(results)}
-    return tuple(_comparison(results, arm, rule, rank) for arm, rank in ranks.items() for rule in results.rules(arm))
+    ranks = {arm: pca_rank(results, arm) for arm in autoencoders(results)}
+    return tuple(
+        _comparison(results, arm, rule, rank, split) for arm, rank in ranks.items() for rule in results.rules(arm)
+    )
+
+
+def projected(faces: Pca, images: npt.NDArray[Any], rank: int) -> Floats:
+    """`images` (image, pixel) as the first `rank` components reproduce them."""
+    basis = faces.components[:rank]
+    return faces.mean + ((np.asarray(images, np.float64) - faces.mean) @ basis.T) @ basis
 
 
 def overlaps(results: Results) -> tuple[Overlap, ...]:
@@ -129,14 +148,12 @@ def overlaps(results: Results) -> tuple[Overlap, ...]:
     Runs whose training examples do not vary have no eigenfaces and are left out.
     """
     return tuple(
-        overlap
-        for arm in _autoencoders(results)
-        for run in results.finished(arm)
-        for overlap in _overlaps(results, run)
+        overlap for arm in autoencoders(results) for run in results.finished(arm) for overlap in _overlaps(results, run)
     )
 
 
-def _autoencoders(results: Results) -> list[str]:
+def autoencoders(results: Results) -> list[str]:
+    """The arms that reproduce their inputs."""
     return [arm for arm in results.arms if results.recipe(arm).task == "reconstruction"]
 
 
@@ -145,12 +162,12 @@ def _overlaps(results: Results, run: Run) -> Iterator[Overlap]:
     rank = pca_rank(results, run.arm)
     if faces is None or weights is None or faces.mse_by_rank[0] <= EQUAL_VARIANCE:
         return
-    basis = _row_basis(faces.components[:rank])
+    basis = row_basis(faces.components[:rank])
     if not len(basis):
         return
     for where, rows in _spaces(results, run, weights):
-        ours = _row_basis(rows)
-        cosines = _principal_cosines(ours, basis)
+        ours = row_basis(rows)
+        cosines = principal_cosines(ours, basis)
         yield Overlap(
             arm=run.arm,
             replicate=run.replicate,
@@ -174,7 +191,7 @@ def _spaces(
     yield "decoder", weights[-1].T
 
 
-def _principal_cosines(ours: Floats, theirs: Floats) -> Floats:
+def principal_cosines(ours: Floats, theirs: Floats) -> Floats:
     """Cosines of the principal angles between two spaces given by orthonormal bases, (n, pixel) and (m, pixel).
 
     They are the singular values of the product of the bases (Björck and Golub 1973): min(n, m) of them, largest first.
@@ -185,7 +202,7 @@ def _principal_cosines(ours: Floats, theirs: Floats) -> Floats:
     return np.clip(cosines, 0.0, 1.0)
 
 
-def _row_basis(rows: npt.NDArray[Any]) -> Floats:
+def row_basis(rows: npt.NDArray[Any]) -> Floats:
     """An orthonormal basis (rank, pixel) of the rows' space, from the small matrix of their inner products.
 
     Directions smaller than float32 can tell from the largest (as `numpy.linalg.matrix_rank` has it) do not count.
@@ -198,18 +215,20 @@ def _row_basis(rows: npt.NDArray[Any]) -> Floats:
     return (mixing[:, kept] / np.sqrt(squares[kept])).T @ wide
 
 
-def _comparison(results: Results, arm: str, rule: str, rank: int) -> PcaComparison:
-    error, bound, plain = (results.values(arm, rule, name) for name in ("mse", "pca_mse", "mean_mse"))
+def _comparison(results: Results, arm: str, rule: str, rank: int, split: SplitName) -> PcaComparison:
+    names = (f"{PREFIX[split]}{name}" for name in ("mse", "pca_mse", "mean_mse"))
+    error, bound, plain = (results.values(arm, rule, name) for name in names)
     ratios = [None if e is None or not b else e / b for e, b in zip(error, bound, strict=True)]
     explained = [
         None if e is None or b is None or m is None or m <= b else (m - e) / (m - b)
         for e, b, m in zip(error, bound, plain, strict=True)
     ]
     network = results.recipe(arm).network
-    is_bound = not isinstance(network, Module) and bounded_by_pca(network)
+    is_bound = split == "train" and not isinstance(network, Module) and bounded_by_pca(network)
     return PcaComparison(
         arm=arm,
         rule=rule,
+        split=split,
         rank=rank,
         is_bound=is_bound,
         mse=estimate(error),

@@ -77,3 +77,9 @@ UNLEARNED_R2 = 0.05
 
 The mean of the targets explains nothing, R2 = 0; the part above it allows for what a network explains by chance.
 """
+
+UNSTABLE_RISE = 1.0
+"""Training is unstable if an epoch's loss exceeds the lowest loss before it by this share: it is twice as large.
+
+The mean loss over an epoch's batches differs by a few per cent from epoch to epoch where training is stable.
+"""

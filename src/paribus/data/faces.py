@@ -28,6 +28,8 @@ PEOPLE, PHOTOGRAPHS_EACH = 40, 10
 HEIGHT, WIDTH = 112, 92
 CROP = slice(10, 102)
 SIDE = 64
+PERSON = "person"
+"""The column by which people, and not only photographs of them, can be held out."""
 SOURCE_SHA256 = "808e70dbbd25bb816aa07e73d6ddb6e852037cb8b18a33f4979251d9559892e7"
 """Of the uint8 photographs (400, 112, 92), ordered by person, then photograph."""
 FINGERPRINT = "bdb7217abb470bf6a974febfb3fd9fb0ffca447566ae4b4b1af05d61ae54080e"
@@ -39,7 +41,7 @@ Bytes = npt.NDArray[np.uint8]
 
 
 class Faces(Source):
-    """All faces in one pool; there are no labels."""
+    """All faces in one pool; there are no labels. The one column to split by is `person`."""
 
     name = "faces"
     splits = ("all",)
@@ -49,10 +51,19 @@ class Faces(Source):
 
     def read(self, data: Data) -> Parts:
         refuse_selection(data, self.name)
-        return Parts(pool(), undivided=True)
+        column = data.split.column
+        if column not in (None, PERSON):
+            raise UserError("must be a column of the data", given=column, place="data.split.column",
+                            remedy=f'use "{PERSON}"')  # fmt: skip
+        return Parts(pool(), undivided=True, split_values=None if column is None else people())
 
 
 SOURCE = Faces()
+
+
+def people() -> npt.NDArray[np.int64]:
+    """The person of each face (400,), counted from 1 as the files are."""
+    return np.repeat(np.arange(1, PEOPLE + 1), PHOTOGRAPHS_EACH)
 
 
 @functools.lru_cache(maxsize=1)

@@ -1,108 +1,151 @@
-"""Corrupted images through the networks: what comes out, and how far that is from the clean image."""
+"""Corrupted images through the networks: quality against severity, and images."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
-from paribus.analysis.denoising import Denoised, denoised, measured_conditions
+from paribus.analysis.denoising import (
+    QUALITIES,
+    Denoised,
+    Quality,
+    SplitName,
+    condition_words,
+    curves,
+    deployed,
+    helps,
+    images_name,
+    measured_conditions,
+)
+from paribus.analysis.denoising_answers import IMAGES, NAMES, help_sentence, noise_sentence, tally
 from paribus.analysis.eigenfaces import pca_rank
 from paribus.analysis.results import Results
 from paribus.analysis.run import Run
+from paribus.analysis.shown_arms import shown_arms
 from paribus.analysis.wording import capital
-from paribus.report.blocks import Block, Cell, Montage, Record, Section, SideBySide, Strip, Table
-from paribus.report.dotplots import Line, plot
+from paribus.report.blocks import Block, Cell, Chart, Fold, Montage, Record, Section, SideBySide, Strip, Table
+from paribus.report.denoising_charts import severity_chart
 from paribus.report.montage import strip
 from paribus.report.reconstructions import montage, runs_of_images
-from paribus.report.tabulate import Column, arm, estimated, mean_and_sd, table
+from paribus.report.tabulate import Column, arm, estimated, mean_and_sd, table, text
+from paribus.spec.metrics import Form
 from paribus.store.records import Tensors
 
 SHOWN = 6
+_FORMS: dict[Quality, Form] = {"mse": "error", "psnr": "ratio", "ssim": "ratio"}
+_SPLITS: tuple[SplitName, ...] = ("train", "validation")
 
 
 def section(results: Results) -> Section | None:
-    """Condition by condition: clean, noisy, every arm, PCA; then the errors."""
-    found = [case for case in denoised(results) if case.network.n]
-    if not found:
+    """Curves of error, PSNR and SSIM, images of each corruption, and the numbers; on trained images, then on others."""
+    measured = [split for split in _SPLITS if deployed(results, "mse", split)]
+    if not measured:
         return None
-    images = _images(results)
-    blocks: list[Block] = [SideBySide(tuple(images))] if len(images) > 1 else list(images)
-    blocks += [_errors(results, found), _table(results, found)]
-    made = "; ".join(dict.fromkeys(case.made for case in found))
-    lead = (
-        f"How the noise was made: {made}. The networks were trained on clean images only; noisy ones go through them "
-        "as they are. PCA of the same rank, fitted to the same clean images, stands beside them."
-    )
-    return Section("denoising", "Noisy images through the networks", tuple(blocks), lead=(lead,))
+    blocks: list[Block] = []
+    for split in measured:
+        for quality in QUALITIES:
+            drawn = charts_of(results, quality, split)
+            if drawn and quality == "mse":
+                blocks.append(SideBySide(drawn) if len(drawn) > 1 else drawn[0])
+            elif drawn:
+                blocks.append(Fold(f"{capital(QUALITIES[quality])}, {IMAGES[split]}", (SideBySide(drawn),)))
+        blocks.append(_help_table(results, split))
+        blocks += _galleries(results, split)
+        blocks.append(_table(results, split))
+    return Section("denoising", "Corrupted images through the networks", tuple(blocks), lead=_lead(results, measured))
 
 
-def condition_words(condition: str) -> str:
-    """A corruption in short: `uniform-0.4` as `uniform noise ±0.4`, `zeroed-0.5` as `50 % of pixels zeroed`."""
-    kind, _, severity = condition.partition("-")
-    if kind == "uniform":
-        return f"uniform noise ±{severity}"
-    if kind == "zeroed":
-        return f"{100 * float(severity):g} % of pixels zeroed"
-    return condition
+def _lead(results: Results, measured: Sequence[SplitName]) -> tuple[str, ...]:
+    noisy = [arm for arm in results.arms if results.recipe(arm).augmentation.present]
+    words = "The networks were trained on clean images only."
+    if noisy:
+        listed = " and ".join((", ".join(noisy[:-1]), noisy[-1])) if len(noisy) > 1 else noisy[0]
+        words = (
+            f"{listed} {'were' if len(noisy) > 1 else 'was'} trained to remove noise, the other arms on clean images."
+        )
+    words += " PCA of the same rank is fitted to clean training images."
+    counted = tally([case for case in deployed(results) if case.gain.interval is not None])
+    return (*([counted] if counted else []), f"{noise_sentence(results, measured)} {words}", help_sentence())
 
 
-def _images(results: Results) -> list[Montage]:
+def _help_table(results: Results, split: SplitName) -> Table:
+    """Where each arm helps: a row for each arm, a column for each kind of corruption."""
+    found = [one for one in helps(results, split) if one.arm in shown_arms(results)]
+    kinds = list(dict.fromkeys(one.kind for one in found))
+    by_arm: dict[str, dict[str, str]] = {}
+    for one in found:
+        by_arm.setdefault(one.arm, {})[one.kind] = one.in_words
+    records = [{"arm": name, **{kind: own.get(kind) for kind in kinds}} for name, own in by_arm.items()]
+    columns = [arm(results.arms), *(text(NAMES[kind], kind) for kind in kinds)]
+    name = f"helps{'-unseen' if split == 'validation' else ''}"
+    return table(name, f"At which severities the networks help, {IMAGES[split]}", columns, records)
+
+
+def charts_of(results: Results, quality: Quality, split: SplitName) -> tuple[Chart, ...]:
+    """A chart for each kind of corruption: the quality against severity."""
+    arms = shown_arms(results)
+    cases = tuple(case for case in deployed(results, quality, split) if case.arm in arms)
+    return tuple(severity_chart(results, kind, own, IMAGES[split]) for kind, own in curves(cases))
+
+
+def pixels(images: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
+    """Kept images (image, pixel) in [0, 1]: bytes are divided by 255."""
+    return np.asarray(images, np.float64) / (255 if images.dtype == np.uint8 else 1)
+
+
+def _galleries(results: Results, split: SplitName) -> list[Block]:
+    """The images of the middle severity of each kind of corruption; more of them would make the page heavy."""
+    found = _images(results, split)
+    kinds: dict[str, list[Montage]] = {}
+    for condition, block in found.items():
+        kinds.setdefault(condition.partition("-")[0], []).append(block)
+    shown = tuple(blocks[len(blocks) // 2] for blocks in kinds.values())
+    return [SideBySide(shown)] if len(shown) > 1 else list(shown)
+
+
+def _images(results: Results, split: SplitName) -> dict[str, Montage]:
     runs, shape = runs_of_images(results)
     shown: dict[str, list[tuple[Run, Tensors]]] = {}
     for run in runs:
-        for condition in measured_conditions(results, run.arm):
-            found = run.artifact(results.deploy(run.arm), f"denoising/{condition}")
+        for condition in measured_conditions(results, run.arm, split):
+            found = run.artifact(results.deploy(run.arm), images_name(condition, split))
             if found is not None:
                 shown.setdefault(condition, []).append((run, found))
-    return [_condition(results, condition, arms, shape) for condition, arms in shown.items()]
+    return {condition: _condition(results, condition, arms, shape, split) for condition, arms in shown.items()}
 
 
 def _condition(
-    results: Results, condition: str, arms: Sequence[tuple[Run, Tensors]], shape: tuple[int, int]
+    results: Results, condition: str, arms: Sequence[tuple[Run, Tensors]], shape: tuple[int, int], split: SplitName
 ) -> Montage:
     """One condition's rows: the clean images, the noisy ones, every arm that was shown them, PCA by rank."""
     _, arrays = arms[0]
-    clean = np.asarray(arrays["clean"])[:SHOWN]
+    clean = pixels(arrays["clean"])[:SHOWN]
     words = condition_words(condition)
 
-    def row(label: str, images: np.ndarray, alt: str, place: int | None = None) -> Strip:
-        return Strip(label, strip(images[:SHOWN], shape), f"{capital(words)}: {alt}", len(clean), place)
+    def row(label: str, images: npt.NDArray[np.generic], alt: str, place: int | None = None) -> Strip:
+        return Strip(label, strip(pixels(images)[:SHOWN], shape), f"{capital(words)}: {alt}", len(clean), place)
 
     strips = [
-        row("clean", clean, "the clean images"),
-        row("noisy", np.asarray(arrays["inputs"]), "the noisy images"),
+        row("clean", arrays["clean"], "the clean images"),
+        row("noisy", arrays["inputs"], "the noisy images"),
     ]
     ranks: dict[int, Strip] = {}
-    for run, arrays in arms:
-        place = results.arms.index(run.arm)
-        strips.append(row(run.arm, np.asarray(arrays["outputs"]), f"what {run.arm} makes of them", place))
-        if "pca" in arrays:
+    for run, found in arms:
+        if not np.array_equal(found["clean"], arrays["clean"]):
+            continue
+        strips.append(row(run.arm, found["outputs"], f"what {run.arm} makes of them", results.arms.index(run.arm)))
+        if "pca" in found:
             rank = pca_rank(results, run.arm)
-            pca = np.asarray(arrays["pca"])
-            ranks.setdefault(rank, row(f"PCA, rank {rank}", pca, f"what PCA of rank {rank} makes of them"))
-    return montage(f"noisy-{condition}", capital(words), (), [*strips, *ranks.values()], shape)
+            alt = f"what PCA of rank {rank} makes of them"
+            ranks.setdefault(rank, row(f"PCA, rank {rank}", found["pca"], alt))
+    name = f"noisy-{'unseen-' if split == 'validation' else ''}{condition}"
+    return montage(name, f"{capital(words)}, {IMAGES[split]}", (), [*strips, *ranks.values()], shape)
 
 
-def _errors(results: Results, found: Sequence[Denoised]) -> Block:
-    at_deploy = [case for case in found if case.rule == results.deploy(case.arm)] or list(found)
-    at_deploy.sort(key=lambda case: (case.kind, case.severity, results.arms.index(case.arm)))
-    lines = [
-        Line(f"{condition_words(case.condition)} · {case.arm}", case.arm, case.network, case.pca.mean)
-        for case in at_deploy
-    ]
-    return plot(
-        results,
-        "denoising-errors",
-        "How far from the clean image",
-        lines,
-        "mse",
-        axis="mean squared error to the clean image, per pixel",
-        reference="PCA of the same rank",
-    )
-
-
-def _table(results: Results, found: Sequence[Denoised]) -> Table:
+def _table(results: Results, split: SplitName) -> Table:
+    found = {quality: {_key(case): case for case in deployed(results, quality, split)} for quality in QUALITIES}
     records: list[Record] = [
         {
             "condition": case.condition,
@@ -110,19 +153,27 @@ def _table(results: Results, found: Sequence[Denoised]) -> Table:
             "severity": case.severity,
             "arm": case.arm,
             "rule": case.rule,
-            **estimated("noisy_mse", case.noisy),
-            **estimated("network_mse", case.network),
-            **estimated("pca_mse", case.pca),
+            **{
+                name: value
+                for quality, cases in found.items()
+                if (own := cases.get(key)) is not None
+                for who, got in (("noisy", own.noisy), ("network", own.network), ("pca", own.pca))
+                for name, value in estimated(f"{who}_{quality}", got).items()
+            },
         }
-        for case in found
+        for key, case in found["mse"].items()
     ]
-    columns = [
-        Column("noise", lambda r: Cell(condition_words(r["condition"]))),
-        arm(results.arms),
-        Column("rule", lambda r: Cell(r["rule"])),
-        mean_and_sd("noisy image", "noisy_mse", "error"),
-        mean_and_sd("network's output", "network_mse", "error"),
-        mean_and_sd("PCA, same rank", "pca_mse", "error"),
-    ]
-    title = "Mean squared error to the clean image, per pixel"
-    return table("denoising", title, columns, records, fold=len(records) > 16)
+    columns = [Column("corruption", lambda r: Cell(condition_words(r["condition"]))), arm(results.arms)]
+    for quality, short in (("mse", "error"), ("psnr", "PSNR, dB"), ("ssim", "SSIM")):
+        if found[quality]:
+            columns += [
+                mean_and_sd(f"{who}: {short}", f"{key}_{quality}", _FORMS[quality])
+                for who, key in (("noisy", "noisy"), ("network", "network"), ("PCA", "pca"))
+            ]
+    name = "denoising" if split == "train" else "denoising-unseen"
+    title = f"Every corruption, {IMAGES[split]}"
+    return table(name, title, columns, records, fold=True)
+
+
+def _key(case: Denoised) -> tuple[str, str]:
+    return case.arm, case.condition

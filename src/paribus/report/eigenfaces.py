@@ -7,16 +7,18 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from paribus.analysis.eigenfaces import Pca, overlaps, pca, pca_comparisons, pca_rank
+from paribus.analysis.autoencoder_answers import CHANCE, OVERLAP, bounds, relative
+from paribus.analysis.eigenfaces import Pca, PcaComparison, overlaps, pca, pca_comparisons, pca_rank
 from paribus.analysis.results import Results
 from paribus.analysis.run import Run
+from paribus.analysis.shown_arms import shown_arms
 from paribus.analysis.thresholds import EQUAL_VARIANCE
 from paribus.analysis.weights import layer_weights
-from paribus.report import charts
-from paribus.report.blocks import Block, Cell, Chart, Montage, Section, SideBySide, Strip, Table
+from paribus.report import charts, eigenface_charts
+from paribus.report.blocks import Block, Cell, Chart, Montage, Record, Section, SideBySide, Strip, Table
 from paribus.report.montage import robust_limit, strip
 from paribus.report.reconstructions import montage
-from paribus.report.tabulate import Column, arm, estimated, mean_and_sd, shown, table, text, value
+from paribus.report.tabulate import NONE, Column, arm, estimated, mean_and_sd, shown, table, text, value
 
 ACROSS = 8
 Faces = Sequence[tuple[Run, Pca]]
@@ -24,26 +26,33 @@ Faces = Sequence[tuple[Run, Pca]]
 
 def section(results: Results) -> Section | None:
     """Mean face, eigenfaces with the weights beside them, the errors, and how far the subspaces overlap."""
-    firsts = [run for arm in results.arms if (run := results.first(arm)) is not None]
+    firsts = [run for arm in shown_arms(results) if (run := results.first(arm)) is not None]
     found = [(run, faces) for run in firsts if (faces := pca(run)) is not None and _varies(faces)]
     if not found:
         return None
     _, first = found[0]
-    blocks: list[Block] = [SideBySide((*_mean(first), _error_chart(results, first)))]
+    blocks: list[Block] = [SideBySide((*_mean(first), eigenface_charts.spectrum(first)))]
+    blocks.append(_error_chart(results, first))
     ranks = dict.fromkeys(pca_rank(results, run.arm) for run, _ in found)
     blocks += [SideBySide((*_eigenfaces(first, rank), *_weights(results, found, rank))) for rank in ranks if rank]
-    blocks += _error_table(results) + _overlap_table(results)
+    blocks += _error_table(results)
+    linked = eigenface_charts.overlap_over_epochs(results), *eigenface_charts.angles(results)
+    drawn = tuple(block for block in linked if block is not None)
+    blocks += [SideBySide(drawn)] if len(drawn) > 1 else drawn
+    blocks += _overlap_table(results)
     lead = (
-        "Eigenfaces are the principal components of the training images with their mean removed, found by singular "
-        "value decomposition, strongest first; blue is darker than the mean face, orange lighter (or the other way: "
-        "their sign is free). A network with n hidden units and a linear last layer can only add up n images, so on "
-        "these images it cannot come below the error that the first n eigenfaces leave (Eckart and Young, 1936)."
+        "Eigenfaces are the principal components of the training images with their mean removed, in the order of "
+        "their variance. Blue is darker than the mean face, orange lighter; the sign of an eigenface is arbitrary. The "
+        "outputs of a network with n hidden units and a linear last layer lie in an affine subspace of n dimensions, "
+        "so on these images its error is at least the one that the first n eigenfaces leave (Eckart and Young, 1936)."
     )
     deeper = (
-        "A deeper network stands beside PCA as wide as its narrowest layer, the code: where what follows the code is "
-        "not linear, it can come below that error."
+        "A deeper network is compared with PCA of the width of its narrowest layer, the code. Where what follows the "
+        "code is not linear, its error can be smaller."
     )
-    leads = (lead, *_explained(first)) if _all_bounded(results) else (lead, deeper, *_explained(first))
+    found_words = " ".join([*relative(results), *bounds(results)])
+    more = () if _all_bounded(results) else (deeper,)
+    leads = (*([found_words] if found_words else []), lead, *more, *_explained(first))
     return Section("eigenfaces", "Eigenfaces beside the weights", tuple(blocks), lead=leads)
 
 
@@ -62,7 +71,7 @@ def _explained(faces: Pca) -> list[str]:
     if not parts:
         return []
     explain = " and ".join(parts)
-    return [f"The images vary by {errors[0]:.4f} per pixel about their mean; the first eigenfaces explain {explain}."]
+    return [f"The variance of the images is {errors[0]:.4f} per pixel; the first eigenfaces explain {explain}."]
 
 
 def _mean(faces: Pca) -> list[Montage]:
@@ -106,12 +115,16 @@ def _weights(results: Results, found: Faces, rank: int) -> list[Montage]:
         if layers is None or len(layers[0]) != rank or faces.shape is None:
             continue
         weights = layers[0]
-        uri = strip(weights, faces.shape, signed=True, limit=robust_limit(weights), per_row=ACROSS)
+        layer = run.hidden_layers(results.deploy(run.arm)).get(results.layers(run.arm)[0])
+        dead = [] if layer is None else layer.dead.tolist()
+        limit = robust_limit(weights)
+        uri = strip(weights, faces.shape, signed=True, limit=limit, per_row=ACROSS, framed=dead)
         words = f"first-layer weights of the {rank} units of {run.arm}, replicate {run.replicate}"
+        words += f"; {sum(dead)} dead units are framed" if any(dead) else ""
         blocks.append(
             _grid(
                 f"first-layer-{results.arms.index(run.arm)}",
-                f"{run.arm}: first-layer weights",
+                f"{run.arm}: first-layer weights{f', {sum(dead)} dead units framed' if any(dead) else ''}",
                 uri,
                 words,
                 faces.shape,
@@ -136,16 +149,14 @@ def _error_chart(results: Results, faces: Pca) -> Chart:
             "replicate": replicate,
             "mse": value,
         }
-        for found in pca_comparisons(results)
-        if found.rule == results.deploy(found.arm)
+        for found in _deployed(results)
         for replicate, value in zip(results.study.replicates.indices, found.mse.values, strict=True)
         if value is not None and value > 0
     ]
     names = list(dict.fromkeys(str(point["arm"]) for point in points))
-    words = "Error that PCA leaves against its rank, falling; the networks' errors beside it."
-    if _all_bounded(results):
-        words = "Error that PCA leaves against its rank, falling; every network's error lies on or above the line."
-    note = "Line: PCA of that rank. Circles: the networks, one per replicate."
+    each = [f"{found.arm} {found.ratio.mean:.2f}" for found in _deployed(results) if found.ratio.mean is not None]
+    words = f"Error against rank. Network error relative to PCA of the same rank: {', '.join(each)}."
+    note = "Line: PCA of that rank. Circles: the networks, one for each replicate."
     return charts.figure(
         "pca-error",
         "Reconstruction error against PCA",
@@ -160,7 +171,7 @@ def _error_chart(results: Results, faces: Pca) -> Chart:
 
 def _error_table(results: Results) -> list[Table]:
     found = [comparison for comparison in pca_comparisons(results) if comparison.mse.n]
-    records = [
+    records: list[Record] = [
         {
             "arm": f.arm,
             "rule": f.rule,
@@ -182,10 +193,23 @@ def _error_table(results: Results) -> list[Table]:
         mean_and_sd("PCA of rank n", "pca_mse", "error"),
         mean_and_sd("mean face alone", "mean_mse", "error"),
         mean_and_sd("network / PCA", "ratio", "ratio"),
-        mean_and_sd("explained, of what PCA explains", "explained", "share"),
+        Column("variance explained, relative to PCA", _explained_share, numeric=True),
     ]
-    note = "Mean squared errors per pixel on the training images. A ratio of 1 would be PCA's own error."
+    note = (
+        "Mean squared errors per pixel on the training images. A ratio of 1 is PCA's own error. A dash: the error is "
+        "larger than that of the mean face, so no variance is explained."
+    )
     return [table("pca-comparison", "Error beside PCA's", columns, records, note=note)] if records else []
+
+
+def _explained_share(record: Record) -> Cell:
+    """The share that the network explains of what PCA explains; negative shares have no meaning."""
+    share = record["explained_mean"]
+    return Cell(NONE) if share is None or share < 0 else Cell(shown("share", share))
+
+
+def _deployed(results: Results) -> list[PcaComparison]:
+    return [found for found in pca_comparisons(results) if found.rule == results.deploy(found.arm)]
 
 
 def _overlap_table(results: Results) -> list[Table]:
@@ -212,12 +236,9 @@ def _overlap_table(results: Results) -> list[Table]:
         value("largest cosine", "largest_cosine", "ratio"),
         value("smallest cosine", "smallest_cosine", "ratio"),
     ]
-    note = (
-        "Overlap: how much of the space of the first n eigenfaces lies in the space that the layer's weights span, "
-        "from 0 to 100 %; by chance: what random weights would give. Cosines are those of the principal angles."
-    )
+    note = f"{OVERLAP} {CHANCE}"
     return (
-        [table("overlap", "Do the weights span the eigenfaces?", columns, records, note=note, fold=True)]
+        [table("overlap", "Overlap of weights and eigenfaces", columns, records, note=note, fold=True)]
         if records
         else []
     )

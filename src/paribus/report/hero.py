@@ -19,7 +19,7 @@ from paribus.analysis.labels import noisy_arms, peaks
 from paribus.analysis.results import Results
 from paribus.analysis.tables import shown_rules
 from paribus.analysis.wording import capital, label, quantity
-from paribus.report import charts, comparison, hero_charts, training_curves
+from paribus.report import charts, comparison, hero_charts, rates, reconstructions, training_curves
 from paribus.report.blocks import Block, Record, Section, SideBySide
 from paribus.report.dotplots import Line, plot
 from paribus.spec.metrics import METRICS
@@ -256,8 +256,20 @@ def _of_differences(results: Results) -> Figure | None:
     return Figure(chart)
 
 
+def _of_rates(results: Results) -> Figure | None:
+    """Results against the learning rate."""
+    drawn = rates.hero(results)
+    return None if drawn is None else Figure(drawn)
+
+
+def _of_images(results: Results) -> Figure | None:
+    """Images, what PCA makes of them, and what every arm makes of them."""
+    drawn = reconstructions.hero(results)
+    return None if drawn is None else Figure(drawn)
+
+
 _FIGURES: Final[tuple[Callable[[Results], Figure | None], ...]] = (
-    _of_noisy_labels, _of_factors, _of_rules, _of_cost, _of_differences,
+    _of_rates, _of_images, _of_noisy_labels, _of_factors, _of_rules, _of_cost, _of_differences,
 )  # fmt: skip
 """In this order: the first that has something to draw is the figure."""
 

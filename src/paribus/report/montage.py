@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,8 @@ GAP = 2
 GREYS = 255
 SIGNED_LEVELS = 63
 """Levels of a signed image: as many as the eye can distinguish in noise, and a third fewer bytes than 255."""
+FRAME = (200, 30, 90)
+"""The colour (red, green, blue) of a frame: far from all colours that weights have."""
 
 Images = npt.NDArray[np.floating]
 
@@ -32,12 +35,13 @@ def strip(
     limit: float | None = None,
     per_row: int | None = None,
     gap: int = GAP,
+    framed: Sequence[bool] = (),
 ) -> str:
     """Images (image, pixel) side by side as one PNG data URI, `per_row` to a row (all in one row by default).
 
     At least one image. Unsigned images show [0, 1] as black to white. Signed ones show [-limit, limit] from blue to
     orange; `limit` is the largest magnitude in `images` where it is not given. Each image has half a `gap` of clear
-    pixels around it.
+    pixels around it; signed images that are `framed` (one flag for each) have a frame there.
     """
     colours = diverging(SIGNED_LEVELS) if signed else grey(GREYS)
     indices = _indices(np.asarray(images, dtype=np.float64), len(colours), signed, limit)
@@ -45,10 +49,12 @@ def strip(
     count = len(indices)
     columns = per_row or count
     rows = math.ceil(count / columns)
-    before = gap // 2
+    before, frame = gap // 2, len(colours) + 1
     canvas = np.full((rows * (height + gap), columns * (width + gap)), len(colours), dtype=np.uint8)
     for i, image in enumerate(indices):
         top, left = (i // columns) * (height + gap) + before, (i % columns) * (width + gap) + before
+        if framed and framed[i]:
+            canvas[top - before : top + height + gap - before, left - before : left + width + gap - before] = frame
         canvas[top : top + height, left : left + width] = image.reshape(height, width)
     return data_uri(canvas, colours)
 
@@ -66,9 +72,10 @@ def robust_limit(images: Images, share: float = 0.995) -> float:
 
 
 def data_uri(indices: npt.NDArray[np.uint8], colours: npt.NDArray[np.uint8]) -> str:
-    """Palette indices (row, column) as a PNG data URI; the index after the last colour is transparent."""
+    """Palette indices (row, column) as a PNG data URI; the index after the last colour is transparent, the one after
+    that the frame."""
     image = Image.fromarray(indices)
-    image.putpalette(colours.tobytes() + b"\0\0\0")
+    image.putpalette(colours.tobytes() + b"\0\0\0" + (bytes(FRAME) if len(colours) < GREYS else b""))
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", compress_level=9, transparency=len(colours))
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -30,15 +30,16 @@ def section(results: Results) -> Section | None:
         width = found.weights.shape[1]
         side = _side(results, run, found, shape)
         blocks.append(Fold(f"{run.arm}: first-layer weights over the epochs", (side,)) if width in widths else side)
-        if run.artifact("", "pca") is None and width > UNITS_SHOWN:
+        if run.artifact("", "pca") is None and width > UNITS_SHOWN:  # else they stand beside the eigenfaces
             blocks.append(Fold(f"{run.arm}: all {width} units at the end", (_all_units(results, run, found, shape),)))
         widths.add(width)
     if not blocks:
         return None
     lead = (
-        "Each row is one unit of the first layer, its weights laid out as a image; columns are epochs, closer "
-        "together early on, the first of them the initial weights. Blue is negative, orange positive, on one scale for "
-        "each epoch of an arm. Beside each unit: on how many of the training images it is active at the deployed epoch."
+        "Each row is one unit of the first layer, its weights laid out as an image. Columns are epochs, closer "
+        "together early on; the first has the initial weights. Blue is negative, orange positive, on one scale for "
+        "each epoch of an arm. Beside each unit: the share of training images on which it is active at the deployed "
+        "epoch. A frame marks a dead unit, whose activation is constant on the training images."
     )
     return Section("weights", "First-layer weights over the epochs", tuple(blocks), lead=(lead,))
 
@@ -73,18 +74,22 @@ def _unit(
     layer: HiddenLayer | None,
 ) -> Strip:
     scaled = np.stack([found.weights[e, unit] / limit for e, limit in zip(epochs, limits, strict=True)])
-    uri = strip(scaled, shape, signed=True, limit=1.0)
+    is_dead = layer is not None and bool(layer.dead[unit])
+    framed = [False] * (len(epochs) - 1) + [is_dead]
+    uri = strip(scaled, shape, signed=True, limit=1.0, framed=framed)
     at = ", ".join(str(found.epoch[e]) for e in epochs)
     words = f"{run.arm}: weights of unit {unit + 1} at epochs {at}"
     active = ""
     if layer is not None:
-        active = "dead" if layer.dead[unit] else f"active on {100 * layer.active[unit]:.0f} %"
+        active = "dead" if is_dead else f"active on {100 * layer.active[unit]:.0f} %"
     return Strip(f"unit {unit + 1}", uri, words, len(epochs), faint=active)
 
 
 def _all_units(results: Results, run: Run, found: History, shape: tuple[int, int]) -> Montage:
     last = found.weights[-1]
-    uri = strip(last, shape, signed=True, limit=robust_limit(last), per_row=ACROSS)
+    layer = run.hidden_layers(results.deploy(run.arm)).get(results.layers(run.arm)[0])
+    framed = [] if layer is None else layer.dead.tolist()
+    uri = strip(last, shape, signed=True, limit=robust_limit(last), per_row=ACROSS, framed=framed)
     words = f"{run.arm}: weights of all {len(last)} units at epoch {found.epoch[-1]}"
     name = f"weights-all-{results.arms.index(run.arm)}"
     return montage(name, "", (), [Strip("", uri, words, len(last))], shape, across=ACROSS)

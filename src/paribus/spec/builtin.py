@@ -7,7 +7,9 @@ from pathlib import Path
 
 from paribus.errors import UserError, nearest
 
-NAMES = ("recipe", "faces", "selection", "capacity", "noisy-labels")
+NAMES = (
+    "recipe", "faces", "selection", "capacity", "noisy-labels", "faces-recipes", "faces-rates", "faces-people"
+)  # fmt: skip
 
 
 def text(name: str) -> str:

@@ -31,6 +31,7 @@ def _misfits(recipe: Recipe, dataset: Dataset) -> Iterator[Misfit]:
     yield from _about_splits(recipe, dataset)
     yield from _about_augmentation(recipe, dataset)
     yield from _about_occlusion(recipe, dataset)
+    yield from _about_denoising(recipe, dataset)
     yield from _about_preprocessing(recipe, dataset)
     curves = recipe.curves(dataset)
     watched = [("selection.rules", rule) for rule in recipe.selection.rules]
@@ -121,11 +122,32 @@ def _about_occlusion(recipe: Recipe, dataset: Dataset) -> Iterator[Misfit]:
         yield "occlusion.stride", rule, own.step, "make it larger"
 
 
+def _about_denoising(recipe: Recipe, dataset: Dataset) -> Iterator[Misfit]:
+    block = recipe.denoising.block
+    if block and len(dataset.shape) not in (2, 3):
+        rule = f"needs images, and an example of {dataset.source} is a row of {dataset.features} features"
+        yield "denoising.block", rule, list(block), "take it out: denoising.zeroed serves rows"
+
+
 def _about_preprocessing(recipe: Recipe, dataset: Dataset) -> Iterator[Misfit]:
     """Scaling of targets is on by default, so it is refused only where a study asks for it."""
     if "scale_target" in recipe.data.model_fields_set and not dataset.targets:
         rule = f"needs numbers to be predicted, and the task is {recipe.task}"
         yield "data.scale_target", rule, recipe.data.scale_target, "take it out"
+
+
+def refuse_unmeasured_choice(study: Study, datasets: dict[str, Dataset]) -> None:
+    """Raises UserError where `choose` names a metric that an arm never measures; `datasets` is by arm."""
+    if study.choose is None:
+        return
+    keys = [("choose.metric", study.choose.metric), *(("choose.without", name) for name in study.choose.without)]
+    for key, name in keys:
+        for arm in study.arms:
+            recipe, metric = arm.recipe, METRICS[name]
+            rule = study.deploy if study.deploy in recipe.selection.rules else recipe.selection.rules[0]
+            if recipe.task not in metric.tasks or not is_measured(metric, recipe, datasets[arm.name], rule):
+                raise UserError(f"must be a metric that arm {arm.name} measures at rule {rule}", given=name,
+                                place=f"study {study.name}, key {key}", remedy=_others_of(recipe, "name"))  # fmt: skip
 
 
 def refuse_unmeasured_claims(study: Study, datasets: dict[str, Dataset]) -> None:
@@ -178,6 +200,6 @@ def is_measured(metric: Metric, recipe: Recipe, dataset: Dataset, rule: str) -> 
     return metric.split != "test" and (metric.split != "val" or dataset.validation > 0)
 
 
-def _others_of(recipe: Recipe) -> str:
+def _others_of(recipe: Recipe, verb: str = "claim") -> str:
     known = [m.name for m in METRICS.values() if recipe.task in m.tasks and m.direction and m.priority]
-    return f"claim {' or '.join(known)}"
+    return f"{verb} {' or '.join(known)}"

@@ -17,6 +17,7 @@ from typing import Any, Final, cast
 
 from pydantic import TypeAdapter
 
+from paribus.spec.choice import Choice
 from paribus.spec.claims import Claim, Published
 from paribus.spec.fields import Label, Note, Prose, Seed, Slug
 from paribus.spec.metrics import METRICS
@@ -47,6 +48,7 @@ _OUTSIDE_RECIPES: Final = {
     "deploy": (RuleName, "The selection rule that comparisons use; by default the control's first rule."),
     "claims": (tuple[Claim, ...], "Statements declared before training and judged after it."),
     "published": (tuple[Published, ...], "Figures that others report."),
+    "choose": (Choice, "How an arm is chosen from the recorded results, and confirmed on fresh replicates."),
 }
 
 
@@ -96,7 +98,7 @@ def _of(kind: Any, definitions: Schema) -> Schema:
     return found
 
 
-_CLOSED: Final = (Replicates, tuple[Claim, ...], tuple[Published, ...])
+_CLOSED: Final = (Replicates, Choice, tuple[Claim, ...], tuple[Published, ...])
 """Types whose tables are whole wherever they are: no arm adds to them."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, Literal
 
 from paribus.spec.losses import Task
@@ -133,6 +134,19 @@ def _of_split(
     return of_val, of_test
 
 
+def _errors_of(start: str, words: str, split: Literal["train", "val", "test"], *, priority: int) -> tuple[Metric, ...]:
+    """The error of reconstructions on one split, and what it is compared with. Names begin with `start`, labels with
+    `words`."""
+    named = partial(Metric, form="error", split=split, tasks=RECONSTRUCTION, unit="per pixel")
+    return (
+        named(f"{start}mse", f"{words}reconstruction error", f"{words}error", direction=-1, column=True,
+              priority=priority),
+        named(f"{start}pca_mse", f"{words}error of PCA of the same rank on the same images", f"{words}PCA error",
+              column=True),
+        named(f"{start}mean_mse", f"{words}error of the mean image", f"{words}error of the mean image"),
+    )  # fmt: skip
+
+
 _PREDICTED_CLASSES = (
     *_of_split("balanced_accuracy", "balanced accuracy", "share", 1, CLASSES),
     *_of_split("macro_f1", "macro F1", "share", 1, CLASSES),
@@ -149,18 +163,9 @@ _PREDICTED_NUMBERS = (
     Metric("train_r2", "training R²", "train R²", "ratio", direction=1, tasks=NUMBERS),
 )  # fmt: skip
 _ERRORS = (
-    Metric(
-        "mse", "reconstruction error", "error", "error",
-        direction=-1, tasks=RECONSTRUCTION, unit="per pixel", column=True, priority=1,
-    ),
-    Metric(
-        "pca_mse", "error of PCA of the same rank on the same images", "PCA error", "error",
-        tasks=RECONSTRUCTION, unit="per pixel", column=True,
-    ),
-    Metric(
-        "mean_mse", "error of the mean image", "error of the mean image", "error",
-        tasks=RECONSTRUCTION, unit="per pixel",
-    ),
+    *_errors_of("", "", "train", priority=1),
+    *_errors_of("val_", "validation ", "val", priority=2),
+    *_errors_of("test_", "test ", "test", priority=3),
     Metric(
         "output_variation", "variance of the outputs as a share of the inputs'", "output variation", "share",
         tasks=RECONSTRUCTION,

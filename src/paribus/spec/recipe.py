@@ -112,11 +112,14 @@ class Test(Frozen):
 class Denoising(Frozen):
     """Corruptions that are shown to the selected networks after training; inputs stay within [0, 1].
 
-    `uniform` lists half-widths of additive uniform noise, `zeroed` shares of features set to zero.
+    Each lists severities: `uniform` half-widths of additive uniform noise, `gaussian` standard deviations of additive
+    normal noise, `zeroed` shares of features set to zero, `block` shares of an image's pixels under a black block.
     """
 
     uniform: tuple[Positive, ...] = ()
+    gaussian: tuple[Positive, ...] = ()
     zeroed: tuple[ClosedFraction, ...] = ()
+    block: tuple[ClosedFraction, ...] = ()
 
 
 EpochMetric = Literal["train_loss_end"]

@@ -20,6 +20,7 @@ from paribus.errors import Shown, UserError, nearest, unreadable
 from paribus.seeding import Streams, Varied
 from paribus.spec.arms import MAX_ARMS, arm_entries
 from paribus.spec.canonical import canonical
+from paribus.spec.choice import Choice
 from paribus.spec.claims import Claim, Published
 from paribus.spec.fields import CountOrZero, Frozen, Label, Note, Prose, ReplicateCount, Seed, Slug
 from paribus.spec.overrides import apply_override, merged
@@ -108,6 +109,7 @@ class Study(Frozen):
     arms: Annotated[tuple[Arm, ...], Len(1, MAX_ARMS)]
     claims: tuple[Claim, ...] = ()
     published: tuple[Published, ...] = ()
+    choose: Choice | None = None
     document: str
     folder: Path
 
@@ -131,7 +133,7 @@ class Study(Frozen):
 
 _STUDY_KEYS = (
     "format", "name", "title", "question", "replicates", "seed", "control", "deploy", "arms", "factors", "claims",
-    "published",
+    "published", "choose",
 )  # fmt: skip
 
 
@@ -249,6 +251,16 @@ def _refuse_disagreement(study: Study, place: Place, places: Sequence[Place]) ->
     for key, name in references:
         if name not in arms:
             raise place.refused("must name an arm of the study", given=name, key=key, remedy=nearest(name, arms))
+    _refuse_used_replicates(study, place)
     if study.deploy not in arms[study.control].recipe.selection.rules:
         rule = "must be one of the control's selection rules"
         raise place.refused(rule, given=study.deploy, key="deploy", remedy="add it to selection.rules")
+
+
+def _refuse_used_replicates(study: Study, place: Place) -> None:
+    if study.choose is None:
+        return
+    confirm, last = study.choose.confirm, study.replicates.indices[-1]
+    if confirm.first <= last and confirm.first + confirm.replicates > study.replicates.first:
+        rule = f"must be fresh replicates: the study itself has {study.replicates.first} to {last}"
+        raise place.refused(rule, given=confirm.first, key="choose.confirm.first", remedy=f"use {max(1000, last + 1)}")

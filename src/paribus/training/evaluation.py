@@ -30,7 +30,7 @@ from paribus.training.measurements import Measurements, shown_positions
 from paribus.training.network_size import measure_size, measure_source
 from paribus.training.occlusion import measure_occlusion
 from paribus.training.principal_components import principal_components
-from paribus.training.reconstruction import ReconstructionErrors, example_errors, measure_denoising
+from paribus.training.reconstruction import Prefix, ReconstructionErrors, measure_denoising
 from paribus.training.regions import record_regions
 from paribus.training.regression import predictions, regression_scores
 from paribus.training.units import UnitStatistics
@@ -80,15 +80,14 @@ def missing_of(spec: RunSpec, rule: str, known: Collection[str]) -> tuple[str, .
     recipe, dataset = spec.recipe, spec.dataset
     reads_test = rule in recipe.test.read_at and dataset.test > 0
     wanted = ["epoch", "test_loss"] if reads_test else ["epoch"]
-    score = _SCORE.get(recipe.task)
-    if score is not None:
-        wanted += [f"{split}_{score}" for split, is_read in (("val", dataset.validation > 0), ("test", reads_test))
-                   if is_read]  # fmt: skip
+    held_out = (("val", dataset.validation > 0), ("test", reads_test))
+    wanted += [f"{split}_{_SCORE[recipe.task]}" for split, is_read in held_out if is_read]
     if recipe.snapshots.outputs:
         splits = {"train": True, "validation": dataset.validation > 0, "test": reads_test}
         wanted += [f"outputs/{name}" for name, is_read in splits.items() if is_read]
     if recipe.task == "reconstruction":
-        wanted += [f"denoise_mse:{condition.name}" for condition in conditions(recipe.denoising)]
+        prefixes = ("", "val_") if dataset.validation > 0 else ("",)
+        wanted += [f"{prefix}denoise_mse:{one.name}" for prefix in prefixes for one in conditions(recipe.denoising)]
     if recipe.occlusion.patch:
         wanted.append(recipe.occlusion.name)
     return tuple(name for name in wanted if name not in known)
@@ -148,7 +147,7 @@ class _SnapshotMeasuring:
         """Hidden units, and predictions or reconstructions, on the training split: one pass through the network."""
         spec, train = self._spec, self._splits.train
         reconstructs = spec.recipe.task == "reconstruction"
-        errors = ReconstructionErrors(self._network, spec, train) if reconstructs else None
+        errors = ReconstructionErrors(self._network, spec, train, train) if reconstructs else None
         widths = spec.recipe.widths(spec.dataset)
         names, tied = layer_names(widths)[:-1], tied_layers(widths) if spec.recipe.network.ties_weights else {}
         units, parts = UnitStatistics(names, tied), list[Floats]()
@@ -183,7 +182,7 @@ class _SnapshotMeasuring:
     def measure_validation(self, split: Split) -> None:
         """What the outputs for the validation split come to, and the outputs, or the error, for each example."""
         if self._spec.recipe.task == "reconstruction":
-            self._keep_example_errors("validation", split)
+            self._measure_reconstructions("val_", "validation", split)
             return
         outputs = self._network.outputs(split)
         self._score("val", outputs, split)
@@ -193,7 +192,7 @@ class _SnapshotMeasuring:
         """The same of the test split, and loss, accuracy and confusion matrix."""
         if self._spec.recipe.task == "reconstruction":
             self.evaluate("test_loss", "", test)
-            self._keep_example_errors("test", test)
+            self._measure_reconstructions("test_", "test", test)
             return
         outputs, loss = self._network.outputs(test), self._spec.recipe.loss
         self.measured.number(self._rule, test_loss=self._network.loss_of(outputs, test))
@@ -206,11 +205,16 @@ class _SnapshotMeasuring:
         self._keep_outputs("test", test, outputs)
 
     def measure_denoising(self, missing: Collection[str]) -> None:
-        """What the network makes of corrupted training images, for each condition whose error is `missing`."""
-        asked = conditions(self._spec.recipe.denoising)
-        wanted = [condition for condition in asked if f"denoise_mse:{condition.name}" in missing]
-        if wanted:
-            measure_denoising(self._network, self._spec, self._rule, self._splits.train, wanted, self.measured)
+        """What the network makes of corrupted images of the training and validation split, for each condition whose
+        error is `missing`."""
+        splits: dict[Prefix, Split | None] = {"": self._splits.train, "val_": self._splits.validation}
+        for prefix, split in splits.items():
+            asked = conditions(self._spec.recipe.denoising)
+            wanted = [condition for condition in asked if f"{prefix}denoise_mse:{condition.name}" in missing]
+            if split is not None and wanted:
+                measure_denoising(
+                    self._network, self._spec, self._rule, self._splits.train, split, prefix, wanted, self.measured
+                )
 
     def measure_occlusion(self) -> None:
         """How the predictions for a few held-out images change when patches of them are hidden."""
@@ -250,9 +254,13 @@ class _SnapshotMeasuring:
             self.measured.arrays("", f"targets/{name}", **_targets(split))
             record_hard_examples(self._rule, name, split, outputs, self.measured)
 
-    def _keep_example_errors(self, name: str, split: Split) -> None:
-        if self._spec.recipe.snapshots.outputs:
-            self._keep_errors(name, split, example_errors(self._network, split))
+    def _measure_reconstructions(self, prefix: Prefix, name: str, split: Split) -> None:
+        """The error on a split that is not trained on, and that of each example."""
+        errors = ReconstructionErrors(self._network, self._spec, self._splits.train, split, prefix)
+        for part, found in self._network.parts(split):
+            errors.add(part, found.outputs[0])
+        errors.record(self._rule, self.measured)
+        self._keep_errors(name, split, errors.by_example())
 
     def _keep_errors(self, name: str, split: Split, errors: npt.NDArray[np.float64]) -> None:
         """The error of each reconstruction, with the targets of the split."""
@@ -286,7 +294,7 @@ def _targets(split: Split) -> dict[str, npt.NDArray[Any]]:
     return found
 
 
-_SCORE: Mapping[Task, str] = {"classification": "log_loss", "regression": "rmse"}
+_SCORE: Mapping[Task, str] = {"classification": "log_loss", "regression": "rmse", "reconstruction": "mse"}
 """Of the figures of a whole split's outputs, the one that stands for all of them."""
 _MAYBE_UNDEFINED = ("_auroc", "_r2")
 """How figures end that some data leave undefined: without an example of a class, or with equal targets."""

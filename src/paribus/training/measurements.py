@@ -44,7 +44,7 @@ def all_of(parts: Iterable[Measurements]) -> Measurements:
     return found
 
 
-def shown_positions(examples: int) -> npt.NDArray[np.int64]:
-    """The positions of the examples that are kept as images: at most `MAX_SHOWN`, spread evenly over `examples`."""
-    count = min(MAX_SHOWN, examples)
+def shown_positions(examples: int, at_most: int = MAX_SHOWN) -> npt.NDArray[np.int64]:
+    """The positions of the examples that are kept as images: `at_most` of them, spread evenly over `examples`."""
+    count = min(at_most, examples)
     return (np.arange(count) * examples // count).astype(np.int64)

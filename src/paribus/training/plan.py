@@ -14,7 +14,7 @@ from paribus.data.pool import Splits
 from paribus.errors import UserError
 from paribus.seeding import Stream, Streams
 from paribus.spec.dataset import Dataset
-from paribus.spec.fit import refuse_misfit, refuse_unmeasured_claims
+from paribus.spec.fit import refuse_misfit, refuse_unmeasured_choice, refuse_unmeasured_claims
 from paribus.spec.identity import NOT_TRAINED, RunSpec
 from paribus.spec.losses import CrossEntropy, Loss
 from paribus.spec.modules import UserModule
@@ -195,6 +195,7 @@ def runs_of(study: Study, device: Device) -> tuple[PlannedRun, ...]:
         members = (*(known.members if known else ()), (arm.name, replicate))
         runs[spec.id] = PlannedRun(known.spec if known else spec, members, splits)
     refuse_unmeasured_claims(study, datasets)
+    refuse_unmeasured_choice(study, datasets)
     return tuple(runs.values())
 
 

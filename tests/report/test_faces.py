@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+
+from paribus.analysis.denoising import deployed
+from paribus.analysis.results import Results
+from paribus.data import faces
+from paribus.data.pool import whole
+from paribus.report import denoising, eigenfaces, reconstructions, weight_images
+from paribus.report.blocks import Chart, Montage, Table, within
+from paribus.report.denoising_charts import NOTHING, arm_rows, other_rows
+from paribus.report.montage import strip
+
+
+@pytest.fixture(scope="module")
+def drawn(faces_results: Results):
+    """The blocks of the sections about faces, by name."""
+    parts = [part.section(faces_results) for part in (reconstructions, weight_images, eigenfaces, denoising)]
+    blocks = [block for part in parts if part is not None for block in within(part.blocks)]
+    return {block.name: block for block in blocks if isinstance(block, Montage | Chart | Table)}
+
+
+def test_the_opening_grid_has_input_pca_and_every_arm_with_its_error(faces_results: Results) -> None:
+    grid = reconstructions.hero(faces_results)
+    assert isinstance(grid, Montage)
+    assert [row.label for row in grid.strips] == ["input", "PCA, rank 16", "PCA, rank 64", *faces_results.arms]
+    assert {row.count for row in grid.strips} == {6}
+    assert grid.strips[1].faint == "error 0.00742"
+    ratio = np.mean(faces_results.values("n=16", "last", "mse")) / 0.00742
+    assert f"{ratio:.2f} × PCA" in grid.strips[3].faint
+
+
+def test_the_best_the_worst_and_every_replicate_are_shown(drawn, faces_results: Results) -> None:
+    assert [row.label for row in drawn["best-0"].strips] == ["input", "n=16"]
+    assert drawn["worst-0"].strips[1].faint.startswith("errors 0.0")
+    rows = [row.label for row in drawn["replicates-0"].strips]
+    assert rows == ["input", *(f"replicate {i}" for i in faces_results.study.replicates.indices)]
+
+
+def test_the_spectrum_is_that_of_scikit_learn(drawn) -> None:
+    theirs = PCA(64, svd_solver="full").fit(whole(faces.pool()).inputs.astype(float)).explained_variance_ratio_
+    ours = [row["share"] for row in drawn["spectrum"].data["spectrum"]]
+    np.testing.assert_allclose(ours, theirs, rtol=1e-3)
+
+
+def test_overlap_and_angles_are_drawn_from_tables(drawn, faces_results: Results) -> None:
+    chart = drawn["overlap-over-epochs"]
+    assert {row["arm"] for row in chart.data["overlap"]} == set(faces_results.arms)
+    assert all(0 <= row["lo"] <= row["mean"] <= row["hi"] <= 1 for row in chart.data["overlap"])
+    assert max(row["chance"] for row in chart.data["chance"]) == 64 / 4096
+    angles = drawn["angles-decoder"].data["angles"]
+    assert all(0 <= row["degrees"] <= 90 for row in angles)
+
+
+def test_quality_is_drawn_against_severity_for_every_kind(drawn, faces_results: Results) -> None:
+    for quality in ("mse", "psnr", "ssim"):
+        for kind in ("uniform", "gaussian", "zeroed", "block"):
+            chart = drawn[f"denoising-{quality}-{kind}"]
+            severities = getattr(faces_results.recipe("n=16").denoising, kind)
+            assert {row["severity"] for row in chart.data["arms"]} == set(severities)
+            assert {row["who"] for row in chart.data["others"]} == {NOTHING, "PCA, rank 16", "PCA, rank 64"}
+    table = drawn["denoising"]
+    assert {"noisy_mse_mean", "network_psnr_mean", "pca_ssim_mean"} <= set(table.records[0])
+
+
+def test_rows_of_a_severity_chart(faces_results: Results) -> None:
+    cases = tuple(case for case in deployed(faces_results, "ssim") if case.kind == "zeroed")
+    rows = arm_rows(faces_results, cases)
+    assert len(rows) == len(faces_results.arms) * len({case.severity for case in cases})
+    assert all(row["lo"] <= row["mean"] <= row["hi"] for row in rows)
+    nothing = [row for row in other_rows(faces_results, cases) if row["who"] == NOTHING]
+    assert [row["severity"] for row in nothing] == sorted({case.severity for case in cases})
+
+
+def test_where_networks_help_is_a_table(drawn, faces_results: Results) -> None:
+    table = drawn["helps"]
+    assert [row["arm"] for row in table.records] == list(faces_results.arms)
+    assert [heading.title for heading in table.headings][1:] == [
+        "uniform noise", "normal noise", "zeroed pixels", "a missing block"
+    ]  # fmt: skip
+
+
+def test_dead_units_have_a_frame() -> None:
+    images = np.zeros((3, 16))
+    plain, framed = (strip(images, (4, 4), signed=True, framed=flags) for flags in ([], [False, True, False]))
+    assert plain != framed
+    assert framed == strip(images, (4, 4), signed=True, framed=[False, True, False])
