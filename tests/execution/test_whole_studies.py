@@ -122,7 +122,7 @@ def test_an_autoencoder_study_records_errors_and_measures_another_condition_late
         artifacts = {(a.rule, a.name): a.tensors for a in workspace.artifacts(run.id)}
         assert ("last", "denoising/uniform-0.2") in artifacts
         shown = workspace.tensors.get(artifacts["last", "denoising/zeroed-0.5"])
-        assert shown["outputs"].shape == (16, 16)
+        assert shown["outputs"].shape == (4, 16)
         errors = workspace.tensors.get(artifacts["last", "outputs/train"])["error"]
         mse = next(m.value for m in workspace.measurements(run.id) if (m.rule, m.name) == ("last", "mse"))
         assert errors.mean(dtype=np.float64) == pytest.approx(mse, rel=1e-6)
