@@ -9,13 +9,14 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from paribus.analysis.estimates import Estimate, estimate
 from paribus.analysis.results import Results
 from paribus.analysis.wording import mean_and_sd, plural
 from paribus.spec.choice import Choice
 from paribus.spec.metrics import METRICS, metric_named
+from paribus.spec.overrides import as_table
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def _at(table: Mapping[str, Any], key: str) -> object:
     """The value at a dotted key; None where there is none."""
     value: object = table
     for word in key.split("."):
-        value = cast("Mapping[str, Any]", value).get(word) if isinstance(value, Mapping) else None
+        value = (as_table(value) or {}).get(word)
     return value
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Literal, cast
+from typing import Final, Literal, cast, get_args
 
 from paribus.analysis.estimates import Estimate, estimate
 from paribus.analysis.results import Results
 
 Kind = Literal["uniform", "gaussian", "zeroed", "block"]
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 Quality = Literal["mse", "psnr", "ssim"]
 SplitName = Literal["train", "validation"]
 QUALITIES: Final[dict[Quality, str]] = {
@@ -108,7 +109,7 @@ class Help:
 def condition_words(condition: str) -> str:
     """A corruption in short: `uniform-0.4` as `uniform noise ±0.4`, `zeroed-0.5` as `50 % of pixels zeroed`."""
     kind, _, severity = condition.partition("-")
-    return _SHORT[cast("Kind", kind)].format(float(severity), 100 * float(severity)) if kind in _SHORT else condition
+    return _SHORT[kind].format(float(severity), 100 * float(severity)) if kind in _SHORT else condition
 
 
 def denoised(results: Results, quality: Quality = "mse", split: SplitName = "train") -> tuple[Denoised, ...]:
@@ -187,7 +188,8 @@ def _denoised(results: Results, arm: str, rule: str, condition: str, quality: Qu
 
 def curves(cases: tuple[Denoised, ...]) -> Iterator[tuple[Kind, tuple[Denoised, ...]]]:
     """The cases of each kind of corruption, by arm and then by severity."""
-    for kind in dict.fromkeys(case.kind for case in cases):
+    for kind in KINDS:
         own = [case for case in cases if case.kind == kind]
         order = list(dict.fromkeys(case.arm for case in own))
-        yield kind, tuple(sorted(own, key=lambda case: (order.index(case.arm), case.severity)))
+        if own:
+            yield kind, tuple(sorted(own, key=lambda case: (order.index(case.arm), case.severity)))

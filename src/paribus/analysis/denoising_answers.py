@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from paribus.analysis import wording
-from paribus.analysis.denoising import AXES, Denoised, SplitName, deployed
+from paribus.analysis.denoising import AXES, KINDS, Denoised, SplitName, deployed
 from paribus.analysis.estimates import LEVEL_TEXT, Interval
 from paribus.analysis.results import Results
 
@@ -29,8 +29,8 @@ def tally(cases: Sequence[Denoised]) -> str:
 
 def noise_sentence(results: Results, measured: Sequence[SplitName]) -> str:
     """How the corruptions were made, and what their severity is."""
-    kinds = dict.fromkeys(case.kind for split in measured for case in deployed(results, "mse", split))
-    listed = wording.listed(f"{NAMES[kind]} (severity: {AXES[kind]})" for kind in kinds)
+    shown = {case.kind for split in measured for case in deployed(results, "mse", split)}
+    listed = wording.listed(f"{NAMES[kind]} (severity: {AXES[kind]})" for kind in KINDS if kind in shown)
     return f"Corruptions: {listed}. Corrupted images stay within [0, 1]."
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from paribus.analysis.pairs import differing
 from paribus.analysis.results import Results
 from paribus.analysis.run import Run
 from paribus.analysis.thresholds import UNSTABLE_RISE
+from paribus.spec.overrides import as_table
 from paribus.spec.recipe import Recipe
 
 MIN_RATES = 4
@@ -118,9 +119,9 @@ def _name(results: Results, arms: Sequence[str], firsts: Sequence[str]) -> str:
 def _value(recipe: Recipe, key: str) -> str:
     value: Any = recipe.model_dump(mode="json")
     for word in key.split("."):
-        value = value.get(word) if isinstance(value, dict) else None
+        value = (as_table(value) or {}).get(word)
     if isinstance(value, list):
-        return "-".join(map(str, value))
+        return "-".join(map(str, cast("list[object]", value)))
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

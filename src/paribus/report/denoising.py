@@ -35,12 +35,13 @@ from paribus.store.records import Tensors
 
 SHOWN = 6
 _FORMS: dict[Quality, Form] = {"mse": "error", "psnr": "ratio", "ssim": "ratio"}
+_IN_SHORT: dict[Quality, str] = {"mse": "error", "psnr": "PSNR, dB", "ssim": "SSIM"}
 _SPLITS: tuple[SplitName, ...] = ("train", "validation")
 
 
 def section(results: Results) -> Section | None:
     """Curves of error, PSNR and SSIM, images of each corruption, and the numbers; on trained images, then on others."""
-    measured = [split for split in _SPLITS if deployed(results, "mse", split)]
+    measured: list[SplitName] = [split for split in _SPLITS if deployed(results, "mse", split)]
     if not measured:
         return None
     blocks: list[Block] = []
@@ -48,7 +49,7 @@ def section(results: Results) -> Section | None:
         for quality in QUALITIES:
             drawn = charts_of(results, quality, split)
             if drawn and quality == "mse":
-                blocks.append(SideBySide(drawn) if len(drawn) > 1 else drawn[0])
+                blocks += [SideBySide(drawn)] if len(drawn) > 1 else drawn
             elif drawn:
                 blocks.append(Fold(f"{capital(QUALITIES[quality])}, {IMAGES[split]}", (SideBySide(drawn),)))
         blocks.append(_help_table(results, split))
@@ -164,7 +165,7 @@ def _table(results: Results, split: SplitName) -> Table:
         for key, case in found["mse"].items()
     ]
     columns = [Column("corruption", lambda r: Cell(condition_words(r["condition"]))), arm(results.arms)]
-    for quality, short in (("mse", "error"), ("psnr", "PSNR, dB"), ("ssim", "SSIM")):
+    for quality, short in _IN_SHORT.items():
         if found[quality]:
             columns += [
                 mean_and_sd(f"{who}: {short}", f"{key}_{quality}", _FORMS[quality])
