@@ -137,7 +137,7 @@ def test_every_chart_has_its_table_as_csv(page: tuple[Seen, str, Path]) -> None:
 
 
 def test_the_page_is_light(page: tuple[Seen, str, Path]) -> None:
-    assert len(page[1].encode()) < 6_000_000
+    assert len(page[1].encode()) < 8_000_000
 
 
 def test_the_faces_report_shows_what_graders_asked_for(faces_results: Results) -> None:

@@ -20,6 +20,7 @@ from paribus.report.tabulate import shown
 
 FACES = 6
 EXTREMES = 6
+IN_A_REPLICATE = 3
 MIN_SIDE = 56
 """Images are enlarged to at least this many CSS pixels."""
 HERO_SCALE = 2

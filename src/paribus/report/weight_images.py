@@ -16,23 +16,27 @@ from paribus.report.reconstructions import montage, runs_of_images
 UNITS_SHOWN = 16
 EPOCHS_SHOWN = 6
 ACROSS = 8
+ARMS_OF_A_WIDTH = 2
+"""Arms of one width whose weights are shown: more of them would make the page heavy."""
 
 
 def section(results: Results) -> Section | None:
     """The first arm of each width in full sight, the others folded."""
     blocks: list[Block] = []
-    widths: set[int] = set()
+    widths: list[int] = []
     runs, shape = runs_of_images(results)
     for run in runs:
         found = history(results, run)
         if found is None or len(found.epoch) < 2:
             continue
         width = found.weights.shape[1]
+        if widths.count(width) == ARMS_OF_A_WIDTH:
+            continue
         side = _side(results, run, found, shape)
         blocks.append(Fold(f"{run.arm}: first-layer weights over the epochs", (side,)) if width in widths else side)
         if run.artifact("", "pca") is None and width > UNITS_SHOWN:  # else they stand beside the eigenfaces
             blocks.append(Fold(f"{run.arm}: all {width} units at the end", (_all_units(results, run, found, shape),)))
-        widths.add(width)
+        widths.append(width)
     if not blocks:
         return None
     lead = (
