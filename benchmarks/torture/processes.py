@@ -20,9 +20,8 @@ from benchmarks.torture.children import workers_of
 
 CHECKPOINT_S = 0.04
 """Seconds of training between two checkpoints: short, so that there are many in which a process can be killed."""
-MAX_COMMAND_S = 240.0
-"""A command that has not ended after this long never will, and is killed. One of own modules starts PyTorch several
-times, which takes a busy machine a minute."""
+MAX_COMMAND_S = 60.0
+"""A command that has not ended after this long never will, and is killed."""
 MAX_GAP_S = 5.0
 """The longest time between two looks at a process that counts: the whole test may have been stopped meanwhile."""
 NOBODY = 65534

@@ -43,7 +43,8 @@
     const fades = style(area).maskImage.includes("gradient") || style(area).webkitMaskImage?.includes("gradient");
     const atEnd = area.scrollLeft + area.clientWidth >= area.scrollWidth - 1;
     if (!fades && !atEnd) silent.push(named(area));
-    if (area.tabIndex !== 0 || !area.getAttribute("aria-label")) unreachable.push(named(area));
+    const reachable = area.tabIndex === 0 || area.querySelector("a[href], button");
+    if (!reachable || !area.getAttribute("aria-label")) unreachable.push(named(area));
   }
 
   const labels = [], collisions = [];

@@ -124,7 +124,7 @@ def curves(
         "epoch:Q",
         title="epoch",
         scale=alt.Scale(padding=8, nice=False),
-        axis=alt.Axis(format=",d", grid=False, tickCount=8),
+        axis=alt.Axis(format=",d", grid=False, tickCount=8, tickMinStep=1),
     )
     up: dict[str, Any] = {"scale": form, "axis": alt.Axis(format=ticks, tickCount=6), "title": y}
     colour = arm_colour(arms)

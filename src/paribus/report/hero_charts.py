@@ -96,7 +96,7 @@ def cost(arms: Sequence[str], *, x: str, y: str, log: bool, percent: bool, low: 
     across: dict[str, Any] = {
         "scale": alt.Scale(type="log" if log else "linear", domain=[low, high], nice=False, zero=False),
         "title": x,
-        "axis": alt.Axis(format=",~r", grid=False, tickCount=6),
+        "axis": alt.Axis(format=",~g", grid=False, tickCount=6),
     }
     up: dict[str, Any] = {
         "scale": alt.Scale(zero=False, padding=14, nice=False),

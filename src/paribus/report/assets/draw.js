@@ -9,16 +9,62 @@
   const views = new Map();
   let only = "";
 
+  // On a phone: long names of rows stand above their rows, long titles have several lines, and the names of curves stand
+  // at the ends of their curves, not beside them.
+  const NARROW = 480;
+  const CHARACTER = 7;
+  const lines = (title, width) => title.split(" ").reduce((found, word) => {
+    const longer = [...found.slice(0, -1), `${found.at(-1)} ${word}`.trim()];
+    return CHARACTER * longer.at(-1).length < width ? longer : [...found, word];
+  }, [""]);
+  const narrowed = (spec, width, inside) => {
+    if (Array.isArray(spec)) return spec.map((part) => narrowed(part, width, inside));
+    if (!spec || typeof spec !== "object") return spec;
+    const copy = Object.fromEntries(Object.entries(spec).map(([key, value]) => [key, narrowed(value, width, inside)]));
+    const { x, y } = copy.encoding ?? {};
+    const names = Array.isArray(y?.sort) ? y.sort : y?.scale?.domain;
+    if (x?.type === "quantitative" && ["nominal", "ordinal"].includes(y?.type) && Array.isArray(names) && y.axis !== null
+      && CHARACTER * Math.max(...names.map((name) => String(name).length)) > width / 4) {
+      y.axis = { ...y.axis, labelAlign: "left", labelPadding: 0, labelOffset: -11, labelLimit: width, ticks: false, domain: false };
+    }
+    if (typeof x?.title === "string" && CHARACTER * x.title.length > width - 60) x.title = lines(x.title, width - 60);
+    if (copy.mark?.type === "text" && copy.mark.align === "left") {
+      copy.mark = { ...copy.mark, ...(inside ? { align: "right", dx: -4, dy: -9 } : { align: "center", dx: 0, dy: -18 }) };
+    }
+    return copy;
+  };
+  const fitting = (spec, width) => {
+    if (width >= NARROW) return spec;
+    const inside = spec.padding?.right > 60;
+    const found = narrowed(spec, width, inside);
+    if (inside) found.padding = { ...spec.padding, right: 8 };
+    else if (JSON.stringify(spec).includes('"align":"left"')) {
+      for (const layer of [found, ...found.layer ?? []]) {
+        const x = layer.encoding?.x;
+        if (x?.type === "quantitative") x.scale = { ...x.scale, padding: width / 5 };
+      }
+    }
+    return found;
+  };
+
   const show = (view) => view.signal("only", only).runAsync();
+  const describe = (place, label) => { // one image with its description: Vega would name each mark, and forget that
+    place.setAttribute("role", "img");
+    place.setAttribute("aria-label", label);
+    place.removeAttribute("aria-roledescription");
+    place.querySelector("svg")?.setAttribute("aria-hidden", "true");
+  };
   const draw = async (place) => {
     if (place.clientWidth === 0 || drawn.get(place) === ground) return; // folded away: drawn when it is opened
     drawn.set(place, ground);
     const chart = read(place.dataset.chart);
-    const spec = { ...chart.spec, datasets: chart.datasets, config: themes[ground] };
+    const spec = { ...fitting(chart.spec, place.clientWidth), datasets: chart.datasets, config: themes[ground] };
+    const label = place.getAttribute("aria-label");
     const options = { mode: "vega-lite", renderer: "svg", actions: false, tooltip: { theme: ground } };
     const { view } = await vegaEmbed(place, spec, options);
     views.get(place)?.finalize();
     views.set(place, view);
+    describe(place, label);
     if (only && "only" in view.getState().signals) await show(view);
   };
   const drawAll = async () => {
