@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final, get_args
 
 from paribus.analysis import wording
+from paribus.analysis.autoencoder_answers import relative
 from paribus.analysis.choice import choice_sentences
 from paribus.analysis.finding_summaries import findings
 from paribus.analysis.findings import GRAVE
@@ -149,7 +150,8 @@ def _of_arms(results: Results, room: int) -> tuple[str, list[str]]:
         headline = (
             f"{best.arm} has the {wording.best(metric)} mean {label}, {wording.mean_and_sd(metric, best.estimate)}."
         )
-    points = _against_control(results, metric, ranked) if len(ranked) > 1 else []
+    points = relative(results)[:1]  # of autoencoders, nothing of other networks
+    points += _against_control(results, metric, ranked) if len(ranked) > 1 else []
     points += _against_references(results, metric, best.arm)
     return headline, points[:room]
 

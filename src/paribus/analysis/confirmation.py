@@ -57,7 +57,7 @@ def _document(results: Results, chosen: tuple[str, ...], name: str) -> dict[str,
     for key, ends in (("claims", ("better", "than")), ("published", ())):
         entries = [e for e in kept.pop(key, []) if all(arm in chosen for arm in _arms_of(e, ends))]
         kept |= {key: entries} if entries else {}
-    title = f"{study.title[: 60 - len(_CONFIRMED)]}{_CONFIRMED}"
+    title = f"{_CONFIRMED}{study.title}"[:60]
     question = f"Does what was chosen hold on fresh replicates? {rule_in_words(study.choose)} {study.question}"
     return {
         **kept,
@@ -70,7 +70,7 @@ def _document(results: Results, chosen: tuple[str, ...], name: str) -> dict[str,
     }
 
 
-_CONFIRMED = ", confirmed"
+_CONFIRMED = "Confirmed: "
 
 
 def _arms_of(entry: dict[str, Any], ends: tuple[str, ...]) -> list[str]:
