@@ -48,14 +48,14 @@ def _maps(one: Occluded, shape: tuple[int, ...]) -> Gallery:
     for found in one.images:
         what = f"row {found.row}" if found.label is None else f"row {found.row}, {_classes(found)}"
         given = _number(found.given, of_classes=found.predicted is not None)
-        fall = _number(found.largest, of_classes=found.predicted is not None)
+        fall = _difference(found.largest, of_classes=found.predicted is not None)
         caption = _classes(found) if found.label is not None else given
         faint = f"{given} · row\u00a0{found.row}" if found.label is not None else f"row\u00a0{found.row}"
         drawn = strip(found.change.reshape(1, -1), (shape[-2], shape[-1]), signed=True, limit=limit, gap=0)
         words = f"{what}: where hiding a square changes the prediction"
         pictures.append(Picture(image(found.values, shape), f"{what}: the whole image", caption, faint))
         pictures.append(Picture(drawn, words, f"down by up to {fall}", f"at row\u00a0{found.y}, column\u00a0{found.x}"))
-    scale = _number(limit, of_classes=_of_classes(one))
+    scale = _difference(limit, of_classes=_of_classes(one))
     title = f"{one.arm}: squares of {one.patch} × {one.patch} pixels, colours up to ±{scale}"
     return Gallery(title, tuple(pictures), *shown_size(shape))
 
@@ -94,7 +94,7 @@ def _table(results: Results, found: Sequence[Occluded]) -> Table:
         value("row", "row", "count"),
         *classes,
         Column("whole image", lambda r: Cell(_number(r["given"], of_classes=of_classes)), numeric=True),
-        Column("largest fall", lambda r: Cell(_number(r["largest_fall"], of_classes=of_classes)), numeric=True),
+        Column("largest fall", lambda r: Cell(_difference(r["largest_fall"], of_classes=of_classes)), numeric=True),
         Column("with the square at", lambda r: Cell(f"row {r['y']}, column {r['x']}")),
     ]
     return table("occlusion", "The square that matters most", columns, records, fold=True)
@@ -102,3 +102,8 @@ def _table(results: Results, found: Sequence[Occluded]) -> Table:
 
 def _number(found: float, *, of_classes: bool) -> str:
     return f"{100 * found:.1f} %" if of_classes else plain(float(f"{found:.4g}"))
+
+
+def _difference(found: float, *, of_classes: bool) -> str:
+    """Of two probabilities: in percentage points."""
+    return f"{100 * found:.1f} points" if of_classes else _number(found, of_classes=False)
