@@ -53,7 +53,7 @@ def test_few_blocks_are_not_run_and_each_says_why() -> None:
     found = [(name(path), block) for path in DOCUMENTS for block in blocks(path.read_text(encoding="utf-8"))]
     marked = [(path, block.not_run) for path, block in found if block.not_run is not None]
     assert all(len(reason or "") > 10 for _, reason in marked)
-    assert not [path for path, _ in marked if "how-to" in path]
+    assert {path for path, _ in marked if "how-to" in path} <= {"docs/how-to/live-page.md"}  # it serves until Ctrl-C
     assert len(marked) <= 8
 
 

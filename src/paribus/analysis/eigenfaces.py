@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -142,6 +143,7 @@ def projected(faces: Pca, images: npt.NDArray[Any], rank: int) -> Floats:
     return faces.mean + ((np.asarray(images, np.float64) - faces.mean) @ basis.T) @ basis
 
 
+@lru_cache(maxsize=4)
 def overlaps(results: Results) -> tuple[Overlap, ...]:
     """Encoder and decoder of every finished autoencoder run at its deploy rule, against as many eigenfaces as units.
 
