@@ -26,7 +26,9 @@ def spectrum(faces: Pca) -> Chart:
         for i, (share, total_share) in enumerate(zip(shares, np.cumsum(shares), strict=True))
         if share > 0
     ]
-    across = alt.X("component:Q", title="eigenface", scale=alt.Scale(nice=False, padding=8))
+    across = alt.X(
+        "component:Q", title="eigenface", scale=alt.Scale(nice=False, padding=14), axis=alt.Axis(labelBound=True)
+    )
     up = alt.Y(
         "share:Q", title="share of the variance (log scale)", scale=alt.Scale(type="log", padding=8, nice=False),
         axis=alt.Axis(format="~%", tickCount=5),
