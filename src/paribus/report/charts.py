@@ -140,15 +140,14 @@ def curves(
         x=across, y=alt.Y("mean:Q", **up), color=colour, strokeDash=dash, opacity=shown_or_pale(1.0)
     )
     keys = [(f"a{arms.index(name)}", name) for name in shown]
-    pivoted = base.transform_pivot("key", value="mean", groupby=["epoch"])
-    shown_text = {f"{k}_text": f"isValid(datum.{k}) ? format(datum.{k}, '{value}') : '–'" for k, _ in keys}
     hover = (
-        pivoted.transform_calculate(**shown_text)
+        base.transform_pivot("key", value="mean", groupby=["epoch"])
         .mark_rule(strokeWidth=8)
         .encode(
             x=across,
             opacity=alt.condition(near, alt.value(0.15), alt.value(0), empty=False),
-            tooltip=[alt.Tooltip("epoch:Q"), *(alt.Tooltip(f"{k}_text:N", title=n) for k, n in keys)],
+            # Numbers, not texts: Vega-Lite looks for texts in the wrong place where the nearest point is selected.
+            tooltip=[alt.Tooltip("epoch:Q"), *(alt.Tooltip(f"{k}:Q", title=n, format=value) for k, n in keys)],
         )
     )
     layers = [band.add_params(alt.param(name="only", value=""), moved), line, hover.add_params(near)]

@@ -19,7 +19,7 @@ def specification(chart: LiveChart, arms: int) -> dict[str, Any]:
     """A chart without its data. `arms` is how many the study has."""
     metric = chart.metric
     value = ".2%" if metric.is_share else ".4g"
-    scale: dict[str, Any] = {"zero": False, "nice": False, "padding": 8} | ({"type": "log"} if chart.log else {})
+    scale: dict[str, Any] = {"nice": False, "padding": 8} | ({"type": "log"} if chart.log else {"zero": False})
     title = metric.label + (" (log scale)" if chart.log else "")
     across = {
         "field": "epoch",

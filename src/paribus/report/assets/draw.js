@@ -48,6 +48,8 @@
   };
 
   const show = (view) => view.signal("only", only).runAsync();
+  const sanitize = (value) => // an arm without a value at an epoch has none in the tooltip
+    (/^NaN%?$/.test(value) ? "–" : String(value).replaceAll("&", "&amp;").replaceAll("<", "&lt;"));
   const describe = (place, label) => { // one image with its description: Vega would name each mark, and forget that
     place.setAttribute("role", "img");
     place.setAttribute("aria-label", label);
@@ -60,7 +62,7 @@
     const chart = read(place.dataset.chart);
     const spec = { ...fitting(chart.spec, place.clientWidth), datasets: chart.datasets, config: themes[ground] };
     const label = place.getAttribute("aria-label");
-    const options = { mode: "vega-lite", renderer: "svg", actions: false, tooltip: { theme: ground } };
+    const options = { mode: "vega-lite", renderer: "svg", actions: false, tooltip: { theme: ground, sanitize } };
     const { view } = await vegaEmbed(place, spec, options);
     views.get(place)?.finalize();
     views.set(place, view);
