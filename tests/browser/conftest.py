@@ -75,8 +75,9 @@ def _moons(folder: Path) -> None:
     (folder / "moons.csv").write_text("\n".join(["x,y,moon", *lines, ""]), encoding="utf-8")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """The browser, closed after the last test of this folder: until then Playwright keeps an event loop running."""
     path = next(filter(None, map(shutil.which, NAMES)), None)
     if path is None:
         pytest.skip(f"no browser: none of {', '.join(NAMES)} is on PATH")
@@ -88,7 +89,7 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def reports(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a report over `STUDIES`."""
     folder = tmp_path_factory.mktemp("browser")
