@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from threading import Event
+from threading import enumerate as threads
 
 import pytest
 
@@ -92,3 +93,17 @@ def test_a_page_that_cannot_be_made_says_why() -> None:
     assert found is not None
     assert found.page is None
     assert "must be whole" in found.problem
+
+
+def test_no_page_is_made_after_the_end() -> None:
+    press, before = Press(), threads()
+    made = Pages(press)
+    made.ask("a", "v1", training=False)
+    made.wait("a", 60)
+    begun = [thread for thread in threads() if thread not in before]
+    assert len(begun) == 1
+    made.close()
+    made.ask("b", "v1", training=False)
+    begun[0].join(60)
+    assert not begun[0].is_alive()
+    assert press.made == ["a"]

@@ -63,6 +63,7 @@ def _print_main(results: Results, found: Sequence[Row]) -> None:
         print_columns(table, right=range(names, len(table[0])), flexible=(0,))
     deployed = f"; {DEPLOYED} the rule by which weights are deployed" if results.study.deploy else ""
     print_message(f"mean ± standard deviation, n = {replicates(found)}{deployed}; --all prints every metric")
+    _print_units(found)
 
 
 def _print_all(found: Sequence[Row]) -> None:
@@ -73,6 +74,10 @@ def _print_all(found: Sequence[Row]) -> None:
         _print_references(arm, [row for row in lines if row.arm == arm])
     below = "; published figures below ours" if any(row.published is not None for row in found) else ""
     print_message(f"mean ± standard deviation over n replicates{below}")
+    _print_units(found)
+
+
+def _print_units(found: Sequence[Row]) -> None:
     if any(row.metric.endswith("_rmse") for row in found):
         print_message("losses are those of the scaled targets; RMSE and MAE are in the unit of the target")
 

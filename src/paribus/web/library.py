@@ -89,6 +89,10 @@ class Library:
         self._outcomes: dict[str, tuple[str, tuple[str, ...]]] = {}
         self._lock = Lock()
 
+    def close(self) -> None:
+        """Make no more pages."""
+        self._pages.close()
+
     def index(self) -> Document:
         """The page over the studies asked for, or over the latest of each name."""
         listed = self.listed()

@@ -53,6 +53,13 @@ class Pages:
         self._rests_until: dict[str, float] = {}
         self._changed = Condition()
         self._thread: Thread | None = None
+        self._closed = False
+
+    def close(self) -> None:
+        """Make no more pages. The thread ends with the page that it is making; nobody waits for it."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
 
     def latest(self, study_id: str) -> MadePage | None:
         """The last page made of a study, whatever version it shows."""
@@ -82,8 +89,7 @@ class Pages:
     def _work(self) -> None:
         if self._nice and hasattr(os, "nice"):
             os.nice(self._nice)
-        while True:
-            study_id = self._next()
+        while (study_id := self._next()) is not None:
             began = time.monotonic()
             try:
                 made = self._make(study_id)
@@ -100,13 +106,14 @@ class Pages:
                     del self._made[next(iter(self._made))]
                 self._changed.notify_all()
 
-    def _next(self) -> str:
-        """The study whose page is to be made now; waits until there is one."""
+    def _next(self) -> str | None:
+        """The study whose page is to be made now; waits until there is one. None when there will be none."""
         with self._changed:
-            while True:
+            while not self._closed:
                 now = time.monotonic()
                 ready = [study_id for study_id, due in self._due.items() if due <= now]
                 if ready:
                     del self._due[ready[0]]
                     return ready[0]
                 self._changed.wait(min(self._due.values()) - now if self._due else None)
+            return None

@@ -32,6 +32,7 @@ class Viewer:
 
     def __init__(self, library: Library, port: int = 0, host: str = LOOPBACK) -> None:
         check_address(host)
+        self._library = library
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -103,8 +104,9 @@ class Viewer:
         self._server.should_exit = True
 
     def close(self) -> None:
-        """Listen no more."""
+        """Listen no more, and make no more pages."""
         self._socket.close()
+        self._library.close()
 
     def __enter__(self) -> Self:
         return self
