@@ -181,6 +181,9 @@ def test_no_network_better_than_the_linear_model_is_a_finding() -> None:
     (sentence,) = found(39_500.0, [39_000.0, 39_800.0, 38_700.0])
     assert sentence.startswith("No network is better than the linear model by more than the spread: test RMSE of")
     assert "the best, hidden, is 39,170 (sd 570, n = 3)" in sentence
+    assert "; the improvement, paired by replicate, is +" in sentence
+    (sentence,) = found(38_500.0, [39_000.0, 39_800.0, 38_700.0])
+    assert "; the improvement, paired by replicate, is -" in sentence, "worse than the line"
     assert not found(45_000.0, [39_000.0, 39_800.0, 38_700.0])
     results = houses([41_250.0], [39_000.0], 30_000.0).results()
     assert not [entry for entry in findings(results) if entry.kind == "no-better-than-linear"]

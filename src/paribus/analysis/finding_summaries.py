@@ -96,8 +96,8 @@ def _no_better_than_linear(results: Results) -> Iterator[FindingSummary]:
         sentence = (
             f"No network is better than the {line.label} by more than the spread: {label(metric)} of the best, "
             f"{best.arm}, is {mean_and_sd(metric, best.network)}, that of the {line.label} "
-            f"{mean_and_sd(metric, best.line)}; paired, {best.arm} is better by "
-            f"{effect(metric, best.gain.mean, best.gain.interval)}, n = {best.gain.n}."
+            f"{mean_and_sd(metric, best.line)}; the improvement, "
+            f"paired by replicate, is {effect(metric, best.gain.mean, best.gain.interval)}, n = {best.gain.n}."
         )
         yield FindingSummary("no-better-than-linear", "", "", (), len(known), sentence)
 

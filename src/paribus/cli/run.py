@@ -98,7 +98,7 @@ def _run_all(
             ended.append(prepared.id)
             if arguments.report:
                 waiting(f"writing the report on {plural(len(ended), 'study', 'studies')}")
-                _report(workspace, ended)
+                _report(workspace, ended, last=len(ended) == len(studies))
                 waiting.over()
     return done, Exit.FAILED_RUNS if broken else Exit.DONE
 
@@ -144,11 +144,15 @@ def _run(prepared: PreparedStudy, workspace: Workspace, waiting: Waiting, *, deb
     return outcome
 
 
-def _report(workspace: Workspace, ended: Sequence[str]) -> None:
-    """Write the report on the studies that have ended so far, and say where it is."""
+def _report(workspace: Workspace, ended: Sequence[str], *, last: bool) -> None:
+    """Write the report on the studies that have ended so far, and say where it is.
+
+    Pictures for browsers without scripts take longest, so only the last report has them.
+    """
     from paribus.report.folder import write_report
 
-    print_message(f"report: {write_report(workspace, ended, workspace.path / 'report').page}")
+    written = write_report(workspace, ended, workspace.path / "report", still=last)
+    print_message(f"report: {written.page}")
 
 
 def ending(waiting: Waiting, listener: Listener) -> Callable[[Event], None]:

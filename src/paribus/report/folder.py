@@ -25,17 +25,24 @@ class Written:
 
 
 def write_report(
-    workspace: Workspace, studies: Sequence[str], folder: Path, *, pdf: bool = False, figures: bool = False
+    workspace: Workspace,
+    studies: Sequence[str],
+    folder: Path,
+    *,
+    pdf: bool = False,
+    figures: bool = False,
+    still: bool = True,
 ) -> Written:
     """Write the report on `studies` (names or ids) into `folder`.
 
-    `pdf` adds a PDF for each study, and `figures` every chart as SVG and PNG. Nothing but the workspace is read, and of
+    `pdf` adds a PDF for each study, and `figures` every chart as SVG and PNG; without `still` the pages need a browser
+    that runs scripts, and are written sooner. Nothing but the workspace is read, and of
     the environment PARIBUS_GRID_G_PER_KWH, for CO2. Raises UserError for a study that the workspace does not know, for
     a senseless grid, and for a folder that cannot be written to.
     """
     grid = grid_of_user()
     results = [load(workspace, study) for study in studies]
-    return write_pages(results, folder, grid, pdf=pdf, figures=figures, still=True)
+    return write_pages(results, folder, grid, pdf=pdf, figures=figures, still=still)
 
 
 def write_pages(
