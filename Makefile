@@ -33,6 +33,7 @@ lint: $(DEV)/.installed ## check style, types and imports only
 
 bench: $(DEV)/.peers ## compare the speed of other tools on this machine (BENCH=--quick takes two minutes)
 	$(DEV)/bin/python -m benchmarks.run $(BENCH)
+	$(if $(BENCH),,$(DEV)/bin/python -m benchmarks.page)
 
 whole: $(DEV)/.installed ## time the studies of make study and plain PyTorch loops
 	$(DEV)/bin/python -m benchmarks.whole

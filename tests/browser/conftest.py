@@ -18,7 +18,7 @@ from paribus.report.folder import write_pages
 from paribus.spec import builtin
 from paribus.spec.study import parse
 from paribus.store.workspace import Workspace
-from tests.report.conftest import Maker
+from tests.report.conftest import Maker, few
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 WIDTHS = (1280, 768, 390)
@@ -101,7 +101,7 @@ def reports(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
         ),
     }
     results = [
-        Maker(builtin.text("faces")).results(),
+        Maker(few(builtin.text("faces"))).results(),
         Maker(builtin.text("selection")).results(),
         Maker(builtin.text("noisy-labels"), {("dropout", 2): "diverged"}).results(),
     ]

@@ -21,7 +21,7 @@ import pytest
 from paribus.analysis.results import Results
 from paribus.errors import UserError
 from paribus.report import page as page_module
-from paribus.report.blocks import Chart, Montage, Verdict, within
+from paribus.report.blocks import Chart, Montage, Table, within
 from paribus.report.folder import write_pages, write_report
 from paribus.report.overview import claims_section
 from paribus.report.page import compose
@@ -175,10 +175,13 @@ def test_the_selection_table_has_ours_and_the_published_figure(selection_results
 def test_a_claim_is_shown_with_the_reason_for_its_margin(selection_results: Results) -> None:
     section = claims_section(selection_results)
     assert section is not None
-    for claim, block in zip(selection_results.study.claims, section.blocks, strict=True):
-        assert isinstance(block, Verdict)
+    *verdicts, reasons = section.blocks
+    assert [block.kind for block in verdicts] == ["verdict"] * len(selection_results.study.claims)
+    assert isinstance(reasons, Table)
+    assert reasons.fold
+    for claim, row in zip(selection_results.study.claims, reasons.records, strict=True):
         amount = "1 point" if claim.by == 0.01 else "0.5 points"
-        assert block.sentence.endswith(f" Why {amount}: {claim.because}")
+        assert row == {"claim": claim.statement, "margin": amount, "reason": claim.because}
 
 
 def test_the_noisy_report_tells_of_monitoring_divergence_peak_and_end(noisy_results: Results, tmp_path: Path) -> None:

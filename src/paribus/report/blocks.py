@@ -201,13 +201,17 @@ Block = Listing | Prose | Table | Chart | Montage | Gallery | Verdict | Notes | 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report under one heading. `hint` says what a reader can do with it on a screen."""
+    """A part of the report under one heading. `hint` says what a reader can do with it on a screen.
+
+    `folded` is what a screen shows of a section that few readers need, until they unfold it; paper has it all.
+    """
 
     slug: str
     title: str
     blocks: tuple[Block, ...]
     lead: tuple[str, ...] = field(default=())
     hint: str = ""
+    folded: str = ""
 
 
 def within(blocks: Iterable[Block]) -> Iterator[Block]:

@@ -75,7 +75,8 @@ def section(results: Results, found: Sequence[Calibration]) -> Section | None:
     )
     body = (SideBySide((drawn, counts)), table("calibration", "Calibration", columns, errors, note=note))
     lead = "Confidence is the probability that a network gives to the class it predicts."
-    return Section("confidence", "Confidence and calibration", body, lead=(lead,))
+    folded = "Reliability diagram, right and wrong predictions by confidence, calibration error"
+    return Section("confidence", "Confidence and calibration", body, lead=(lead,), folded=folded)
 
 
 def _bin(one: Calibration, key: str, part: Bin) -> Record:

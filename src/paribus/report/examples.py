@@ -51,7 +51,8 @@ def section(results: Results, found: Sequence[Hardest]) -> Section | None:
         f"Misclassified {SPLITS[ordered[0].split]} examples with the highest log loss, the mean over replicates: the "
         "true and the predicted class, the mean probability of the predicted one, and the row in the data, from 0."
     )
-    return Section("examples", "Hardest examples", tuple(blocks), lead=(lead,))
+    folded = "Examples with the highest loss, and on which of them the replicates agree"
+    return Section("examples", "Hardest examples", tuple(blocks), lead=(lead,), folded=folded)
 
 
 def _agreement(results: Results, found: Sequence[Agreement]) -> Table:

@@ -21,9 +21,9 @@ from paribus.analysis.pairs import flat
 from paribus.analysis.results import Results
 from paribus.analysis.sharing import sharing
 from paribus.analysis.test_access import has_test_data, test_access
-from paribus.analysis.wording import listed
+from paribus.analysis.wording import capital, listed
 from paribus.energy.carbon import Grid
-from paribus.report.blocks import Block, Cell, Prose, Record, Section
+from paribus.report.blocks import Block, Cell, Fold, Prose, Record, Section
 from paribus.report.tabulate import NONE, Column, arm, joules, plain, table, text
 from paribus.spec.split import Split
 from paribus.units import duration
@@ -72,12 +72,10 @@ def cost_section(results: Results, grid: Grid | None = None) -> Section | None:
     blocks += _forecasts(results)
     ways = [", ".join(f"{key}: {plain(value)}" for key, value in way.items()) for way in methods(results) if way]
     tracker = tracker_for(results)
-    words = [
-        *([tracker_sentence(tracker)] if tracker is not None else []),
-        *(f"How the energy was estimated: {way}." for way in ways),
-    ]
-    if words:
-        blocks.append(Prose(tuple(words)))
+    if tracker is not None:
+        blocks.append(Prose((tracker_sentence(tracker),)))
+    if ways:
+        blocks.append(Fold("How the energy was estimated", (Prose(tuple(f"{capital(way)}." for way in ways)),)))
     return Section("cost", "Time and energy", tuple(blocks), lead=(energy_sentence(whole, grid),))
 
 
@@ -134,7 +132,8 @@ def method_section(results: Results) -> Section:
         _environments(results),
         _runs(results),
     ]
-    return Section("method", "Methods", tuple(blocks), lead=tuple(_words(results)))
+    folded = "Data, pairing, intervals, test reads, recipes, random streams, machine and software"
+    return Section("method", "Methods", tuple(blocks), lead=tuple(_words(results)), folded=folded)
 
 
 def _words(results: Results) -> Iterator[str]:

@@ -14,8 +14,8 @@ from paribus.analysis.test_access import test_access
 from paribus.analysis.verdicts import ClaimOutcome, claim_outcomes, claim_sentence
 from paribus.analysis.wording import at, capital, label
 from paribus.report import charts
-from paribus.report.blocks import Chart, Mention, Note, Notes, Section, Verdict
-from paribus.report.tabulate import difference_unit
+from paribus.report.blocks import Block, Chart, Mention, Note, Notes, Section, Table, Verdict
+from paribus.report.tabulate import difference_unit, table, text
 from paribus.spec.claims import Claim
 from paribus.spec.metrics import METRICS
 
@@ -29,11 +29,11 @@ def claims_section(results: Results) -> Section | None:
     if not found:
         return None
     drawn = [_Drawn(results, case) for case in found]
-    blocks: list[Verdict] = []
+    blocks: list[Block] = []
     for place, (case, one) in enumerate(zip(found, drawn, strict=True)):
         chart = None if case.effect is None else _chart(case, one, _shared_ends(place, drawn), f"claim-{place + 1}")
-        sentence = f"{claim_sentence(results, case)}{_reason(case.claim)}"
-        blocks.append(Verdict(case.claim.statement, case.label, sentence, chart))
+        blocks.append(Verdict(case.claim.statement, case.label, claim_sentence(results, case), chart))
+    blocks += _reasons([case.claim for case in found])
     lead = (
         "Each claim states the smallest difference that matters, the margin (grey band). The dot is the mean "
         f"difference, paired by replicate, the bar its {LEVEL_TEXT} confidence interval, the short strokes are the "
@@ -42,11 +42,15 @@ def claims_section(results: Results) -> Section | None:
     return Section("claims", "Claims", tuple(blocks), lead=(lead,))
 
 
-def _reason(claim: Claim) -> str:
-    """Why the margin is the smallest difference that matters, as the study file says it."""
-    if not claim.because:
-        return ""
-    return f" Why {margin(claim.metric, claim.by)}: {claim.because.rstrip('.')}."
+def _reasons(claims: Sequence[Claim]) -> list[Table]:
+    """Why each margin is the smallest difference that matters, as the study file says it."""
+    records = [
+        {"claim": claim.statement, "margin": margin(claim.metric, claim.by), "reason": claim.because}
+        for claim in claims
+        if claim.because
+    ]
+    columns = [text("claim", "claim"), text("margin", "margin"), text("reason", "reason")]
+    return [table("margins", "Why these margins", columns, records, fold=True)] if records else []
 
 
 def finding_section(results: Results) -> Section | None:

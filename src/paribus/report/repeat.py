@@ -25,7 +25,9 @@ def section(results: Results) -> Section:
     if _builtin(results) is None:
         blocks.append(Fold(f"The study file, {results.study.name}.toml", (Listing(results.study.document),)))
     blocks.append(Listing(bibtex(results)))
-    return Section(SLUG, "Repeat and cite", tuple(blocks), lead=(_lead(results),))
+    return Section(
+        SLUG, "Repeat and cite", tuple(blocks), lead=(_lead(results),), folded="Commands, study file and BibTeX entry"
+    )
 
 
 def commands(results: Results) -> str:
