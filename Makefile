@@ -23,7 +23,7 @@ study: setup ## train the reference studies, and report on each as soon as it en
 	@$(RUNTIME)/bin/paribus run --report $(STUDIES)
 
 test: lint ## check style, types, imports and behaviour
-	$(DEV)/bin/pytest
+	$(DEV)/bin/pytest -n logical --dist loadfile
 
 lint: $(DEV)/.installed ## check style, types and imports only
 	$(DEV)/bin/ruff check
