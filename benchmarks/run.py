@@ -37,7 +37,7 @@ REFERENCE = "sequential"
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _options(arguments)
     if options.again:
-        _details_again()
+        _again(options)
         return
     peaks: list[float] = []
     versions: dict[str, str] = {}
@@ -68,12 +68,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _write(folder, rows, about, page)
 
 
-def _details_again() -> None:
-    """Measure the details again, and write the page again with the rows of the last complete run."""
+def _again(options: argparse.Namespace) -> None:
+    """Measure the named networks again, or else the details, and write the page again with the rest as it was.
+
+    The page says which networks were measured again, and when.
+    """
     known = read(ROOT / "benchmarks/results.json")
     about = json.loads((ROOT / "benchmarks/machine.json").read_text(encoding="utf-8"))
     rows = [replace(row, agrees=row.agrees or nearly_equal(row.quality, row.expected)) for row in known]
-    about |= details.measure(list(dict.fromkeys(row.network for row in rows)))
+    if options.renewed:
+        for network in options.renewed:
+            now = f"{datetime.now(UTC).isoformat(timespec='minutes')}, commit {machine.commit()}"
+            place = next(i for i, row in enumerate(rows) if row.network == network)
+            others = [row for row in rows if row.network != network]
+            rows = [*others[:place], *_Network(network, options).rows(), *others[place:]]
+            about["again"] = about.get("again", {}) | {network: now}
+    else:
+        about |= details.measure(list(dict.fromkeys(row.network for row in rows)))
     _write(ROOT, rows, about, table.page(rows, about))
 
 
@@ -85,10 +96,13 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, metavar="N", help="measurements of each number")
     parser.add_argument("--quick", action="store_true", help="two networks, two cohort sizes, once: about two minutes")
     parser.add_argument("--details", action="store_true", help="also the parts of a step, and the cost of many runs")
-    parser.add_argument("--again", action="store_true", help="only the details, with the rows of the last complete run")
+    parser.add_argument(
+        "--again", action="store_true", help="only the details, or the named networks; the rest stays as it was"
+    )
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="where to write, in place of the checkout")
     options = parser.parse_args(arguments)
     chosen = (options.networks, options.tools, options.cohorts, options.repeats)
+    options.renewed = options.networks if options.again else None
     options.whole = not options.quick and not any(chosen)
     options.networks = options.networks or (("ShallowMLP", "AE_n16") if options.quick else tasks.NAMES)
     options.tools = options.tools or NAMES

@@ -51,11 +51,12 @@ def page(rows: Sequence[Row], about: Mapping[str, Any]) -> str:
 
 def _introduction(about: Mapping[str, Any]) -> str:
     kind = "" if about["whole"] else " This is a part of the benchmark only."
+    again = "".join(f" {network} was measured again ({when})." for network, when in about.get("again", {}).items())
     return (
         f"Milliseconds for one epoch of one network, all tools measured in turn on one machine: {about['processor']}, "
         f"{about['cores']} cores, {about['memory_gib']} GiB, {about['system']}, no GPU used. "
         f"Written by `make bench` at commit {about['commit']}, {about['started']}, "
-        f"in {about['minutes']:.0f} minutes.{kind}"
+        f"in {about['minutes']:.0f} minutes.{kind}{again}"
     )
 
 
