@@ -39,7 +39,7 @@ LABELS = np.array([3, 1, 3, 2, 1, 2], np.uint8)
 def test_images_are_read_with_the_labels_beside_them(images, labels, tmp_path, parts):
     for name, array in ((images, IMAGES), (labels, LABELS)):
         content = idx(array)
-        (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+        (tmp_path / name).write_bytes(gzip.compress(content, mtime=0) if name.endswith(".gz") else content)
     found = parts(tmp_path / images)
     np.testing.assert_array_equal(found.train.values, IMAGES.reshape(6, -1))
     np.testing.assert_array_equal(found.train.labels, LABELS - 1)
@@ -79,7 +79,7 @@ WRONG = {
     "too long": (GOOD + b"\0", "must end after the 120 bytes", "copy"),
     "no images": (idx(IMAGES[:0]), "not be empty", "check"),
     "a bomb by its header": (b"\0\0\x08\x03" + b"\x7f\xff\xff\xff" * 3, "at most 536870912 values", "fewer"),
-    "gzipped under another name": (gzip.compress(GOOD), "idx format", "name it .gz"),
+    "gzipped under another name": (gzip.compress(GOOD, mtime=0), "idx format", "name it .gz"),
     "as many labels": (idx(IMAGES[:4]), "one example for each of the 6 targets", "correct"),
 }
 
@@ -95,11 +95,11 @@ def test_a_wrong_file_is_refused(what, tmp_path, refused):
 @pytest.mark.parametrize(
     ("content", "rule"),
     [
-        (gzip.compress(GOOD)[:-9], "undamaged gzip file"),
-        (gzip.compress(GOOD)[:20] + b"x" + gzip.compress(GOOD)[21:], "undamaged gzip file"),
+        (gzip.compress(GOOD, mtime=0)[:-9], "undamaged gzip file"),
+        (gzip.compress(GOOD, mtime=0)[:20] + b"x" + gzip.compress(GOOD, mtime=0)[21:], "undamaged gzip file"),
         (GOOD, "undamaged gzip file"),
-        (gzip.compress(GOOD + bytes(2**20)), "must end after"),
-        (gzip.compress(GOOD)[:-8] + bytes(8), "undamaged gzip file"),
+        (gzip.compress(GOOD + bytes(2**20), mtime=0), "must end after"),
+        (gzip.compress(GOOD, mtime=0)[:-8] + bytes(8), "undamaged gzip file"),
     ],
     ids=["cut off", "damaged", "plain", "too long", "wrong checksum"],
 )
@@ -118,5 +118,5 @@ def test_classification_needs_labels(tmp_path, refused):
 def test_any_bytes_are_read_or_refused(tail, zipped, read_or_refused):
     content = b"\0\0\x08\x03" + tail
     read_or_refused(
-        ".idx.gz" if zipped else ".idx", gzip.compress(content) if zipped else content, task="reconstruction"
+        ".idx.gz" if zipped else ".idx", gzip.compress(content, mtime=0) if zipped else content, task="reconstruction"
     )

@@ -43,7 +43,9 @@ def test_the_users_folder_comes_first(layout, packed, tmp_path, offline, monkeyp
     folder = tmp_path / "mine" / layout
     folder.mkdir(parents=True)
     for name, content in CONTENTS.items():
-        (folder / (f"{name}.gz" if packed else name)).write_bytes(gzip.compress(content) if packed else content)
+        (folder / (f"{name}.gz" if packed else name)).write_bytes(
+            gzip.compress(content, mtime=0) if packed else content
+        )
     monkeypatch.setenv("PARIBUS_DATA", str(tmp_path / "mine"))
     assert known_files.read(collection(), "images", root=root) == CONTENTS["images"]
     assert asked == []
@@ -54,7 +56,7 @@ def test_then_the_cache_and_then_the_systems_package(offline):
     root, asked = offline
     system = root / "usr/share/datasets/toy"
     system.mkdir(parents=True)
-    (system / "labels.gz").write_bytes(gzip.compress(CONTENTS["labels"]))
+    (system / "labels.gz").write_bytes(gzip.compress(CONTENTS["labels"], mtime=0))
     assert known_files.read(collection(), "labels", root=root) == CONTENTS["labels"]
     cache = known_files.cache_folder(collection())
     cache.mkdir(parents=True)
@@ -66,7 +68,7 @@ def test_then_the_cache_and_then_the_systems_package(offline):
 
 def test_fetching_is_logged_and_what_is_fetched_is_kept(nowhere, tmp_path, monkeypatch, caplog):
     for name, content in CONTENTS.items():
-        (tmp_path / f"{name}.gz").write_bytes(gzip.compress(content))
+        (tmp_path / f"{name}.gz").write_bytes(gzip.compress(content, mtime=0))
     monkeypatch.setattr(known_files, "_from_package", lambda _: pytest.fail("the publisher was enough"))
 
     class Handler(http.server.SimpleHTTPRequestHandler):
@@ -90,7 +92,7 @@ def test_fetching_is_logged_and_what_is_fetched_is_kept(nowhere, tmp_path, monke
 
 def test_other_bytes_from_the_publisher_are_not_used(nowhere, tmp_path, monkeypatch):
     for name in CONTENTS:
-        (tmp_path / f"{name}.gz").write_bytes(gzip.compress(b"something else"))
+        (tmp_path / f"{name}.gz").write_bytes(gzip.compress(b"something else", mtime=0))
     monkeypatch.setattr(known_files, "_from_package", lambda _: CONTENTS)
     there = collection(tmp_path.as_uri() + "/")
     assert known_files.read(there, "images", root=nowhere) == CONTENTS["images"]
@@ -110,7 +112,9 @@ def test_a_damaged_file_in_the_cache_is_named_and_fetched_again(damaged, nowhere
 
 
 @pytest.mark.parametrize("name", ["images", "images.gz"])
-@pytest.mark.parametrize("damaged", [b"", b"\x1f\x8b\x08torn", gzip.compress(b"x" * 5000), b"\x1f\x8b" + bytes(40)])
+@pytest.mark.parametrize(
+    "damaged", [b"", b"\x1f\x8b\x08torn", gzip.compress(b"x" * 5000, mtime=0), b"\x1f\x8b" + bytes(40)]
+)
 def test_a_wrong_file_in_the_users_folder_is_refused_by_name(name, damaged, tmp_path, offline, monkeypatch):
     root, asked = offline
     (tmp_path / name).write_bytes(damaged)

@@ -64,7 +64,7 @@ def images(folder, seed):
 
 def idx(folder, seed):
     content = struct.pack(">HBB3I", 0, 8, 3, EXAMPLES, 6, 5) + pixels(seed).tobytes()
-    (folder / "images-idx3-ubyte.gz").write_bytes(gzip.compress(content))
+    (folder / "images-idx3-ubyte.gz").write_bytes(gzip.compress(content, mtime=0))
     labels = struct.pack(">HBBI", 0, 8, 1, EXAMPLES) + bytes(range(3)) * 8
     (folder / "labels-idx1-ubyte").write_bytes(labels)
     return "images-idx3-ubyte.gz", {}
