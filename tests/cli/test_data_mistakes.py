@@ -227,11 +227,12 @@ def test_a_wrong_archive(
 
 
 IDX = struct.pack(">HBB3I", 0, 8, 3, 4, 2, 2) + bytes(16)
+ZIPPED = gzip.compress(IDX, mtime=0)
 _IDX: list[tuple[str, str, bytes, tuple[str, ...]]] = [
     ("cut off", "images-idx3-ubyte", IDX[:-1], ("images-idx3-ubyte", "16 bytes of values", "got 15")),
     ("too long", "images-idx3-ubyte", IDX + b"x", ("images-idx3-ubyte", "must end after")),
     ("no idx file", "images-idx3-ubyte", b"hello", ("images-idx3-ubyte", "idx format")),
-    ("a corrupt gzip file", "images-idx3-ubyte.gz", gzip.compress(IDX, mtime=0)[:-12], ("ubyte.gz", "undamaged gzip file")),
+    ("a corrupt gzip file", "images-idx3-ubyte.gz", ZIPPED[:-12], ("ubyte.gz", "undamaged gzip file")),
     ("no gzip file", "images-idx3-ubyte.gz", IDX, ("ubyte.gz", "undamaged gzip file")),
     ("no labels", "images-idx3-ubyte", IDX, ("images-idx3-ubyte", "labels beside the images")),
 ]  # fmt: skip
