@@ -81,6 +81,16 @@ def test_the_answer_is_short_however_many_claims_there_are(classifiers, steady) 
     assert len(found.headline.split()) <= 30
 
 
+def test_two_margins_of_one_difference_are_one_sentence(classifiers, steady) -> None:
+    maker = classifiers(more=CLAIM.replace("0.005", "0.02") + CLAIM.replace("0.005", "0.06"))
+    for replicate, (fixed, dropped) in enumerate([(0.80, 0.85), (0.81, 0.861), (0.82, 0.87)]):
+        for arm, value in (("fixed", fixed), ("dropped", dropped)):
+            maker.run(arm, replicate, curves=steady(replicate), measured={("max-val-accuracy", "test_accuracy"): value})
+    found = answer(maker.results())
+    assert found.headline.endswith("more than the margin of 2 points, too little to matter (the margin is 6 points).")
+    assert not found.points
+
+
 def test_claims_wait_for_their_replicates(classifiers, steady) -> None:
     maker = classifiers(replicates=4, more=CLAIM)
     for arm in ("fixed", "dropped"):

@@ -76,10 +76,12 @@ def _of_claims(results: Results, room: int) -> tuple[str, list[str]]:
     if not any(case.verdict != "INCONCLUSIVE" for case in judged):
         number = wording.plural(len(judged), "claim")
         text = f"The {number} is undecided." if len(judged) == 1 else f"All {number} are undecided."
-        return text, _limited([_sentence(results, case) for case in judged], room, [])
+        return text, _limited([_sentence(results, [case]) for case in judged], room, [])
     groups = _alike(sorted(judged, key=lambda case: case.verdict == "INCONCLUSIVE"))
-    headline = _sentence(results, groups[0][0], short=True) if len(groups[0]) == 1 else _together(groups[0])
-    each = [_sentence(results, group[0]) if len(group) == 1 else _together(group) for group in groups[1:]]
+    headline, *each = (
+        _sentence(results, group, short=place == 0) if len(set(map(_sides, group))) == 1 else _together(group)
+        for place, group in enumerate(groups)
+    )
     return headline, _limited(each, room, groups[1:])
 
 
@@ -94,19 +96,31 @@ def _limited(sentences: list[str], room: int, groups: Sequence[Sequence[ClaimOut
     return [*sentences[: room - len(counted)], *counted] if room > 0 else []
 
 
-def _sentence(results: Results, case: ClaimOutcome, *, short: bool = False) -> str:
-    what = statement(results, case.contrast, with_interval=not short)
-    meaning = consequence(case)
-    return f"{what}{f': {meaning}' if meaning else ''}."
+def _sentence(results: Results, cases: Sequence[ClaimOutcome], *, short: bool = False) -> str:
+    """A difference, and what it means for each claim about it."""
+    what = statement(results, cases[0].contrast, with_interval=not short)
+    meanings = ", ".join(filter(None, map(consequence, cases)))
+    return f"{what}{f': {meanings}' if meanings else ''}."
+
+
+def _sides(case: ClaimOutcome) -> tuple[object, ...]:
+    """What is compared."""
+    return case.claim.metric, case.contrast.first, case.contrast.second
 
 
 def _alike(cases: Sequence[ClaimOutcome]) -> list[list[ClaimOutcome]]:
-    """Claims of one verdict on one metric against one side with one margin, in the order of the first of each."""
+    """Claims that one sentence answers, in the order of the first of each.
+
+    These are two claims on one difference, with two margins; and claims of one verdict on one metric against one side
+    with one margin.
+    """
+    twice = {sides for sides, number in Counter(map(_sides, cases)).items() if number == 2}
     groups: dict[tuple[object, ...], list[ClaimOutcome]] = {}
     for place, case in enumerate(cases):
         between_arms = case.claim.better.arm != case.claim.than.arm
         alike = (case.judgement.verdict, case.judgement.detail, case.claim.metric, case.claim.by, case.contrast.second)
-        groups.setdefault(alike if between_arms and case.interval is not None else (place,), []).append(case)
+        key = _sides(case) if _sides(case) in twice else alike if between_arms and case.interval else (place,)
+        groups.setdefault(key, []).append(case)
     return list(groups.values())
 
 

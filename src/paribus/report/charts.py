@@ -17,6 +17,8 @@ from paribus.report.palette import GLYPHS, SHAPES, arm_dashes
 
 FAMILY = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Liberation Sans', sans-serif"
 LINE_HEIGHT = 34
+TICKS = ",~r"
+"""How an axis writes plain numbers: 400 and 42,000, which d3's `g` writes as 4e+2 and 4.2e+4, and 0.0042."""
 _ONE_OR_ALL = "only == '' || datum.key == only"
 
 
@@ -187,7 +189,7 @@ def contrast(*, x: Sequence[str], by: float, low: float, high: float) -> alt.Lay
     across: dict[str, Any] = {
         "scale": alt.Scale(domain=[low, high], nice=False, zero=False),
         "title": x,
-        "axis": alt.Axis(format="~g", grid=False, tickCount=7),
+        "axis": alt.Axis(format=TICKS, grid=False, tickCount=7),
     }
     data = alt.Chart(alt.NamedData("contrast"), height=58)
     zero = data.mark_rule(style="faint", strokeDash=[3, 3]).encode(x=alt.datum(0, **across))
@@ -275,7 +277,7 @@ def pca_error(arms: Sequence[str]) -> alt.LayerChart:
     across = alt.X("rank:Q", title="rank, or hidden units n", scale=alt.Scale(nice=False, padding=8))
     up: dict[str, Any] = {
         "scale": _scale(log=True, padding=12),
-        "axis": alt.Axis(format="~g", tickCount=6),
+        "axis": alt.Axis(format=TICKS, tickCount=6),
         "title": "mean squared error per pixel (log scale)",
     }
     base = alt.Chart(alt.NamedData("pca"), height=300).encode(x=across, y=alt.Y("mse:Q", **up))
@@ -300,7 +302,7 @@ def _formats(*, percent: bool, sized: bool) -> tuple[str, str]:
     """How a number and an axis are written: `83.12%`, `0.4715`, or of any size `41,250`."""
     if percent:
         return ".2%", "~%"
-    return (",.4r", ",~r") if sized else (".4g", "~g")
+    return (",.4r" if sized else ".4g"), TICKS
 
 
 def shown_or_pale(opacity: float) -> Any:

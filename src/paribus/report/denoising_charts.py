@@ -96,13 +96,13 @@ def _at_most_severe(cases: Sequence[Denoised]) -> str:
 
 def _drawn(results: Results, others: Sequence[str], *, x: str, y: str, log: bool) -> alt.LayerChart:
     across = alt.X(
-        "severity:Q", title=x, scale=alt.Scale(nice=False, padding=10), axis=alt.Axis(format="~g", grid=False)
+        "severity:Q", title=x, scale=alt.Scale(nice=False, padding=10), axis=alt.Axis(format=charts.TICKS, grid=False)
     )
     form: dict[str, Any] = {"type": "log"} if log else {"zero": False}
     up: dict[str, Any] = {
         "title": capital(y),
         "scale": alt.Scale(nice=False, padding=10, **form),
-        "axis": alt.Axis(format="~g", tickCount=5),
+        "axis": alt.Axis(format=charts.TICKS, tickCount=5),
     }
     colour = charts.arm_colour(results.arms)
     arms = alt.Chart(alt.NamedData("arms"), height=HEIGHT)

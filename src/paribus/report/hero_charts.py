@@ -7,7 +7,7 @@ from typing import Any
 
 import altair as alt
 
-from paribus.report.charts import arm_colour, laid
+from paribus.report.charts import TICKS, arm_colour, laid
 from paribus.report.palette import arm_dashes
 
 ROW = 38
@@ -67,7 +67,7 @@ def interaction(lines: Sequence[str], levels: Sequence[str], *, x: str, y: str, 
     )
     up: dict[str, Any] = {
         "scale": alt.Scale(zero=False, padding=12, nice=False),
-        "axis": alt.Axis(format="~%" if percent else "~g", tickCount=6),
+        "axis": alt.Axis(format="~%" if percent else TICKS, tickCount=6),
         "title": y,
     }
     colour = alt.Color("line:N", scale=alt.Scale(domain=list(lines), range="category"), legend=None)
@@ -96,11 +96,11 @@ def cost(arms: Sequence[str], *, x: str, y: str, log: bool, percent: bool, low: 
     across: dict[str, Any] = {
         "scale": alt.Scale(type="log" if log else "linear", domain=[low, high], nice=False, zero=False),
         "title": x,
-        "axis": alt.Axis(format=",~g", grid=False, tickCount=6),
+        "axis": alt.Axis(format=TICKS, grid=False, tickCount=6),
     }
     up: dict[str, Any] = {
         "scale": alt.Scale(zero=False, padding=14, nice=False),
-        "axis": alt.Axis(format="~%" if percent else "~g", tickCount=6),
+        "axis": alt.Axis(format="~%" if percent else TICKS, tickCount=6),
         "title": y,
     }
     base = alt.Chart(alt.NamedData("arms"), height=320).encode(x=alt.X("cost:Q", **across), color=arm_colour(arms))
@@ -131,7 +131,7 @@ def forest(arms: Sequence[str], order: Sequence[str], *, x: str) -> alt.LayerCha
     across: dict[str, Any] = {
         "scale": alt.Scale(zero=True, padding=16, nice=False),
         "title": x,
-        "axis": alt.Axis(format="~g", grid=False, tickCount=7),
+        "axis": alt.Axis(format=TICKS, grid=False, tickCount=7),
     }
     down = alt.Y("arm:N", sort=list(order), title=None, axis=alt.Axis(ticks=False, domain=False, labelPadding=8))
     height = ROW * len(order) + 10

@@ -125,7 +125,7 @@ def _drawn(y: str, data: dict[str, list[Record]], *, log: bool, percent: bool) -
     up: dict[str, Any] = {
         "title": y,
         "scale": alt.Scale(nice=False, padding=12, **form),
-        "axis": alt.Axis(format="~%" if percent else "~g", tickCount=6),
+        "axis": alt.Axis(format="~%" if percent else charts.TICKS, tickCount=6),
     }
     shown = ".2%" if percent else ".4g"
     runs, means, regions = (alt.Chart(alt.NamedData(name), height=HEIGHT) for name in ("runs", "means", "regions"))
