@@ -51,7 +51,7 @@ def with_one_key_misspelt(value: Any) -> Iterator[tuple[str, Any]]:
                 yield key, [*value[:i], changed, *value[i + 1 :]]
     if isinstance(value, dict):
         for key, inner in value.items():
-            if key != "factors":  # its keys are dotted, and only `parse` follows them
+            if key not in ("factors", "space"):  # their keys are dotted, and only `parse` follows them
                 yield key, {(f"{k}x" if k == key else k): copy.deepcopy(v) for k, v in value.items()}
                 for name, changed in with_one_key_misspelt(inner):
                     yield name, {**value, key: changed}

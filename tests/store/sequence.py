@@ -26,12 +26,14 @@ import numpy as np
 from paribus.store import faults, filesystem
 from paribus.store.records import (
     Artifact,
+    Assessment,
     Forecast,
     LaterMeasurement,
     Measurement,
     NewRun,
     Outcome,
     Progress,
+    Proposal,
     Selected,
     Snapshot,
     TestRead,
@@ -135,6 +137,14 @@ def forecast(ws: Workspace) -> None:
     ws.record_forecast(Forecast(STUDY, "2026-01-02T02:59:00+00:00", 4, 2.0, None, "measured steps"))
 
 
+def propose(ws: Workspace) -> None:
+    ws.add_proposals(STUDY, [Proposal(i, 0, {"optimizer.lr": 0.1 * i, "network.hidden": [4]}, "tpe 5") for i in (0, 1)])
+
+
+def assess(ws: Workspace) -> None:
+    ws.add_assessments(STUDY, [Assessment(0, 0, 2, 0.25, ()), Assessment(1, 0, 2, None, ("diverged",))])
+
+
 STEPS: tuple[Callable[[Workspace], None], ...] = (
     register,
     forecast,
@@ -145,6 +155,8 @@ STEPS: tuple[Callable[[Workspace], None], ...] = (
     log_test_read,
     end,
     measure_later,
+    propose,
+    assess,
 )
 
 
@@ -174,6 +186,8 @@ def contents(folder: Path) -> dict[str, Any]:
             "reads": ws.test_reads(known),
             "runs": {run_id: run_contents(ws, run_id) for run_id in known},
         }
+        if ws.proposals(STUDY):  # older formats have none
+            found["search"] = [ws.proposals(STUDY), ws.assessments(STUDY)]
     return json.loads(json.dumps(found, default=_plain))
 
 

@@ -149,7 +149,7 @@ def test_no_statement_changes_what_is_never_changed(sequence: ModuleType, comple
     for statement, values in statements:
         with pytest.raises(sqlite3.IntegrityError, match="a completed run is never changed"):
             connection.execute(statement, values)
-    for table in ("test_reads", "claims"):
+    for table in ("test_reads", "claims", "proposals", "assessments"):
         for statement in (f"UPDATE {table} SET rowid = rowid", f"DELETE FROM {table}"):  # noqa: S608
             with pytest.raises(sqlite3.IntegrityError, match=f"rows of {table} are only added"):
                 connection.execute(statement)

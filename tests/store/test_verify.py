@@ -31,6 +31,7 @@ def test_an_intact_workspace_has_no_problem_and_says_what_was_checked(complete: 
     assert result.checked == {
         "files": 6,
         "studies": 1,
+        "proposals": 2,
         "runs": 2,
         "later measurements": 2,
         "test-set reads": 1,
@@ -45,6 +46,8 @@ def test_an_intact_workspace_has_no_problem_and_says_what_was_checked(complete: 
     [
         ("UPDATE studies SET document = 'name = \"smell\"'", "study small"),
         ("UPDATE studies SET registered_at = ''", "study small"),
+        ("UPDATE proposals SET proposer = 'chance' WHERE number = 1", "the proposal of candidate 1"),
+        ("UPDATE assessments SET value = 0.1 WHERE number = 0", "the assessment of candidate 0"),
         ("UPDATE members SET position = 7 WHERE position = 1", "study small"),
         ("UPDATE claims SET text = '{}' WHERE position = 1", "study small"),
         ("UPDATE claims SET registered_at = '2001'", "study small"),

@@ -8,7 +8,8 @@ from pathlib import Path
 from paribus.errors import UserError, nearest
 
 NAMES = (
-    "recipe", "faces", "selection", "capacity", "noisy-labels", "faces-recipes", "faces-rates", "faces-people"
+    "recipe", "faces", "selection", "capacity", "noisy-labels", "faces-recipes", "faces-rates", "faces-people",
+    "search-n16", "search-n64", "search-mlp", "rates-mlp",
 )  # fmt: skip
 
 

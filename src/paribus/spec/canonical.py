@@ -28,4 +28,6 @@ def _plain(value: object) -> Any:
         return canonical(value)
     if isinstance(value, tuple):
         return [_plain(entry) for entry in cast("tuple[object, ...]", value)]
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in cast("dict[str, object]", value).items()}
     return value

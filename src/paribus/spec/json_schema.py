@@ -24,6 +24,7 @@ from paribus.spec.metrics import METRICS
 from paribus.spec.overrides import SHORT_FOR
 from paribus.spec.recipe import Recipe
 from paribus.spec.rules import RuleName
+from paribus.spec.search import Search
 from paribus.spec.study import FORMAT, Replicates
 
 Schema = dict[str, Any]
@@ -49,6 +50,7 @@ _OUTSIDE_RECIPES: Final = {
     "claims": (tuple[Claim, ...], "Statements declared before training and judged after it."),
     "published": (tuple[Published, ...], "Figures that others report."),
     "choose": (Choice, "How an arm is chosen from the recorded results, and confirmed on fresh replicates."),
+    "search": (Search, "What a search proposes, in place of arms and factors, and how its winner is chosen."),
 }
 
 
@@ -83,7 +85,7 @@ def study_schema() -> Schema:
             },
         },
         "required": ["name", "question"],
-        "oneOf": [{"required": ["arms"]}, {"required": ["factors"]}],
+        "oneOf": [{"required": ["arms"]}, {"required": ["factors"]}, {"required": ["search"]}],
         "additionalProperties": False,
         "$defs": definitions,
     }
@@ -98,7 +100,7 @@ def _of(kind: Any, definitions: Schema) -> Schema:
     return found
 
 
-_CLOSED: Final = (Replicates, Choice, tuple[Claim, ...], tuple[Published, ...])
+_CLOSED: Final = (Replicates, Choice, Search, tuple[Claim, ...], tuple[Published, ...])
 """Types whose tables are whole wherever they are: no arm adds to them."""
 
 

@@ -180,25 +180,34 @@ def _spot(loc: tuple[int | str, ...], model: type[BaseModel]) -> _Spot:
     steps: list[int | str] = []
     owner: type[BaseModel] | None = model
     kinds: dict[str, type[BaseModel]] = {}
+    by_key = False
     for position, part in enumerate(loc):
         if isinstance(part, str) and part in kinds:
             owner, kinds = kinds[part], {}
             continue
+        if part == "[key]":  # a complaint about a key itself
+            continue
         steps.append(part)
-        if isinstance(part, int):
+        if isinstance(part, int) or by_key:  # a key of the study's own leads to a table of its kind
+            by_key = False
             continue
         info = owner.model_fields.get(part) if owner else None
         models = list(_models_in(info.annotation)) if info else []
         kinds = {_kind(m): m for m in models} if len(models) > 1 else {}
         if position < len(loc) - 1:
             owner = models[0] if models else None
+            by_key = info is not None and typing.get_origin(_unannotated(info.annotation)) is dict
     return _Spot(steps, owner, kinds)
+
+
+def _unannotated(annotation: Any) -> Any:
+    return typing.get_args(annotation)[0] if typing.get_origin(annotation) is Annotated else annotation
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
-    elif typing.get_origin(annotation) in (Union, types.UnionType, Annotated, tuple):
+    elif typing.get_origin(annotation) in (Union, types.UnionType, Annotated, tuple, dict):
         for inner in typing.get_args(annotation):
             yield from _models_in(inner)
 

@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BeforeValidator, Strict, ValidationError
 from paribus.errors import Shown, UserError, nearest, unreadable
 from paribus.seeding import Streams, Varied
 from paribus.spec.arms import MAX_ARMS, arm_entries
+from paribus.spec.candidates import Candidate, search_entries
 from paribus.spec.canonical import canonical
 from paribus.spec.choice import Choice
 from paribus.spec.claims import Claim, Published
@@ -28,6 +29,7 @@ from paribus.spec.places import Place
 from paribus.spec.problems import explained
 from paribus.spec.recipe import Recipe
 from paribus.spec.rules import RuleName
+from paribus.spec.search import Search
 
 MAX_FILE_BYTES = 1_000_000
 MAX_DEPTH = 10
@@ -95,7 +97,8 @@ def _count(value: Any) -> Any:
 class Study(Frozen):
     """A validated study. `document` is the study file's content as one TOML text, overrides included.
 
-    `folder` is where relative paths of data files begin.
+    `folder` is where relative paths of data files begin. The arms of a `search` are its candidates so far; before the
+    first, they are the corners of its space.
     """
 
     format: Format = FORMAT
@@ -110,13 +113,16 @@ class Study(Frozen):
     claims: tuple[Claim, ...] = ()
     published: tuple[Published, ...] = ()
     choose: Choice | None = None
+    search: Search | None = None
     document: str
     folder: Path
 
     @property
     def digest(self) -> str:
-        """The hash of everything that the study says."""
+        """The hash of everything that the study says. That of a search does not depend on its candidates so far."""
         content = {name: part for name, part in canonical(self).items() if name not in ("document", "folder")}
+        if self.search is not None:
+            content |= {"control": "", "arms": [], "base": _base_of_search(self.document)}
         return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
     def arm(self, name: str) -> Arm:
@@ -133,7 +139,7 @@ class Study(Frozen):
 
 _STUDY_KEYS = (
     "format", "name", "title", "question", "replicates", "seed", "control", "deploy", "arms", "factors", "claims",
-    "published", "choose",
+    "published", "choose", "search",
 )  # fmt: skip
 
 
@@ -160,8 +166,18 @@ def load(path: Path, overrides: Mapping[str, str] | None = None) -> Study:
     return parse(text, place=place, overrides=overrides, folder=path.parent)
 
 
-def parse(text: str, *, place: str, overrides: Mapping[str, str] | None = None, folder: Path = Path()) -> Study:
-    """Validate the text of a study file; `place` names it in messages, and `folder` is where it lies."""
+def parse(
+    text: str,
+    *,
+    place: str,
+    overrides: Mapping[str, str] | None = None,
+    folder: Path = Path(),
+    candidates: Sequence[Candidate] = (),
+) -> Study:
+    """Validate the text of a study file; `place` names it in messages, and `folder` is where it lies.
+
+    `candidates` are those that a search has proposed so far.
+    """
     try:
         document = tomllib.loads(text.replace("\r\n", "\n"))
     except (ValueError, RecursionError) as error:
@@ -170,7 +186,7 @@ def parse(text: str, *, place: str, overrides: Mapping[str, str] | None = None, 
     where = Place(place, given)
     _refuse_depth(document, where)
     _refuse_unknown_keys(document, where)
-    return _validated(document, where, folder)
+    return _validated(document, where, folder, candidates)
 
 
 def _refuse_depth(document: Mapping[str, Any], place: Place) -> None:
@@ -196,11 +212,18 @@ def _refuse_unknown_keys(document: Mapping[str, Any], place: Place) -> None:
             raise place.refused("must be a known key", given=key, key=key, remedy=nearest(key, known))
 
 
-def _validated(document: dict[str, Any], place: Place, folder: Path) -> Study:
+def _validated(document: dict[str, Any], place: Place, folder: Path, candidates: Sequence[Candidate]) -> Study:
     content = {key: value for key, value in document.items() if key in Study.model_fields and key != "arms"}
+    search = _search(document, place) if "search" in document else None
+    base = document
+    if search is None:
+        entries = arm_entries(document, place)
+    else:
+        entries = search_entries(document, search, place, candidates)
+        base = {key: value for key, value in document.items() if key != "test"}  # locked while candidates train
+        content.setdefault("deploy", search.objective)
     places = [
-        replace(place, where=where, arm=str(own.get("name", "no name")), own=own, base=document)
-        for where, own in arm_entries(document, place)
+        replace(place, where=where, arm=str(own.get("name", "no name")), own=own, base=base) for where, own in entries
     ]
     arms = tuple(map(_arm, places))
     content.setdefault("title", content.get("name", ""))
@@ -213,6 +236,24 @@ def _validated(document: dict[str, Any], place: Place, folder: Path) -> Study:
         raise explained(error, Study, place, content) from None
     _refuse_disagreement(study, place, places)
     return study.model_copy(update={"document": tomli_w.dumps(document)})
+
+
+def _search(document: Mapping[str, Any], place: Place) -> Search:
+    """The table `search`, checked before any arm is made of it."""
+    content = {"search": document["search"]}
+    try:
+        return _WithSearch.model_validate(content).search
+    except ValidationError as error:
+        raise explained(error, _WithSearch, place, content) from None
+
+
+class _WithSearch(Frozen):
+    search: Search
+
+
+def _base_of_search(document: str) -> dict[str, Any]:
+    """What all candidates of a search share, and what its finalists may read of the test data."""
+    return {key: part for key, part in tomllib.loads(document).items() if key in Recipe.model_fields}
 
 
 def _arm(place: Place) -> Arm:
@@ -252,15 +293,41 @@ def _refuse_disagreement(study: Study, place: Place, places: Sequence[Place]) ->
         if name not in arms:
             raise place.refused("must name an arm of the study", given=name, key=key, remedy=nearest(name, arms))
     _refuse_used_replicates(study, place)
+    _refuse_misfit_of_search(study, place)
     if study.deploy not in arms[study.control].recipe.selection.rules:
         rule = "must be one of the control's selection rules"
         raise place.refused(rule, given=study.deploy, key="deploy", remedy="add it to selection.rules")
 
 
 def _refuse_used_replicates(study: Study, place: Place) -> None:
-    if study.choose is None:
+    own, confirmed = study.replicates, [("choose", study.choose), ("search", study.search)]
+    for key, confirm in ((key, table.confirm) for key, table in confirmed if table is not None):
+        if confirm.first <= own.indices[-1] and confirm.first + confirm.replicates > own.first:
+            rule = f"must be fresh replicates: the study itself has {own.first} to {own.indices[-1]}"
+            remedy = f"use {max(1000, own.indices[-1] + 1)}"
+            raise place.refused(rule, given=confirm.first, key=f"{key}.confirm.first", remedy=remedy)
+
+
+def _refuse_misfit_of_search(study: Study, place: Place) -> None:
+    """What needs both the search and the recipe that its candidates share."""
+    search, recipe = study.search, study.arms[0].recipe
+    if search is None:
         return
-    confirm, last = study.choose.confirm, study.replicates.indices[-1]
-    if confirm.first <= last and confirm.first + confirm.replicates > study.replicates.first:
-        rule = f"must be fresh replicates: the study itself has {study.replicates.first} to {last}"
-        raise place.refused(rule, given=confirm.first, key="choose.confirm.first", remedy=f"use {max(1000, last + 1)}")
+    if search.objective not in recipe.selection.rules:
+        rule = "must be one of the selection rules"
+        raise place.refused(rule, given=search.objective, key="search.objective", remedy="add it to selection.rules")
+    if study.deploy != search.objective:
+        rule = "must be the objective of the search"
+        raise place.refused(rule, given=study.deploy, key="deploy", remedy="leave it out")
+    halving, epochs = search.halving, recipe.training.epochs
+    if halving is None:
+        return
+    last = halving.rungs(epochs, halving.brackets - 1)
+    if len(last) < 2:
+        rule = f"must leave a rung before the end of training, epoch {epochs}, in every bracket"
+        first = halving.grace * halving.factor ** (halving.brackets - 1)
+        raise place.refused(rule, given=first, key="search.halving.grace", remedy="lower grace, or have fewer brackets")
+    if halving.replicates_from > len(last):
+        rule = f"must be at most the number of rungs ({len(last)})"
+        key = "search.halving.replicates_from"
+        raise place.refused(rule, given=halving.replicates_from, key=key)

@@ -36,6 +36,39 @@ class ClaimRecord:
 
 
 @dataclass(frozen=True)
+class Proposal:
+    """A candidate of a search, before it trains.
+
+    Parameters
+    ----------
+    number : counts the candidates of the search from 0.
+    batch : of those that were asked for together, counted from 0.
+    values : dotted keys of an arm.
+    proposer : the sampler and its version: another one proposes otherwise.
+    """
+
+    number: int
+    batch: int
+    values: Mapping[str, Any]
+    proposer: str
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What the candidate `number` came to at a rung, counted from 0, after `epochs` epochs.
+
+    `value` is the mean of the objective over its replicates; None where one of them has none. `faults` are those found
+    in any of them.
+    """
+
+    number: int
+    rung: int
+    epochs: int
+    value: float | None
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class NewRun:
     """A run to be registered. The fields are those of `RunRecord`."""
 

@@ -10,16 +10,13 @@ from functools import cache
 from paribus.store import faults
 from paribus.store.refusals import COMPLETED
 
-VERSION = 1
+VERSION = 2
 """The format that this paribus writes. It reads every older format and refuses newer ones."""
 
 APPLICATION_ID = 0x50415249
 """Marks the SQLite file as a workspace's ("PARI")."""
 
 Step = Callable[[sqlite3.Connection], None]
-
-MIGRATIONS: Mapping[int, Step] = {}
-"""Format `n` to the step that makes format `n + 1` of it, inside a transaction that the caller holds."""
 
 _FORMAT_1 = """
 CREATE TABLE studies (
@@ -172,6 +169,31 @@ CREATE VIEW measured AS                  -- every name of a number or an artifac
     UNION ALL SELECT run_id, rule, name FROM later;
 """
 
+_SEARCHES = """
+CREATE TABLE proposals (                 -- the candidates of a search, before they train
+    study_id TEXT NOT NULL REFERENCES studies (id),
+    number INTEGER NOT NULL CHECK (number >= 0),
+    batch INTEGER NOT NULL CHECK (batch >= 0),
+    "values" TEXT NOT NULL,              -- JSON: dotted keys of an arm
+    proposer TEXT NOT NULL,
+    proposed_at TEXT NOT NULL,
+    digest TEXT NOT NULL,                -- of this row
+    PRIMARY KEY (study_id, number)
+);
+CREATE TABLE assessments (               -- what they came to at each rung
+    study_id TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    rung INTEGER NOT NULL CHECK (rung >= 0),
+    epochs INTEGER NOT NULL CHECK (epochs > 0),
+    value REAL,                          -- NULL where a replicate has none
+    faults TEXT NOT NULL,
+    assessed_at TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    PRIMARY KEY (study_id, number, rung),
+    FOREIGN KEY (study_id, number) REFERENCES proposals (study_id, number)
+);
+"""
+
 _RESULTS = ("progress", "curves", "selections", "snapshots", "measurements", "artifacts")
 """Tables whose rows belong to one run and do not change after its end."""
 
@@ -228,12 +250,29 @@ def _refuse(name: str, change: str, message: str, condition: str = "1") -> str:
     return f"CREATE TRIGGER {name} BEFORE {change} WHEN {condition} BEGIN SELECT RAISE(ABORT, '{text}'); END"
 
 
+def _add_searches(connection: sqlite3.Connection) -> None:
+    statements = [statement for statement in _SEARCHES.split(";") if statement.strip()]
+    statements += [
+        _refuse(f"{table}_no_{change}", f"{change} ON {table}", f"rows of {table} are only added")
+        for table in ("proposals", "assessments")
+        for change in ("UPDATE", "DELETE")
+    ]
+    for statement in statements:
+        connection.execute(statement)
+
+
+MIGRATIONS: Mapping[int, Step] = {1: _add_searches}
+"""Format `n` to the step that makes format `n + 1` of it, inside a transaction that the caller holds."""
+
+
 def create(connection: sqlite3.Connection) -> None:
     """Fill an empty database: the tables of format 1, then every migration, so that old and new end up the same."""
     script = ["BEGIN IMMEDIATE", _FORMAT_1, *_guards()]
     script += [f"PRAGMA application_id = {APPLICATION_ID}", "PRAGMA user_version = 1", "COMMIT"]
     connection.executescript(";\n".join(script) + ";")
-    migrate(connection)
+    for number in range(1, VERSION):
+        MIGRATIONS[number](connection)
+        connection.execute(f"PRAGMA user_version = {number + 1}")
 
 
 def version(connection: sqlite3.Connection) -> int | None:

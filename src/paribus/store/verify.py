@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from paribus.errors import StorageError
-from paribus.store import digests, disk, jsontext
+from paribus.store import digests, disk, jsontext, searches
 from paribus.store.database import DATABASE, TENSORS, Database
 from paribus.store.digests import RunRow
 from paribus.store.recording import ENDED
@@ -44,7 +44,7 @@ def verify(path: Path) -> Verification:
         problems = [str(error), *(f"{_file(name)}: {damage[name]}" for name in damage)]
         return Verification(checked, tuple(problems), tuple(notes))
     try:
-        for check in (_structure, _studies, _runs, _later, _logs):
+        for check in (_structure, _studies, _searches, _runs, _later, _logs):
             with database.reading():
                 problems += _collected(check, database, checked)
         references = _References(tensors, damage, notes)
@@ -106,6 +106,13 @@ def _studies(database: Database, checked: dict[str, int]) -> Iterator[str]:
     for study_id, name, digest in rows:
         if digests.of_study(database, study_id) != digest:
             yield f"study {name} ({study_id}): its row, its list of runs or its claims are not as they were written"
+
+
+def _searches(database: Database, checked: dict[str, int]) -> Iterator[str]:
+    found = database.rows("SELECT count(*) FROM proposals")[0][0]
+    if found:
+        checked["proposals"] = found
+    yield from searches.altered(database)
 
 
 def _runs(database: Database, checked: dict[str, int]) -> Iterator[str]:

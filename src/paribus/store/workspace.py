@@ -18,10 +18,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, final
 
-from paribus.store import digests, later, live, logs, recording, runs, studies
+from paribus.store import digests, later, live, logs, recording, runs, searches, studies
 from paribus.store.database import TENSORS, Database
 from paribus.store.records import (
     Artifact,
+    Assessment,
     ClaimRecord,
     Curve,
     Forecast,
@@ -30,6 +31,7 @@ from paribus.store.records import (
     NewRun,
     Outcome,
     Progress,
+    Proposal,
     RunRecord,
     Selected,
     Snapshot,
@@ -132,6 +134,24 @@ class Workspace:
     def runs_of(self, study_id: str) -> list[tuple[str, int, RunRecord]]:
         """(arm, replicate, run) for every run of a study, in the study's order."""
         return studies.runs_of(self._database, study_id)
+
+    def add_proposals(self, study_id: str, items: Sequence[Proposal]) -> None:
+        """Record candidates of a registered search before they train, all in one transaction."""
+        with self._database.transaction():
+            searches.add_proposals(self._database, study_id, items, now=_now())
+
+    def proposals(self, study_id: str) -> list[Proposal]:
+        """The candidates of a search so far, by their numbers; none of any other study."""
+        return searches.proposals(self._database, study_id)
+
+    def add_assessments(self, study_id: str, items: Sequence[Assessment]) -> None:
+        """Record what candidates of a search came to at a rung, all in one transaction."""
+        with self._database.transaction():
+            searches.add_assessments(self._database, study_id, items, now=_now())
+
+    def assessments(self, study_id: str) -> list[Assessment]:
+        """What the candidates of a search came to, rung by rung."""
+        return searches.assessments(self._database, study_id)
 
     def run(self, run_id: str) -> RunRecord | None:
         """The run of that id, or None."""
