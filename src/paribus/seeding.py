@@ -76,6 +76,11 @@ def draws(stream: Stream, purpose: str, *counters: int) -> Draws:
     return Draws(int.from_bytes(_digest(stream, purpose, counters)[:16], "little"))
 
 
+def sampler_seed(seed: int, bracket: int) -> int:
+    """The 32-bit seed of what proposes the candidates of a bracket of a search."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/search/{bracket}".encode()).digest()[:4], "little")
+
+
 def _digest(stream: Stream, purpose: str, counters: Sequence[int]) -> bytes:
     if purpose not in PURPOSES:
         raise ValueError(f"unknown purpose {purpose!r}")

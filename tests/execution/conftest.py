@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -184,6 +185,20 @@ class InterruptAfter:
 def workspace(tmp_path: Path) -> Iterator[Workspace]:
     with Workspace.open(tmp_path / "workspace", create=True, write=True) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[None]:
+    """A Ray cluster of this machine's cores, for all tests that need one: starting it takes seconds."""
+    import ray
+
+    from paribus.execution.ray_cluster import LOCAL, connect
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Ray's own
+        connect(LOCAL)
+        yield
+        ray.shutdown()
 
 
 @pytest.fixture

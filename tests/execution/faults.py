@@ -14,6 +14,11 @@ from paribus.execution.worker import Worker
 VARIABLE = "PARIBUS_TEST_FAULT"
 
 
+def settings() -> dict[str, str]:
+    """The fault that the environment describes, for workers that have an environment of their own."""
+    return {VARIABLE: os.environ[VARIABLE]} if VARIABLE in os.environ else {}
+
+
 def describe(folder: Path, kind: str, *, epoch: int = 3, times: int = 1, lr: float | None = None) -> str:
     """A fault for `VARIABLE`: after `epoch` epochs, `times` times in all, and only beside a run of that rate."""
     folder.mkdir(exist_ok=True)

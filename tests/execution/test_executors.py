@@ -1,24 +1,29 @@
-"""What every executor promises: one suite for threads, for threads whose messages are encoded, and for processes."""
+"""What every executor promises: one suite for threads, for threads whose messages are encoded, for processes, and for
+actors of a Ray cluster."""
 
 from __future__ import annotations
 
 import json
 import signal
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from paribus.errors import StorageError
 from paribus.execution.encoding import Encoded, decode, encode
-from paribus.execution.events import CohortDone, CohortLost, EpochDone
+from paribus.execution.events import CohortDone, CohortLost, EpochDone, silent
 from paribus.execution.executor import Executor
 from paribus.execution.executors import ExecutorsByFamily
 from paribus.execution.processes import ProcessExecutor
+from paribus.execution.ray_cluster import RayExecutor
+from paribus.execution.runner import member_runs, train
 from paribus.execution.threads import ThreadExecutor
 from paribus.store.workspace import Workspace
+from paribus.training.plan import plan_cohorts
 from tests.execution import faults
-from tests.execution.conftest import ARMS, InterruptAfter, recorded, runs_in, tiny, trained
+from tests.execution.conftest import ARMS, InterruptAfter, ready, recorded, runs_in, tiny, trained
 
 CHANGES = {
     "training.epochs": "12",
@@ -62,18 +67,28 @@ def processes(_device, deliver):
     return MADE[-1]
 
 
-EXECUTORS = {"threads": ExecutorsByFamily, "encoded threads": EncodedThreads, "processes": processes}
+def cluster(device, deliver):
+    """Actors of a Ray cluster of this machine's cores, which meet the fault of the environment."""
+    MADE.append(RayExecutor(device, deliver, entry="tests.execution.faults", settings=faults.settings()))
+    return MADE[-1]
+
+
+EXECUTORS = {
+    "threads": ExecutorsByFamily, "encoded threads": EncodedThreads, "processes": processes, "Ray": cluster,
+}  # fmt: skip
 
 
 @pytest.fixture(params=EXECUTORS)
 def executor(request, monkeypatch):
-    if request.param != "processes":
+    if request.param == "Ray":
+        request.getfixturevalue("ray_cluster")
+    elif request.param != "processes":
         faults.install(monkeypatch.setattr)
-    before = threading.enumerate()
+    before = threading.enumerate()  # Ray's own threads among them
     yield EXECUTORS[request.param]
     assert [thread.name for thread in threading.enumerate() if thread not in before] == []
     while MADE:
-        assert MADE.pop().pids == []
+        assert MADE.pop().workers == 0
 
 
 @pytest.fixture
@@ -115,6 +130,23 @@ def test_an_interrupted_study_goes_on_with_the_same_bits(tmp_path, study, whole,
         states = {run.state for run in runs_in(workspace, study).values()}
     assert "paused" in states
     assert "running" not in states
+    assert finished(folder, study) == whole
+
+
+def test_runs_pause_at_the_epoch_that_they_are_told_and_go_on_with_the_same_bits(tmp_path, study, whole, executor):
+    folder, prepared = tmp_path / "paused", ready(study)
+    with Workspace.open(folder, create=True, write=True) as workspace:
+        members = member_runs(study, prepared.runs)
+        workspace.register_study(prepared.id, study.name, study.document, members)
+        for epoch in (2, 7, 7):  # there is nothing to train the last time
+            known = {run.id: record for run in prepared.runs if (record := workspace.run(run.id)) is not None}
+            pausing = [replace(run, until=epoch) for run in prepared.runs]
+            plan = plan_cohorts(study, pausing, known, prepared.device, timing=False)
+            assert train(prepared.id, plan, workspace, silent, executor) == {}
+            found = {m: (run.state, run.epochs_done) for m, run in runs_in(workspace, study).items()}
+            for (arm, _), (state, epochs) in found.items():
+                assert (state, epochs) == ("paused", epoch) or (arm == "stopping" and state == "done")
+        assert plan.unfinished == ()
     assert finished(folder, study) == whole
 
 

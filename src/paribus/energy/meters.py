@@ -253,6 +253,11 @@ def best_meter(powercap: Path = POWERCAP, load: Load | None = None) -> Meter:
     return RaplMeter(counters) if counters else ModelledMeter(watts_per_core(), load=load)
 
 
+def modelled_meter(load: Load) -> Meter:
+    """A meter that models energy from the processor time of a load, wherever that is spent."""
+    return ModelledMeter(watts_per_core(), load=load)
+
+
 @dataclass(frozen=True)
 class Usage:
     """Time and energy of some work. `cpu_s` is the processor time of its load, all threads together."""

@@ -3,7 +3,8 @@
 The parent plans, records and grants; workers train. An executor begins tasks and carries messages both ways. What
 crosses is declared in `execution/messages.py`: plain values, arrays and ids. `execution/threads.py` implements the
 contract with threads of this process, for the compiled engine and for one accelerator; `execution/processes.py` with
-processes, for a user's own modules. One test suite (`tests/execution/test_executors.py`) holds for all.
+processes, for a user's own modules; `execution/ray_cluster.py` with actors of a Ray cluster. One test suite
+(`tests/execution/test_executors.py`) holds for all.
 
 What every executor promises:
 
@@ -53,6 +54,11 @@ class Executor(ABC):
     @abstractmethod
     def close(self) -> None:
         """End every worker, also one whose task is not over."""
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether workers may be on other machines, whose energy this one's counters do not see."""
+        return False
 
     @property
     def cpu_s(self) -> float:

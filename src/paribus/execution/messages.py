@@ -31,7 +31,8 @@ class RunProgress:
     """Where one run is: copies, so that training may go on while they are written.
 
     `scalars` are a tracker's, and `selected` has the weights of the epochs that its rules have chosen so far, by epoch.
-    `snapshots` are those that no earlier message had.
+    `snapshots` are those that no earlier message had. `environment` is that of the machine where it trains; None where
+    that is the parent's.
     """
 
     run_id: str
@@ -41,6 +42,7 @@ class RunProgress:
     selected: Mapping[int, State]
     snapshots: Sequence[PendingSnapshot]
     started_at: str
+    environment: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +68,7 @@ class Task:
     index : of the cohort in the plan.
     checkpoint_s : seconds of training between checkpoints.
     evaluated_at_once : runs that have ended and are measured side by side.
+    until : the epoch after which the runs pause; None where they train to their end.
     """
 
     id: str
@@ -73,6 +76,7 @@ class Task:
     runs: Sequence[RunTask]
     checkpoint_s: float
     evaluated_at_once: int = 1
+    until: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +96,7 @@ class RunEnded:
     """A run is over after `epochs` epochs; `measured` is everything that was measured of it.
 
     `selected` has what each selection rule has chosen, by rule; a rule that has chosen nothing is not in it.
+    `environment` is as in `RunProgress`.
     """
 
     run_id: str
@@ -102,6 +107,7 @@ class RunEnded:
     snapshots: Sequence[PendingSnapshot]
     measured: Measurements
     started_at: str
+    environment: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 from typing import Final, final
 
 from paribus.energy.gpu import gpu_meter
-from paribus.energy.meters import Load, Meter, Metering, best_meter
+from paribus.energy.meters import Load, Meter, Metering, best_meter, modelled_meter
 from paribus.execution.events import CohortDone, CohortLost, CohortStarted, EpochDone, Event, Listener
 from paribus.execution.executor import Deliver, Executor
 from paribus.execution.interruption import Interrupted, Interruptions
@@ -87,7 +87,7 @@ class Parent:
         device = self._plan.device
         with Interruptions(self._queue), self._make_executor(device, self._deliver) as self._executor:
             load = WorkersLoad(self._executor)
-            with Metering(meter_of(device, load), load) as self._metering:
+            with Metering(meter_of(device, load, elsewhere=self._executor.elsewhere), load) as self._metering:
                 self._train()
         if self._error is not None:
             raise self._error
@@ -147,11 +147,12 @@ class Parent:
                     runs=len(cohort.runs),
                     parameters=cohort.parameters,
                     first_epoch=0 if progress is None else progress.state.epoch,
-                    epochs=cohort.runs[0].recipe.training.epochs,
+                    epochs=cohort.runs[0].last_epoch,
                 )
             )
         at_once = self._plan.device.evaluated_at_once
-        self._executor.start(Task(attempt.task_id, attempt.index, tasks, self._checkpoint_s, at_once))
+        until = self._runs[attempt.run_ids[0]].until
+        self._executor.start(Task(attempt.task_id, attempt.index, tasks, self._checkpoint_s, at_once, until))
         self._training[attempt.task_id] = attempt
 
     def _report(self, event: Event) -> None:
@@ -209,6 +210,8 @@ class Parent:
             return
         if message.failure is not None:
             self._lost(attempt, message.failure)
+        else:
+            self._left[index] -= set(attempt.run_ids)  # those that have not ended have paused
         if not self._left[index]:
             runs = self._plan.cohorts[index].runs
             failed = sum(run.id in self.failed for run in runs)
@@ -279,7 +282,7 @@ class WorkersLoad(Load):
         return super().memory_gib + self._executor.memory_gib
 
 
-def meter_of(device: Device, load: Load) -> Meter:
-    """What measures the energy that training on a device takes."""
-    host = best_meter(load=load)
+def meter_of(device: Device, load: Load, *, elsewhere: bool = False) -> Meter:
+    """What measures the energy that training on a device takes; modelled where workers may be on other machines."""
+    host = modelled_meter(load) if elsewhere else best_meter(load=load)
     return host if device.gpu is None else gpu_meter(device.gpu, host)

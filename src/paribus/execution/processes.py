@@ -20,14 +20,14 @@ from typing import Final, final
 from paribus.errors import printable
 from paribus.execution.channel import Channel
 from paribus.execution.child_process import last_words, signal_name, started
-from paribus.execution.encoding import Message, decode, encode
+from paribus.execution.encoding import decode, encode
 from paribus.execution.events import EpochDone
 from paribus.execution.executor import Deliver, Executor
 from paribus.execution.memory_kills import memory_kills
-from paribus.execution.messages import Failure, Finished, FromWorker, Grant, Heartbeat, Task, ToWorker
+from paribus.execution.messages import Failure, Finished, FromWorker, Heartbeat, Task, ToWorker
 from paribus.execution.shared_memory import SharedArrays
 from paribus.execution.silence import LEAST_S, Silence
-from paribus.execution.withholding import with_its_examples_only, without_other_examples
+from paribus.execution.withholding import withheld
 from paribus.execution.worker import failure_of
 
 ENTRY: Final = "paribus.execution.worker_process"
@@ -85,6 +85,11 @@ class ProcessExecutor(Executor):
             worker.close()
         self._watch.join()
         self._shared.close()
+
+    @property
+    def workers(self) -> int:
+        """Processes that are running."""
+        return len(self.pids)
 
     @property
     def pids(self) -> list[int]:
@@ -158,7 +163,7 @@ class _WorkerProcess:
             self._errors.close()
             raise
         self._channel = Channel(connection)
-        self._outbox: SimpleQueue[Message | None] = SimpleQueue()
+        self._outbox: SimpleQueue[Task | ToWorker | None] = SimpleQueue()
         self._silence: Silence | None = None
         self._silent_s: float | None = None
         self._broken: Failure | None = None
@@ -212,7 +217,7 @@ class _WorkerProcess:
         """Encode and send in a thread of its own: a process that does not read must not hold up the parent."""
         while (message := self._outbox.get()) is not None:
             try:
-                self._channel.send(encode(_withheld(message)), self._shared.opened)
+                self._channel.send(encode(withheld(message)), self._shared.opened)
             except ConnectionError:  # the process has ended, which the other thread tells
                 return
             except (OSError, MemoryError, TypeError) as error:
@@ -268,17 +273,6 @@ class _WorkerProcess:
         words = printable(last_words(self._errors))[:300]
         kind = "memory" if "MemoryError" in words else "died"
         return Failure(kind, f"ended with exit code {code}{f' ({words})' if words else ''}")
-
-
-def _withheld(message: Message) -> Message:
-    """A message without examples that the worker has no right to."""
-    match message:
-        case Task():
-            return without_other_examples(message)
-        case Grant():
-            return with_its_examples_only(message)
-        case _:
-            return message
 
 
 _reaping = Lock()

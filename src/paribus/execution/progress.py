@@ -68,7 +68,7 @@ class StudyProgress:
             runs=len(plan.runs),
             recorded=len(plan.runs) - len(plan.unfinished),
             work=left,
-            recorded_work=sum(run.parameters * run.recipe.training.epochs for run in plan.runs) - left,
+            recorded_work=sum(run.parameters * run.last_epoch for run in plan.runs) - left,
         )
 
     def update(self, event: Event) -> None:

@@ -88,7 +88,7 @@ class Recorder:
         tensors = dict(found.state.tensors)
         for epoch, weights in found.selected.items():
             tensors |= {f"selected/{epoch}/{name}": tensor for name, tensor in weights.items()}
-        environments = self._environments(found.run_id)
+        environments = self._environments(found.run_id, found.environment)
         return Progress(
             run_id=found.run_id,
             epochs_done=found.state.epoch,
@@ -103,7 +103,7 @@ class Recorder:
     def ended(self, message: RunEnded, rules: Sequence[str]) -> None:
         """Write everything about a run that has ended, in one transaction. `rules` are its selection rules."""
         self._unwritten.setdefault(message.run_id, []).extend(message.snapshots)
-        seen = self._environments(message.run_id)
+        seen = self._environments(message.run_id, message.environment)
         self._workspace.finish([
             Outcome(
                 run_id=message.run_id,
@@ -158,7 +158,7 @@ class Recorder:
     def _put(self, tensors: State) -> str:
         return self._workspace.tensors.put(dict(tensors))
 
-    def _environments(self, run_id: str) -> list[Mapping[str, Any]]:
-        """Every environment in which the run has trained, in order, the present one last."""
-        here = environment(self._device, module=run_id in self._modules)
+    def _environments(self, run_id: str, there: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
+        """Every environment in which the run has trained, in order, the present one last: `there`, or our own."""
+        here = there or environment(self._device, module=run_id in self._modules)
         return [earlier for earlier in self._earlier.get(run_id, []) if earlier != here] + [here]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -81,26 +81,28 @@ def run_study(
     listener: Listener = silent,
     *,
     executor: Callable[[Device, Deliver], Executor] = ExecutorsByFamily,
+    timing: bool = True,
 ) -> StudyOutcome:
     """Train every run of a study that `workspace` (open for writing) does not hold, and record it there.
+
+    With `timing`, a few steps are timed first: they decide how many runs train together, and make a forecast.
 
     A recorded run that lacks a measurement gets it. KeyboardInterrupt passes through once every run in training has its
     checkpoint; so does an error in recording, such as StorageError of a full disk. What breaks a run's worker fails
     that run alone, once its worker has begun again a few times (see `recovery`).
     """
     started = time.perf_counter()
-    checkpoint_s = checkpoint_every_s()
-    with Metering(meter_of(prepared.device, Load())) as timing:
-        plan = plan_in(prepared, workspace)
+    checkpoint_every_s()  # a mistake in it is told before anything is timed or written
+    with Metering(meter_of(prepared.device, Load())) as timed:
+        plan = plan_in(prepared, workspace, timing=timing)
     study, unfinished = prepared.study, plan.unfinished
     claims = [claim_text(claim) for claim in study.claims]
-    workspace.register_study(prepared.id, study.name, study.document, _members(plan), claims)
+    workspace.register_study(prepared.id, study.name, study.document, member_runs(study, plan.runs), claims)
     failed: dict[str, str] = {}
     if unfinished:
-        workspace.record_forecast(_forecast(prepared.id, plan, timing.usage))
-        parent = Parent(prepared.id, plan, workspace, listener, checkpoint_s, executor)
-        parent.run()
-        failed = parent.failed
+        if timing:
+            workspace.record_forecast(_forecast(prepared.id, plan, timed.usage))
+        failed = train(prepared.id, plan, workspace, listener, executor)
     recorded = [run for run in plan.runs if run.state == "recorded"]
     measured = measure_later(recorded, workspace, prepared.device)
     references = measure_references(plan.runs, workspace, prepared.device)
@@ -118,19 +120,35 @@ def run_study(
     )
 
 
+def train(
+    study_id: str,
+    plan: Plan,
+    workspace: Workspace,
+    listener: Listener,
+    executor: Callable[[Device, Deliver], Executor] = ExecutorsByFamily,
+) -> dict[str, str]:
+    """Train the unfinished runs of a plan, which are registered; returns those that failed, with the reason.
+
+    What `run_study` says about interruptions and errors holds.
+    """
+    parent = Parent(study_id, plan, workspace, listener, checkpoint_every_s(), executor)
+    parent.run()
+    return parent.failed
+
+
 def _name(run: PlannedRun) -> str:
     arm, replicate = run.members[0]
     return f"arm {arm}, replicate {replicate}"
 
 
-def _members(plan: Plan) -> dict[tuple[str, int], NewRun]:
+def member_runs(study: Study, runs: Sequence[PlannedRun]) -> dict[tuple[str, int], NewRun]:
     """(arm, replicate) to run, in the study's order."""
     by_member = {
         member: NewRun(run.id, run.spec.text, run.recipe.model_dump(mode="json"), run.spec.dataset.to_json())
-        for run in plan.runs
+        for run in runs
         for member in run.members
     }
-    return {(arm.name, replicate): by_member[arm.name, replicate] for arm, replicate in plan.study.members()}
+    return {(arm.name, replicate): by_member[arm.name, replicate] for arm, replicate in study.members()}
 
 
 def _forecast(study_id: str, plan: Plan, timing: Usage) -> Forecast:

@@ -15,7 +15,18 @@ import numpy as np
 import numpy.typing as npt
 
 from paribus.data.pool import Pool, Split, Splits
-from paribus.execution.messages import Grant, RunTask, Task
+from paribus.execution.messages import Grant, RunTask, Task, ToWorker
+
+
+def withheld(message: Task | ToWorker) -> Task | ToWorker:
+    """A message to a worker elsewhere, without examples that it has no right to."""
+    match message:
+        case Task():
+            return without_other_examples(message)
+        case Grant():
+            return with_its_examples_only(message)
+        case _:
+            return message
 
 
 def without_other_examples(task: Task) -> Task:

@@ -86,7 +86,8 @@ class Trainee:
 class Worker:
     """Trains the cohort of one task, and sends a checkpoint every `task.checkpoint_s` seconds.
 
-    When the parent asks it to stop, it finishes its epoch, sends a last checkpoint and returns.
+    When the parent asks it to stop, it finishes its epoch, sends a last checkpoint and returns; so it does after the
+    epoch `task.until`.
     """
 
     def __init__(self, task: Task, link: Link, engine: Callable[[], Engine]) -> None:
@@ -123,6 +124,8 @@ class Worker:
                 if not unfinished:
                     return
                 cohort = self._cohort(unfinished, engine)
+            if cohort.epoch == self._task.until:
+                break
             if time.perf_counter() - saved_at > self._task.checkpoint_s:
                 self._save(cohort, paused=False)
                 saved_at = time.perf_counter()
@@ -179,7 +182,7 @@ class Worker:
         return metrics
 
     def _report(self, cohort: Cohort, metrics: Mapping[str, Sequence[float]], epoch_s: float) -> None:
-        epochs_left = cohort.runs[0].spec.recipe.training.epochs - cohort.epoch
+        epochs_left = (self._task.until or cohort.runs[0].spec.recipe.training.epochs) - cohort.epoch
         self._link.send(
             EpochDone(
                 index=self._task.index,

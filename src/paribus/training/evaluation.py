@@ -116,6 +116,13 @@ def measure_snapshot(
     return own.measured
 
 
+def measure_training(spec: RunSpec, splits: Splits, snapshot: Snapshot, engine: Engine) -> Measurements:
+    """What a snapshot comes to on the training split alone: hidden units, and predictions or reconstructions."""
+    own = _SnapshotMeasuring(spec, splits, snapshot, engine)
+    own.measure_training()
+    return own.measured
+
+
 def evaluate_weights(spec: RunSpec, splits: Splits, weights: State, engine: Engine) -> Measurements:
     """What weights of any origin come to on a run's training and validation splits, at the empty rule.
 

@@ -12,12 +12,10 @@ from typing import Literal
 from paribus.data.loading import fingerprint, load_splits
 from paribus.data.pool import Splits
 from paribus.errors import UserError
-from paribus.seeding import Stream, Streams
 from paribus.spec.dataset import Dataset
 from paribus.spec.fit import refuse_misfit, refuse_unmeasured_choice, refuse_unmeasured_claims
 from paribus.spec.identity import NOT_TRAINED, RunSpec
 from paribus.spec.losses import CrossEntropy, Loss
-from paribus.spec.modules import UserModule
 from paribus.spec.network import Module, forward_operations, training_operations
 from paribus.spec.recipe import Recipe
 from paribus.spec.study import Arm, Study
@@ -25,7 +23,7 @@ from paribus.store.records import RunRecord
 from paribus.training.augmentation import dtype_of
 from paribus.training.cohort import stream_key
 from paribus.training.devices import Device
-from paribus.training.modules import check_key, checked
+from paribus.training.loaded import Loaded
 from paribus.training.timing import TimingRuns
 
 WORTHWHILE = 0.97
@@ -40,7 +38,8 @@ class PlannedRun:
     """A run of a study.
 
     `members` are the (arm, replicate) pairs that it is, more than one where recipes are equal. `state` is what the
-    workspace has of it, and `epochs_done` how far it has come.
+    workspace has of it, and `epochs_done` how far it has come. It is to train up to the epoch `until`, where it pauses;
+    to its end where that is None.
     """
 
     spec: RunSpec
@@ -48,6 +47,7 @@ class PlannedRun:
     splits: Splits
     state: Literal["new", "interrupted", "recorded"] = "new"
     epochs_done: int = 0
+    until: int | None = None
 
     @property
     def id(self) -> str:
@@ -75,7 +75,17 @@ class PlannedRun:
 
     @property
     def epochs_left(self) -> int:
-        return 0 if self.state == "recorded" else self.recipe.training.epochs - self.epochs_done
+        return 0 if self.state == "recorded" else max(0, self.last_epoch - self.epochs_done)
+
+    @property
+    def is_left(self) -> bool:
+        """Whether it has epochs to train: it is neither recorded nor as far as it is to train."""
+        return self.state != "recorded" and (self.until is None or self.epochs_done < self.until)
+
+    @property
+    def last_epoch(self) -> int:
+        """The epoch at which it pauses or ends, unless it stops early."""
+        return min(self.until or self.recipe.training.epochs, self.recipe.training.epochs)
 
     @property
     def operations(self) -> int:
@@ -160,21 +170,22 @@ class Plan:
 
     @property
     def unfinished(self) -> tuple[PlannedRun, ...]:
-        """The runs that are not recorded yet."""
-        return tuple(run for run in self.runs if run.state != "recorded")
+        """The runs that have epochs to train: those that are neither recorded nor as far as they are to train."""
+        return tuple(run for run in self.runs if run.is_left)
 
 
-def runs_of(study: Study, device: Device) -> tuple[PlannedRun, ...]:
+def runs_of(study: Study, device: Device, known: Loaded | None = None) -> tuple[PlannedRun, ...]:
     """Every run of a study, its data loaded; none is compared with what is recorded yet.
+
+    What `known` has is not loaded again, and it gets what is loaded.
 
     Raises UserError where the data cannot be loaded, where the study asks for what they do not have, or where two arms
     are one run and ask for different measurements of it.
     """
     runs: dict[str, PlannedRun] = {}
-    loaded: dict[tuple[str, Stream, Stream], Splits] = {}
-    contents: dict[str, str] = {}
+    known = known or Loaded(study, device)
+    loaded, contents, modules = known.splits, known.contents, known.modules
     datasets: dict[str, Dataset] = {}
-    modules = _Modules(study, device)
     for arm, replicate in study.members():
         data, streams = arm.recipe.data.model_copy(update={"task": arm.recipe.task}), study.streams(arm, replicate)
         key = (data.model_dump_json(), streams.split, streams.label_noise)
@@ -189,39 +200,14 @@ def runs_of(study: Study, device: Device) -> tuple[PlannedRun, ...]:
         module = modules.of(arm, splits, streams)
         family = device.family if module is None else "module"
         spec = RunSpec(arm.recipe, splits.dataset, streams, contents[key[0]], family, module)
-        known = runs.get(spec.id)
-        if known is not None:
-            _refuse_other_measurements(study, known, arm)
-        members = (*(known.members if known else ()), (arm.name, replicate))
-        runs[spec.id] = PlannedRun(known.spec if known else spec, members, splits)
+        same = runs.get(spec.id)
+        if same is not None:
+            _refuse_other_measurements(study, same, arm)
+        members = (*(same.members if same else ()), (arm.name, replicate))
+        runs[spec.id] = PlannedRun(same.spec if same else spec, members, splits)
     refuse_unmeasured_claims(study, datasets)
     refuse_unmeasured_choice(study, datasets)
     return tuple(runs.values())
-
-
-class _Modules:
-    """The modules of a study's arms, each checked once before training."""
-
-    def __init__(self, study: Study, device: Device) -> None:
-        self._folder, self._device = study.folder, device
-        self._of_arm: dict[str, UserModule] = {}
-        self._checked: dict[tuple[object, ...], UserModule] = {}
-
-    def of(self, arm: Arm, splits: Splits, streams: Streams) -> UserModule | None:
-        """The module of an arm; None where it has another network. Raises UserError for what cannot be trained."""
-        if not isinstance(arm.recipe.network, Module):
-            return None
-        if self._device.family != "cpu":
-            place, remedy = f"arm {arm.name}, key network.kind", "leave --device out"
-            given = arm.recipe.network.kind
-            raise UserError("must not be module on a GPU: modules train on the CPU", given=given, place=place,
-                            remedy=remedy)  # fmt: skip
-        if arm.name not in self._of_arm:
-            key = check_key(arm.recipe)
-            if key not in self._checked:
-                self._checked[key] = checked(arm.name, arm.recipe, splits, streams, self._folder)
-            self._of_arm[arm.name] = self._checked[key]
-        return self._of_arm[arm.name]
 
 
 def _refuse_other_measurements(study: Study, run: PlannedRun, arm: Arm) -> None:
@@ -252,7 +238,7 @@ def plan_cohorts(
     together; without it, as many as may.
     """
     found = tuple(_with_state(run, recorded.get(run.id)) for run in runs)
-    unfinished = sum(run.state != "recorded" for run in found)
+    unfinished = sum(run.is_left for run in found)
     timer = TimingRuns(device, min(device.workers, unfinished)) if timing and unfinished else None
     cohorts: list[CohortPlan] = []
     for group in _alike(found):
@@ -310,11 +296,11 @@ def _evaluated(loss: Loss) -> Loss:
 
 
 def _alike(runs: Sequence[PlannedRun]) -> list[list[PlannedRun]]:
-    """Unfinished runs, grouped by what must agree and by their epoch."""
+    """Runs with epochs to train, grouped by what must agree, by their epoch and by the one at which they pause."""
     groups: dict[tuple[object, ...], list[PlannedRun]] = defaultdict(list)
     for run in runs:
-        if run.state != "recorded":
-            groups[(*static_key(run), run.epochs_done)].append(run)
+        if run.is_left:
+            groups[(*static_key(run), run.epochs_done, run.last_epoch)].append(run)
     return list(groups.values())
 
 
