@@ -20,7 +20,23 @@ def test_version(paribus: Paribus) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["new", "plan", "run", "status", "report", "view", "table", "evaluate", "verify", "studies", "schema"]
+    "command",
+    [
+        "new",
+        "plan",
+        "run",
+        "search",
+        "lr-range",
+        "confirm",
+        "status",
+        "report",
+        "view",
+        "table",
+        "evaluate",
+        "verify",
+        "studies",
+        "schema",
+    ],
 )
 def test_every_command_explains_itself(paribus: Paribus, command: str) -> None:
     assert command in paribus("--help").out

@@ -20,8 +20,10 @@ from paribus.analysis.findings import GRAVE
 from paribus.analysis.headline import compared_metric
 from paribus.analysis.judgement import Verdict
 from paribus.analysis.labels import Ranked, ranking
+from paribus.analysis.range_answers import range_sentences
 from paribus.analysis.references import gains, reference_lines
 from paribus.analysis.results import Results
+from paribus.analysis.search_outcome import search_sentences
 from paribus.analysis.statements import amount, margin, statement
 from paribus.analysis.verdicts import ClaimOutcome, claim_outcomes, consequence
 from paribus.spec.metrics import metric_named
@@ -43,6 +45,11 @@ class Answer:
 
 def answer(results: Results) -> Answer:
     """The answer as far as the runs have come."""
+    if results.study.search is not None:
+        headline, *more = search_sentences(results)
+        return Answer(headline, tuple(more[:MAX_POINTS]))
+    if tests := range_sentences(results):
+        return Answer(tests[0], tuple(tests[1 : 1 + MAX_POINTS]))
     if not any(results.finished(arm) for arm in results.arms):
         return Answer("No run is complete yet.", ())
     warnings = _gravest(results)

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from paribus.analysis.estimates import Estimate, estimate
+from paribus.analysis.estimates import LEVEL_TEXT, Estimate, estimate
+from paribus.analysis.faults import faults_of
 from paribus.analysis.results import Results
 from paribus.analysis.wording import mean_and_sd, plural
 from paribus.spec.choice import Choice
@@ -82,10 +83,18 @@ def rule_in_words(choice: Choice) -> str:
     metric = metric_named(choice.metric)
     best = f"{'highest' if metric.direction > 0 else 'lowest'} mean {metric.label}"
     without = f" and none has {' or '.join(map(_some, choice.without))}" if choice.without else ""
+    if choice.faults:
+        without += f" and none is {' or '.join(choice.faults)}"
     eligible = f"An arm is eligible if all replicates ended well{without}."
     where = " In each group, the" if choice.within else " The"
     if choice.by == "best":
         return f"{eligible}{where} eligible arm with the {best} is chosen."
+    if choice.by == "lowest-upper-bound":
+        worse = "lower" if metric.direction > 0 else "upper"
+        return (
+            f"{eligible}{where} eligible arm is chosen whose {LEVEL_TEXT} interval of the mean {metric.label} has the "
+            f"best {worse} end."
+        )
     return (
         f"{eligible}{where} first eligible arm, in the study's order, whose mean is within one standard error of the "
         f"{best} is chosen."
@@ -122,9 +131,22 @@ def _chosen(results: Results, rule: Choice, group: str, arms: list[str]) -> Chos
     best, mean, found = max(eligible, key=lambda entry: direction * entry[1])
     if rule.by == "best":
         return Chosen(group, candidates, best, mean, best)
+    if rule.by == "lowest-upper-bound":
+        ends = [(arm, end) for arm, _, one in eligible if (end := _worse_end(one, direction)) is not None]
+        if not ends:
+            return Chosen(group, candidates)
+        arm, end = max(ends, key=lambda entry: direction * entry[1])
+        return Chosen(group, candidates, best, end, arm)
     limit = mean - direction * (found.sd or 0.0) / math.sqrt(found.n)
     first = next(arm for arm, value, _ in eligible if direction * (value - limit) >= 0)
     return Chosen(group, candidates, best, limit, first)
+
+
+def _worse_end(found: Estimate, direction: int) -> float | None:
+    """The end of the mean's confidence interval that is worse; None without an interval."""
+    if found.interval is None:
+        return None
+    return found.interval.low if direction > 0 else found.interval.high
 
 
 def _candidate(results: Results, rule: Choice, arm: str) -> Candidate:
@@ -140,6 +162,11 @@ def _reasons(results: Results, rule: Choice, arm: str) -> Iterator[str]:
         yield f"diverged in {diverged} of {planned}"
     if len(results.finished(arm)) + diverged < planned:
         yield f"{planned - len(results.finished(arm)) - diverged} of {planned} not finished"
+    ended = [run for run in runs if run.state == "done"]
+    for fault in rule.faults:
+        having = sum(bool(faults_of(run, results.deploy(arm), (fault,))) for run in ended)
+        if having:
+            yield f"{fault} in {having} of {planned}"
     for name in rule.without:
         values = results.values(arm, results.deploy(arm), name)
         bad = sum(value is not None and value > 0 for value in values)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from paribus.analysis import wording
+from paribus.analysis.faults import IN_WORDS as FAULTS_IN_WORDS
 from paribus.analysis.rates import RatePoint, Region, Sweep
-from paribus.analysis.thresholds import COLLAPSE_VARIATION, UNSTABLE_RISE
+from paribus.analysis.thresholds import COLLAPSE_VARIATION
 from paribus.spec.metrics import metric_named
 
 
@@ -24,9 +25,8 @@ def sentences(sweep: Sweep) -> list[str]:
 def thresholds_in_words() -> str:
     """What unstable and collapsed mean."""
     return (
-        f"Unstable: the run diverged, or the training loss of some epoch is more than {1 + UNSTABLE_RISE:g} times the "
-        "lowest loss before it. Collapsed: the output is nearly the same for every input (its variance is below "
-        f"{100 * COLLAPSE_VARIATION:g} % of the input's)."
+        f"Unstable: the run diverged, or {FAULTS_IN_WORDS['unstable']}. Collapsed: the output is nearly the same for "
+        f"every input (its variance is below {100 * COLLAPSE_VARIATION:g} % of the input's)."
     )
 
 

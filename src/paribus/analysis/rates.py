@@ -7,15 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-import numpy as np
-
 from paribus.analysis.choice import choices
 from paribus.analysis.estimates import Estimate, estimate
+from paribus.analysis.faults import is_unstable
 from paribus.analysis.headline import compared_metric
 from paribus.analysis.pairs import differing
 from paribus.analysis.results import Results
-from paribus.analysis.run import Run
-from paribus.analysis.thresholds import UNSTABLE_RISE
 from paribus.spec.overrides import as_table
 from paribus.spec.recipe import Recipe
 
@@ -80,20 +77,6 @@ def rate_sweeps(results: Results) -> tuple[Sweep, ...]:
     sweeps = [arms for arms in groups.values() if len({_rate(results, arm) for arm in arms}) >= MIN_RATES]
     found = [_sweep(results, arms, _name(results, arms, [other[0] for other in sweeps])) for arms in sweeps]
     return tuple(sweep for sweep in found if sweep is not None)
-
-
-def is_unstable(run: Run) -> bool:
-    """Whether a run diverged, or lost in some epoch what it had learned.
-
-    Its training loss then exceeds the lowest one of the epochs before by the share `UNSTABLE_RISE`.
-    """
-    if run.state == "diverged":
-        return True
-    losses = run.curves.get("train_loss")
-    if losses is None or len(losses) < 2:
-        return False
-    lowest = np.minimum.accumulate(losses)[:-1]
-    return bool((losses[1:] > (1 + UNSTABLE_RISE) * lowest).any())
 
 
 def _apart_from_rate(recipe: Recipe) -> str:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from paribus.analysis.recorded import candidates_of, study_of
 from paribus.analysis.run import Run, run_of
+from paribus.spec.candidates import Candidate
 from paribus.spec.dataset import Dataset
 from paribus.spec.network import Module, layer_names
 from paribus.spec.recipe import Recipe
 from paribus.spec.study import Study, parse
-from paribus.store.records import Forecast, StudyRecord, TestRead, UsageRecord
+from paribus.store.records import Assessment, Forecast, StudyRecord, TestRead, UsageRecord
 
 if TYPE_CHECKING:
     from paribus.store.workspace import Workspace
@@ -33,6 +35,9 @@ class Results:
 
     `namesakes` counts the workspace's studies of this name, this one among them; `latest` says whether this one was
     registered last. `registrations` are those of the claims, by their canonical texts.
+
+    The arms of a search are its `candidates`. `assessments` are what they came to at its rungs, and `confirmed` is the
+    study of its finalists, once that is registered.
     """
 
     study: Study
@@ -44,6 +49,9 @@ class Results:
     namesakes: int = 1
     latest: bool = True
     registrations: Mapping[str, Registration] = field(default_factory=dict[str, Registration])
+    candidates: tuple[Candidate, ...] = ()
+    assessments: tuple[Assessment, ...] = ()
+    confirmed: Results | None = None
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -52,7 +60,9 @@ class Results:
 
     @property
     def planned(self) -> int:
-        """How many runs the study has."""
+        """How many runs the study has; a search has those of its candidates so far."""
+        if self.study.search is not None:
+            return len(self.runs)
         return len(self.study.arms) * self.study.replicates.count
 
     @property
@@ -135,12 +145,12 @@ def load(workspace: Workspace, name_or_id: str) -> Results:
     """Read everything of one study. Raises UserError where the workspace knows no such study."""
     with workspace.reading():
         record = workspace.study(name_or_id)
-        study = parse(record.document, place=f"study {record.name} in {workspace.path}")
+        study = study_of(workspace, record)
         runs = [run_of(workspace, found, arm, replicate) for arm, replicate, found in workspace.runs_of(record.id)]
         order = {arm.name: place for place, arm in enumerate(study.arms)}
         ids = [run.id for run in runs]
         namesakes = [known.id for known in workspace.studies() if known.name == record.name]
-        return Results(
+        found = Results(
             study=study,
             study_id=record.id,
             runs=tuple(sorted(runs, key=lambda run: (order[run.arm], run.replicate))),
@@ -150,7 +160,22 @@ def load(workspace: Workspace, name_or_id: str) -> Results:
             namesakes=len(namesakes),
             latest=namesakes[-1] == record.id,
             registrations=_registrations(workspace, record),
+            candidates=candidates_of(workspace, record.id),
+            assessments=tuple(workspace.assessments(record.id)),
         )
+        return found if study.search is None else replace(found, confirmed=_confirmed(workspace, found))
+
+
+def _confirmed(workspace: Workspace, results: Results) -> Results | None:
+    """The study of a search's finalists; None before it is registered."""
+    from paribus.analysis.finalists import finalists_study
+
+    expected = finalists_study(results)
+    if expected is None:
+        return None
+    name, text = expected
+    ids = [known.id for known in workspace.studies() if known.name == name and known.document == text]
+    return load(workspace, ids[-1]) if ids else None
 
 
 def _registrations(workspace: Workspace, study: StudyRecord) -> dict[str, Registration]:

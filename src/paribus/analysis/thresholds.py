@@ -10,6 +10,12 @@ bias. A ReLU that is 0 everywhere has variance 0. A saturated tanh or sigmoid is
 1.2e-7, which is a variance of about 1e-14; the limit leaves room for some such steps.
 """
 
+DEAD_SHARE = 0.5
+"""A network is dead if at least this share of its hidden units is: it has half of the width that it is said to have.
+
+Single dead units are a finding, and no reason to disqualify an arm: what is left may still be the best network.
+"""
+
 UNMOVED_COSINE = 0.9
 """A hidden unit is unmoved if the cosine between its incoming weights and its initial ones is above this.
 
@@ -82,4 +88,16 @@ UNSTABLE_RISE = 1.0
 """Training is unstable if an epoch's loss exceeds the lowest loss before it by this share: it is twice as large.
 
 The mean loss over an epoch's batches differs by a few per cent from epoch to epoch where training is stable.
+"""
+
+UNSTABLE_LOSS = 0.02
+"""... and if it gives up this share of what the loss had fallen by since the first epoch.
+
+A loss that has fallen to a thousandth doubles by noise alone, which loses nothing of what was learned.
+"""
+
+CONSTANT_LOSS_SHARE = 0.99
+"""A network is no better than a constant output from this share of the loss of the best constant output on.
+
+It then explains at most 1 % of the targets' variance, the limit of `COLLAPSE_VARIATION`.
 """

@@ -123,15 +123,14 @@ def _member(arguments: argparse.Namespace) -> tuple[Study, str, int]:
     if arguments.run is None:
         study = _study(arguments.workspace, arguments.study)
         return study, _arm(study, arguments.arm), _replicate(study, str(arguments.replicate or "0"))
-    from paribus.spec.study import parse
+    from paribus.analysis.recorded import study_of
 
     with open_workspace(arguments.workspace) as known:
         wanted = known.find_run(arguments.run).id
         for record in reversed(known.studies()):
             for arm, replicate, run in known.runs_of(record.id):
                 if run.id == wanted:
-                    study = parse(record.document, place=f"study {record.name} in {arguments.workspace}")
-                    return study, arm, replicate
+                    return study_of(known, record), arm, replicate
     raise UserError("must be a run of a study", given=wanted, place="--run", remedy="name another")
 
 
@@ -275,13 +274,13 @@ def _notes(evaluated: Evaluated, run: Run | None) -> list[str]:
 
 
 def _study(workspace: Path, name: str) -> Study:
-    from paribus.spec.study import parse
+    from paribus.analysis.recorded import study_of
 
     if not looks_like_path(name) and workspace.exists():
         with open_workspace(workspace) as known:
             for record in reversed(known.studies()):
                 if name in (record.id, record.name):
-                    return parse(record.document, place=f"study {record.name} in {workspace}")
+                    return study_of(known, record)
     return load_study(name, {})
 
 

@@ -13,7 +13,23 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from paribus import __version__
-from paribus.cli import compare, confirm, evaluate, new, plan, report, run, schema, status, studies, table, verify, view
+from paribus.cli import (
+    compare,
+    confirm,
+    evaluate,
+    lr_range,
+    new,
+    plan,
+    report,
+    run,
+    schema,
+    search,
+    status,
+    studies,
+    table,
+    verify,
+    view,
+)
 from paribus.cli.arguments import default_workspace, parse_path
 from paribus.cli.output import print_error, print_log, print_message
 from paribus.cli.process import hide_warnings, ignore_signals, interrupt_on_signals, report_errors_in_one_line
@@ -23,7 +39,23 @@ from paribus.errors import Exit, UserError, printable
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
 
-_COMMANDS = (new, plan, run, confirm, status, report, view, table, compare, evaluate, verify, studies, schema)
+_COMMANDS = (
+    new,
+    plan,
+    run,
+    search,
+    lr_range,
+    confirm,
+    status,
+    report,
+    view,
+    table,
+    compare,
+    evaluate,
+    verify,
+    studies,
+    schema,
+)
 _CODES = (
     "exit codes: 0 done, 1 failure, 2 mistake in the command or the study, "
     "3 some runs diverged or failed, 130 interrupted"
@@ -68,7 +100,7 @@ def parser() -> argparse.ArgumentParser:
     _add_global_options(top, default=None)
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_Parser)
     for command in _COMMANDS:
-        name = command.__name__.rpartition(".")[2]
+        name = command.__name__.rpartition(".")[2].replace("_", "-")
         about = (command.__doc__ or "").partition(": ")[2].strip()
         own = commands.add_parser(
             name,

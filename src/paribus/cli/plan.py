@@ -14,6 +14,7 @@ from paribus.cli.columns import MAX_ARMS_LENGTH, shortened
 from paribus.cli.expectation import Expectation, earlier_errors, expectation
 from paribus.cli.formatting import format_expected, plural
 from paribus.cli.output import data_width, print_columns, print_json, print_line, print_message, print_paragraph
+from paribus.cli.plan_search import print_search
 from paribus.cli.reuse import note_unused_runs
 from paribus.cli.waiting import Waiting
 from paribus.errors import Exit
@@ -52,6 +53,8 @@ def execute(arguments: argparse.Namespace) -> Exit:
         study = load_study(arguments.study, changes)
         print_notes(arguments.study, study, changes)
         waiting(f"{study.name}: reading the data and checking the study")
+        if study.search is not None:
+            return print_search(study, arguments)
         prepared = prepare(study, device=arguments.device)
         print_data_findings(prepared)
         waiting(f"{study.name}: timing a few steps of each cohort")

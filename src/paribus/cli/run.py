@@ -22,7 +22,8 @@ from paribus.cli.plan import print_data_findings, print_notes
 from paribus.cli.reuse import note_unused_runs
 from paribus.cli.terminal import can_redraw
 from paribus.cli.waiting import Waiting
-from paribus.errors import Exit
+from paribus.cli.where import Where, add_ray_option, where_of
+from paribus.errors import Exit, Shown, UserError
 from paribus.units import duration
 
 if TYPE_CHECKING:
@@ -36,10 +37,11 @@ if TYPE_CHECKING:
 
 
 def add_arguments(to: argparse.ArgumentParser) -> None:
-    """`paribus run STUDY... [--set KEY=VALUE]... [--replicates N] [--device NAME] [--until-decided] [--report]`."""
+    """`paribus run STUDY... [--set KEY=VALUE]... [--replicates N] [--device NAME] [--ray ADDRESS] [--report]`."""
     to.add_argument("studies", metavar="STUDY", nargs="+", help="a built-in study or the path of a study file")
     add_change_options(to)
     add_device_option(to)
+    add_ray_option(to)
     looks = to.add_argument_group("replicates until the claims are decided")
     looks.add_argument(
         "--until-decided",
@@ -57,19 +59,24 @@ def execute(arguments: argparse.Namespace) -> Exit:
     looks = parse_looks(arguments)
     with Waiting() as waiting:
         waiting("loading paribus")
-        studies = _prepared(arguments, looks, waiting)
-        done, code = _run_all(arguments, studies, looks, waiting)
+        where = where_of(arguments)
+        studies = _prepared(arguments, looks, where, waiting)
+        done, code = _run_all(arguments, studies, looks, where, waiting)
     if arguments.json:
         print_json(done)
     names = list(dict.fromkeys(prepared.study.name for prepared in studies.values()))
-    where = [] if arguments.workspace == default_workspace() else ["--workspace", str(arguments.workspace)]
-    report, view = (shlex.join(["paribus", command, *names, *where]) for command in ("report", "view"))
+    option = [] if arguments.workspace == default_workspace() else ["--workspace", str(arguments.workspace)]
+    report, view = (shlex.join(["paribus", command, *names, *option]) for command in ("report", "view"))
     print_message(f"next: {view}" if arguments.report else f"next: {report}, or {view}")
     return code
 
 
 def _run_all(
-    arguments: argparse.Namespace, studies: dict[str, PreparedStudy], looks: Looks | None, waiting: Waiting
+    arguments: argparse.Namespace,
+    studies: dict[str, PreparedStudy],
+    looks: Looks | None,
+    where: Where,
+    waiting: Waiting,
 ) -> tuple[list[dict[str, Any]], Exit]:
     """Train the studies; what was done, for programs, and the exit code."""
     from paribus.analysis.results import load
@@ -84,7 +91,7 @@ def _run_all(
         for name, first in studies.items():
             prepared = first
             while True:
-                outcome = _run(prepared, workspace, waiting, debug=arguments.debug)
+                outcome = run_prepared(prepared, workspace, waiting, where, debug=arguments.debug)
                 done.append({"study": prepared.study.name, "id": prepared.id, **asdict(outcome)})
                 waiting(f"{prepared.study.name}: judging the claims")
                 results = load(workspace, prepared.id)
@@ -93,7 +100,7 @@ def _run_all(
                 more = None if looks is None else looks.following(results)
                 if more is None:
                     break
-                prepared = _prepare(arguments, name, more)
+                prepared = _prepare(arguments, name, more, where)
             broken += outcome.diverged + len(outcome.failed)
             ended.append(prepared.id)
             if arguments.report:
@@ -103,29 +110,42 @@ def _run_all(
     return done, Exit.FAILED_RUNS if broken else Exit.DONE
 
 
-def _prepared(arguments: argparse.Namespace, looks: Looks | None, waiting: Waiting) -> dict[str, PreparedStudy]:
+def _prepared(
+    arguments: argparse.Namespace, looks: Looks | None, where: Where, waiting: Waiting
+) -> dict[str, PreparedStudy]:
     """The studies by their names on the command line, all checked, data included, before anything is written."""
     found: dict[str, PreparedStudy] = {}
     for name in arguments.studies:
         study = load_study(name, parse_changes(arguments))
+        if study.search is not None:
+            rule, remedy = "must have arms: it is a search", f"search: paribus search {name}"
+            raise UserError(rule, given=Shown("[search]"), place=f"study {study.name}", remedy=remedy)
         if study.digest not in {prepared.study.digest for prepared in found.values()}:
             print_notes(name, study, parse_changes(arguments))
             waiting(f"{study.name}: reading the data and checking the study")
-            found[name] = _prepare(arguments, name, None if looks is None else looks.first(study))
+            found[name] = _prepare(arguments, name, None if looks is None else looks.first(study), where)
     for prepared in found.values():
         print_data_findings(prepared)
     waiting.over()
     return found
 
 
-def _prepare(arguments: argparse.Namespace, name: str, replicates: int | None) -> PreparedStudy:
+def _prepare(arguments: argparse.Namespace, name: str, replicates: int | None, where: Where) -> PreparedStudy:
     from paribus.execution.runner import prepare
 
     changes = parse_changes(arguments) | ({} if replicates is None else {"replicates": str(replicates)})
-    return prepare(load_study(name, changes), device=arguments.device)
+    return prepare(load_study(name, changes), device=arguments.device, workers=where.workers)
 
 
-def _run(prepared: PreparedStudy, workspace: Workspace, waiting: Waiting, *, debug: bool) -> StudyOutcome:
+def run_prepared(
+    prepared: PreparedStudy,
+    workspace: Workspace,
+    waiting: Waiting,
+    where: Where,
+    *,
+    debug: bool,
+    timing: bool = True,
+) -> StudyOutcome:
     """Train one study, and say what was done."""
     from paribus.execution.runner import run_study
 
@@ -133,12 +153,12 @@ def _run(prepared: PreparedStudy, workspace: Workspace, waiting: Waiting, *, deb
     note = note_unused_runs(workspace, study.name, prepared.runs)
     if note:
         print_message(note)
-    if progress.runs_done < len(prepared.runs):
+    if timing and progress.runs_done < len(prepared.runs):
         from paribus.cli.lines import total
 
         waiting(f"{total(progress)}; timing a few steps of each cohort", told=True)
     with display_of(progress) as listener:
-        outcome = run_study(prepared, workspace, ending(waiting, listener))
+        outcome = run_study(prepared, workspace, ending(waiting, listener), executor=where.executor, timing=timing)
     waiting.over()
     _print(study, outcome, debug=debug)
     return outcome

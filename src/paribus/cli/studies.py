@@ -28,6 +28,7 @@ class _Listed:
     title: str
     question: str
     registered_at: str | None
+    searches: bool
 
 
 def add_arguments(to: argparse.ArgumentParser) -> None:
@@ -60,7 +61,7 @@ def _row(namesakes: Sequence[_Listed]) -> tuple[str, ...]:
     where = ["built-in"] if namesakes[0].kind == "built-in" else []
     if recorded:
         where.append("recorded" if recorded == 1 else f"recorded in {recorded} forms")
-    size = f"{plural(last.arms, 'arm')} x {plural(last.replicates, 'replicate')}"
+    size = f"{plural(last.arms, 'candidate' if last.searches else 'arm')} x {plural(last.replicates, 'replicate')}"
     return (last.name, ", ".join(where), size, last.title)
 
 
@@ -80,9 +81,10 @@ def _listed(study: Study, record: StudyRecord | None) -> _Listed:
         name=study.name,
         kind="recorded" if record else "built-in",
         id=record.id if record else None,
-        arms=len(study.arms),
+        arms=len(study.arms) if study.search is None else study.search.candidates,
         replicates=study.replicates.count,
         title=study.title,
         question=study.question,
         registered_at=record.registered_at if record else None,
+        searches=study.search is not None,
     )

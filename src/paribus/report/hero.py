@@ -19,7 +19,7 @@ from paribus.analysis.labels import noisy_arms, peaks
 from paribus.analysis.results import Results
 from paribus.analysis.tables import shown_rules
 from paribus.analysis.wording import capital, label, quantity
-from paribus.report import charts, comparison, hero_charts, rates, reconstructions, training_curves
+from paribus.report import charts, comparison, hero_charts, range_test, rates, reconstructions, training_curves
 from paribus.report.blocks import Block, Record, Section, SideBySide
 from paribus.report.dotplots import Line, plot
 from paribus.spec.metrics import METRICS
@@ -44,6 +44,12 @@ class Figure:
 def figure(results: Results) -> Figure | None:
     """The figure, or None before there is anything to draw."""
     return next((found for make in _FIGURES if (found := make(results)) is not None), None)
+
+
+def _of_range_test(results: Results) -> Figure | None:
+    """The training loss of every arm against a learning rate that grows."""
+    found = range_test.hero(results)
+    return None if found is None else Figure(found)
 
 
 def _of_noisy_labels(results: Results) -> Figure | None:
@@ -269,7 +275,7 @@ def _of_images(results: Results) -> Figure | None:
 
 
 _FIGURES: Final[tuple[Callable[[Results], Figure | None], ...]] = (
-    _of_rates, _of_images, _of_noisy_labels, _of_factors, _of_rules, _of_cost, _of_differences,
+    _of_range_test, _of_rates, _of_images, _of_noisy_labels, _of_factors, _of_rules, _of_cost, _of_differences,
 )  # fmt: skip
 """In this order: the first that has something to draw is the figure."""
 

@@ -25,30 +25,11 @@ from paribus.analysis.verdicts import claim_outcomes
 from paribus.analysis.wording import plural
 from paribus.energy.carbon import Grid
 from paribus.errors import printable
-from paribus.report import (
-    augmentation,
-    choice,
-    denoising,
-    eigenfaces,
-    held_out,
-    hero,
-    method,
-    occlusion,
-    overview,
-    people,
-    published,
-    rates,
-    reconstructions,
-    repeat,
-    training_curves,
-    user_modules,
-    weight_images,
-)
-from paribus.report import results as results_of_arms
 from paribus.report.blocks import Block, Chart, Record, Section, Table, tables, within
 from paribus.report.charts import theme
 from paribus.report.figure_files import named_charts, picture, still_pictures
 from paribus.report.palette import DARK, LIGHT, arm_colours, arm_lines
+from paribus.report.sections import sections_of
 from paribus.report.writing import tied
 
 INDEX = "index.html"
@@ -164,30 +145,7 @@ def _broken(results: Results, error: Exception) -> Page:
 
 def compose(results: Results, grid: Grid | None = None) -> Page:
     """Everything that a study's page says, without mark-up."""
-    figure = hero.figure(results)
-    parts = (
-        None if figure is None else figure.section,
-        overview.claims_section(results),
-        overview.finding_section(results),
-        choice.section(results),
-        rates.section(results),
-        results_of_arms.section(results),
-        training_curves.section(results, () if figure is None else figure.curves),
-        *held_out.sections(results),
-        occlusion.section(results),
-        reconstructions.section(results),
-        people.section(results),
-        weight_images.section(results),
-        eigenfaces.section(results),
-        denoising.section(results),
-        published.section(results),
-        augmentation.section(results),
-        method.cost_section(results, grid),
-        user_modules.section(results),
-        method.method_section(results),
-        repeat.section(results),
-    )
-    study, sections = results.study, tuple(part for part in parts if part is not None)
+    study, sections = results.study, sections_of(results, grid)
     whole = tuple(
         {
             "arm": r.arm,
@@ -341,6 +299,8 @@ def progress(results: Results) -> str:
     states, planned = results.states(), results.planned
     ended = states.get("done", 0) + states.get("diverged", 0)
     words = f"{plural(len(results.arms), 'arm')} × {plural(results.study.replicates.count, 'replicate')}"
+    if results.study.search is not None:
+        words = f"{plural(len(results.candidates), 'candidate')}"
     words += f", {ended} of {plural(planned, 'run')} complete"
     words += f", {states['diverged']} diverged" if states.get("diverged") else ""
     if results.namesakes > 1:

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from paribus.spec.candidates import Candidate
 from paribus.spec.study import Study, parse
+from paribus.store import jsontext
 from paribus.store.records import StudyRecord
 from paribus.store.workspace import Workspace
 
@@ -50,7 +52,9 @@ class StudyState:
 
     @property
     def planned(self) -> int:
-        """How many runs the study has."""
+        """How many runs the study has; a search has those of its candidates so far."""
+        if self.study.search is not None:
+            return len(self.members)
         return len(self.study.arms) * self.study.replicates.count
 
     @property
@@ -60,8 +64,10 @@ class StudyState:
 
 def study_state(workspace: Workspace, record: StudyRecord) -> StudyState:
     """Read the state of a study. Raises UserError for a damaged workspace."""
-    study = _parsed(record.document, f"study {record.name} in {workspace.path}")
     with workspace.reading():
+        proposed = workspace.proposals(record.id)
+        given = tuple((one.number, jsontext.dump(one.values)) for one in proposed)
+        study = _parsed(record.document, f"study {record.name} in {workspace.path}", given)
         members: list[Member] = []
         later = 0
         for arm, replicate, run in workspace.runs_of(record.id):
@@ -75,6 +81,7 @@ def study_state(workspace: Workspace, record: StudyRecord) -> StudyState:
             len(workspace.test_reads(ids)),
             workspace.usage(ids),
             workspace.forecasts(record.id),
+            workspace.assessments(record.id),
             [known.id for known in workspace.studies() if known.name == record.name],
         )
     version = hashlib.sha256(repr(seen).encode()).hexdigest()[:32]
@@ -82,8 +89,10 @@ def study_state(workspace: Workspace, record: StudyRecord) -> StudyState:
 
 
 @lru_cache(maxsize=64)
-def _parsed(document: str, place: str) -> Study:
-    return parse(document, place=place)
+def _parsed(document: str, place: str, proposed: tuple[tuple[int, str], ...]) -> Study:
+    """A study; `proposed` are the numbers and the values, as JSON, of the candidates of a search."""
+    given = [Candidate(number, jsontext.load(values)) for number, values in proposed]
+    return parse(document, place=place, candidates=given)
 
 
 def is_of(live: Mapping[str, Any] | None, study_id: str) -> bool:

@@ -1,0 +1,83 @@
+"""Faults: what disqualifies a run from being chosen, each by one threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Final
+
+import numpy as np
+
+from paribus.analysis.findings import never_learned
+from paribus.analysis.run import Run
+from paribus.analysis.thresholds import COLLAPSE_VARIATION, DEAD_SHARE, UNSTABLE_LOSS, UNSTABLE_RISE
+from paribus.spec.choice import FAULTS, Fault
+from paribus.store.records import Curve
+
+
+def faults_of(run: Run, rule: str, wanted: Collection[Fault] = FAULTS) -> tuple[Fault, ...]:
+    """The faults that a run has at the epoch of `rule`, in the order of `FAULTS`; those that cannot be seen are not
+    there.
+
+    A run that has not ended is judged by what it has so far.
+    """
+    return tuple(fault for fault in FAULTS if fault in wanted and _TESTS[fault](run, rule))
+
+
+def is_unstable(run: Run) -> bool:
+    """Whether a run diverged, or lost in some epoch what it had learned (see `first_unstable`)."""
+    losses = run.curves.get("train_loss")
+    return run.state == "diverged" or (losses is not None and first_unstable(losses) is not None)
+
+
+def first_unstable(losses: Curve) -> int | None:
+    """The place of the first epoch whose training loss is not finite, or lost what had been learned; None without one.
+
+    It exceeds the lowest loss of the epochs before by the share `UNSTABLE_RISE`, and by at least the share
+    `UNSTABLE_LOSS` of what the loss had fallen by since the first epoch.
+    """
+    if len(losses) < 2:
+        return None
+    lowest, later = np.minimum.accumulate(losses)[:-1], losses[1:]
+    rise = later - lowest
+    lost = (rise > UNSTABLE_RISE * lowest) & (rise >= UNSTABLE_LOSS * (losses[0] - lowest))
+    found = np.flatnonzero(lost | ~np.isfinite(later))
+    return int(found[0]) + 1 if len(found) else None
+
+
+def _diverged(run: Run, _rule: str) -> bool:
+    return run.state == "diverged"
+
+
+def _collapsed(run: Run, rule: str) -> bool:
+    return bool(run.value(rule, "collapsed")) or (run.state == "done" and never_learned(run))
+
+
+def _dead(run: Run, rule: str) -> bool:
+    dead, hidden = run.value(rule, "dead_units"), run.value(rule, "hidden_units")
+    return bool(hidden) and (dead or 0.0) >= DEAD_SHARE * (hidden or 0.0)
+
+
+def _unstable(run: Run, _rule: str) -> bool:
+    return run.state != "diverged" and is_unstable(run)
+
+
+_TESTS: Final[Mapping[Fault, Callable[[Run, str], bool]]] = {
+    "diverged": _diverged,
+    "collapsed": _collapsed,
+    "dead": _dead,
+    "unstable": _unstable,
+}
+
+IN_WORDS: Final[Mapping[Fault, str]] = {
+    "diverged": "the training loss became infinite or undefined",
+    "collapsed": (
+        f"the output is nearly the same for every input (its variance is below {100 * COLLAPSE_VARIATION:g} % of the "
+        "input's), or the network predicts hardly better than a constant"
+    ),
+    "dead": f"at least {100 * DEAD_SHARE:g} % of the hidden units give the same value for every input",
+    "unstable": (
+        f"the training loss of some epoch is more than {1 + UNSTABLE_RISE:g} times the lowest loss before it, and "
+        f"higher by {100 * UNSTABLE_LOSS:g} % of what it had fallen by"
+    ),
+}
+"""What each fault means."""

@@ -1,0 +1,188 @@
+"""What a search found, and what it came to on fresh replicates: the shrinkage, the disqualified, the naive choice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from paribus.analysis import wording
+from paribus.analysis.choice import choices
+from paribus.analysis.estimates import LEVEL_TEXT, Estimate, Interval, estimate
+from paribus.analysis.finalists import proposed, winner
+from paribus.analysis.halving import finalists, lowest_so_far
+from paribus.analysis.results import Results
+from paribus.analysis.statements import between
+from paribus.spec.candidates import Candidate
+from paribus.spec.choice import FAULTS
+from paribus.spec.overrides import as_table
+from paribus.spec.search import Search
+from paribus.store.records import Assessment
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A finalist: the value found in the search, and its values on fresh replicates.
+
+    `excluded` says why it may not be chosen; empty where it may.
+    """
+
+    number: int
+    name: str
+    values: Mapping[str, Any]
+    found: float
+    confirmed: Estimate
+    excluded: str
+    chosen: bool
+
+    @property
+    def shrinkage(self) -> float | None:
+        """The mean on fresh replicates minus the found value; above 0 where a loss was found too low."""
+        return None if self.confirmed.mean is None else self.confirmed.mean - self.found
+
+    @property
+    def interval(self) -> Interval | None:
+        """The interval of the shrinkage: that of the mean on fresh replicates, about the found value."""
+        own = self.confirmed.interval
+        return None if own is None else Interval(own.low - self.found, own.high - self.found)
+
+
+@dataclass(frozen=True)
+class SearchOutcome:
+    """A search as far as it has come.
+
+    `last` has the last assessment of each candidate, `finalists` the best first, `naive` is what is best by value alone
+    at any rung, and `winner` the name of the candidate that is chosen.
+    """
+
+    search: Search
+    last: tuple[Assessment, ...]
+    finalists: tuple[Finalist, ...]
+    naive: Assessment | None
+    winner: str | None
+
+    @property
+    def disqualified(self) -> dict[str, tuple[str, ...]]:
+        """The candidates with each fault, by name; faults that none has are left out."""
+        return {
+            fault: names
+            for fault in FAULTS
+            if (names := tuple(name_of(one.number) for one in self.last if fault in one.faults))
+        }
+
+
+def name_of(number: int) -> str:
+    """The name of a candidate."""
+    return Candidate(number, {}).name
+
+
+def search_outcome(results: Results) -> SearchOutcome | None:
+    """What a search came to; None for another study."""
+    search, assessed = results.study.search, results.assessments
+    if search is None:
+        return None
+    last: dict[int, Assessment] = {}
+    for one in sorted(assessed, key=lambda one: one.rung):
+        last[one.number] = one
+    epochs = results.study.arms[0].recipe.training.epochs
+    won, confirmed = winner(results), results.confirmed
+    excluded = {} if confirmed is None else {one.arm: one.excluded for one in choices(confirmed)[0].candidates}
+    found: list[Finalist] = []
+    for number in () if confirmed is None else finalists(search, assessed, epochs):
+        name, value = name_of(number), last[number].value
+        assert confirmed is not None
+        again = estimate(confirmed.values(name, search.objective, search.metric))
+        chosen = name == won
+        found.append(
+            Finalist(number, name, proposed(results, number), value or 0.0, again, excluded.get(name, ""), chosen)
+        )
+    naive = lowest_so_far(search, assessed)
+    return SearchOutcome(search, tuple(last[number] for number in sorted(last)), tuple(found), naive, won)
+
+
+def values_in_words(values: Mapping[str, Any]) -> str:
+    """Proposed values: `lr 0.00123, batch_size 16`."""
+    return ", ".join(f"{key.rpartition('.')[2]} {_word(value)}" for key, value in values.items())
+
+
+def _word(value: object) -> str:
+    table = as_table(value)
+    if table is not None:
+        return str(table.get("kind", table))
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, list | tuple):
+        return "-".join(str(entry) for entry in value)  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def search_sentences(results: Results) -> list[str]:
+    """The winner with its value on fresh replicates, the shrinkage, the naive choice, and who was disqualified."""
+    outcome = search_outcome(results)
+    if outcome is None:
+        return []
+    metric, lines = outcome.search.metric, list[str]()
+    label, proposals = wording.label(metric), wording.plural(len(results.candidates), "candidate")
+    won = next((one for one in outcome.finalists if one.chosen), None)
+    if won is not None:
+        lines.append(
+            f"{wording.capital(won.name)} ({values_in_words(won.values)}) is chosen of {proposals}: {label} "
+            f"{wording.mean_and_sd(metric, won.confirmed)} on {won.confirmed.n} fresh replicates."
+        )
+        lines.append(_shrinkage(metric, won))
+    elif not outcome.last:
+        lines.append("No candidate has come to a rung yet.")
+    elif results.confirmed is None:
+        lines.append(f"{proposals} so far; no finalist is confirmed yet.")
+    else:
+        lines.append("No finalist can be chosen on fresh replicates.")
+    if (naive := naive_sentence(outcome)) is not None:
+        lines.append(naive)
+    if (out := disqualified_sentence(outcome)) is not None:
+        lines.append(out)
+    return lines
+
+
+def _shrinkage(metric: str, one: Finalist) -> str:
+    found, mean, interval = wording.quantity(metric, one.found), one.shrinkage, one.interval
+    if mean is None:
+        return f"In the search it had {found}."
+    way = "lower" if mean < 0 else "higher"
+    size = wording.difference(metric, abs(mean))
+    certain = "" if interval is None else f" ({LEVEL_TEXT} CI {between(metric, mean, interval)})"
+    return f"In the search it had {found}; the mean on fresh replicates is {size} {way}{certain}."
+
+
+def naive_sentence(outcome: SearchOutcome) -> str | None:
+    """What the best value so far, at any rung and with any fault, would have picked."""
+    one = outcome.naive
+    if one is None:
+        return None
+    best = wording.best(outcome.search.metric)
+    faults = f", which is {wording.listed(one.faults)}" if one.faults else ""
+    name, value = name_of(one.number), wording.quantity(outcome.search.metric, one.value)
+    same = ", the same candidate" if name == outcome.winner else ""
+    label = wording.label(outcome.search.metric)
+    return f"The {best} {label} so far would have picked {name} ({value} after {one.epochs} epochs){faults}{same}."
+
+
+def disqualified_sentence(outcome: SearchOutcome) -> str | None:
+    """How many candidates were disqualified by each fault, with their names."""
+    named = outcome.disqualified
+    if not named:
+        return None
+    each = "; ".join(f"{len(names)} {fault} ({_short(names)})" for fault, names in named.items())
+    count = len({name for names in named.values() for name in names})
+    return f"{wording.plural(count, 'candidate')} disqualified: {each}."
+
+
+def _short(names: tuple[str, ...]) -> str:
+    """`candidates 3, 8 and 11`."""
+    numbers = [name.rpartition(" ")[2] for name in names]
+    return f"{'candidate' if len(numbers) == 1 else 'candidates'} {wording.listed(numbers)}"
+
+
+def rung_counts(results: Results) -> dict[int, int]:
+    """How many candidates came to each rung, by its epochs."""
+    return dict(sorted(Counter(one.epochs for one in results.assessments).items()))

@@ -1,0 +1,197 @@
+"""paribus search: propose candidates, stop the worse ones early, confirm the best, and write the winner.
+
+The study file has [search]. After an interruption or a crash, run the same command again: it comes to the same
+candidates, rungs and winner. The winner is written as a study file with its claim to be confirmed.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paribus.cli.arguments import (
+    add_change_options,
+    add_device_option,
+    load_study,
+    looks_like_path,
+    parse_changes,
+    parse_path,
+)
+from paribus.cli.formatting import plural
+from paribus.cli.output import print_json, print_line, print_message, write_new
+from paribus.cli.run import display_of, ending, run_prepared
+from paribus.cli.waiting import Waiting
+from paribus.cli.where import Where, add_ray_option, where_of
+from paribus.errors import Exit
+
+if TYPE_CHECKING:
+    from paribus.analysis.results import Results
+    from paribus.analysis.search_outcome import SearchOutcome
+    from paribus.execution.events import Listener
+    from paribus.search.driver import PreparedSearch, Stage
+    from paribus.spec.study import Study
+    from paribus.store.records import Assessment
+    from paribus.store.workspace import Workspace
+    from paribus.training.plan import Plan
+
+
+def add_arguments(to: argparse.ArgumentParser) -> None:
+    """`paribus search STUDY [--set KEY=VALUE]... [--device NAME] [--ray ADDRESS] [--to FILE] [--report] [--json]`."""
+    to.add_argument("study", metavar="STUDY", help="a built-in search or the path of a study file with [search]")
+    add_change_options(to)
+    add_device_option(to)
+    add_ray_option(to)
+    to.add_argument("--to", metavar="FILE", help="where the winner is written (default: NAME-winner.toml)")
+    to.add_argument("--report", action="store_true", help="write the report again as soon as the search has ended")
+    to.add_argument("--json", action="store_true", help="print a JSON object of what was found, for programs")
+
+
+def execute(arguments: argparse.Namespace) -> Exit:
+    """Search, confirm the finalists, and write the winner's study file."""
+    with Waiting() as waiting:
+        waiting("loading paribus")
+        from paribus.search.driver import prepare_search
+        from paribus.store.workspace import Workspace
+        from paribus.training.cpu.compiling import skip_blas
+
+        skip_blas()
+        study = load_study(arguments.study, parse_changes(arguments))
+        waiting(f"{study.name}: reading the data and checking the space")
+        where = where_of(arguments)
+        prepared = prepare_search(study, device=arguments.device, workers=where.workers)
+        waiting.over()
+        with Workspace.open(arguments.workspace, create=True, write=True) as workspace:
+            results = _searched(arguments, prepared, workspace, where, waiting)
+            if arguments.report:
+                waiting("writing the report")
+                _report(workspace, results)
+                waiting.over()
+    return _told(arguments, study, results)
+
+
+def _searched(
+    arguments: argparse.Namespace, prepared: PreparedSearch, workspace: Workspace, where: Where, waiting: Waiting
+) -> Results:
+    """Search and confirm; what is then recorded."""
+    from paribus.analysis.finalists import finalists_study
+    from paribus.analysis.results import load
+    from paribus.execution.runner import prepare
+    from paribus.search.driver import run_search
+    from paribus.spec.study import parse
+
+    study = prepared.study
+    run_search(prepared, workspace, _Display(study, waiting), executor=where.executor)
+    followed = finalists_study(load(workspace, prepared.id))
+    if followed is None:
+        print_message(f"{study.name}: no candidate without a fault is left to confirm")
+    else:
+        name, text = followed
+        print_message(f"{name}: confirming the finalists on fresh replicates")
+        again = parse(text, place=f"study {name}", folder=study.folder)
+        following = prepare(again, device=arguments.device, workers=where.workers)
+        run_prepared(following, workspace, waiting, where, debug=arguments.debug, timing=False)
+    return load(workspace, prepared.id)
+
+
+class _Display:
+    """Prints each stage of a search, and shows its training."""
+
+    def __init__(self, study: Study, waiting: Waiting) -> None:
+        self._study, self._waiting = study, waiting
+        self._reached = 0
+
+    @contextmanager
+    def stage(self, stage: Stage, plan: Plan, /) -> Generator[Listener]:
+        from paribus.execution.progress import StudyProgress
+
+        what = plural(len(stage.candidates), "candidate")
+        going = "" if stage.proposed else " go on" if len(stage.candidates) != 1 else " goes on"
+        by = f", {plural(stage.replicates, 'replicate')} each" if stage.replicates > 1 else ""
+        print_message(f"{self._study.name}: {what}{going} to epoch {stage.epochs}{by}")
+        with display_of(StudyProgress.of(plan)) as listener:
+            yield ending(self._waiting, listener)
+
+    def decided(self, stage: Stage, assessed: Sequence[Assessment], /) -> None:
+        """The best value of a stage, and how many have a fault."""
+        from paribus.analysis.wording import label, quantity
+
+        search = self._study.search
+        assert search is not None
+        known = [one for one in assessed if one.value is not None and not one.faults]
+        faulty = sum(bool(one.faults) for one in assessed)
+        also = f"; {faulty} with a fault" if faulty else ""
+        if not known:
+            print_message(f"{self._study.name}: epoch {stage.epochs}: no candidate without a fault{also}")
+            return
+        best = max(known, key=lambda one: search.direction * (one.value or 0.0))
+        value = quantity(search.metric, best.value)
+        print_message(
+            f"{self._study.name}: epoch {stage.epochs}: best {label(search.metric)} {value} "
+            f"(candidate {best.number}){also}"
+        )
+
+
+def _report(workspace: Workspace, results: Results) -> None:
+    from paribus.report.folder import write_report
+
+    ids = [results.study_id, *([] if results.confirmed is None else [results.confirmed.study_id])]
+    print_message(f"report: {write_report(workspace, ids, workspace.path / 'report').page}")
+
+
+def _told(arguments: argparse.Namespace, study: Study, results: Results) -> Exit:
+    """Print what was found, and write the winner."""
+    from paribus.analysis.finalists import winner_study
+    from paribus.analysis.search_outcome import search_outcome, search_sentences
+
+    for sentence in search_sentences(results):
+        print_message(sentence.removesuffix("."))
+    written = winner_study(results)
+    outcome = search_outcome(results)
+    assert outcome is not None
+    target = None if written is None else _written(arguments, *written)
+    if arguments.json:
+        print_json(as_json(study, results, outcome))
+    elif target is not None:
+        print_line(str(target))
+        print_message(f"next: paribus run {target}, or paribus report {study.name}")
+    return Exit.DONE if outcome.winner is not None else Exit.FAILED_RUNS
+
+
+def _written(arguments: argparse.Namespace, name: str, text: str) -> Path:
+    """Write the winner, unless it is there already. A file with other content is left as it is, which is said."""
+    folder = Path(arguments.study).parent if looks_like_path(arguments.study) else Path()
+    target = folder / f"{name}.toml" if arguments.to is None else parse_path(arguments.to, "--to")
+    if target.exists():
+        if target.read_text(encoding="utf-8") != text:
+            print_message(f"{target}: there is another study in this file, which is kept; write the winner with --to")
+    else:
+        write_new(target, text, "--to")
+    return target
+
+
+def as_json(study: Study, results: Results, outcome: SearchOutcome) -> dict[str, Any]:
+    """What a search found, for programs."""
+    naive = outcome.naive
+    return {
+        "study": study.name,
+        "id": results.study_id,
+        "candidates": len(results.candidates),
+        "winner": outcome.winner,
+        "finalists": [
+            {
+                "candidate": one.number,
+                "values": dict(one.values),
+                "found": one.found,
+                "confirmed": one.confirmed.mean,
+                "interval": None if one.confirmed.interval is None else vars(one.confirmed.interval),
+                "shrinkage": one.shrinkage,
+                "excluded": one.excluded,
+            }
+            for one in outcome.finalists
+        ],
+        "lowest_so_far": None if naive is None else vars(naive) | {"faults": list(naive.faults)},
+        "disqualified": {fault: list(names) for fault, names in outcome.disqualified.items()},
+    }

@@ -1,0 +1,1 @@
+"""Searches: studies that plan their next runs from recorded ones."""

@@ -1,0 +1,59 @@
+"""The study behind a learning-rate range test: every arm trained at a rate that grows from epoch to epoch."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+import tomli_w
+
+from paribus.errors import Shown, UserError
+from paribus.spec.canonical import canonical
+from paribus.spec.recipe import Recipe, Selection, Snapshots
+from paribus.spec.recipe import Test as TestReads
+from paribus.spec.schedules import Exponential
+from paribus.spec.study import Study
+
+SUFFIX = "-lr-range"
+RULE = "last"
+_LENGTH = 60
+
+
+def range_study(study: Study, *, first: float, last: float, epochs: int) -> tuple[str, str]:
+    """The name and the text of a study that trains each arm for `epochs` epochs, at rates from `first` to `last`.
+
+    The rate is the same throughout an epoch and grows by the same factor from one to the next. What an arm says of its
+    own rate, schedule and end of training is replaced; test data are not read. Raises UserError for a search.
+    """
+    if study.search is not None:
+        rule, remedy = "must have arms, and is a search", "name a study with [[arms]] or [factors]"
+        raise UserError(rule, given=Shown("[search]"), place=f"study {study.name}", remedy=remedy)
+    gamma = (last / first) ** (1 / (epochs - 1))
+    name = study.name[: _LENGTH - len(SUFFIX)].rstrip("-") + SUFFIX
+    document = tomllib.loads(study.document)
+    kept = {key: document[key] for key in ("replicates", "seed") if key in document}
+    found: dict[str, Any] = {
+        "name": name,
+        "title": f"Learning rates of {study.title}"[:_LENGTH].strip(),
+        "question": f"At which learning rates does each arm of {study.name} train well?",
+        **kept,
+        "control": study.control,
+        "arms": [
+            {"name": arm.name, "seed": arm.seed, **_plain(arm.recipe, first, gamma, epochs)} for arm in study.arms
+        ],
+    }
+    return name, tomli_w.dumps(found)
+
+
+def _plain(recipe: Recipe, first: float, gamma: float, epochs: int) -> dict[str, Any]:
+    """A recipe of the range test as a study file has it."""
+    changed = {
+        "optimizer": recipe.optimizer.model_copy(update={"lr": first}),
+        "schedule": Exponential(kind="exponential", gamma=gamma),
+        "training": recipe.training.model_copy(update={"epochs": epochs, "early_stop": None}),
+        "selection": Selection(rules=(RULE,)),
+        "snapshots": Snapshots(),
+        "test": TestReads(),
+        **{key: Recipe.model_fields[key].default for key in ("denoising", "occlusion", "metrics", "references")},
+    }
+    return canonical(recipe.model_copy(update=changed))

@@ -1,0 +1,106 @@
+"""`paribus search`: from a study file to a confirmed winner, and its report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paribus.analysis.results import load
+from paribus.report.page import compose
+from paribus.spec.study import load as load_study
+from paribus.store.workspace import Workspace
+from tests.execution.conftest import save_digits
+from tests.search.conftest import TEXT
+
+Paribus = Callable[..., Any]
+
+
+@pytest.fixture
+def find(paribus: Paribus) -> Path:
+    """The path of a small search beside its data."""
+    save_digits(Path())
+    path = Path("find.toml")
+    path.write_text(TEXT, encoding="utf-8")
+    return path
+
+
+def test_a_search_is_confirmed_written_back_and_reported(paribus: Paribus, find: Path) -> None:
+    result = paribus("search", find)
+    assert result.code == 0, result.err
+    said = "\n".join(result.lines)
+    assert "is chosen of 8 candidates: validation loss" in said
+    assert "In the search it had" in said
+    assert "so far would have picked candidate" in said
+    written = Path(result.out.strip())
+    assert written == Path("find-winner.toml")
+
+    study = load_study(written)
+    assert study.replicates.first == 2000
+    (claim,) = study.claims
+    assert claim.than.arm == "as written"
+    with Workspace.open(Path("paribus-workspace")) as workspace:
+        results = load(workspace, "find")
+        confirmed = results.confirmed
+        assert confirmed is not None
+        assert claim.better.arm in results.arms
+        assert study.arm(claim.better.arm).recipe.optimizer == results.recipe(claim.better.arm).optimizer
+        # test data were read at the finalists' declared snapshots, and nowhere else
+        assert workspace.test_reads(results.study_id) == []
+        reads = workspace.test_reads(confirmed.study_id)
+        assert {read.purpose for read in reads} == {"selected snapshot"}
+        assert len(reads) == 3 * len(confirmed.arms)
+        page = compose(results)
+    assert [section.slug for section in page.sections][:3] == ["figure", "finalists", "candidates"]
+    tables = page.tables()
+    assert len(tables["tables/find-candidates.csv"]) == 8
+    rungs = tables["tables/find-rungs-rungs.csv"]
+    assert {row["epochs"] for row in rungs} == {2, 4, 8, 12}
+    assert [row["state"] for row in rungs if row["candidate"] == claim.better.arm][-1] == "winner"
+    shrinkage = {row["candidate"]: row for row in tables["tables/find-finalists.csv"]}
+    own = shrinkage[claim.better.arm]
+    assert own["shrinkage"] == pytest.approx(own["confirmed_mean"] - own["found"])
+    assert own["confirmed_n"] == 3
+
+    again = paribus("search", find, "--json")  # nothing trains, and the file stays
+    assert again.code == 0
+    found = json.loads(again.out)
+    assert found["winner"] == claim.better.arm
+    assert found["candidates"] == 8
+    assert [one["candidate"] for one in found["finalists"]] == [int(arm.split()[1]) for arm in confirmed.arms]
+    assert "candidate" not in again.err.partition("confirming")[0].partition("go on")[1]
+    assert paribus("run", written).code in (0, 3)
+    assert paribus("verify").code == 0
+    for command in ("status", "studies", "table find", "report find"):
+        assert paribus(*command.split()).code == 0, command
+
+
+def test_a_search_cannot_be_run_and_a_study_not_searched(paribus: Paribus, find: Path, course: Path) -> None:
+    run, search = paribus("run", find), paribus("search", course)
+    assert (run.code, search.code) == (2, 2)
+    assert "paribus search find.toml" in run.err
+    assert "must be a search" in search.err
+    assert not Path("paribus-workspace").exists()
+
+
+def test_plan_tells_the_rungs(paribus: Paribus, find: Path) -> None:
+    result = paribus("plan", find, "--json")
+    assert result.code == 0
+    found = json.loads(result.out)
+    assert [(row["epoch"], row["candidates"], row["replicates"]) for row in found["rungs"]] == [
+        (2, 8, 1), (4, 4, 2), (8, 2, 2), (12, 2, 2)
+    ]  # fmt: skip
+    # 8 to epoch 2; 4 of them 2 more epochs and a second replicate 4; then 2 x 2 x 4, twice
+    assert found["epochs"] == 8 * 2 + 4 * (2 + 4) + 2 * 2 * 4 * 2
+    assert "8 candidates by tpe, 4 at a time" in paribus("plan", find).out
+
+
+def test_a_winner_is_never_written_over_another_file(paribus: Paribus, find: Path) -> None:
+    Path("mine.toml").write_text("# mine\n", encoding="utf-8")
+    result = paribus("search", find, "--to", "mine.toml")
+    assert result.code == 0
+    assert "which is kept" in result.err
+    assert Path("mine.toml").read_text(encoding="utf-8") == "# mine\n"
