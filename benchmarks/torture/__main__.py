@@ -32,7 +32,9 @@ def main() -> int:
         default=12,
         help="kills of a study of own modules, and of its workers (default: %(default)s)",
     )
+    parser.add_argument("--searches", type=int, default=30, help="kills of a search (default: %(default)s)")
     parser.add_argument("--only-modules", action="store_true", help="no other study; publish nothing")
+    parser.add_argument("--only-searches", action="store_true", help="nothing but searches; publish nothing")
     parser.add_argument("--seconds", type=float, help="begin nothing new after this time (default: no limit)")
     parser.add_argument("--seed", type=int, default=2021, help="of all random choices (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="a few of each fault on one study, in about a minute")
@@ -42,14 +44,16 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="paribus-torture-", ignore_cleanup_errors=True) as folder:
         os.chmod(folder, 0o755)  # noqa: PTH101 - other users work in it, too
         session = Session(Path(folder), options.seed)
-        if options.only_modules:
+        if options.only_modules or options.only_searches:
             _load_kernels_and_images(session, ["plateau"])
-            tested = _modules(session, options.modules)
+            tested = _modules(session, options.modules) if options.only_modules else []
+            tested += _searches(session, 1, options.searches) if options.only_searches else []
         else:
             _load_kernels_and_images(session, ["plateau", "faces"] if options.quick else studies.STUDIES)
             tested = _quick(session) if options.quick else _whole(session, options.kills, options.seconds)
+            tested += _searches(session, 40, 4) if options.quick else _searches(session, 1, options.searches)
             tested += [] if options.quick else _modules(session, options.modules)
-    to = options.to or (None if options.quick or options.only_modules else DOCS)
+    to = options.to or (None if options.quick or options.only_modules or options.only_searches else DOCS)
     report = publish.Report(session.counts, tested, time.monotonic() - began, options.seed, session.failures)
     print(report.table())
     if to is not None:
@@ -155,6 +159,18 @@ def _modules(session: Session, kills_of_each: int) -> list[TestedStudy]:
     began = time.monotonic()
     play(kills.modules(session, study, kills_of_each))
     _log(f"{kills.MODULES}: {time.monotonic() - began:.0f} s")
+    return [study]
+
+
+def _searches(session: Session, step: int, kills_at_instants: int) -> list[TestedStudy]:
+    """A search, killed at every `step`-th write point and at random instants."""
+    study = session.study("search", FULL[:0])
+    study.verb = "search"
+    play([session.undisturbed(study)])
+    began = time.monotonic()
+    play(kills.at_points(session, study, _every(study, step), kills.SEARCH_POINTS), AT_ONCE)
+    play(kills.searches(session, study, kills_at_instants), AT_ONCE)
+    _log(f"{kills.SEARCH_POINTS}, {kills.SEARCH_INSTANTS}: {time.monotonic() - began:.0f} s")
     return [study]
 
 

@@ -19,6 +19,8 @@ MIXED = "killed, asked to end and resumed, in random order"
 LATER = "killed while it measures recorded runs"
 MODULES = "own modules: the command killed at a random instant"
 WORKERS = "own modules: a worker process killed at a random instant"
+SEARCH_POINTS = "searches: killed at a write point"
+SEARCH_INSTANTS = "searches: killed at a random instant"
 
 INTERRUPTED = 130
 
@@ -72,6 +74,13 @@ def modules(session: Session, study: TestedStudy, times: int) -> Iterator[Scenar
     for _ in range(times):
         yield _with_its_workers(session, study, _at_random(session, study))
         yield _without_a_worker(session, study, replace(_at_random(session, study), worker=True))
+
+
+def searches(session: Session, study: TestedStudy, times: int) -> Iterator[Scenario]:
+    """One to three kills of a search before it may end: it must come to the same candidates, rungs and winner."""
+    for _ in range(times):
+        several = session.random.randint(1, 3)
+        yield _disturbed(session, SEARCH_INSTANTS, study, [_at_random(session, study) for _ in range(several)])
 
 
 def _with_its_workers(session: Session, study: TestedStudy, fault: Fault) -> Scenario:

@@ -20,6 +20,8 @@ NO_RESULT_COLUMNS = {
     "claims": ("registered_at",),
     "runs": ("started_at", "finished_at", "digest"),
     "later": ("ordinal", "measured_at", "digest"),
+    "proposals": ("proposed_at", "digest"),
+    "assessments": ("assessed_at", "digest"),
     "test_reads": ("ordinal", "read_at", "digest"),
 }
 """Times, and what depends on them."""

@@ -35,7 +35,7 @@ class Count:
 
 @dataclass
 class TestedStudy:
-    """A study: its command without the workspace, and what it records undisturbed.
+    """A study: its command without the workspace, `run` or `search`, and what it records undisturbed.
 
     A command begins in a workspace that does not exist, or in a copy of `base`. `wall_s` is the time of a forked
     command; one in a new interpreter takes `start_s` more. `workspace` is the undisturbed one.
@@ -53,9 +53,10 @@ class TestedStudy:
     wall_s: float = 1.0
     start_s: float = 1.0
     workspace: Path = Path()
+    verb: str = "run"
 
     def command(self, workspace: Path) -> list[str | Path]:
-        return ["run", *self.words, "--workspace", workspace]
+        return [self.verb, *self.words, "--workspace", workspace]
 
 
 Step = Generator[Running, Result, Result]

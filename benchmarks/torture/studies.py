@@ -136,6 +136,32 @@ def focal(outputs, targets):
     return (1 - torch.exp(-own)) ** 2 * own
 """
 
+SEARCHES = {
+    "search": """
+name = "search"
+data = { source = "fashion-mnist", split = "scarce", limit = { train = 400, validation = 200, test = 200 } }
+network = { hidden = [24] }
+optimizer = { kind = "sgd", lr = 0.02 }
+training = { epochs = 40, batch_size = 48 }
+selection = { rules = ["min-val-loss"] }
+test = { read_at = ["min-val-loss"] }
+
+[search]
+candidates = 9
+batch = 3
+objective = "min-val-loss"
+halving = { grace = 4, factor = 2, brackets = 2, replicates_from = 2 }
+confirm = { finalists = 2, replicates = 2 }
+
+[search.space]
+"optimizer.kind" = { choice = ["sgd", "adam"] }
+"optimizer.lr" = { log_uniform = [1e-3, 10] }
+"optimizer.momentum" = { uniform = [0, 0.95], when = { "optimizer.kind" = "sgd" } }
+"training.batch_size" = { choice = [24, 48] }
+""",
+}
+"""Searches, with candidates that diverge: two brackets, three batches, rungs of one and of two replicates."""
+
 LATER = {
     "steps": ("--set", 'test.read_at=["min-val-loss", "max-val-accuracy", "epoch:4"]'),
     "faces": ("--set", "denoising.uniform=[0.2, 0.4]"),
@@ -146,7 +172,7 @@ LATER = {
 def write(name: str, folder: Path) -> Path:
     """The study's file, made in `folder`, with that of its modules."""
     path = folder / f"{name}.toml"
-    path.write_text(_HEAD + (STUDIES | MODULES)[name], encoding="utf-8")
+    path.write_text(_HEAD + (STUDIES | MODULES | SEARCHES)[name], encoding="utf-8")
     if name in MODULES:
         (folder / "nets.py").write_text(NETS, encoding="utf-8")
     return path

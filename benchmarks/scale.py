@@ -1,0 +1,179 @@
+"""How far one recording process goes: simulated from measured costs, and held against real runs (docs/scale.json).
+
+    python -m benchmarks.scale [--to docs/scale.json]
+
+Costs are measured on a study of small networks: seconds of a worker for a cohort, and of the parent to begin a task, to
+take an epoch's message and to record a run. Then the same study is trained in several sizes, and its time is compared
+with the simulated one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks import machine
+from paribus.execution import parent as recording
+from paribus.execution.encoding import encode
+from paribus.execution.events import silent
+from paribus.execution.executors import ExecutorsByFamily
+from paribus.execution.messages import EpochDone, RunEnded, Task
+from paribus.execution.recorder import Recorder
+from paribus.execution.runner import member_runs, prepare
+from paribus.search.simulation import Costs, saturation, simulated
+from paribus.spec.study import Study, parse
+from paribus.store.workspace import Workspace
+from paribus.training.plan import CohortPlan, Plan
+
+STUDY: Final = """
+name = "scale"
+question = "How long do many small runs take?"
+data = { source = "sklearn:digits", split = { by = "stratified", validation = 0.25 } }
+network = { hidden = [32] }
+optimizer = { kind = "sgd", lr = 0.05, momentum = 0.9 }
+training = { epochs = 40, batch_size = 32 }
+selection = { rules = ["min-val-loss"] }
+snapshots = { outputs = false }
+arms = [{ name = "one" }]
+"""
+COHORT: Final = 8
+SIZES: Final = (16, 64, 160)
+RUNS: Final = (10**2, 10**3, 10**4, 10**5, 10**6)
+NODES: Final = (1, 10, 100, 1000)
+CORES: Final = 32
+
+
+def main() -> None:
+    """Measure, compare, simulate, and write what was found."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
+    parser.add_argument("--to", type=Path, default=machine.ROOT / "docs/scale.json")
+    options = parser.parse_args()
+    real(2 * COHORT, 1)  # loads kernels and data
+    costs = measured(6 * COHORT)
+    checks = []
+    for workers in (1, 2):
+        for runs in SIZES:
+            seconds = real(runs, workers).seconds
+            expected = simulated(costs, runs, nodes=1, cores=workers)
+            checks.append({"runs": runs, "workers": workers, "real_s": seconds, "simulated_s": expected.seconds})
+    found = {
+        "costs": asdict(costs),
+        "saturated_at_workers": saturation(costs),
+        "real": checks,
+        "simulated": [
+            asdict(simulated(costs, runs, nodes=nodes, cores=CORES)) | {"nodes": nodes}
+            for runs in RUNS
+            for nodes in NODES
+        ],
+        "environment": machine.environment(),
+        "commit": machine.commit(),
+    }
+    options.to.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(found, indent=1))
+
+
+class Watched:
+    """What the parent did in one real study: seconds by kind of message, and how often."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.busy: dict[str, float] = {}
+        self.count: dict[str, int] = {}
+        self.bytes: dict[str, int] = {}
+        self.train_s = 0.0
+
+    def timed(self, kind: str, act: Callable[[], Any]) -> Any:
+        """Call `act`, and count its time."""
+        began = time.perf_counter()
+        found = act()
+        self.busy[kind] = self.busy.get(kind, 0.0) + time.perf_counter() - began
+        self.count[kind] = self.count.get(kind, 0) + 1
+        return found
+
+    def each(self, kind: str) -> float:
+        """Seconds of one."""
+        return self.busy.get(kind, 0.0) / max(1, self.count.get(kind, 0))
+
+
+def study_of(runs: int) -> Study:
+    return parse(STUDY, place="scale", overrides={"replicates": f'{{ count = {runs}, vary = ["init", "order"] }}'})
+
+
+def real(runs: int, workers: int, watched: Watched | None = None) -> Watched:
+    """Train so many runs in cohorts of `COHORT` on so many threads; what the parent did."""
+    own = watched or Watched()
+    prepared = prepare(study_of(runs), workers=workers)
+    groups = [prepared.runs[at : at + COHORT] for at in range(0, runs, COHORT)]
+    plan = Plan(prepared.study, prepared.runs, tuple(CohortPlan(group, None) for group in groups), prepared.device)
+    with (
+        tempfile.TemporaryDirectory(prefix="paribus-scale-") as folder,
+        Workspace.open(Path(folder) / "workspace", create=True, write=True) as workspace,
+    ):
+        members = member_runs(prepared.study, prepared.runs)
+        workspace.register_study(prepared.id, "scale", prepared.study.document, members)
+        parent = _Watching(prepared.id, plan, workspace, silent, 20.0, ExecutorsByFamily)
+        parent.watched = own
+        began = time.perf_counter()
+        parent.run()
+        own.seconds = time.perf_counter() - began
+    return own
+
+
+class _Watching(recording.Parent):  # type: ignore[misc]  # the class is final for the program, not for its benchmark
+    watched: Watched
+
+    def _start(self, attempt: Any) -> None:
+        self.watched.timed("begin", lambda: super(_Watching, self)._start(attempt))
+
+    def _handle(self, received: Any) -> None:
+        message = received[1] if isinstance(received, tuple) else None
+        kind = {EpochDone: "epoch", RunEnded: "end"}.get(type(message), "other")
+        if kind in ("epoch", "end") and kind not in self.watched.bytes and message is not None:
+            self.watched.bytes[kind] = _size(message)
+        self.watched.timed(kind, lambda: super(_Watching, self)._handle(received))
+
+    def _finished(self, attempt: Any, message: Any) -> None:
+        self.watched.train_s += message.wall_s
+        super()._finished(attempt, message)
+
+
+def _size(message: Any) -> int:
+    found = encode(message)
+    return len(json.dumps(found.values)) + sum(array.nbytes for array in found.arrays)
+
+
+def measured(runs: int) -> Costs:
+    """Costs by a real study on one worker."""
+    own = real(runs, 1)
+    tasks = runs // COHORT
+    prepared = prepare(study_of(COHORT))
+    with (
+        tempfile.TemporaryDirectory(prefix="paribus-scale-") as folder,
+        Workspace.open(Path(folder) / "w", create=True, write=True) as workspace,
+    ):
+        recorder = Recorder(workspace, "cpu")
+        sent = encode(Task("0", 0, [recorder.task_of(run) for run in prepared.runs], 20.0))
+    task_bytes = len(json.dumps(sent.values)) + sum(array.nbytes for array in sent.arrays)
+    begin = max(0.0, own.each("begin"))
+    return Costs(
+        runs=COHORT,
+        epochs=prepared.runs[0].recipe.training.epochs,
+        train_s=own.train_s / tasks,
+        begin_s=begin,
+        message_s=own.each("epoch"),
+        end_s=own.each("end"),
+        task_bytes=task_bytes,
+        message_bytes=own.bytes["epoch"],
+        end_bytes=own.bytes["end"],
+        shared_bytes=sum(array.nbytes for array in sent.shared.values()),
+    )
+
+
+if __name__ == "__main__":
+    main()

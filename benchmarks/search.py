@@ -1,0 +1,266 @@
+"""Searches by paribus, Ray Tune with ASHA, and Optuna, on the same spaces and budgets: search.json and docs/search.md.
+
+    python -m benchmarks.search [--searches N] [--spaces n16 n64 mlp] [--tools paribus ray optuna]
+
+Each search has a seed of its own: other splits, other starts, other proposals. What a tool returns is trained again by
+paribus, on fresh replicates that no tool has seen and with the same splits for every tool. paribus's time includes the
+confirmation of its finalists; the others confirm nothing. What was measured before is kept: searches are added.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import tomli_w
+
+from benchmarks import machine
+from benchmarks.searching.spaces import SPACES, study_of
+from paribus.analysis.choice import choices
+from paribus.analysis.estimates import Estimate, estimate
+from paribus.analysis.finalists import proposed, winner
+from paribus.analysis.results import Results, load
+from paribus.analysis.search_outcome import search_outcome
+from paribus.execution.runner import prepare, run_study
+from paribus.spec.study import parse
+from paribus.store.workspace import Workspace
+
+TOOLS: Final = ("paribus", "ray", "optuna")
+NAMES: Final = {"paribus": "paribus", "ray": "Ray Tune + ASHA", "optuna": "Optuna"}
+FRESH: Final = 5
+"""Fresh replicates on which every tool's winner is trained again."""
+FIRST: Final = 50_000
+OUTPUT: Final = Path(__file__).with_name("search.json")
+PAGE: Final = machine.ROOT / "docs/search.md"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, and write both files after each search."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.search", description=__doc__)
+    parser.add_argument("--searches", type=int, default=10, help="of each tool on each space (default: %(default)s)")
+    parser.add_argument("--spaces", nargs="+", choices=list(SPACES), default=list(SPACES))
+    parser.add_argument("--tools", nargs="+", choices=TOOLS, default=list(TOOLS))
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no search after this time")
+    parser.add_argument("--output", type=Path, default=OUTPUT)
+    parser.add_argument("--page", type=Path, default=PAGE)
+    options = parser.parse_args(arguments)
+    known = json.loads(options.output.read_text(encoding="utf-8")) if options.output.exists() else {"searches": []}
+    done = {(row["space"], row["seed"]) for row in known["searches"]}
+    began = time.monotonic()
+    for seed in range(options.searches):
+        for name in options.spaces:
+            if (name, seed) not in done and time.monotonic() - began < options.seconds:
+                known["searches"] += measured(name, seed, options.tools)
+                known |= {"environment": machine.environment(), "commit": machine.commit()}
+                options.output.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+                options.page.write_text(page(known), encoding="utf-8")
+    print(page(known))
+
+
+def measured(name: str, seed: int, tools: Sequence[str]) -> list[dict[str, Any]]:
+    """One search of each tool, and what their winners come to on fresh replicates."""
+    rows: list[dict[str, Any]] = []
+    for tool in tools:
+        found = by_paribus(name, seed) if tool == "paribus" else by_peer(tool, name, seed)
+        rows.append({"space": name, "seed": seed, "tool": tool, **found})
+        print(f"{name}, search {seed}: {tool} {found}", file=sys.stderr, flush=True)
+    confirm(name, seed, rows)
+    return rows
+
+
+def by_paribus(name: str, seed: int) -> dict[str, Any]:
+    """`paribus search` in a new workspace: time of the whole command, without the interpreter's and data's start."""
+    with tempfile.TemporaryDirectory(prefix="paribus-search-") as folder:
+        workspace = Path(folder) / "workspace"
+        words = [
+            "search",
+            SPACES[name],
+            "--set",
+            f"seed={seed}",
+            "--workspace",
+            str(workspace),
+            "--to",
+            f"{folder}/w.toml",
+        ]
+        began = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-m", "paribus", *words, "--json"], capture_output=True, text=True, check=False
+        )
+        seconds = time.perf_counter() - began
+        if done.returncode not in (0, 3):
+            raise RuntimeError(done.stderr)
+        with Workspace.open(workspace) as opened:
+            results = load(opened, SPACES[name])
+    won = winner(results)
+    outcome = search_outcome(results)
+    assert outcome is not None
+    if won is None:
+        return {"lr": None, "batch": None, "found": None, "seconds": seconds}
+    one = next(one for one in outcome.finalists if one.name == won)
+    values = proposed(results, one.number)
+    return {
+        "lr": values["optimizer.lr"],
+        "batch": values["training.batch_size"],
+        "found": one.found,
+        "seconds": seconds,
+    }
+
+
+def by_peer(tool: str, name: str, seed: int) -> dict[str, Any]:
+    """One search of another tool, in a process of its own."""
+    words = [sys.executable, "-W", "ignore", "-m", "benchmarks.searching.peers", tool, name, str(seed)]
+    environment = {**os.environ, "RAY_DEDUP_LOGS": "0", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env=environment)
+    if done.returncode:
+        raise RuntimeError(done.stderr[-4000:])
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def confirm(name: str, seed: int, rows: Sequence[dict[str, Any]]) -> None:
+    """Train every tool's winner again on the same fresh replicates, and write its values to the rows."""
+    study = study_of(name, seed)
+    assert study.search is not None
+    base = {key: value for key, value in tomllib.loads(study.document).items() if key not in ("search", "test")}
+    arms = [
+        {"name": row["tool"], "optimizer": {"lr": row["lr"]}, "training": {"batch_size": row["batch"]}}
+        for row in rows
+        if row["lr"] is not None
+    ]
+    faults = list(study.search.without)
+    base |= {
+        "name": "fresh",
+        "replicates": {"count": FRESH, "first": FIRST},
+        "arms": arms,
+        "choose": {"metric": study.search.metric, "faults": faults, "confirm": {"first": 2 * FIRST}},
+    }
+    with (
+        tempfile.TemporaryDirectory(prefix="paribus-fresh-") as folder,
+        Workspace.open(Path(folder) / "workspace", create=True, write=True) as workspace,
+    ):
+        run_study(prepare(parse(tomli_w.dumps(base), place="fresh")), workspace)
+        results = load(workspace, "fresh")
+    write_confirmed(results, rows)
+
+
+def write_confirmed(results: Results, rows: Sequence[dict[str, Any]]) -> None:
+    """The values of each winner on fresh replicates, and why it is disqualified, if it is."""
+    (chosen,) = choices(results)
+    excluded = {one.arm: one.excluded for one in chosen.candidates}
+    metric = results.study.choose.metric if results.study.choose else "val_loss"
+    for row in rows:
+        known = row["lr"] is not None
+        row["confirmed"] = list(results.values(row["tool"], results.deploy(row["tool"]), metric)) if known else []
+        row["excluded"] = excluded[row["tool"]] if known else "no winner"
+
+
+def summary(known: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """For each space and tool: searches, and seconds, found and confirmed value, each with its interval over searches.
+
+    `against` is the paired difference of the confirmed values from paribus's, `ratio` paribus's time over the tool's.
+    """
+    rows: list[dict[str, Any]] = []
+    for name in SPACES:
+        by_tool = {tool: list(_of(known, name, tool)) for tool in TOOLS}
+        ours = {row["seed"]: row for row in by_tool["paribus"]}
+        for tool, found in by_tool.items():
+            if not found:
+                continue
+            pairs = [(row, ours[row["seed"]]) for row in found if row["seed"] in ours]
+            differences = [
+                a - b for row, own in pairs if (a := _mean(row)) is not None and (b := _mean(own)) is not None
+            ]
+            times = [sum(own["seconds"] for _, own in pairs), sum(row["seconds"] for row, _ in pairs)]
+            rows.append(
+                {
+                    "space": name,
+                    "tool": tool,
+                    "searches": len(found),
+                    "seconds": estimate(row["seconds"] for row in found),
+                    "found": estimate(row["found"] for row in found),
+                    "confirmed": estimate(_mean(row) for row in found),
+                    "against": estimate(differences),
+                    "ratio": times[0] / times[1] if times[1] else None,
+                    "disqualified": sum(bool(row["excluded"]) for row in found),
+                }
+            )
+    return rows
+
+
+def _of(known: Mapping[str, Any], name: str, tool: str) -> Iterator[dict[str, Any]]:
+    return (row for row in known["searches"] if row["space"] == name and row["tool"] == tool)
+
+
+def _mean(row: Mapping[str, Any]) -> float | None:
+    return estimate(row["confirmed"]).mean
+
+
+def page(known: Mapping[str, Any]) -> str:
+    """docs/search.md."""
+    heads = (
+        "space",
+        "tool",
+        "searches",
+        "seconds",
+        "found",
+        "confirmed",
+        "beside paribus's",
+        "our time",
+        "disqualified",
+    )
+    lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
+    for row in summary(known):
+        ours = row["tool"] == "paribus"
+        cells = (
+            row["space"],
+            NAMES[row["tool"]],
+            str(row["searches"]),
+            _with_interval(row["seconds"], 0),
+            _with_interval(row["found"], 5),
+            _with_interval(row["confirmed"], 5),
+            "" if ours else _with_interval(row["against"], 5, signed=True),
+            "" if ours or row["ratio"] is None else f"{row['ratio']:.2f} of it",
+            f"{row['disqualified']} of {row['searches']}",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    table = "\n".join(lines)
+    return f"""\
+# Searches beside other tools
+
+The same spaces, budgets, data and machine: the built-in searches `search-n16` and `search-n64` (20 candidates, 200
+epochs, grace 25) and `search-mlp` (50 candidates, 500 epochs, grace 50). Ray Tune samples at random and stops early by
+ASHA, as the reference study did; Optuna proposes by TPE and stops early by its pruner of successive halving. Both train
+a plain PyTorch loop on all cores, one trial on each. Every search has its own seed, and so its own splits.
+
+Found: the validation loss that the tool reports of its winner. Confirmed: the validation loss of the winner on
+{FRESH} fresh replicates, the same ones for every tool, trained by paribus. Means over searches, with the 95 % interval
+where there are several. Beside paribus's: the confirmed loss minus ours, paired by search; above 0 the tool is worse.
+Our time: paribus's seconds over the tool's. Ours are those of the whole command, its start and the confirmation of the
+finalists included; those of the others are their search alone, without imports. Disqualified: winners that diverge,
+collapse, are dead or unstable in some fresh replicate.
+
+{table}
+
+Printed by `python -m benchmarks.search`, commit {known.get("commit", "unknown")}, on
+{known.get("environment", {}).get("processor", "an unknown processor")}.
+"""
+
+
+def _with_interval(found: Estimate, digits: int, *, signed: bool = False) -> str:
+    if found.mean is None:
+        return ""
+    form = f"{'+' if signed else ''}.{digits}f"
+    text, interval = f"{found.mean:{form}}", found.interval
+    return text if interval is None else f"{text} ({interval.low:{form}} to {interval.high:{form}})"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Searches by other tools over the spaces of the built-in searches, beside ours."""
