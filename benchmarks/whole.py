@@ -25,6 +25,7 @@ from benchmarks import machine
 from benchmarks.children import Child
 from benchmarks.peak import peak
 from benchmarks.tasks import NAMES, task
+from paribus.execution.forecasts import PLAN
 from paribus.execution.runner import prepare
 from paribus.spec import builtin
 from paribus.spec.study import parse
@@ -129,7 +130,7 @@ def _trained(name: str, workspace: Path, loops: Loops) -> StudyTime:
     with Workspace.open(workspace) as known:
         epochs = {run.id: run.epochs_done for _, _, run in known.runs_of(study.id)}
         usage = [record for record in known.usage(epochs) if record.started_at >= since]
-        forecast = known.forecasts(study.id)[-1]
+        forecast = [made for made in known.forecasts(study.id) if made.basis == PLAN][-1]
     trained_ids = {run_id for record in usage for run_id in record.shares}
     trained = [run for run in study.runs if run.id in trained_ids]
     return StudyTime(

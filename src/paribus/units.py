@@ -13,6 +13,11 @@ def kwh(energy_j: float) -> float:
     return energy_j / JOULES_PER_KWH
 
 
+def joules(energy_j: float) -> str:
+    """An energy as a person reads it: `0.512 J`, `9.88 kJ`, `1.2 MJ`."""
+    return f"{count(energy_j)}J" if abs(energy_j) >= 1000 else f"{energy_j:.3g} J"
+
+
 def duration(seconds: float) -> str:
     """Seconds as a person reads them: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 05 min`."""
     if seconds < 10:

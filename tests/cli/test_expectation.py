@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from paribus.cli.expectation import ENOUGH, earlier_errors, expectation
+from paribus.cli.expectation import expectation
 from paribus.cli.formatting import format_range
+from paribus.energy.forecast import ENOUGH
 from paribus.spec.study import load
+from paribus.store.forecasts import earlier_ratios
 from paribus.store.records import Forecast, UsageRecord
 from paribus.store.workspace import Workspace
 from tests.cli.conftest import outcome, registered
@@ -29,16 +31,13 @@ def test_ranges_are_rounded_outwards(low: float, high: float, text: str) -> None
     assert format_range(low, high) == text
 
 
-def test_a_range_holds_what_is_expected() -> None:
-    for errors in ([], [1.1], [0.9, 1.0, 1.3], [1.2, 1.3, 1.4]):
-        found = expectation(100.0, errors)
-        assert found.low_s <= 100.0 <= found.high_s
-        assert "timing a few steps" in found.basis
-    own = expectation(100.0, [0.9, 1.0, 1.3])
-    assert (own.low_s, own.high_s) == (90.0, pytest.approx(132.0))
-    assert "3 earlier forecasts in this workspace" in own.basis
-    assert "earlier forecasts in this workspace" not in expectation(100.0, [0.9] * (ENOUGH - 1)).basis
-    assert expectation(0.01, []).at_most == "at most 3 s"
+def test_a_range_says_what_it_rests_on() -> None:
+    made = Forecast("x", "2026-03-01T09:00:00+00:00", 12, 100.0, 50.0, "timing runs", 80.0, 127.0, 40.0, 63.5)
+    found = expectation(made, 0)
+    assert (found.low_s, found.high_s, found.low_j, found.high_j) == (80.0, 127.0, 40.0, 63.5)
+    assert "off by up to a quarter" in found.basis
+    assert f"{ENOUGH} earlier forecasts in this workspace" in expectation(made, ENOUGH).basis
+    assert expectation(replace(made, low_s=0.008, high_s=2.0125), 0).at_most == "at most 3 s"
 
 
 def test_errors_are_those_of_forecasts_that_were_trained_to_the_end(tmp_path: Path, mini: Path) -> None:
@@ -49,7 +48,11 @@ def test_errors_are_those_of_forecasts_that_were_trained_to_the_end(tmp_path: Pa
         record = workspace.study("mini")
         used = UsageRecord("a" * 32, began, 12.0, 12.0, None, "unknown", {}, dict.fromkeys(runs.values(), 0.25), 12)
         workspace.record_forecast(Forecast(record.id, made, 12, 10.0, None, "timing runs"))
+        inside = Forecast(record.id, made, 12, 11.5, None, "the first 2 %", 11.0, 12.5, session="a" * 32)
+        workspace.record_forecast(inside)
+        assert workspace.forecasts(record.id)[1] == inside
         workspace.record_usage(used)
-        assert earlier_errors(workspace) == [pytest.approx(1.2)]
+        assert earlier_ratios(workspace, "timing runs") == [pytest.approx(1.2)]
+        assert earlier_ratios(workspace, "the first") == [pytest.approx(12 / 11.5)]
         workspace.record_usage(replace(used, model_epochs=11))  # interrupted, or stopped early
-        assert earlier_errors(workspace) == []
+        assert earlier_ratios(workspace, "timing runs") == []

@@ -52,9 +52,10 @@ def test_the_limits_end_it(paribus: Paribus, course: Path) -> None:
     looking(course, 1e-3)
     limited = paribus("run", course, "--until-decided", "--at-most", "3")
     assert any("stopped at" in line for line in limited.lines)
-    for option in ("--at-most", "2"), ("--budget", "0.001s"):
-        result = paribus("run", course, "--until-decided", *option, "--json")
-        assert trained(result) == [0]
+    assert trained(paribus("run", course, "--until-decided", "--at-most", "2", "--json")) == [0]
+    used_up = paribus("run", course, "--until-decided", "--budget", "0.001s", "--json")
+    assert trained(used_up) == [0, 0, 0]  # the third look has runs to train, and no time
+    assert any("paused: the budget is used up" in line for line in used_up.lines)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_the_limits_end_it(paribus: Paribus, course: Path) -> None:
         (["--at-most", "3"], "--at-most: goes with --until-decided"),
         (["--until-decided", "--at-most", "0"], "--at-most: must be a whole number of at least 1"),
         (["--until-decided", "--at-most", "1"], "must be at least the first look of study course (2)"),
-        (["--until-decided", "--budget", "20"], "--budget: must be a time with its unit: s, min or h"),
+        (["--until-decided", "--budget", "20"], "--budget: must be a time or an energy with its unit: s, min, h, J"),
         (["--until-decided", "--replicates", "3"], "--replicates: does not go with --until-decided"),
     ],
 )

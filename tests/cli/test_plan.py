@@ -88,3 +88,14 @@ def test_a_change_without_effect_is_pointed_out(paribus: Paribus, course: Path) 
     result = paribus("plan", course, "--set", "title=course")
     assert result.code == 0
     assert "note: title changes nothing" in result.err
+
+
+def test_layers_add_up_to_the_network(paribus: Paribus, course: Path) -> None:
+    lines = paribus("plan", course, "--layers").out.splitlines()
+    heading = next(i for i, line in enumerate(lines) if line.startswith("layers of slow, fast"))
+    rows = [line.split() for line in lines[heading + 2 : heading + 5]]
+    assert rows == [
+        ["fc1", "Linear", "4", f"{784 * 4 + 4:,}", f"{2 * 784 * 4:,}"],
+        ["fc2", "Linear", "10", f"{4 * 10 + 10:,}", f"{2 * 4 * 10:,}"],
+        ["all", f"{784 * 4 + 4 + 4 * 10 + 10:,}", f"{2 * (784 * 4 + 4 * 10):,}"],
+    ]

@@ -142,7 +142,7 @@ def test_runs_pause_at_the_epoch_that_they_are_told_and_go_on_with_the_same_bits
             known = {run.id: record for run in prepared.runs if (record := workspace.run(run.id)) is not None}
             pausing = [replace(run, until=epoch) for run in prepared.runs]
             plan = plan_cohorts(study, pausing, known, prepared.device, timing=False)
-            assert train(prepared.id, plan, workspace, silent, executor) == {}
+            assert train(prepared.id, plan, workspace, silent, executor).failed == {}
             found = {m: (run.state, run.epochs_done) for m, run in runs_in(workspace, study).items()}
             for (arm, _), (state, epochs) in found.items():
                 assert (state, epochs) == ("paused", epoch) or (arm == "stopping" and state == "done")

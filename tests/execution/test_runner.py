@@ -181,7 +181,7 @@ def test_runs_of_different_evaluation_losses_do_not_share_a_cohort(tmp_path):
 def test_a_forecast_and_the_time_used_are_recorded(workspace):
     study = small()
     trained(study, workspace)
-    [forecast] = workspace.forecasts(workspace.study(study.name).id)
+    forecast, *_ = workspace.forecasts(workspace.study(study.name).id)
     assert forecast.wall_s > 0
     runs = runs_in(workspace, study).values()
     [usage] = workspace.usage([run.id for run in runs])

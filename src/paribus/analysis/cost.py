@@ -7,28 +7,30 @@ intensity that the user names. A run that several studies share was trained once
 
 from __future__ import annotations
 
-import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 
 from paribus.analysis.results import Results
 from paribus.analysis.run import Run
 from paribus.analysis.wording import listed, number
 from paribus.energy.carbon import CARBONTRACKER, Grid, carbon_g
-from paribus.energy.meters import Tag
+from paribus.energy.meters import Tag, bounds
 from paribus.spec.network import Module
-from paribus.store.records import Forecast, UsageRecord
-from paribus.units import JOULES_PER_KWH, duration, kwh
+from paribus.store.forecasts import ScoredForecast, scored
+from paribus.store.records import UsageRecord
+from paribus.units import JOULES_PER_KWH, duration, joules, kwh
 
 _WORST: tuple[Tag, ...] = ("unknown", "modelled", "measured")
 
 
 @dataclass(frozen=True)
 class RunCost:
-    """One run's share: `wall_s` and `cpu_s` of its cohorts' time, `energy_j` None where the tag is `unknown`."""
+    """One run's share: `wall_s` and `cpu_s` of its cohorts' time, `energy_j` None where the tag is `unknown`.
+
+    The true energy is between `low_j` and `high_j`, if models deviate as their methods say.
+    """
 
     arm: str
     replicate: int
@@ -36,12 +38,17 @@ class RunCost:
     wall_s: float
     cpu_s: float
     energy_j: float | None
+    low_j: float | None
+    high_j: float | None
     tag: Tag
 
 
 @dataclass(frozen=True)
 class ArmCost:
-    """The runs of an arm together; `arm` is empty for the whole study. CO2 in grams, None without a grid intensity."""
+    """The runs of an arm together; `arm` is empty for the whole study. CO2 in grams, None without a grid intensity.
+
+    `low_j` and `high_j` are as in `RunCost`; of measured energy both are the figure itself.
+    """
 
     arm: str
     runs: int
@@ -49,25 +56,11 @@ class ArmCost:
     wall_s: float
     cpu_s: float
     energy_j: float | None
+    low_j: float | None
+    high_j: float | None
     tag: Tag
     energy_per_model_epoch_j: float | None
     co2_g: float | None
-
-
-@dataclass(frozen=True)
-class ScoredForecast:
-    """A forecast made before training beside what was then used; a ratio is used over expected, None if not known."""
-
-    made_at: str
-    basis: str
-    expected_model_epochs: int
-    used_model_epochs: int
-    expected_wall_s: float
-    used_wall_s: float
-    wall_ratio: float | None
-    expected_energy_j: float | None
-    used_energy_j: float | None
-    energy_ratio: float | None
 
 
 @dataclass(frozen=True)
@@ -114,28 +107,9 @@ def total(results: Results, grid: Grid | None = None) -> ArmCost:
     return _summed("", by_id.values(), grid)
 
 
-def methods(results: Results) -> tuple[Mapping[str, object], ...]:
-    """The ways in which the study's energy was measured or modelled, constants included, each once."""
-    ways = (dict(record.method) for record in results.usage)
-    return tuple({json.dumps(way, sort_keys=True, default=str): way for way in ways}.values())
-
-
 def scored_forecasts(results: Results) -> tuple[ScoredForecast, ...]:
     """Every forecast of a study beside the usage that began after it and before the next one."""
     return scored(results.forecasts, results.usage)
-
-
-def scored(forecasts: Iterable[Forecast], usage: Iterable[UsageRecord]) -> tuple[ScoredForecast, ...]:
-    """Forecasts of one study beside the usage of its runs; a forecast that nothing was used after is left out."""
-    forecasts, usage = sorted(forecasts, key=lambda forecast: _seconds(forecast.made_at)), list(usage)
-    ends = [*(_seconds(forecast.made_at) for forecast in forecasts[1:]), math.inf]
-    found: list[ScoredForecast] = []
-    for forecast, end in zip(forecasts, ends, strict=False):
-        begin = _seconds(forecast.made_at)
-        used = [record for record in usage if begin <= _seconds(record.started_at) < end]
-        if used:
-            found.append(_scored(forecast, used))
-    return tuple(found)
 
 
 def tracker_for(results: Results) -> Tracker | None:
@@ -163,14 +137,18 @@ def tracker_sentence(tracker: Tracker) -> str:
 
 def _run_cost(run: Run, usage: Iterable[UsageRecord]) -> RunCost:
     own = [record for record in usage if run.id in record.shares]
-    known = [record.energy_j * record.shares[run.id] for record in own if record.energy_j is not None]
+    known = [(record.energy_j * record.shares[run.id], record.method) for record in own if record.energy_j is not None]
+    complete = len(known) == len(own)
+    between = [bounds(energy_j, method) for energy_j, method in known]
     return RunCost(
         arm=run.arm,
         replicate=run.replicate,
         model_epochs=run.epochs_done,
         wall_s=math.fsum(record.wall_s * record.shares[run.id] for record in own),
         cpu_s=math.fsum(record.cpu_s * record.shares[run.id] for record in own),
-        energy_j=math.fsum(known) if len(known) == len(own) else None,
+        energy_j=math.fsum(energy_j for energy_j, _ in known) if complete else None,
+        low_j=math.fsum(low for low, _ in between) if complete else None,
+        high_j=math.fsum(high for _, high in between) if complete else None,
         tag=_worst(record.tag if record.energy_j is not None else "unknown" for record in own),
     )
 
@@ -178,8 +156,7 @@ def _run_cost(run: Run, usage: Iterable[UsageRecord]) -> RunCost:
 def _summed(arm: str, costs: Iterable[RunCost], grid: Grid | None) -> ArmCost:
     costs = list(costs)
     epochs = sum(cost.model_epochs for cost in costs)
-    known = [cost.energy_j for cost in costs if cost.energy_j is not None]
-    energy = math.fsum(known) if costs and len(known) == len(costs) else None
+    energy = _sum(cost.energy_j for cost in costs)
     return ArmCost(
         arm=arm,
         runs=len(costs),
@@ -187,39 +164,19 @@ def _summed(arm: str, costs: Iterable[RunCost], grid: Grid | None) -> ArmCost:
         wall_s=math.fsum(cost.wall_s for cost in costs),
         cpu_s=math.fsum(cost.cpu_s for cost in costs),
         energy_j=energy,
+        low_j=_sum(cost.low_j for cost in costs),
+        high_j=_sum(cost.high_j for cost in costs),
         tag=_worst(cost.tag for cost in costs),
         energy_per_model_epoch_j=energy / epochs if energy is not None and epochs else None,
         co2_g=None if energy is None or grid is None else carbon_g(energy, grid),
     )
 
 
-def _scored(forecast: Forecast, used: list[UsageRecord]) -> ScoredForecast:
-    wall = _elapsed(used)
-    known = [record.energy_j for record in used if record.energy_j is not None]
-    energy = math.fsum(known) if len(known) == len(used) else None
-    expected = forecast.energy_j
-    return ScoredForecast(
-        made_at=forecast.made_at,
-        basis=forecast.basis,
-        expected_model_epochs=forecast.model_epochs,
-        used_model_epochs=sum(record.model_epochs for record in used),
-        expected_wall_s=forecast.wall_s,
-        used_wall_s=wall,
-        wall_ratio=wall / forecast.wall_s if forecast.wall_s > 0 else None,
-        expected_energy_j=expected,
-        used_energy_j=energy,
-        energy_ratio=energy / expected if energy is not None and expected else None,
-    )
-
-
-def _elapsed(usage: Iterable[UsageRecord]) -> float:
-    """Seconds during which at least one session trained: cohorts may train side by side."""
-    elapsed, covered = 0.0, -math.inf
-    sessions = ((_seconds(record.started_at), record.wall_s) for record in usage)
-    for begin, end in sorted((begin, begin + wall_s) for begin, wall_s in sessions):
-        elapsed += max(0.0, end - max(begin, covered))
-        covered = max(covered, end)
-    return elapsed
+def _sum(values: Iterable[float | None]) -> float | None:
+    """The sum, or None where one of the values is unknown or there is none."""
+    values = list(values)
+    known = [value for value in values if value is not None]
+    return math.fsum(known) if values and len(known) == len(values) else None
 
 
 def _worst(tags: Iterable[Tag]) -> Tag:
@@ -230,17 +187,23 @@ def _worst(tags: Iterable[Tag]) -> Tag:
     return "unknown"
 
 
-def _seconds(moment: str) -> float:
-    return datetime.fromisoformat(moment).timestamp()
-
-
 def energy_sentence(cost: ArmCost, grid: Grid | None = None) -> str:
-    """Energy with its tag, and CO2 with the grid that it rests on, as far as they are known."""
+    """Energy with its tag and range, and CO2 with the grid that it rests on, as far as they are known."""
     if cost.energy_j is None:
         return "The energy is unknown: nothing here could measure or model it."
-    parts = [f"{number(cost.energy_j)} J ({kwh(cost.energy_j):.6f} kWh, {cost.tag})"]
+    parts = [f"{number(cost.energy_j)} J ({kwh(cost.energy_j):.6f} kWh, {_tag(cost)})"]
     if cost.energy_per_model_epoch_j is not None:
         parts.append(f"{number(cost.energy_per_model_epoch_j)} J per model-epoch")
     if cost.co2_g is None or grid is None:
         return f"Training took {listed(parts)}; no CO2 estimate (no grid carbon intensity given)."
-    return f"Training took {listed(parts)}; {number(cost.co2_g)} g CO2eq at {grid.g_per_kwh:g} g/kWh ({grid.source})."
+    overhead = "" if grid.overhead == 1 else f" and an overhead of {grid.overhead:g}"
+    return (
+        f"Training took {listed(parts)}; {number(cost.co2_g)} g CO2eq at {grid.g_per_kwh:g} g/kWh{overhead} "
+        f"({grid.source})."
+    )
+
+
+def _tag(cost: ArmCost) -> str:
+    if cost.low_j is None or cost.high_j is None or cost.low_j == cost.high_j:
+        return cost.tag
+    return f"{cost.tag}: {joules(cost.low_j)} to {joules(cost.high_j)}, if the model is off as far as such models were"

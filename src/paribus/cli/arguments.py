@@ -35,6 +35,18 @@ def add_device_option(to: argparse.ArgumentParser) -> None:
     to.add_argument("--device", metavar="NAME", default="cpu", help="where to train: cpu (the default) or cuda")
 
 
+def add_meter_option(to: argparse.ArgumentParser) -> None:
+    """What measures the energy. The first one named counts, and the others stand beside it."""
+    to.add_argument(
+        "--meter",
+        dest="meters",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="measure energy by rapl, model, codecarbon or carbontracker; several stand side by side",
+    )
+
+
 def parse_changes(arguments: argparse.Namespace) -> dict[str, str]:
     """`--set` and `--replicates` as overrides of a study: dotted key to value in TOML notation."""
     found: dict[str, str] = {}

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from paribus.cli.arguments import add_change_options, add_device_option, load_study, open_workspace, parse_changes
 from paribus.cli.columns import MAX_ARMS_LENGTH, shortened
-from paribus.cli.expectation import Expectation, earlier_errors, expectation
+from paribus.cli.expectation import Expectation, expectation
 from paribus.cli.formatting import format_expected, plural
 from paribus.cli.output import data_width, print_columns, print_json, print_line, print_message, print_paragraph
 from paribus.cli.plan_search import print_search
 from paribus.cli.reuse import note_unused_runs
 from paribus.cli.waiting import Waiting
 from paribus.errors import Exit
-from paribus.units import count, size
+from paribus.units import count, joules, size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from paribus.execution.runner import PreparedStudy
     from paribus.spec.dataset import Dataset
+    from paribus.spec.modules import LayerSize
     from paribus.spec.study import Study
     from paribus.training.plan import CohortPlan, Plan
 
@@ -34,10 +35,11 @@ _WITH_OPERATIONS = 110
 
 
 def add_arguments(to: argparse.ArgumentParser) -> None:
-    """`paribus plan STUDY [--set KEY=VALUE]... [--replicates N] [--device NAME] [--json]`."""
+    """`paribus plan STUDY [--set KEY=VALUE]... [--replicates N] [--device NAME] [--layers] [--json]`."""
     to.add_argument("study", metavar="STUDY", help="a built-in study or the path of a study file")
     add_change_options(to)
     add_device_option(to)
+    to.add_argument("--layers", action="store_true", help="also print each network's layers: parameters and operations")
     to.add_argument("--json", action="store_true", help="print a JSON object for programs")
 
 
@@ -58,14 +60,15 @@ def execute(arguments: argparse.Namespace) -> Exit:
         prepared = prepare(study, device=arguments.device)
         print_data_findings(prepared)
         waiting(f"{study.name}: timing a few steps of each cohort")
-        plan, errors, note = _planned(prepared, arguments.workspace)
+        plan, expected, note = _planned(prepared, arguments.workspace)
     if note:
         print_message(note)
-    expected = None if plan.expected_s is None else expectation(plan.expected_s, errors)
     if arguments.json:
         print_json(_as_json(prepared.id, plan, expected))
     else:
         _print(plan, expected)
+        if arguments.layers:
+            _print_layers(plan)
     return Exit.DONE
 
 
@@ -95,19 +98,24 @@ def print_data_findings(prepared: PreparedStudy) -> None:
         print_message(f"note: {found.sentence.removesuffix('.')}")
 
 
-def _planned(prepared: PreparedStudy, workspace: Path) -> tuple[Plan, list[float], str | None]:
-    """The plan with what the workspace holds, the errors of its forecasts, and a note on runs that are not reused.
+def _planned(prepared: PreparedStudy, workspace: Path) -> tuple[Plan, Expectation | None, str | None]:
+    """The plan with what the workspace holds, what it is expected to take, and a note on runs that are not reused.
 
     Planning makes no workspace.
     """
-    from paribus.execution.runner import plan_in
-    from paribus.training.plan import plan_cohorts
+    from paribus.energy.choice import Meters
+    from paribus.execution.forecasts import PLAN
+    from paribus.execution.runner import forecast_in
+    from paribus.store.forecasts import earlier_ratios
 
+    meters = Meters(gpu=prepared.device.gpu)
     if not workspace.exists():
-        return plan_cohorts(prepared.study, prepared.runs, {}, prepared.device), [], None
+        plan, forecast = forecast_in(prepared, None, meters)
+        return plan, None if plan.expected_s is None else expectation(forecast, 0), None
     with open_workspace(workspace) as known:
-        plan = plan_in(prepared, known)
-        return plan, earlier_errors(known), note_unused_runs(known, prepared.study.name, plan.runs)
+        plan, forecast = forecast_in(prepared, known, meters)
+        found = None if plan.expected_s is None else expectation(forecast, len(earlier_ratios(known, PLAN)))
+        return plan, found, note_unused_runs(known, prepared.study.name, plan.runs)
 
 
 def _print(plan: Plan, expected: Expectation | None) -> None:
@@ -127,6 +135,29 @@ def _print(plan: Plan, expected: Expectation | None) -> None:
     print_columns(rows, right=range(last), flexible=(last,))
     print_line()
     print_paragraph(f"expected time: {_expected(plan, expected)}")
+    if expected is not None:
+        print_paragraph(f"expected energy: {_energy(expected)}")
+
+
+def _print_layers(plan: Plan) -> None:
+    """The layers of every network, those of arms that have the same ones once; counts are for one example."""
+    from paribus.training.network_size import layer_sizes
+
+    arms: dict[tuple[LayerSize, ...], list[str]] = {}
+    for run in plan.runs:
+        names = arms.setdefault(layer_sizes(run.spec), [])
+        names += [arm for arm in run.arms if arm not in names]
+    for layers, names in arms.items():
+        print_line()
+        print_paragraph(f"layers of {', '.join(names)}, for one example")
+        rows = [("layer", "kind", "output", "parameters", "operations")]
+        rows += [
+            (one.name, one.kind, " x ".join(map(str, one.shape)), f"{one.parameters:,}", f"{one.operations:,}")
+            for one in layers
+        ]
+        whole = (sum(one.parameters for one in layers), sum(one.operations for one in layers))
+        rows.append(("all", "", "", f"{whole[0]:,}", f"{whole[1]:,}"))
+        print_columns(rows, right=(3, 4), flexible=(0, 1))
 
 
 def _expected(plan: Plan, expected: Expectation | None) -> str:
@@ -138,6 +169,13 @@ def _expected(plan: Plan, expected: Expectation | None) -> str:
     if early:
         return f"{expected.at_most} on {_place(plan)}, as {plural(early, 'run')} may stop early ({expected.basis})"
     return f"{expected} on {_place(plan)} ({expected.basis})"
+
+
+def _energy(expected: Expectation) -> str:
+    """The range of joules by this machine's meter or model."""
+    if expected.low_j is None or expected.high_j is None:
+        return "unknown: nothing here measures or models it"
+    return f"{joules(expected.low_j)} to {joules(expected.high_j)} by this machine's meter or model"
 
 
 def _rows(cohorts: Sequence[CohortPlan]) -> Iterator[tuple[str, ...]]:
@@ -180,6 +218,7 @@ def _as_json(study_id: str, plan: Plan, expected: Expectation | None) -> dict[st
         "workers": plan.device.workers,
         "expected_s": plan.expected_s,
         "expected_range_s": None if expected is None else [expected.low_s, expected.high_s],
+        "expected_range_j": None if expected is None or expected.low_j is None else [expected.low_j, expected.high_j],
         "expected_basis": None if expected is None else expected.basis,
         "may_stop_early": plan.may_stop_early,
         "runs": [

@@ -13,7 +13,14 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from paribus.cli.arguments import add_change_options, add_device_option, default_workspace, load_study, parse_changes
+from paribus.cli.arguments import (
+    add_change_options,
+    add_device_option,
+    add_meter_option,
+    default_workspace,
+    load_study,
+    parse_changes,
+)
 from paribus.cli.closing import print_closing
 from paribus.cli.formatting import plural
 from paribus.cli.looks import Looks, parse_looks
@@ -30,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from paribus.execution.events import Event, Listener
+    from paribus.execution.limits import Limits
     from paribus.execution.progress import StudyProgress
     from paribus.execution.runner import PreparedStudy, StudyOutcome
     from paribus.spec.study import Study
@@ -37,7 +45,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(to: argparse.ArgumentParser) -> None:
-    """`paribus run STUDY... [--set KEY=VALUE]... [--replicates N] [--device NAME] [--ray ADDRESS] [--report]`."""
+    """`paribus run STUDY... [--set KEY=VALUE]... [--until-decided] [--budget AMOUNT] [--ray ADDRESS] [--report]`."""
     to.add_argument("studies", metavar="STUDY", nargs="+", help="a built-in study or the path of a study file")
     add_change_options(to)
     add_device_option(to)
@@ -49,7 +57,12 @@ def add_arguments(to: argparse.ArgumentParser) -> None:
         help="train up to the first of replicates.looks, and on to the next while a claim is undecided",
     )
     looks.add_argument("--at-most", metavar="N", help="stop at this number of replicates")
-    looks.add_argument("--budget", metavar="TIME", help="start no further look after this time, such as 20min or 2h")
+    to.add_argument(
+        "--budget",
+        metavar="AMOUNT",
+        help="stop in order after this time or energy, such as 20min or 50kJ; the same command goes on from there",
+    )
+    add_meter_option(to)
     to.add_argument("--report", action="store_true", help="write the report again as soon as each study has ended")
     to.add_argument("--json", action="store_true", help="print a JSON list of what was done, for programs")
 
@@ -59,9 +72,14 @@ def execute(arguments: argparse.Namespace) -> Exit:
     looks = parse_looks(arguments)
     with Waiting() as waiting:
         waiting("loading paribus")
+        from paribus.energy.choice import Meters
+        from paribus.execution.limits import Budget, Limits
+
+        Meters(arguments.meters)
+        limits = Limits(None if arguments.budget is None else Budget.of(arguments.budget))
         where = where_of(arguments)
         studies = _prepared(arguments, looks, where, waiting)
-        done, code = _run_all(arguments, studies, looks, where, waiting)
+        done, code = _run_all(arguments, studies, looks, where, limits, waiting)
     if arguments.json:
         print_json(done)
     names = list(dict.fromkeys(prepared.study.name for prepared in studies.values()))
@@ -76,6 +94,7 @@ def _run_all(
     studies: dict[str, PreparedStudy],
     looks: Looks | None,
     where: Where,
+    limits: Limits,
     waiting: Waiting,
 ) -> tuple[list[dict[str, Any]], Exit]:
     """Train the studies; what was done, for programs, and the exit code."""
@@ -91,13 +110,21 @@ def _run_all(
         for name, first in studies.items():
             prepared = first
             while True:
-                outcome = run_prepared(prepared, workspace, waiting, where, debug=arguments.debug)
+                outcome = run_prepared(
+                    prepared,
+                    workspace,
+                    waiting,
+                    where,
+                    debug=arguments.debug,
+                    meters=arguments.meters,
+                    limits=limits,
+                )
                 done.append({"study": prepared.study.name, "id": prepared.id, **asdict(outcome)})
                 waiting(f"{prepared.study.name}: judging the claims")
                 results = load(workspace, prepared.id)
                 print_closing(results)
                 waiting.over()
-                more = None if looks is None else looks.following(results)
+                more = None if looks is None or outcome.stopped else looks.following(results)
                 if more is None:
                     break
                 prepared = _prepare(arguments, name, more, where)
@@ -145,6 +172,8 @@ def run_prepared(
     *,
     debug: bool,
     timing: bool = True,
+    meters: Sequence[str] = (),
+    limits: Limits | None = None,
 ) -> StudyOutcome:
     """Train one study, and say what was done."""
     from paribus.execution.runner import run_study
@@ -158,7 +187,15 @@ def run_prepared(
 
         waiting(f"{total(progress)}; timing a few steps of each cohort", told=True)
     with display_of(progress) as listener:
-        outcome = run_study(prepared, workspace, ending(waiting, listener), executor=where.executor, timing=timing)
+        outcome = run_study(
+            prepared,
+            workspace,
+            ending(waiting, listener),
+            executor=where.executor,
+            timing=timing,
+            meters=meters,
+            limits=limits,
+        )
     waiting.over()
     _print(study, outcome, debug=debug)
     return outcome
@@ -206,7 +243,7 @@ def display_of(progress: StudyProgress) -> Any:
 
 def _print(study: Study, outcome: StudyOutcome, *, debug: bool) -> None:
     recorded = f"{plural(outcome.reused, 'run')} {'is' if outcome.reused == 1 else 'are'} recorded"
-    if not outcome.trained and not outcome.failed:
+    if not outcome.trained and not outcome.failed and not outcome.stopped:
         print_message(f"{study.name}: nothing to train: {recorded}")
     else:
         parts = [f"trained {plural(outcome.trained, 'run')} in {duration(outcome.wall_s)}"]
@@ -215,6 +252,9 @@ def _print(study: Study, outcome: StudyOutcome, *, debug: bool) -> None:
         if outcome.reused:
             parts.append(f"{recorded} already")
         print_message(f"{study.name}: {', '.join(parts)}")
+    if outcome.stopped:
+        runs = plural(outcome.left, "run")
+        print_message(f"{study.name}: paused: {outcome.stopped}; {runs} left, the same command goes on from here")
     if outcome.diverged:
         print_message(f"{study.name}: {plural(outcome.diverged, 'run')} diverged (see `paribus status {study.name}`)")
     for name, reason in outcome.failed.items():

@@ -8,11 +8,8 @@ from typing import final
 from paribus.energy.meters import Meter, Reading, UnknownMeter
 
 
-def gpu_meter(uuid: str, host: Meter) -> Meter:
-    """The best meter for training on the GPU of that UUID, whose host `host` measures or models.
-
-    Energy is unknown where NVML, or the package that calls it, is missing.
-    """
+def gpu_meter(uuid: str) -> Meter:
+    """The counter of the GPU of that UUID. Energy is unknown where NVML, or the package that calls it, is missing."""
     try:
         import pynvml
     except ImportError:
@@ -30,36 +27,29 @@ def gpu_meter(uuid: str, host: Meter) -> Meter:
         except pynvml.NVMLError:
             return None
 
-    return GpuMeter(counter_mj, host)
+    return NvmlMeter(counter_mj)
 
 
 @final
-class GpuMeter(Meter):
-    """A GPU and its host together: the sum is measured where the host is, and else modelled.
+class NvmlMeter(Meter):
+    """A GPU's own counter.
 
     `counter_mj` gives the millijoules that the GPU has used since its driver was loaded, by any process, or None where
     they cannot be read.
     """
 
-    def __init__(self, counter_mj: Callable[[], int | None], host: Meter) -> None:
-        self._counter_mj, self._host = counter_mj, host
+    def __init__(self, counter_mj: Callable[[], int | None]) -> None:
+        self._counter_mj = counter_mj
         self._began_mj: int | None = None
 
     def start(self) -> None:
-        """Read the counter; start the host's meter."""
+        """Read the counter."""
         self._began_mj = self._counter_mj()
-        self._host.start()
 
     def read(self) -> Reading:
-        """Joules of GPU and host since `start`; unknown if one of them could no longer be read."""
-        now_mj, host = self._counter_mj(), self._host.read()
-        method = {**host.method, "meter": f"nvml and {host.method['meter']}", "gpu_scope": "the whole GPU"}
+        """Joules since `start`; unknown if the counter could no longer be read."""
+        now_mj = self._counter_mj()
+        method = {"meter": "nvml", "scope": "the whole GPU"}
         if now_mj is None or self._began_mj is None:
             return Reading(None, "unknown", {**method, "reason": "the GPU's counter could no longer be read"})
-        if host.energy_j is None:
-            return Reading(None, "unknown", method)
-        return Reading((now_mj - self._began_mj) / 1e3 + host.energy_j, host.tag, method)
-
-    def stop(self) -> None:
-        """Stop the host's meter."""
-        self._host.stop()
+        return Reading((now_mj - self._began_mj) / 1e3, "measured", method)

@@ -6,14 +6,12 @@ import math
 import os
 import resource
 import sys
-import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Literal, final
 
 from paribus.errors import UserError
@@ -26,12 +24,18 @@ WATTS_PER_CORE = 12.0
 WATTS_PER_GIB = 0.3725
 """Of memory in use: the same source, which gives it per GB."""
 MODEL_SOURCE = "Green Algorithms (Lannelongue, Grealey and Inouye 2021, doi:10.1002/advs.202100707)"
-POWERCAP = Path("/sys/class/powercap")
+DEVIATIONS = (-0.6, 1.9)
+"""Of models of a processor's power from its load and its rated power: model over measurement, minus 1, at least and at
+most. See `DEVIATIONS_SOURCE`."""
+DEVIATIONS_SOURCE = "CodeCarbon, Accuracy and validation: CPU load x TDP against RAPL on four processors, 2025"
 
 
 @dataclass(frozen=True)
 class Reading:
-    """Energy used since a meter was started. `energy_j` is None where `tag` is `unknown`; `method` says how."""
+    """Energy used since a meter was started. `energy_j` is None where `tag` is `unknown`; `method` says how.
+
+    A modelled figure's method has `deviations`: how far such models were found to be from measurements (see `bounds`).
+    """
 
     energy_j: float | None
     tag: Tag
@@ -54,94 +58,6 @@ class Meter(ABC):
         return
 
 
-@final
-class RaplMeter(Meter):
-    """The processor's own energy counters (RAPL, as Linux shows them in `/sys/class/powercap`).
-
-    They count everything that the machine does, other processes too. A counter overflows at `max_energy_range_uj`
-    (within an hour, on a busy server), so a thread reads it every `every_s` seconds.
-    """
-
-    def __init__(self, counters: tuple[RaplCounter, ...], *, every_s: float = 60.0) -> None:
-        self._counters = counters
-        self._every_s = every_s
-        self._lock = threading.Lock()
-        self._last = [0] * len(counters)
-        self._used_uj = 0
-        self._broken = False
-        self._halt = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Read the counters, and begin to follow them."""
-        self._broken = False
-        self._update()
-        self._used_uj = 0
-        self._halt.clear()
-        self._thread = threading.Thread(target=self._follow, name="paribus-rapl", daemon=True)
-        self._thread.start()
-
-    def read(self) -> Reading:
-        """Joules of all counters since `start`; unknown if one could no longer be read."""
-        self._update()
-        method = {"meter": "rapl", "zones": [counter.name for counter in self._counters], "scope": "the whole machine"}
-        if self._broken:
-            return Reading(None, "unknown", {**method, "reason": "a counter could no longer be read"})
-        return Reading(self._used_uj / 1e6, "measured", method)
-
-    def stop(self) -> None:
-        """Stop following the counters."""
-        self._halt.set()
-        if self._thread is not None:
-            self._thread.join()
-
-    def _follow(self) -> None:
-        while not self._halt.wait(self._every_s):
-            self._update()
-
-    def _update(self) -> None:
-        with self._lock:
-            try:
-                now = [counter.read_uj() for counter in self._counters]
-            except (OSError, ValueError):
-                self._broken = True
-                return
-            for counter, before, after in zip(self._counters, self._last, now, strict=True):
-                self._used_uj += after - before if after >= before else after - before + counter.range_uj
-            self._last = now
-
-
-@dataclass(frozen=True)
-class RaplCounter:
-    """One zone of RAPL: a processor package, or memory beside it. Counts microjoules up to `range_uj`."""
-
-    name: str
-    path: Path
-    range_uj: int
-
-    def read_uj(self) -> int:
-        """The counter's value. Raises OSError or ValueError where it cannot be read."""
-        return int((self.path / "energy_uj").read_text())
-
-
-def rapl_counters(root: Path = POWERCAP) -> tuple[RaplCounter, ...]:
-    """The counters that add up to processor and memory: packages, and memory zones, which no package includes.
-
-    Empty where there is none, or one cannot be read: part of a machine is no measurement of it.
-    """
-    counters: list[RaplCounter] = []
-    try:
-        for zone in sorted(root.glob("intel-rapl:*")):
-            name = (zone / "name").read_text().strip()
-            if name.startswith("package") or name == "dram":
-                counter = RaplCounter(name, zone, int((zone / "max_energy_range_uj").read_text()))
-                counter.read_uj()
-                counters.append(counter)
-    except (OSError, ValueError):
-        return ()
-    return tuple(counters)
-
-
 class Load:
     """What some work takes of a processor and of memory: here all of this process. Work elsewhere has a subclass."""
 
@@ -160,14 +76,19 @@ class Load:
 
 @final
 class ModelledMeter(Meter):
-    """A model for machines without a counter: the processor time and memory of a load, times stated constants."""
+    """A model for machines without a counter: the processor time and memory of a load, times stated constants.
+
+    `why` says why nothing is measured, where nobody asked for the model.
+    """
 
     def __init__(
         self,
         watts_per_core: float = WATTS_PER_CORE,
         watts_per_gib: float = WATTS_PER_GIB,
         load: Load | None = None,
+        why: str = "",
     ) -> None:
+        self._why = why
         self._watts_per_core = watts_per_core
         self._watts_per_gib = watts_per_gib
         self._load = load or Load()
@@ -192,6 +113,8 @@ class ModelledMeter(Meter):
             "memory_gib": round(memory_gib, 3),
             "scope": self._load.scope,
             "source": MODEL_SOURCE if self._watts_per_core == WATTS_PER_CORE else "PARIBUS_WATTS_PER_CORE",
+            **({"why": self._why} if self._why else {}),
+            **deviations(),
         }
         return Reading(energy_j, "modelled", method)
 
@@ -215,6 +138,20 @@ def modelled_j(*, cpu_s: float, wall_s: float, memory_gib: float, watts_per_core
                watts_per_gib: float = WATTS_PER_GIB) -> float:  # fmt: skip
     """Joules of busy cores and of memory in use (Green Algorithms' formula without its overhead factor)."""
     return cpu_s * watts_per_core + wall_s * memory_gib * watts_per_gib
+
+
+def deviations() -> dict[str, Any]:
+    """What the method of a modelled figure says about its error."""
+    return {"deviations": list(DEVIATIONS), "deviations_source": DEVIATIONS_SOURCE}
+
+
+def bounds(energy_j: float, method: Mapping[str, Any]) -> tuple[float, float]:
+    """Between what the true energy lies, if a model deviates as its method says; of a measured figure, itself.
+
+    A deviation d means that the model gave (1 + d) times the true energy.
+    """
+    least, most = method.get("deviations", (0.0, 0.0))
+    return energy_j / (1.0 + most), energy_j / (1.0 + least)
 
 
 def watts_per_core() -> float:
@@ -245,17 +182,6 @@ def peak_memory_gib() -> float:
     """The most memory that this process has held so far."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak * (1 if sys.platform == "darwin" else 1024) / GIB
-
-
-def best_meter(powercap: Path = POWERCAP, load: Load | None = None) -> Meter:
-    """The best meter of this machine for the processor and memory that `load` takes, by default this process."""
-    counters = rapl_counters(powercap)
-    return RaplMeter(counters) if counters else ModelledMeter(watts_per_core(), load=load)
-
-
-def modelled_meter(load: Load) -> Meter:
-    """A meter that models energy from the processor time of a load, wherever that is spent."""
-    return ModelledMeter(watts_per_core(), load=load)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from typing import IO, Final
 
-from paribus.training.child_python import python_path
+from paribus.child_python import python_path
 
 _LIBRARIES = ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "NUMBA")
 ONE_THREAD: Final = {f"{name}_NUM_THREADS": "1" for name in _LIBRARIES} | {"VECLIB_MAXIMUM_THREADS": "1"}

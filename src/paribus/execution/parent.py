@@ -6,17 +6,18 @@ It knows an executor (`execution/executor.py`), and nothing of threads or proces
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Callable
 from itertools import count
 from queue import Empty, SimpleQueue
 from typing import Final, final
 
-from paribus.energy.gpu import gpu_meter
-from paribus.energy.meters import Load, Meter, Metering, best_meter, modelled_meter
+from paribus.energy.choice import Meters
+from paribus.energy.meters import Load, Metering
 from paribus.execution.events import CohortDone, CohortLost, CohortStarted, EpochDone, Event, Listener
 from paribus.execution.executor import Deliver, Executor
+from paribus.execution.forecasts import FIRST, FirstEpochs
 from paribus.execution.interruption import Interrupted, Interruptions
+from paribus.execution.limits import Limits
 from paribus.execution.live import LiveProgress
 from paribus.execution.messages import (
     Acknowledgement,
@@ -34,6 +35,7 @@ from paribus.execution.messages import (
 )
 from paribus.execution.recorder import Recorder, UndeclaredReadError
 from paribus.execution.recovery import Attempt, retried
+from paribus.store.forecasts import earlier_ratios
 from paribus.store.records import UsageRecord
 from paribus.store.workspace import Workspace
 from paribus.training.devices import Device
@@ -47,16 +49,23 @@ Received = tuple[str, FromWorker] | Interrupted
 
 @final
 class Parent:
-    """Trains the unfinished runs of a plan. `failed` maps those that failed to the reason, once `run` has returned."""
+    """Trains the unfinished runs of a plan, in one session, whose usage is recorded under the id `session`.
+
+    Once `run` has returned, `failed` maps runs that failed to the reason, and `stopped` says why training was stopped
+    in order before its end, if it was.
+    """
 
     def __init__(
         self,
         study_id: str,
+        session: str,
         plan: Plan,
         workspace: Workspace,
         listener: Listener,
         checkpoint_s: float,
         executor: Callable[[Device, Deliver], Executor],
+        meters: Meters,
+        limits: Limits,
     ) -> None:
         self._plan = plan
         self._checkpoint_s = checkpoint_s
@@ -64,6 +73,9 @@ class Parent:
         self._recorder = Recorder(workspace, plan.device.model)
         self._listener = listener
         self._live = LiveProgress(study_id, plan, workspace)
+        self._first_epochs = FirstEpochs(study_id, plan, session)
+        self._meters = meters
+        self._limits = limits
         self._queue: SimpleQueue[Received] = SimpleQueue()
         self._make_executor = executor
         self._numbers = count()
@@ -79,16 +91,18 @@ class Parent:
         self._epochs_trained: dict[str, int] = {}
         self._error: BaseException | None = None
         self._leaving = self._interrupted = False
-        self._usage_id = secrets.token_hex(16)
+        self._usage_id = session
         self.failed: dict[str, str] = {}
+        self.stopped = ""
 
     def run(self) -> None:
         """Train to the end. What `run_study` says about interruptions and errors holds."""
         device = self._plan.device
         with Interruptions(self._queue), self._make_executor(device, self._deliver) as self._executor:
             load = WorkersLoad(self._executor)
-            with Metering(meter_of(device, load, elsewhere=self._executor.elsewhere), load) as self._metering:
+            with Metering(self._meters.of(load, elsewhere=self._executor.elsewhere), load) as self._metering:
                 self._train()
+        self._limits.ended(self._metering.usage.energy_j)
         if self._error is not None:
             raise self._error
         if self._interrupted:
@@ -101,9 +115,10 @@ class Parent:
                 # a timeout, because on some systems a wait without one would block Ctrl-C
                 received = self._queue.get(timeout=1.0)
             except Empty:
-                self._live.keep_up()
-                continue
-            self._attempt(self._handle, received)
+                pass
+            else:
+                self._attempt(self._handle, received)
+            self._attempt(self._heed_limits)
             self._live.keep_up()
         self._attempt(self._record_usage)
 
@@ -158,6 +173,21 @@ class Parent:
     def _report(self, event: Event) -> None:
         self._live.take(event)
         self._listener(event)
+        self._limits.told(event)
+        if self._first_epochs.take(event):
+            made = self._first_epochs.forecast(self._energy_j(), earlier_ratios(self._workspace, FIRST))
+            if made is not None:
+                self._workspace.record_forecast(made)
+
+    def _energy_j(self) -> float | None:
+        return self._metering.usage.energy_j
+
+    def _heed_limits(self) -> None:
+        """Stop in order where a budget is used up, or somebody who watches has asked for it."""
+        reason = "" if self._leaving else self._limits.reason(self._energy_j)
+        if reason:
+            self.stopped = reason
+            self._leave()
 
     def _handle(self, received: Received) -> None:
         if isinstance(received, Interrupted):
@@ -280,9 +310,3 @@ class WorkersLoad(Load):
     @property
     def memory_gib(self) -> float:
         return super().memory_gib + self._executor.memory_gib
-
-
-def meter_of(device: Device, load: Load, *, elsewhere: bool = False) -> Meter:
-    """What measures the energy that training on a device takes; modelled where workers may be on other machines."""
-    host = modelled_meter(load) if elsewhere else best_meter(load=load)
-    return host if device.gpu is None else gpu_meter(device.gpu, host)

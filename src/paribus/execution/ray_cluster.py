@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from threading import Event, RLock, Thread
 from typing import TYPE_CHECKING, Any, Final, final
 
+from paribus.child_python import python_path
 from paribus.errors import Shown, UserError, printable
 from paribus.execution.encoding import Array, Encoded, Message, content_hash, decode, encode
 from paribus.execution.events import EpochDone
@@ -22,7 +23,6 @@ from paribus.execution.ray_worker import News, RayWorker
 from paribus.execution.silence import LEAST_S, Silence
 from paribus.execution.withholding import withheld
 from paribus.execution.worker import failure_of
-from paribus.training.child_python import python_path
 from paribus.training.devices import Device
 
 if TYPE_CHECKING:

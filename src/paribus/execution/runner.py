@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from paribus.energy.meters import Load, Metering, Usage
+from paribus.energy.choice import Meters
+from paribus.energy.meters import Load, Metering
 from paribus.execution.events import Listener, silent
 from paribus.execution.executor import Deliver, Executor
 from paribus.execution.executors import ExecutorsByFamily
+from paribus.execution.forecasts import PLAN, planned
 from paribus.execution.later import measure_later, not_kept
-from paribus.execution.parent import Parent, meter_of
+from paribus.execution.limits import Limits
+from paribus.execution.parent import Parent
 from paribus.execution.references import measure_references
-from paribus.execution.worker import checkpoint_every_s, now
+from paribus.execution.worker import checkpoint_every_s
 from paribus.spec.identity import claim_text, study_id
 from paribus.spec.study import Study
+from paribus.store.forecasts import earlier_ratios
 from paribus.store.records import Forecast, NewRun
 from paribus.store.workspace import Workspace
 from paribus.training.devices import Device, device_named
-from paribus.training.plan import Plan, PlannedRun, plan_cohorts, runs_of
+from paribus.training.plan import ENDED, Plan, PlannedRun, plan_cohorts, runs_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +50,8 @@ class StudyOutcome:
     `diverged` counts those of the whole study. `measured` counts recorded runs that lacked a measurement and now have
     it, `references` runs that reference lines were fitted for. `not_kept` maps what only training can give, and the
     study asks for, to the number of recorded runs without it. `failed` maps runs that failed, as `arm deep, replicate
-    2`, to the reason: they have no outcome, and the next call trains them again, from their last checkpoint.
+    2`, to the reason: they have no outcome, and the next call trains them again, from their last checkpoint. `stopped`
+    says why the study stopped in order before its end, if it did, and `left` counts the runs that it did not finish.
     """
 
     trained: int
@@ -57,6 +63,16 @@ class StudyOutcome:
     not_kept: dict[str, int]
     failed: dict[str, str]
     wall_s: float
+    stopped: str = ""
+    left: int = 0
+
+
+@dataclass(frozen=True)
+class Trained:
+    """How a session of training ended: the runs that failed, with the reason, and why it stopped before its end."""
+
+    failed: dict[str, str]
+    stopped: str = ""
 
 
 def prepare(study: Study, *, device: str = "cpu", workers: int | None = None) -> PreparedStudy:
@@ -75,6 +91,22 @@ def plan_in(prepared: PreparedStudy, workspace: Workspace, *, timing: bool = Tru
     return plan_cohorts(prepared.study, prepared.runs, recorded, prepared.device, timing=timing)
 
 
+def forecast_in(
+    prepared: PreparedStudy, workspace: Workspace | None, meters: Meters, session: str = ""
+) -> tuple[Plan, Forecast]:
+    """The plan of a study over what a workspace has of it (None: nothing), and what its training is expected to take.
+
+    A few steps of each cohort are timed, and the energy that they take is metered.
+    """
+    with Metering(meters.quick(Load())) as timing:
+        if workspace is None:
+            plan = plan_cohorts(prepared.study, prepared.runs, {}, prepared.device)
+        else:
+            plan = plan_in(prepared, workspace)
+    ratios = [] if workspace is None else earlier_ratios(workspace, PLAN)
+    return plan, planned(prepared.id, plan, timing.usage, ratios, session)
+
+
 def run_study(
     prepared: PreparedStudy,
     workspace: Workspace,
@@ -82,6 +114,8 @@ def run_study(
     *,
     executor: Callable[[Device, Deliver], Executor] = ExecutorsByFamily,
     timing: bool = True,
+    meters: Sequence[str] = (),
+    limits: Limits | None = None,
 ) -> StudyOutcome:
     """Train every run of a study that `workspace` (open for writing) does not hold, and record it there.
 
@@ -89,34 +123,43 @@ def run_study(
 
     A recorded run that lacks a measurement gets it. KeyboardInterrupt passes through once every run in training has its
     checkpoint; so does an error in recording, such as StorageError of a full disk. What breaks a run's worker fails
-    that run alone, once its worker has begun again a few times (see `recovery`).
+    that run alone, once its worker has begun again a few times (see `recovery`). `meters` names what measures the
+    energy (see `energy.choice`). Where `limits` say so, the study stops in order: its runs in training are paused.
     """
     started = time.perf_counter()
     checkpoint_every_s()  # a mistake in it is told before anything is timed or written
-    with Metering(meter_of(prepared.device, Load())) as timed:
-        plan = plan_in(prepared, workspace, timing=timing)
+    session, chosen, limits = secrets.token_hex(16), Meters(meters, gpu=prepared.device.gpu), limits or Limits()
+    if timing:
+        plan, forecast = forecast_in(prepared, workspace, chosen, session)
+    else:
+        plan, forecast = plan_in(prepared, workspace, timing=False), None
     study, unfinished = prepared.study, plan.unfinished
     claims = [claim_text(claim) for claim in study.claims]
     workspace.register_study(prepared.id, study.name, study.document, member_runs(study, plan.runs), claims)
     failed: dict[str, str] = {}
-    if unfinished:
-        if timing:
-            workspace.record_forecast(_forecast(prepared.id, plan, timed.usage))
-        failed = train(prepared.id, plan, workspace, listener, executor)
+    stopped = limits.reason(lambda: 0.0) if unfinished else ""
+    if unfinished and not stopped:
+        if forecast is not None:
+            workspace.record_forecast(forecast)
+        trained = train(prepared.id, plan, workspace, listener, executor, session=session, meters=chosen, limits=limits)
+        failed, stopped = trained.failed, trained.stopped
     recorded = [run for run in plan.runs if run.state == "recorded"]
     measured = measure_later(recorded, workspace, prepared.device)
     references = measure_references(plan.runs, workspace, prepared.device)
     states = {run.id: run.state for _, _, run in workspace.runs_of(prepared.id)}
+    ended = [run for run in unfinished if states[run.id] in ENDED]
     return StudyOutcome(
-        trained=len(unfinished) - len(failed),
+        trained=len(ended),
         reused=len(recorded),
-        resumed=sum(run.state == "interrupted" for run in unfinished),
+        resumed=sum(run.state == "interrupted" for run in ended),
         measured=measured,
         references=references,
         diverged=list(states.values()).count("diverged"),
         not_kept=dict(Counter(name for run in recorded for name in not_kept(run, workspace))),
         failed={_name(run): failed[run.id] for run in unfinished if run.id in failed},
         wall_s=time.perf_counter() - started,
+        stopped=stopped,
+        left=len(unfinished) - len(ended) - len(failed),
     )
 
 
@@ -126,14 +169,28 @@ def train(
     workspace: Workspace,
     listener: Listener,
     executor: Callable[[Device, Deliver], Executor] = ExecutorsByFamily,
-) -> dict[str, str]:
-    """Train the unfinished runs of a plan, which are registered; returns those that failed, with the reason.
+    *,
+    session: str = "",
+    meters: Meters | None = None,
+    limits: Limits | None = None,
+) -> Trained:
+    """Train the unfinished runs of a plan, which are registered.
 
-    What `run_study` says about interruptions and errors holds.
+    What `run_study` says about interruptions, errors, meters and limits holds. `session` is the id of the usage record.
     """
-    parent = Parent(study_id, plan, workspace, listener, checkpoint_every_s(), executor)
+    parent = Parent(
+        study_id,
+        session or secrets.token_hex(16),
+        plan,
+        workspace,
+        listener,
+        checkpoint_every_s(),
+        executor,
+        meters or Meters(gpu=plan.device.gpu),
+        limits or Limits(),
+    )
     parent.run()
-    return parent.failed
+    return Trained(parent.failed, parent.stopped)
 
 
 def _name(run: PlannedRun) -> str:
@@ -149,17 +206,3 @@ def member_runs(study: Study, runs: Sequence[PlannedRun]) -> dict[tuple[str, int
         for member in run.members
     }
     return {(arm.name, replicate): by_member[arm.name, replicate] for arm, replicate in study.members()}
-
-
-def _forecast(study_id: str, plan: Plan, timing: Usage) -> Forecast:
-    """What the unfinished runs are expected to use: time by the timing runs, energy at the watts that those drew."""
-    busy_s = sum(cohort.expected_s or 0.0 for cohort in plan.cohorts)
-    watts = None if timing.energy_j is None else timing.energy_j / timing.cpu_s
-    return Forecast(
-        study_id=study_id,
-        made_at=now(),
-        model_epochs=sum(run.epochs_left for run in plan.unfinished),
-        wall_s=plan.expected_s or 0.0,
-        energy_j=None if watts is None else watts * busy_s,
-        basis="timing runs of a few steps of each cohort on this machine",
-    )

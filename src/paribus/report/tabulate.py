@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from paribus import units
 from paribus.analysis.estimates import Estimate
 from paribus.analysis.wording import number
 from paribus.report.blocks import Cell, Heading, Record, Table
 from paribus.spec.metrics import Form, metric_named
-from paribus.units import count, with_spread
+from paribus.units import with_spread
 
 NONE = "–"
 _DECIMALS: Mapping[Form, int] = {"loss": 4, "error": 5, "ratio": 3}
@@ -85,7 +86,7 @@ def mean_and_sd_points(title: str, key: str) -> Column:
 
 def joules(energy_j: float | None) -> str:
     """An energy as a table shows it: `9.88 kJ`."""
-    return "unknown" if energy_j is None else f"{count(energy_j)}J" if abs(energy_j) >= 1000 else f"{energy_j:.3g} J"
+    return "unknown" if energy_j is None else units.joules(energy_j)
 
 
 def estimated(key: str, estimate: Estimate) -> dict[str, Any]:

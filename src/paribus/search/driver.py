@@ -241,7 +241,7 @@ class _Search:
         if not plan.unfinished:
             return
         with self._display.stage(stage, plan) as listener:
-            failed = train(self._id, plan, self._workspace, listener, self._executor)
+            failed = train(self._id, plan, self._workspace, listener, self._executor).failed
         if failed:
             run_id, reason = next(iter(failed.items()))
             arm, replicate = next(run for run in runs if run.id == run_id).members[0]

@@ -63,7 +63,7 @@ def record_forecast(database: Database, forecast: Forecast) -> None:
     """Add a forecast, inside a transaction."""
     f = forecast
     energy_j = None if f.energy_j is None else float(f.energy_j)
-    values = (f.study_id, f.made_at, int(f.model_epochs), float(f.wall_s), energy_j, f.basis)
+    values = (f.study_id, f.made_at, int(f.model_epochs), float(f.wall_s), energy_j, _basis_text(f))
     database.change(
         "INSERT INTO forecasts (study_id, made_at, model_epochs, wall_s, energy_j, basis, digest) "
         "VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -78,7 +78,23 @@ def forecasts(database: Database, study_id: str) -> list[Forecast]:
         "ORDER BY ordinal",
         study_id,
     )
-    return [Forecast(*row) for row in rows]
+    return [_forecast(row, database) for row in rows]
+
+
+_RANGES = ("low_s", "high_s", "low_j", "high_j", "session")
+
+
+def _basis_text(forecast: Forecast) -> str:
+    """What the column `basis` holds: the words alone, or with the range and the session a JSON object."""
+    more = {name: value for name in _RANGES if (value := getattr(forecast, name)) not in (None, "")}
+    return jsontext.dump({"basis": forecast.basis, **more}) if more else forecast.basis
+
+
+def _forecast(row: tuple[Any, ...], database: Database) -> Forecast:
+    study_id, made_at, model_epochs, wall_s, energy_j, basis = row
+    known = database.parsed(basis) if str(basis).startswith("{") else {"basis": basis}
+    ranges = {name: known[name] for name in _RANGES if name in known}
+    return Forecast(study_id, made_at, model_epochs, wall_s, energy_j, str(known["basis"]), **ranges)
 
 
 def _usage_record(database: Database, usage_id: str) -> UsageRecord:

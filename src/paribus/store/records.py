@@ -239,7 +239,12 @@ class UsageRecord:
 
 @dataclass(frozen=True)
 class Forecast:
-    """The time and energy expected before training; scored against what training then uses."""
+    """The time and energy expected of a session of training; scored against what it then uses.
+
+    `basis` says what the forecast rests on. In nine cases of ten the time is expected between `low_s` and `high_s`, and
+    the energy between `low_j` and `high_j`; None where no range was given. `session` is the id of the usage record of
+    the session; where it is empty, the forecast is scored against what began after it.
+    """
 
     study_id: str
     made_at: str
@@ -247,3 +252,8 @@ class Forecast:
     wall_s: float
     energy_j: float | None
     basis: str
+    low_s: float | None = None
+    high_s: float | None = None
+    low_j: float | None = None
+    high_j: float | None = None
+    session: str = ""

@@ -14,13 +14,13 @@ from typing import Any, Final
 import numpy as np
 from safetensors.numpy import save
 
+from paribus.child_python import python_path
 from paribus.data.pool import Splits
 from paribus.errors import Shown, UserError
 from paribus.seeding import Streams, derive
 from paribus.spec.modules import UserModule
 from paribus.spec.network import Module
 from paribus.spec.recipe import Recipe
-from paribus.training.child_python import python_path
 from paribus.training.cohort import inputs_of, targets_of
 from paribus.training.engine import module_shape
 

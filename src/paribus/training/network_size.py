@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 
 import numpy as np
 
 from paribus.spec.identity import RunSpec
-from paribus.spec.modules import UserModule
-from paribus.spec.network import Module
+from paribus.spec.modules import LayerSize, UserModule
+from paribus.spec.network import Module, layer_names, norm_names, tied_layers
 from paribus.training.measurements import Measurements
 
 
@@ -41,6 +42,28 @@ def measure_size(spec: RunSpec, into: Measurements) -> None:
         parameters=np.array([layer.parameters for layer in size.layers], dtype=np.int64),
         operations=np.array([layer.operations for layer in size.layers], dtype=np.int64),
     )
+
+
+def layer_sizes(spec: RunSpec) -> tuple[LayerSize, ...]:
+    """Parameters and operations of a network for one example, layer by layer, from input to output.
+
+    Operations are two for each product that is added up, as `LayerSize` counts them: for a layer of a inputs and b
+    outputs 2 a b. Weights that are tied to another layer's count there.
+    """
+    network = spec.recipe.network
+    if isinstance(network, Module):
+        assert spec.module is not None
+        return spec.module.size.layers
+    widths = spec.recipe.widths(spec.dataset)
+    shared = tied_layers(widths) if network.ties_weights else {}
+    norms = norm_names(widths) if network.batch_norm else ()
+    found: list[LayerSize] = []
+    for place, (name, (a, b)) in enumerate(zip(layer_names(widths), pairwise(widths), strict=True)):
+        weights = 0 if name in shared else a * b
+        found.append(LayerSize(name, "Linear", (b,), weights + b, 2 * a * b))
+        if place < len(norms):
+            found.append(LayerSize(norms[place], "BatchNorm1d", (b,), 2 * b, 0))
+    return tuple(found)
 
 
 def measure_source(module: UserModule, into: Measurements) -> None:
