@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 Paribus = Callable[..., Any]
 EXPORT = """"Name","State","seed","test/accuracy","epochs"
 "base","finished","0","0.80","10"
@@ -62,3 +64,26 @@ def test_mistakes_are_one_line(paribus: Paribus) -> None:
         result = paribus("compare", *words)
         assert (result.code, len(result.lines)) == (2, 1), words
         assert message in result.err
+
+
+def test_training_logs_of_other_programs_stand_beside_a_study(paribus: Paribus, course: Path) -> None:
+    for name, start in (("keras_seed", 0.1), ("other_seed", 0.2)):
+        for seed in range(3):
+            lines = [f"{epoch},{start + epoch / 100 + seed / 1000}" for epoch in range(4)]
+            Path(f"{name}{seed}.csv").write_text("epoch,val_accuracy\n" + "\n".join(lines) + "\n")
+    files = sorted(path.name for path in Path().glob("*_seed*.csv"))
+    alone = json.loads(paribus("compare", *files, "--metric", "val_accuracy", "--json").out)
+    [contrast] = alone["contrasts"]
+    assert (contrast["arm"], contrast["control"], contrast["paired"], contrast["n"]) == ("other", "keras", True, 3)
+    assert contrast["effect"] == pytest.approx(0.1)
+    paribus("run", course)
+    both = json.loads(paribus("compare", *files, "--metric", "val_accuracy", "--study", "course", "--json").out)
+    ours = {one["arm"]: one for one in both["contrasts"]}
+    assert set(ours) == {"other", "course/slow", "course/fast"}
+    assert not ours["course/slow"]["paired"]
+    assert "--rule: goes with training logs" in paribus("compare", table(), "--rule", "last").err
+
+
+def table() -> str:
+    Path("scores.csv").write_text("arm,seed,accuracy\na,0,0.5\na,1,0.6\nb,0,0.7\nb,1,0.8\n")
+    return "scores.csv"
