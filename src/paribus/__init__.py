@@ -7,7 +7,10 @@ From Python, as from the command line and with the same identities:
     study = paribus.load("widths.toml")         # or a built-in study, by its name
     results = paribus.run(study)                # what is recorded is not trained again
     results = paribus.results("widths")         # what a workspace holds, without training
-    results.table(), results.curves(), results.outputs("wide"), results.verdicts(), results.findings()
+    results.table(), results.curves(), results.outputs("wide"), results.contrasts(), results.verdicts()
+    results.findings(), results.figures(), results.report("report")
+    paribus.workspace().names, paribus.workspace().export("widths", "widths.zip", format="archive")
+    paribus.compare({"old": [0.80, 0.81], "new": [0.83, 0.84]})     # anyone's scores
     paribus.evaluate("net.pt", network="mlp:784-32-10", data="fashion-mnist:test").measured
 
 Each name is imported when it is first used, so `import paribus` costs nothing.
@@ -20,10 +23,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from paribus.api.building import load, study
+    from paribus.api.comparing import compare
     from paribus.api.evaluating import Evaluation, evaluate
     from paribus.api.handing_in import source
     from paribus.api.results import Results, results
     from paribus.api.running import run
+    from paribus.api.workspaces import workspace
     from paribus.errors import UserError
     from paribus.spec.study import Study
 
@@ -35,12 +40,14 @@ __all__ = [
     "Study",
     "UserError",
     "__version__",
+    "compare",
     "evaluate",
     "load",
     "results",
     "run",
     "source",
     "study",
+    "workspace",
 ]
 
 _FROM = {
@@ -48,12 +55,14 @@ _FROM = {
     "Results": "paribus.api.results",
     "Study": "paribus.spec.study",
     "UserError": "paribus.errors",
+    "compare": "paribus.api.comparing",
     "evaluate": "paribus.api.evaluating",
     "load": "paribus.api.building",
     "results": "paribus.api.results",
     "run": "paribus.api.running",
     "source": "paribus.api.handing_in",
     "study": "paribus.api.building",
+    "workspace": "paribus.api.workspaces",
 }
 
 

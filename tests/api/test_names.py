@@ -14,7 +14,7 @@ def test_every_name_is_there() -> None:
     for name in paribus.__all__:
         assert getattr(paribus, name) is not None
         assert name in dir(paribus)
-    assert len(paribus.__all__) <= 12
+    assert len(paribus.__all__) <= 16
     with pytest.raises(AttributeError, match="has no attribute 'rum'"):
         paribus.rum  # noqa: B018
 

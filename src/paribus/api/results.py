@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from paribus.analysis import results as recorded
-from paribus.analysis import tables
-from paribus.analysis.finding_summaries import FindingSummary, findings
-from paribus.analysis.verdicts import ClaimOutcome, claim_outcomes
+from paribus.analysis.answers import answer
+from paribus.analysis.columns import curve_columns, result_columns
+from paribus.api import html
 from paribus.api.frames import frame
+from paribus.api.judged import Contrasts, Findings, Verdicts, contrasts, findings, verdicts
 from paribus.api.predictions import recorded_columns
 from paribus.cli.arguments import default_workspace
 from paribus.errors import Shown, UserError, nearest
@@ -21,7 +20,6 @@ from paribus.spec.study import Study
 from paribus.store.workspace import Workspace
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
     import pandas as pd
 
     from paribus.analysis.run import Run
@@ -73,34 +71,11 @@ class Results:
         Columns: arm, rule (empty for the run as a whole), metric, mean, sd (over replicates; NaN for one), n, published
         (NaN without such a figure), and one column `replicate N` for each replicate. Accuracies are fractions.
         """
-        rows = tables.rows(self.recorded)
-        indices = self.study.replicates.indices
-        columns: dict[str, list[Any]] = {
-            name: [getattr(row, name) for row in rows] for name in ("arm", "rule", "metric", "mean", "sd", "n")
-        }
-        for place, index in enumerate(indices):
-            columns[f"replicate {index}"] = [row.values[place] for row in rows]
-        columns["published"] = [row.published for row in rows]
-        texts = ("arm", "rule", "metric", "n")
-        return frame({name: values if name in texts else _numbers(values) for name, values in columns.items()})
+        return frame(result_columns(self.recorded))
 
     def curves(self) -> pd.DataFrame:
         """One row for each arm, replicate and epoch (from 1), with one column for each metric of an epoch."""
-        runs = [run for run in self.recorded.runs if run.epochs_done]
-        names = list(dict.fromkeys(name for run in runs for name in run.curves))
-        columns: dict[str, list[Any]] = {name: [] for name in ("arm", "replicate", "epoch", *names)}
-        for run in runs:
-            epochs = run.epochs_done
-            columns["arm"] += [run.arm] * epochs
-            columns["replicate"] += [run.replicate] * epochs
-            columns["epoch"] += range(1, epochs + 1)
-            for name in names:
-                curve = run.curves.get(name)
-                values = np.full(epochs, np.nan)
-                if curve is not None:
-                    values[: len(curve)] = curve[:epochs]
-                columns[name] += values.tolist()
-        return frame(columns)
+        return frame(curve_columns(self.recorded))
 
     def outputs(
         self, arm: str, replicate: int = 0, *, rule: str | None = None, split: str = "validation"
@@ -126,17 +101,48 @@ class Results:
             )
         return frame(recorded_columns(outputs, targets, run.dataset.classes, run.dataset.targets))
 
-    def verdicts(self) -> tuple[ClaimOutcome, ...]:
-        """The outcome of each claim: `claim`, `effect`, `interval` and `verdict`."""
-        return claim_outcomes(self.recorded)
+    def verdicts(self) -> Verdicts:
+        """The outcome of each claim: `claim`, `effect`, `interval`, `verdict` and `sentence`."""
+        return verdicts(self.recorded)
 
-    def findings(self) -> tuple[FindingSummary, ...]:
+    def contrasts(self, metric: str | None = None) -> Contrasts:
+        """Every other arm against the control: `mean`, `interval`, `differences` and `sentence`.
+
+        `metric` is by default the one in which the study's arms are compared. Raises UserError for an unknown one.
+        """
+        return contrasts(self.recorded, metric)
+
+    def findings(self) -> Findings:
         """What a person should know about the runs, the gravest first: `kind`, `arm`, `rule` and `sentence`."""
         return findings(self.recorded)
+
+    def figures(self) -> dict[str, Any]:
+        """Every figure of the report by its name, as an Altair chart, which a notebook shows."""
+        from paribus.report.altair_charts import altair_charts
+
+        return dict(altair_charts(self.recorded))
+
+    def answer(self) -> tuple[str, ...]:
+        """The study's question answered in sentences, as the report opens with them."""
+        return answer(self.recorded).sentences
+
+    def report(self, folder: str | os.PathLike[str], *, pdf: bool = False, figures: bool = False) -> Path:
+        """Write the report into a folder, as `paribus report` does; the path of its page."""
+        from paribus.energy.carbon import grid_of_user
+        from paribus.report.folder import write_pages
+
+        to = Path(folder).expanduser()
+        return write_pages([self.recorded], to, grid_of_user(), pdf=pdf, figures=figures, still=True).page
 
     def __repr__(self) -> str:
         states = ", ".join(f"{count} {state}" for state, count in self.states.items())
         return f"<results of {self.study.name}: {self.recorded.planned} runs ({states})>"
+
+    def _repr_html_(self) -> str:
+        states = ", ".join(f"{count} {state}" for state, count in self.states.items())
+        above = html.paragraph(f"{self.study.question} {self.recorded.planned} runs: {states}.", self.study.name)
+        judged = self.verdicts()
+        return above + (judged if len(judged) else self.contrasts())._repr_html_()
 
     def _run(self, arm: str, replicate: int) -> Run:
         _known(arm, self.recorded.arms, "arm")
@@ -151,7 +157,3 @@ class Results:
 def _known(word: str, known: tuple[str, ...], what: str) -> None:
     if word not in known:
         raise UserError(f"must be one of the study's {what}s", given=word, place=what, remedy=nearest(word, known))
-
-
-def _numbers(values: list[Any]) -> npt.NDArray[np.float64]:
-    return np.array([np.nan if value is None else value for value in values], np.float64)

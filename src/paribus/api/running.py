@@ -11,16 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 from paribus.api.results import Results
 from paribus.api.results import results as read_results
+from paribus.api.watching import watching
 from paribus.cli.arguments import default_workspace
 from paribus.cli.run import progress_before
 from paribus.execution.events import Listener, silent
+from paribus.execution.limits import Budget, Limits
 from paribus.execution.runner import prepare, run_study
 from paribus.store.workspace import Workspace
 from paribus.training.cpu.compiling import skip_blas
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
+    from paribus.api.watching import Callback
     from paribus.execution.progress import StudyProgress
     from paribus.spec.study import Study
 
@@ -31,6 +35,9 @@ def run(
     workspace: str | os.PathLike[str] | None = None,
     progress: bool = True,
     device: str = "cpu",
+    callbacks: Sequence[Callback] = (),
+    budget: str | None = None,
+    meters: Sequence[str] = (),
 ) -> Results:
     """Train the runs of a study that the workspace does not hold yet, record them, and return the study's results.
 
@@ -40,6 +47,10 @@ def run(
     workspace : the folder of all that is recorded; by default $PARIBUS_WORKSPACE, else `paribus-workspace` here.
     progress : show how training goes, on a terminal or below a notebook's cell.
     device : "cpu", or "cuda" for an NVIDIA GPU. Runs of a CPU and of a GPU are different runs.
+    callbacks : functions that are told each `Epoch` (`study`, `epoch`, and `metrics` by (arm, replicate)). One that
+        returns True pauses the study in order; the same call goes on from there. A callback can change nothing.
+    budget : the time or the energy after which the study pauses: "20min", "50kJ".
+    meters : what measures the energy: "rapl", "model", "codecarbon", "carbontracker". The first one counts.
 
     What is recorded is never trained again, whether Python or the command line recorded it. Ctrl-C, or a notebook's
     stop button, keeps what has been trained; the same call goes on from there. Raises UserError where the study does
@@ -47,15 +58,17 @@ def run(
 
     Examples
     --------
-    >>> results = paribus.run(paribus.load("selection", training__epochs=20))  # doctest: +SKIP
+    >>> results = paribus.run(paribus.load("selection", {"training.epochs": 20}))  # doctest: +SKIP
     """
     folder = default_workspace() if workspace is None else Path(workspace).expanduser()
+    limit = None if budget is None else Budget.of(budget, "budget")
     prepared = prepare(study, device=device)
+    limits = Limits(limit, [watching(prepared, callback) for callback in callbacks])
     skip_blas()
     with Workspace.open(folder, create=True, write=True) as opened:
         counted = progress_before(prepared, opened)
         with _display(counted) if progress and counted.runs_done < len(prepared.runs) else nullcontext(silent) as shown:
-            run_study(prepared, opened, shown)
+            run_study(prepared, opened, shown, meters=meters, limits=limits)
     return read_results(prepared.id, workspace=folder)
 
 
