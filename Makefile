@@ -14,7 +14,7 @@ STUDIES := recipe faces selection capacity noisy-labels
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
 	$$p -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 
-.PHONY: help study test lint bench whole compare gpu modules torture agreement statistics lock setup clean
+.PHONY: help study test lint bench whole compare gpu modules torture agreement packaging docs energy statistics lock setup clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -52,6 +52,15 @@ torture: $(DEV)/.installed ## kill training at random instants and compare the w
 
 agreement: $(DEV)/.installed ## compare runs with plain PyTorch, and write docs/agreement.md
 	$(DEV)/bin/python -m benchmarks.agreement
+
+docs: $(DEV)/.installed ## build the documentation into site: notebooks executed, links checked, no network needed
+	$(DEV)/bin/python -m docs_site
+
+packaging: $(DEV)/.installed ## install the wheel in empty environments, newest and lowest versions, and run a study
+	$(DEV)/bin/python -m benchmarks.packaging
+
+energy: $(DEV)/.installed ## score forecasts, put meters side by side, and write docs/energy.md (ENERGY=--quick)
+	$(DEV)/bin/python -m benchmarks.energy $(ENERGY)
 
 statistics: $(DEV)/.installed ## simulate how often intervals cover and verdicts err, and write docs/statistics.json
 	$(DEV)/bin/python -m benchmarks.statistics
@@ -100,6 +109,6 @@ lock: ## resolve the three lock files (needs uv); versions stay where they can, 
 	$$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' requirements-dev.lock)
 
 clean: ## remove what make and the tools made; the workspace stays
-	rm -rf $(RUNTIME) $(DEV) build dist .hypothesis .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(RUNTIME) $(DEV) build dist site .hypothesis .pytest_cache .ruff_cache .import_linter_cache
 	rm -rf src/paribus.egg-info
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
