@@ -52,6 +52,8 @@ def first_draws() -> dict[str, Any]:
         "uniform": [value.hex() for value in numbers(5).uniform(2).tolist()],
         "normal": [value.hex() for value in numbers(5).normal(3).tolist()],
         "integers": numbers(5).integers(10, 8).tolist(),
+        "gumbel": [value.hex() for value in numbers(5).gumbel(2).tolist()],
+        "beta": [value.hex() for value in numbers(5).beta(0.5, 2.0, 2).tolist()],
         "permutation": numbers(5).permutation(8).tolist(),
     }
 
@@ -62,6 +64,8 @@ RECORDED = {
     "uniform": ["0x1.40fffcca9fdc3p-1", "0x1.ab211e306008ap-2"],
     "normal": ["0x1.4b90aca14741fp-2", "-0x1.ac960906eca9fp-3", "-0x1.9a4d7b2195963p-1"],
     "integers": [6, 4, 2, 6, 5, 4, 1, 3],
+    "gumbel": ["0x1.85fa4a3f0aabdp-1", "0x1.12e99cf30400ap-3"],
+    "beta": ["0x1.3074165d50bf8p-2", "0x1.b416008b8b49ap-3"],
     "permutation": [6, 2, 7, 1, 5, 4, 0, 3],
 }
 
@@ -148,6 +152,18 @@ def test_every_integer_is_as_likely() -> None:
     found = draws(STREAM, "label_noise").integers(10, 20_000)
     assert (found.dtype, int(found.min()), int(found.max())) == (np.int64, 0, 9)
     assert stats.chisquare(np.bincount(found, minlength=10)).pvalue > UNLIKELY
+
+
+def test_gumbel_numbers_are_of_their_distribution() -> None:
+    found = draws(STREAM, "label_noise").gumbel(100, 200)
+    assert found.shape == (100, 200)
+    assert stats.kstest(found.ravel(), stats.gumbel_r.cdf).pvalue > UNLIKELY
+
+
+@pytest.mark.parametrize(("a", "b"), [(0.2, 0.2), (1.0, 1.0), (8.0, 8.0), (0.5, 3.0)])
+def test_beta_numbers_are_of_their_distribution(a: float, b: float) -> None:
+    found = draws(STREAM, "augmentation").beta(a, b, 20_000)
+    assert stats.kstest(found, stats.beta(a, b).cdf).pvalue > UNLIKELY
 
 
 def test_uniform_numbers_are_uniform() -> None:

@@ -125,6 +125,36 @@ class Draws:
         steps = (self.bits(math.prod(shape)) >> np.uint64(12)).astype(np.float64)
         return normal_quantile((steps + 0.5) * 2.0**-52).reshape(shape)
 
+    def gumbel(self, *shape: int) -> npt.NDArray[np.float64]:
+        """Standard Gumbel numbers: -log(-log(u)) at uniform numbers u in (0, 1)."""
+        steps = (self.bits(math.prod(shape)) >> np.uint64(12)).astype(np.float64)
+        return -_log(-_log((steps + 0.5) * 2.0**-52)).reshape(shape)
+
+    def beta(self, a: float, b: float, count: int) -> npt.NDArray[np.float64]:
+        """Numbers in [0, 1] of the beta distribution: a gamma number over the sum of two. `a` and `b` from 0.1 on."""
+        first, second = self._gamma(a, count), self._gamma(b, count)
+        return first / (first + second)
+
+    def _gamma(self, shape: float, count: int) -> npt.NDArray[np.float64]:
+        """Gamma numbers of scale 1.
+
+        Marsaglia and Tsang (2000): d (1 + c x)**3 of a normal number x, d = shape - 1/3 and c = 1 / sqrt(9 d), which is
+        drawn again as often as their test rejects it. Below a shape of 1, a number of shape + 1 is multiplied by
+        u**(1 / shape) with a uniform number u.
+        """
+        d = (shape if shape >= 1 else shape + 1) - 1 / 3
+        c, found = 1 / math.sqrt(9 * d), np.zeros(count)
+        waiting = np.arange(count)
+        while len(waiting):
+            x = self.normal(len(waiting))
+            v, u = (1 + c * x) ** 3, 1.0 - self.uniform(len(waiting))
+            positive = v > 0
+            bound = 0.5 * x * x + d - d * v + d * _log(np.where(positive, v, 1.0))
+            taken = positive & (_log(u) < bound)
+            found[waiting[taken]] = d * v[taken]
+            waiting = waiting[~taken]
+        return found if shape >= 1 else found * _exp(_log(1.0 - self.uniform(count)) / shape)
+
 
 def normal_quantile(p: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """The number below which a standard normal number lies with probability `p`, 0 < p < 1, within 1e-15 relatively.
@@ -152,6 +182,18 @@ def _log(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     for k in range(21, 0, -2):
         series = series * square + 1 / k
     return e * 0.6931471805599453 + 2 * s * series
+
+
+def _exp(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """e**x by basic operations: with x = n log 2 + r, |r| <= log(2) / 2, it is 2**n times the Taylor series of r.
+
+    n times the first part of log 2 is exact.
+    """
+    n = np.rint(x / 0.6931471805599453)
+    r, series = (x - n * 0.6931471803691238) - n * 1.9082149292705877e-10, np.ones_like(x)
+    for k in range(16, 0, -1):
+        series = 1.0 + series * r / k
+    return np.ldexp(series, n.astype(np.int64))
 
 
 def _ratio(

@@ -39,6 +39,31 @@ def test_intervals_against_the_margin(
     assert decide(Interval(*wide), Interval(*narrow), 0.01) == (verdict, detail)
 
 
+@pytest.mark.parametrize(
+    ("wide", "verdict", "detail"),
+    [
+        ((0.02, 0.03), "SUPPORTED", ""),
+        ((-0.009, 0.005), "SUPPORTED", ""),
+        ((-0.009, -0.001), "SUPPORTED", ""),
+        ((-0.03, -0.011), "REFUTED", "worse by more than the margin"),
+        ((-0.03, 0.005), "INCONCLUSIVE", ""),
+    ],
+)
+def test_a_margin_below_zero_is_one_of_non_inferiority(wide: tuple[float, float], verdict: str, detail: str) -> None:
+    assert decide(Interval(*wide), Interval(*wide), -0.01) == (verdict, detail)
+
+
+@pytest.mark.parametrize("by", [-0.02, -0.009, -0.005, -0.001])
+def test_p_of_non_inferiority_is_that_of_the_one_sided_t_test(by: float) -> None:
+    worse = [-one for one in SAMPLE]
+    above = stats.ttest_1samp(worse, by, alternative="greater").pvalue
+    below = stats.ttest_1samp(worse, by, alternative="less").pvalue
+    found = judge(worse, by)
+    assert found.p == pytest.approx(min(above, below) / 0.025, rel=1e-6, abs=1e-9)
+    assert found.p is not None
+    assert (found.p <= 1) == (found.verdict != "INCONCLUSIVE")
+
+
 @given(st.lists(st.floats(-1, 1), min_size=2, max_size=9), st.floats(0, 1))
 def test_a_claim_and_its_opposite_are_never_both_supported(differences: list[float], by: float) -> None:
     verdicts = [judge(differences, by).verdict, judge([-d for d in differences], by).verdict]

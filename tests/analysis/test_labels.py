@@ -40,6 +40,26 @@ def test_epochs_at_which_the_test_data_were_not_evaluated_do_not_count(classifie
     assert (found.peak_epoch.values, found.last_epoch.values) == ((2.0,), (4.0,))
 
 
+@pytest.mark.parametrize(
+    ("curve", "expected"),
+    [
+        ([0.09, 0.03, 0.05, 0.0801, 0.3], 4),  # 0.0801 is five points above 0.03
+        ([0.2, 0.1, 0.14, 0.12, 0.1], None),
+        ([0.0, 0.06, 0.0], 2),
+        ([float("nan"), 0.02, 0.08], 3),
+    ],
+)
+def test_memorising_begins_where_wrong_labels_are_predicted_more_often_than_at_the_least(
+    classifiers, steady, curve, expected
+) -> None:
+    maker = classifiers(replicates=1, more=WATCHED)
+    tests = [0.5] * len(curve)
+    curves = {**steady(0), "test_accuracy": tests, "train_accuracy_wrong": curve}
+    maker.run("watched", 0, curves=curves, measured={})
+    (found,) = peaks(maker.results())
+    assert found.onset.values == (expected,)
+
+
 def test_arms_are_ranked_best_first_each_against_the_control(compared) -> None:
     ranked = ranking(compared([0.80, 0.81, 0.82], [0.85, 0.855, 0.87]), "test_accuracy")
     assert [entry.arm for entry in ranked] == ["dropped", "fixed"]

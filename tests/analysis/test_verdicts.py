@@ -130,6 +130,17 @@ def test_several_claims_are_adjusted_together(compared) -> None:
     assert [case.holm for case in two] == pytest.approx([2 * alone.judgement.p] * 2)
 
 
+def test_a_margin_below_zero_says_not_worse_by_more_than_it(compared) -> None:
+    claim = CLAIM.format(metric="test_accuracy", by=-0.03)
+    (found,) = claim_outcomes(compared([0.80, 0.81, 0.82], [0.79, 0.805, 0.815], more=claim))
+    assert found.verdict == "SUPPORTED"
+    assert "The whole interval excludes being worse by 3 points or more." in claim_sentence(
+        compared([0.80, 0.81, 0.82], [0.79, 0.805, 0.815], more=claim), found
+    )
+    (worse,) = claim_outcomes(compared([0.80, 0.81, 0.82], [0.70, 0.705, 0.72], more=claim))
+    assert (worse.verdict, worse.judgement.detail) == ("REFUTED", "worse by more than the margin")
+
+
 def test_the_sentence_names_n_the_interval_and_what_would_decide(compared) -> None:
     results = compared([0.80, 0.81, 0.82], [0.815, 0.818, 0.84], more=DROPPED)
     (found,) = claim_outcomes(results)

@@ -2,44 +2,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from paribus.data.corruption import Condition, conditions, replaced_labels
-from paribus.seeding import Draws, Streams, draws
+from paribus.data.corruption import Condition, conditions
+from paribus.seeding import Draws
 from paribus.spec.recipe import Denoising
 
-LABELS = np.arange(10_000) % 10
 SHAPE = (20, 20)
 """Of an image; only a block looks at it."""
-
-
-def noisy(share, replicate=0):
-    stream = Streams.of_replicate(0, replicate).label_noise
-    return replaced_labels(LABELS, share=share, classes=10, draws=draws(stream, "label_noise"))
-
-
-def test_nine_tenths_of_the_replaced_labels_are_wrong():
-    wrong = (noisy(0.3) != LABELS).mean()
-    assert 0.25 < wrong < 0.29
-    assert set(np.unique(noisy(0.3))) == set(range(10))
-    assert noisy(0.3).dtype == np.int64
-
-
-def test_equal_seeds_replace_equally_and_replicates_differ():
-    np.testing.assert_array_equal(noisy(0.3), noisy(0.3))
-    assert (noisy(0.3, 0) != noisy(0.3, 1)).any()
-
-
-def test_a_larger_share_replaces_the_same_labels_and_more():
-    less, more = noisy(0.2), noisy(0.4)
-    changed = less != LABELS
-    np.testing.assert_array_equal(less[changed], more[changed])
-    assert (more != LABELS).sum() > changed.sum()
-
-
-def test_no_share_changes_nothing_and_the_input_stays():
-    before = LABELS.copy()
-    np.testing.assert_array_equal(noisy(0.0), LABELS)
-    noisy(0.9)
-    np.testing.assert_array_equal(LABELS, before)
 
 
 @pytest.mark.parametrize("condition", [Condition("uniform", 0.4), Condition("uniform", 0.9), Condition("zeroed", 0.5)])

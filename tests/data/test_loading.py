@@ -61,6 +61,18 @@ def test_noisy_labels_trains_on_all_of_the_small_file_and_tests_on_clean_labels(
     np.testing.assert_array_equal(test.labels, fashion_mnist.pool("train").labels)
 
 
+def test_validation_labels_are_as_noisy_as_the_rest_where_the_study_says_so(splits):
+    clean, noisy = (
+        splits("fashion-mnist", "scarce", label_noise={"share": 0.5, "validation": asked}) for asked in (False, True)
+    )
+    np.testing.assert_array_equal(clean.validation.labels, clean.validation.true_labels)
+    assert 0.4 < (noisy.validation.labels != noisy.validation.true_labels).mean() < 0.5
+    np.testing.assert_array_equal(noisy.train.labels, clean.train.labels)
+    np.testing.assert_array_equal(noisy.validation.rows, clean.validation.rows)
+    held_out = splits("fashion-mnist", {"by": "noisy-labels", "validation": 0.1}, label_noise=0.5).validation
+    assert 0.4 < (held_out.labels != held_out.true_labels).mean() < 0.5
+
+
 def test_faces_are_all_for_training(splits):
     found = splits("faces", "all")
     assert found.dataset == Dataset("faces", 4096, (64, 64), (), train=400, validation=0, test=0, held_out_of=400)

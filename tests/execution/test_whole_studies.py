@@ -21,6 +21,16 @@ RECIPES = {
     "rmsprop": {"optimizer": '{ kind = "rmsprop", lr = 0.01, momentum = 0.5, centered = true }'},
     "plateau": {"schedule": '{ kind = "reduce-on-plateau", patience = 0 }'},
     "settle": {"schedule": '{ kind = "settle", window = 2, threshold = 0.2 }'},
+    "early learning": {"loss": '"early-learning-regularisation"', "data.label_noise": '{ kind = "pair", share = 0.3 }'},
+    "mixup": {"augmentation.mixup": "0.5"},
+    "co-teaching": {
+        "training.co_teaching": "{ forget = 0.3, epochs = 4 }",
+        "optimizer": '{ kind = "adam", lr = 0.01 }',
+    },
+    "labels apart": {
+        "data.label_noise": '{ kind = "instance", share = 0.3 }',
+        "metrics": '["train_accuracy_wrong", "train_accuracy_true"]',
+    },
     "standardised": {"data.scale": '"standardise"', "data.label_noise": "0.2"},
 }
 

@@ -79,8 +79,12 @@ _SPLIT = st.sampled_from(
 _INIT = st.sampled_from(["linear", "orthogonal", {"kind": "linear"}, {"kind": "linear", "bias": 0.0}])
 
 
+_NOISE = [0.1, 0.3, {"share": 0.3}, {"kind": "pair", "share": 0.3}, {"kind": "instance", "share": 0.3},
+          {"kind": "matrix", "matrix": [[0.9, 0.1], [0.2, 0.8]]}]  # fmt: skip
+
+
 def _data(*, labels: bool) -> st.SearchStrategy[dict[str, Any]]:
-    noise = {"label_noise": st.sampled_from([0.1, 0.3, {"share": 0.3}])} if labels else {}
+    noise = {"label_noise": st.sampled_from(_NOISE)} if labels else {}
     limit = _table({}, {"train": st.sampled_from([50, 60]), "test": st.just(50)})
     optional = {
         "scale": st.sampled_from(["unit", "centre"]),
@@ -122,7 +126,18 @@ def _document(kind: str, *, labels: bool, loss: dict[str, st.SearchStrategy[Any]
 
 
 _SMOOTHING = _table({"kind": "cross-entropy"}, {"label_smoothing": _SHARE, "class_weights": st.just([1.0, 2.0])})
-_CLASSIFIERS = _document("mlp", labels=True, loss={"loss": st.just("cross-entropy") | _SMOOTHING})
+_ROBUST = st.sampled_from(
+    [
+        "generalised-cross-entropy",
+        {"kind": "generalised-cross-entropy", "q": 0.5},
+        {"kind": "symmetric-cross-entropy", "beta": 0.5},
+        "soft-bootstrapping",
+        {"kind": "hard-bootstrapping", "beta": 0.95},
+        {"kind": "early-learning-regularisation"},
+        {"kind": "forward-correction", "matrix": [[0.9, 0.1], [0.2, 0.8]]},
+    ]
+)
+_CLASSIFIERS = _document("mlp", labels=True, loss={"loss": st.just("cross-entropy") | _SMOOTHING | _ROBUST})
 _AUTOENCODERS = st.builds(
     lambda document, loss: {**document, "loss": loss},
     _document("autoencoder", labels=False, loss={}),

@@ -10,6 +10,7 @@ from paribus.errors import UserError
 from paribus.spec import builtin
 from paribus.spec.network import Mlp, forward_operations
 from paribus.spec.notices import notices
+from paribus.spec.rules import parse_rule
 from paribus.spec.study import Arm, parse
 
 
@@ -51,6 +52,21 @@ def test_arms_of_recipe_cross_the_optimizer_with_weight_decay() -> None:
         optimizer = arm.recipe.optimizer
         by_optimizer[type(optimizer), optimizer.lr, getattr(optimizer, "momentum", None)].add(optimizer.weight_decay)
     assert sorted(map(sorted, by_optimizer.values())) == [[0.0], [0.0, 1e-3], [0.0, 1e-3], [0.0, 1e-3]]
+
+
+def test_remedies_are_chosen_and_judged_without_a_clean_label() -> None:
+    """Validation labels are held out of noisy ones; only the control's peak, which nobody deploys, is of test data."""
+    study = parse(builtin.text("label-remedies"), place="label-remedies")
+    plain = study.arm(study.control).recipe
+    for arm in study.arms:
+        data = arm.recipe.data
+        assert data == plain.data
+        assert (data.split.by, data.split.validation > 0) == ("noisy-labels", True)
+        tested = {rule for rule in arm.recipe.selection.rules if parse_rule(rule).split == "test"}
+        assert tested == ({"max-test-accuracy"} if arm.name == study.control else set())
+        assert {"last", "max-val-accuracy"} <= set(arm.recipe.test.read_at)
+    claimed = {claim.better.arm for claim in study.claims if claim.better.rule == "last"}
+    assert claimed == {arm.name for arm in study.arms} - {study.control}
 
 
 def test_any_other_name_is_a_path() -> None:

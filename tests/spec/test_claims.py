@@ -28,7 +28,7 @@ def test_a_claim_names_two_sides_and_the_smallest_effect_that_matters() -> None:
         ({"metric": "lr"}, "no better or worse"),
         ({"metric": "accuracy"}, "must be a metric"),
         ({"than": {"arm": "wide"}}, "must differ"),
-        ({"by": -0.1}, "greater than or equal to 0"),
+        ({"by": -1e7}, "greater than or equal to -1000000"),
         ({"better": {"arm": "wide", "rule": "best"}}, "must be min-train-loss"),
     ],
 )

@@ -70,7 +70,7 @@ def test_the_other_defaults_are_as_recorded() -> None:
     assert recorded(split.Split) == {
         ("validation", 0.0), ("test", 0.0), ("column", None), ("folds", None), ("stratify", True), ("index", None),
     }  # fmt: skip
-    assert recorded(recipe.Training) == {("early_stop", None), ("clip", None)}
+    assert recorded(recipe.Training) == {("early_stop", None), ("clip", None), ("co_teaching", None)}
     assert recorded(recipe.Selection) == {("rules", ("last",))}
     assert recorded(recipe.Recipe) >= {("loss", losses.CrossEntropy()), ("schedule", schedules.Constant())}
 

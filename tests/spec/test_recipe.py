@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from paribus.spec.activations import Elu, Relu, Tanh
 from paribus.spec.dataset import Dataset
+from paribus.spec.losses import ForwardCorrection
 from paribus.spec.network import Autoencoder, Mlp, layer_names, parameter_count, parameter_shapes
 from paribus.spec.recipe import Recipe, Training
 from paribus.spec.schedules import Cosine
@@ -128,6 +129,47 @@ SPLIT = {"source": "x", "split": "all"}
 def test_parts_that_do_not_fit_together_are_refused(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         faces(**changes)
+
+
+NOISY = {"source": "fashion-mnist", "split": "scarce", "label_noise": 0.3}
+TEACHING = {"epochs": 3, "batch_size": 1, "co_teaching": {"forget": 0.3}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"loss": "forward-correction", "data": SPLIT}, "loss.matrix is needed: .* and there is none"),
+        ({"loss": "forward-correction", "data": {**NOISY, "label_noise": {"kind": "instance", "share": 0.3}}},
+         "instance noise has none"),
+        ({"data": SPLIT, "metrics": ["train_accuracy_wrong"]}, "without data.label_noise no label is wrong"),
+        ({"data": {**NOISY, "label_noise": {"kind": "matrix", "matrix": [[0.5, 0.5], [1, 0.1]]}}},
+         "row 2 adds up to 1.1"),
+        ({"data": {**NOISY, "label_noise": {"kind": "matrix", "matrix": [[1, 0, 0], [0, 1, 0]]}}}, "must be square"),
+        ({"augmentation": {"mixup": 1.0}, "loss": "generalised-cross-entropy"}, "mixup mixes labels"),
+        ({"augmentation": {"mixup": 0.01}}, "must be 0, or from 0.1 on"),
+        ({"training": TEACHING, "loss": {"class_weights": [1, 2]}}, "co_teaching goes with loss.kind"),
+        ({"training": TEACHING, "augmentation": {"mixup": 1.0}}, "does not go with augmentation.mixup"),
+        ({"training": TEACHING, "network": {"hidden": [4], "batch_norm": True}}, "without batch_norm"),
+        ({"selection": {"rules": ["min-train-accuracy-wrong"]}}, "must not choose by true labels"),
+        ({"selection": {"rules": ["max-train-accuracy-true"]}}, "must not choose by true labels"),
+    ],
+)  # fmt: skip
+def test_what_cannot_help_against_wrong_labels_is_refused(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        faces(**{"network": CLASSIFIER, "data": NOISY, "loss": "cross-entropy", **changes})
+
+
+def test_a_forward_correction_takes_the_matrix_of_the_noise_unless_it_has_its_own() -> None:
+    base = {"network": CLASSIFIER, "loss": "forward-correction"}
+    two = Dataset("x", 4, (4,), ("a", "b"), train=9, validation=0, test=0, held_out_of=9)
+    for noise, matrix in ((0.2, [[0.9, 0.1], [0.1, 0.9]]), ({"kind": "pair", "share": 0.2}, [[0.8, 0.2], [0.2, 0.8]])):
+        loss = faces(**base, data={**NOISY, "label_noise": noise}).loss_on(two)
+        assert isinstance(loss, ForwardCorrection)
+        assert loss.matrix is not None
+        assert [pytest.approx(row) for row in loss.matrix] == matrix
+    own = {"kind": "forward-correction", "matrix": [[1, 0], [0.5, 0.5]]}
+    recipe = faces(**{**base, "loss": own}, data=NOISY)
+    assert recipe.loss_on(two) == recipe.loss
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,8 @@ def plain_evaluation(
     """The mean loss, without label smoothing, and how many examples are put into their class."""
     if isinstance(loss, losses.CrossEntropy):
         loss = loss.model_copy(update={"label_smoothing": 0.0})
+    if isinstance(loss, losses.SoftBootstrapping | losses.HardBootstrapping | losses.EarlyLearningRegularisation):
+        loss = losses.CrossEntropy()
     outputs = torch.tensor(plain_outputs(architecture, state, inputs, torch.float64)[0])
     goals = torch.tensor(inputs if targets is None else targets)
     mean = mean_loss(loss, outputs, goals, None).item()
@@ -211,6 +213,15 @@ def mean_loss(of: losses.LossBase, outputs: Tensor, targets: Tensor, weights: Te
             loss = functional.binary_cross_entropy_with_logits(
                 outputs[:, 0], targets.to(outputs.dtype), reduction=reduction
             )
+        case (
+            losses.GeneralisedCrossEntropy()
+            | losses.SymmetricCrossEntropy()
+            | losses.SoftBootstrapping()
+            | losses.HardBootstrapping()
+            | losses.ForwardCorrection()
+        ):
+            loss = _robust_losses(of, outputs, targets)
+            loss = loss if weights is not None else loss.mean()
         case losses.MeanSquaredError():
             loss = functional.mse_loss(outputs, targets.to(outputs.dtype), reduction=reduction)
         case losses.MeanAbsoluteError():
@@ -223,6 +234,26 @@ def mean_loss(of: losses.LossBase, outputs: Tensor, targets: Tensor, weights: Te
         return loss
     by_example = loss if loss.ndim == 1 else loss.mean(1)
     return (weights * by_example).sum() / divisor.sum()
+
+
+def _robust_losses(of: losses.LossBase, outputs: Tensor, targets: Tensor) -> Tensor:
+    """The loss (example,) of each example, as the papers write it: sums over classes of labels as vectors."""
+    p, classes = functional.softmax(outputs, 1), outputs.shape[1]
+    log_p, label = functional.log_softmax(outputs, 1), functional.one_hot(targets, classes).to(outputs.dtype)
+    match of:
+        case losses.GeneralisedCrossEntropy():
+            return (1 - (p * label).sum(1) ** of.q) / of.q
+        case losses.SymmetricCrossEntropy():
+            log_label = torch.where(label > 0, 0.0, of.log_zero)
+            return -of.alpha * (label * log_p).sum(1) - of.beta * (p * log_label).sum(1)
+        case losses.SoftBootstrapping():
+            return -((of.beta * label + (1 - of.beta) * p) * log_p).sum(1)
+        case losses.HardBootstrapping():
+            predicted = functional.one_hot(p.argmax(1), classes)
+            return -((of.beta * label + (1 - of.beta) * predicted) * log_p).sum(1)
+        case losses.ForwardCorrection():
+            return -((p @ torch.tensor(of.matrix, dtype=outputs.dtype)) * label).sum(1).log()
+    raise AssertionError(of)
 
 
 def _optimizer(of: optimizers.OptimizerBase, parameters: Any) -> torch.optim.Optimizer:

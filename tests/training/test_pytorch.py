@@ -178,6 +178,20 @@ def test_every_cross_entropy(loss):
     Both(active(recipe(loss=loss))).assert_equal("sgd")
 
 
+ROBUST_LOSSES = [
+    {"kind": "generalised-cross-entropy"},
+    {"kind": "symmetric-cross-entropy"},
+    {"kind": "soft-bootstrapping", "beta": 0.7},
+    {"kind": "hard-bootstrapping"},
+    {"kind": "forward-correction", "matrix": (0.3 * np.eye(10)[::-1] + 0.7 * np.eye(10)).tolist()},
+]
+
+
+@pytest.mark.parametrize("loss", ROBUST_LOSSES, ids=lambda loss: loss["kind"])
+def test_every_robust_loss(loss):
+    Both(active(recipe(loss=loss))).assert_equal("sgd", slack=3)
+
+
 @pytest.mark.parametrize("loss", [{"kind": "l1"}, {"kind": "huber", "delta": 0.1}], ids=lambda loss: loss["kind"])
 @pytest.mark.parametrize("hidden", [[16], [21]])
 def test_losses_of_numbers(loss, hidden):

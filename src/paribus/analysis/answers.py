@@ -140,6 +140,10 @@ def _together(group: Sequence[ClaimOutcome]) -> str:
         f"{case.claim.better.arm} ({_signed(case)})" for case in sorted(group, key=lambda case: -(case.effect or 0.0))
     )
     better = wording.better(metric)
+    if first.claim.by < 0:
+        found = {"SUPPORTED": "Not worse by {} or more", "REFUTED": "Worse by more than {}"}
+        words = found.get(first.judgement.verdict, "Undecided whether worse by {}").format(size)
+        return f"{words} in {label} {than}: {each}."
     match first.judgement.verdict:
         case "SUPPORTED":
             return f"{wording.capital(better)} {label} {than} by more than {size}: {each}."

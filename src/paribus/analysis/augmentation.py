@@ -65,6 +65,11 @@ def _operations(own: Augmentation, is_image: bool) -> Iterator[str]:
         yield f"uniform noise from −{own.noise.uniform:g} to {own.noise.uniform:g} is added to each {thing}{scale}"
     if own.zeroed:
         yield f"each {thing} is set to zero{scale} with probability {own.zeroed:g}"
+    if own.mixup:
+        yield (
+            "it is mixed with another example, inputs and label, and its own share is drawn from the beta distribution "
+            f"with parameters {own.mixup:g} and {own.mixup:g} (mixup)"
+        )
 
 
 def _examples(results: Results, arms: list[str]) -> tuple[tuple[int, Floats, Floats], ...]:

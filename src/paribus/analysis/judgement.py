@@ -9,6 +9,9 @@ one of 95 %, and one of 90 %, which makes two one-sided tests at 5 % each (Schui
    "not better by the margin".
 4. INCONCLUSIVE: none of these. These replicates cannot tell.
 
+A margin `by` below 0 is one of non-inferiority: SUPPORTED says "not worse by more than that", REFUTED "worse by more
+than the margin", and EQUIVALENT does not occur.
+
 Source: Lakens 2017, "Equivalence tests"; Piaggio et al. 2012 (CONSORT for non-inferiority and equivalence trials).
 """
 
@@ -54,7 +57,7 @@ class Judgement:
 
 
 def judge(differences: Sequence[float], by: float, kind: Kind = "continuous", alpha: float = _ALPHA) -> Judgement:
-    """The verdict on differences, one a replicate, against the margin `by`, at least 0.
+    """The verdict on differences, one a replicate, against the margin `by`.
 
     `kind` is that of the metric (see `spec.metrics.Metric`). `alpha` is the level of each one-sided
     test of superiority; equivalence is tested at twice that level. Raises ValueError for differences that are not
@@ -102,6 +105,8 @@ def decide(interval: Interval, equivalence: Interval, by: float) -> tuple[Verdic
     if _within(equivalence, by):
         return "EQUIVALENT", ""
     if interval.high < by:
+        if by < 0:
+            return "REFUTED", "worse by more than the margin"
         return "REFUTED", "worse" if interval.high < 0 else "not better by the margin"
     return "INCONCLUSIVE", ""
 
@@ -201,7 +206,8 @@ def _judged_by_t(mean: float, error: float, freedom: float, by: float, alpha: fl
     above, below = t_tail((mean - by) / error, freedom), t_tail((by - mean) / error, freedom)
     above_minus = t_tail((mean + by) / error, freedom)
     wide, narrow = (_t_interval(mean, error, freedom, a) for a in (alpha, 2 * alpha))
-    p = min(above / alpha, below / alpha, max(below, above_minus) / (2 * alpha))
+    within = max(below, above_minus) if by >= 0 else math.inf
+    p = min(above / alpha, below / alpha, within / (2 * alpha))
     return Judgement(*decide(wide, narrow, by), wide, narrow, p)
 
 
@@ -229,7 +235,7 @@ def _lowest(rejects: Callable[[float], bool]) -> float:
 
 
 def _within(interval: Interval, by: float) -> bool:
-    return interval.low >= -by and interval.high <= by
+    return by >= 0 and interval.low >= -by and interval.high <= by
 
 
 def _t_interval(mean: float, error: float, freedom: float, alpha: float) -> Interval:

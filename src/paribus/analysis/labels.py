@@ -10,6 +10,7 @@ from paribus.analysis.contrasts import ArmAtRule, Contrast, contrast
 from paribus.analysis.estimates import Estimate, estimate
 from paribus.analysis.results import Results
 from paribus.analysis.run import Run
+from paribus.analysis.thresholds import MEMORISING_RISE
 from paribus.spec.metrics import METRICS
 
 
@@ -17,8 +18,9 @@ from paribus.spec.metrics import METRICS
 class PeakAndLast:
     """A monitored arm's test accuracy: the best epoch and the last one measured, and `drop` from one to the other.
 
-    The peak is biased upwards: it is chosen on the examples that it is measured on. `monitored_examples` is None where
-    all test examples were evaluated.
+    The peak is biased upwards: it is chosen on the examples that it is measured on. `onset` is the epoch at which wrong
+    labels begin to be memorised, where the study measures that after each epoch. `monitored_examples` is None where all
+    test examples were evaluated.
     """
 
     arm: str
@@ -29,6 +31,7 @@ class PeakAndLast:
     drop: Estimate
     memorised: Estimate
     mislabelled: Estimate
+    onset: Estimate
     monitored_examples: int | None
 
 
@@ -93,8 +96,22 @@ def _peak(results: Results, arm: str) -> PeakAndLast:
         drop=estimate(None if e is None else e.peak - e.last for e in ends),
         memorised=_at_end(results, arm, "memorised"),
         mislabelled=_at_end(results, arm, "mislabelled"),
+        onset=estimate(
+            None if run is None else onset(run)
+            for run in (results.run(arm, replicate) for replicate in results.study.replicates.indices)
+        ),
         monitored_examples=results.recipe(arm).test.monitor_examples,
     )
+
+
+def onset(run: Run) -> int | None:
+    """The first epoch at which the share of wrong labels that are predicted is `MEMORISING_RISE` above its least value
+    so far; None where that never happens, or was not measured."""
+    curve = run.curves.get("train_accuracy_wrong")
+    if curve is None or not len(curve):
+        return None
+    above = np.flatnonzero(curve - np.fmin.accumulate(curve) >= MEMORISING_RISE)
+    return int(above[0]) + 1 if len(above) else None
 
 
 @dataclass(frozen=True)

@@ -64,10 +64,11 @@ def amount(metric: str, value: float, interval: Interval | None) -> str:
 
 
 def margin(metric: str, by: float) -> str:
-    """The smallest difference that matters, with its unit: `0.5 points`, `0.001`."""
+    """The size of the smallest difference that matters, with its unit: `0.5 points`, `0.001`."""
+    size = abs(by)
     if metric_named(metric).is_share:
-        return f"{100 * by:.4g} {'point' if math.isclose(by, 0.01) else 'points'}"
-    return f"{by:,.4g}"
+        return f"{100 * size:.4g} {'point' if math.isclose(size, 0.01) else 'points'}"
+    return f"{size:,.4g}"
 
 
 def _signed(metric: str, value: float, interval: Interval) -> str:

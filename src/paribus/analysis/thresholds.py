@@ -40,6 +40,14 @@ With K classes, one that learned nothing of the wrong labels predicts them at mo
 below one half for 3 classes and more.
 """
 
+MEMORISING_RISE = 0.05
+"""Memorising begins at the first epoch whose share of predicted wrong labels is this much above its least value so far.
+
+A network that does not memorise predicts some wrong labels by chance, how many depending on the classes and on the
+noise: so the share is compared with its own least value. Of 1,000 wrong labels a share varies by 0.016 at most
+(standard deviation), so a rise of five points is not chance.
+"""
+
 OVERFIT_RISE = 0.02
 """A run overfits if its smoothed validation loss ends this share above its minimum: more than smoothing leaves of the
 noise from epoch to epoch."""

@@ -85,10 +85,14 @@ def consequence(case: ClaimOutcome) -> str:
     """What a judged difference means for its claim, as the end of a sentence; empty where nothing need be said."""
     size = margin(case.claim.metric, case.claim.by)
     match case.judgement.verdict:
+        case "SUPPORTED" if case.claim.by < 0:
+            return f"not worse by more than the margin of {size}"
         case "SUPPORTED":
             return f"more than the margin of {size}" if case.claim.by else ""
         case "EQUIVALENT":
             return f"too little to matter (the margin is {size})"
+        case "REFUTED" if case.claim.by < 0:
+            return f"worse by more than the margin of {size}"
         case "REFUTED":
             worse = case.judgement.detail == "worse"
             return "the opposite of the claim" if worse else f"less than the margin of {size}"
@@ -202,17 +206,32 @@ def _why(case: ClaimOutcome) -> str:
         return f"There is no verdict: {judgement.detail}."
     whole = "The difference" if judgement.interval is None else "The whole interval"
     match judgement.verdict:
+        case _ if case.claim.by < 0:
+            return _why_not_worse(case, whole, size)
         case "SUPPORTED":
             return f"{whole} is better by more than the margin of {size}." if case.claim.by else f"{whole} is better."
         case "EQUIVALENT":
             return f"A difference of {size} or more is excluded (two one-sided tests at 5 %)."
         case "REFUTED":
-            if judgement.detail == "worse":
-                return f"{whole} is worse: the opposite of the claim."
-            return f"{whole} is below the margin of {size}: not better by the margin."
+            worse = judgement.detail == "worse"
+            means = (
+                "worse: the opposite of the claim" if worse else f"below the margin of {size}: not better by the margin"
+            )
+            return f"{whole} is {means}."
         case "INCONCLUSIVE":
             holds = f"the margin of {size}" if case.claim.by else "zero"
             return f"The interval contains {holds}.{_more(case)}"
+
+
+def _why_not_worse(case: ClaimOutcome, whole: str, size: str) -> str:
+    """The same of a margin of non-inferiority."""
+    match case.judgement.verdict:
+        case "SUPPORTED":
+            return f"{whole} excludes being worse by {size} or more."
+        case "REFUTED":
+            return f"{whole} is worse by more than the margin of {size}."
+        case _:
+            return f"The interval contains the margin, {size} worse.{_more(case)}"
 
 
 def _more(case: ClaimOutcome) -> str:

@@ -1,4 +1,4 @@
-"""Corruptions made on purpose: wrong labels for training, noisy features for a trained network to be shown.
+"""Corruptions made on purpose: noisy features for a trained network to be shown.
 
 Each takes its random numbers from the caller, who derives them from a run's streams (`paribus.seeding`), and does not
 change its input.
@@ -12,28 +12,13 @@ from typing import Final, Literal, get_args
 
 import numpy as np
 
-from paribus.data.pool import Features, Labels
+from paribus.data.pool import Features
 from paribus.seeding import Draws, normal_quantile
 from paribus.spec.recipe import Denoising
 
 Kind = Literal["uniform", "gaussian", "zeroed", "block"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 _BLOCK_VALUES = 2**20
-
-
-def replaced_labels(labels: Labels, *, share: float, classes: int, draws: Draws) -> Labels:
-    """`labels` (example,) with `share` of them, rounded to whole examples, replaced by a uniformly drawn class.
-
-    The original class may be drawn, so a share of `share * (classes - 1) / classes` is wrong on average. From equal
-    draws a larger share replaces the same labels in the same way, and further ones: arms that differ in `share` alone
-    stay comparable.
-    """
-    order = draws.permutation(len(labels))
-    drawn = draws.integers(classes, len(labels))
-    chosen = order[: round(share * len(labels))]
-    noisy = labels.copy()
-    noisy[chosen] = drawn[chosen]
-    return noisy
 
 
 @dataclass(frozen=True)

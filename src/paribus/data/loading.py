@@ -8,12 +8,12 @@ import logging
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from paribus.data import imputation, scaling
-from paribus.data.corruption import replaced_labels
 from paribus.data.dividing import (
     TestExamples,
     check_split,
@@ -27,11 +27,12 @@ from paribus.data.dividing import (
 from paribus.data.given_splits import index_fingerprint
 from paribus.data.imputation import missing_counts, refuse_missing
 from paribus.data.inspection import Inspected, inspected, zeros_and_ones
+from paribus.data.label_noise import noisy_labels
 from paribus.data.pool import Features, Pool, Split, Splits, TestSet
 from paribus.data.registry import find
 from paribus.data.source import Parts, Source
 from paribus.data.splitting import Drawn, split_draws
-from paribus.seeding import Draws, Streams, draws
+from paribus.seeding import Draws, Streams
 from paribus.spec.data import Data, Limit
 from paribus.spec.dataset import Dataset
 
@@ -42,9 +43,10 @@ def load_splits(data: Data, folder: Path, streams: Streams) -> Splits:
     """The splits of one replicate: drawn, labels replaced, held out, limited, filled in and scaled, in this order.
 
     `folder` is where a relative path of `data.source` begins. Validation examples that belong to the split keep their
-    labels; a share that `data.split.validation` holds out of a split that has none is drawn after label noise, so that
-    it is as noisy as the training labels. A limit takes a random sample, of which a smaller limit's is a part. Arms of
-    one replicate that agree in `data` have the same splits, and all replicates have the same test set, except by folds.
+    labels, unless `label_noise.validation` says otherwise; a share that `data.split.validation` holds out of a split
+    that has none is drawn after label noise, so that it is as noisy as the training labels. A limit takes a random
+    sample, of which a smaller limit's is a part. Arms of one replicate that agree in `data` have the same splits, and
+    all replicates have the same test set, except by folds.
 
     Label noise does nothing where there are no labels: `spec.fit` refuses it. Raises UserError where the data cannot be
     read, or where the source has no such split or cannot hold out that share.
@@ -55,9 +57,10 @@ def load_splits(data: Data, folder: Path, streams: Streams) -> Splits:
     train, validation = found.train, found.validation
     held_out_of = len(train) + (0 if validation is None else len(validation))
     if data.label_noise is not None and train.labels is not None:
-        noisy = replaced_labels(train.labels, share=data.label_noise.share, classes=len(parts.classes),
-                                draws=draws(streams.label_noise, "label_noise"))  # fmt: skip
-        train = replace(train, labels=noisy)
+        noisy = partial(noisy_labels, noise=data.label_noise, classes=len(parts.classes), stream=streams.label_noise)
+        if validation is not None and data.label_noise.validation:
+            validation = replace(validation, labels=noisy(validation, train=train))
+        train = replace(train, labels=noisy(train, train=train))
     if data.split.validation and not is_assigned(data):
         examples = held_out_examples(data, source, train, validation)
         train, validation = held_out(train, examples, split_draws(streams, Drawn.VALIDATION))

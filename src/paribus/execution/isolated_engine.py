@@ -148,9 +148,17 @@ class _IsolatedNetworks(Networks):
         return {name: np.array(tensor) for name, tensor in self._states[run].items()}
 
     def evaluator(
-        self, inputs: Inputs, rows: Sequence[Integers], targets: Sequence[Targets] | None, loss: LossBase
+        self,
+        inputs: Inputs,
+        rows: Sequence[Integers],
+        targets: Sequence[Targets] | None,
+        loss: LossBase,
+        *,
+        predictions: bool = False,
     ) -> Callable[[], Evaluation]:
-        """See `Networks.evaluator`. Raises ValueError for several sets of rows."""
+        """See `Networks.evaluator`. Raises ValueError for several sets of rows, and for predictions."""
+        if predictions:
+            raise ValueError("classes come from outputs")
         if len(rows) != 1:
             raise ValueError(f"{len(rows)} sets of rows, and one is evaluated at a time")
         goals = None if targets is None else np.ascontiguousarray(targets[0])

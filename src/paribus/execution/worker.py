@@ -35,6 +35,7 @@ from paribus.execution.messages import (
     TestReadRequest,
 )
 from paribus.spec.identity import RunSpec
+from paribus.spec.metrics import BY_TRUE_LABELS
 from paribus.training.cohort import ActiveRun, Cohort, TrainingState, fresh_state
 from paribus.training.engine import Engine, State
 from paribus.training.evaluation import Snapshot, measure_run, measure_snapshot
@@ -140,8 +141,9 @@ class Worker:
         held_out = [split for split in validations if split is not None]
         if held_out:
             cohort.add_set("val", held_out)
-        if "train_loss_end" in recipe.metrics:
-            cohort.add_set("train", [run.splits.train for run in cohort.leaders])
+        if recipe.metrics:
+            by_label = any(metric in BY_TRUE_LABELS for metric in recipe.metrics)
+            cohort.add_set("train", [run.splits.train for run in cohort.leaders], predictions=by_label)
         if recipe.test.monitor_every:
             cohort.add_set("test", [self._monitored_part(runs[0])] * len(cohort.leaders))
         return cohort

@@ -182,6 +182,8 @@ def _marks(rules: Sequence[str], colour: alt.Color, x: alt.X, y: alt.Y, value: s
 def contrast(*, x: Sequence[str], by: float, low: float, high: float) -> alt.LayerChart:
     """A paired difference: the margin's band, each replicate, the mean and its interval, on [low, high].
 
+    A margin below 0, of non-inferiority, is a line and no band.
+
     `x` is the axis' title line by line: a phone is too narrow for one.
     Data set `contrast` has one record: mean, lo, hi (equal to the mean without an interval); `replicates` has
     replicate, difference.
@@ -209,7 +211,8 @@ def contrast(*, x: Sequence[str], by: float, low: float, high: float) -> alt.Lay
         y=alt.value(20),
         tooltip=[alt.Tooltip(f"{key}:Q", format="+.4g", title=title) for key, title in titles],
     )
-    return laid(*([band] if by > 0 else []), zero, each, interval, mean)
+    edge = data.mark_rule(style="faint", strokeWidth=2).encode(x=alt.datum(by, **across))
+    return laid(*([band] if by > 0 else [edge] if by < 0 else []), zero, each, interval, mean)
 
 
 def dots(

@@ -25,6 +25,7 @@ from paribus.analysis.wording import listed
 from paribus.energy.carbon import Grid
 from paribus.report.blocks import Block, Cell, Fold, Prose, Record, Section
 from paribus.report.tabulate import NONE, Column, arm, joules, plain, table, text
+from paribus.spec.label_noise import InstanceNoise, LabelNoiseBase, PairNoise, SymmetricNoise
 from paribus.spec.split import Split
 from paribus.units import duration
 
@@ -238,7 +239,9 @@ def _data_sentence(results: Results, arm: str) -> str:
         if dataset.targets:
             parts.append(f"to be predicted: {listed(dataset.targets)}")
     if data.label_noise is not None:
-        parts.append(f"{100 * data.label_noise.share:g} % of the training labels replaced by a uniformly drawn class")
+        parts.append(
+            _noise_words(data.label_noise) + (", validation labels too" if data.label_noise.validation else "")
+        )
     if dataset is not None and dataset.inspection is not None and dataset.inspection.missing_values:
         parts.append(f"missing values filled in ({data.missing} of the training examples)")
     if data.scale in ("centre", "standardise"):
@@ -246,6 +249,20 @@ def _data_sentence(results: Results, arm: str) -> str:
     if dataset is not None and dataset.targets and data.scale_target != "none":
         parts.append("targets standardised for training, metrics in original units")
     return f"{'; '.join(parts)}."
+
+
+def _noise_words(noise: LabelNoiseBase) -> str:
+    """How training labels were made wrong, as a part of a sentence."""
+    match noise:
+        case SymmetricNoise():
+            return f"{100 * noise.share:g} % of the training labels replaced by a uniformly drawn class"
+        case PairNoise():
+            return f"{100 * noise.share:g} % of the training labels replaced by the class that follows"
+        case InstanceNoise():
+            share = f"{100 * noise.share:g} % of the training labels wrong on average"
+            return f"{share}, which and how depending on the example (Xia et al. 2020)"
+        case _:
+            return "training labels drawn anew by a matrix of probabilities for each class"
 
 
 def _split_words(split: Split) -> str:

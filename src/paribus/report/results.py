@@ -13,8 +13,9 @@ from paribus.analysis.headline import compared_metric
 from paribus.analysis.labels import peaks
 from paribus.analysis.references import of_reference, reference_lines
 from paribus.analysis.results import Results
-from paribus.analysis.statements import amount, signed_between
-from paribus.analysis.wording import capital, label
+from paribus.analysis.statements import amount, margin, signed_between
+from paribus.analysis.thresholds import MEMORISING_RISE
+from paribus.analysis.wording import capital, label, listed
 from paribus.report import comparison, metric_tables, networks, selection_rules
 from paribus.report.blocks import Block, Cell, Fold, Record, Section, Table
 from paribus.report.tabulate import (
@@ -169,6 +170,7 @@ def _peaks(results: Results) -> list[Block]:
             **estimated("drop", p.drop),
             **estimated("memorised", p.memorised),
             **estimated("mislabelled", p.mislabelled),
+            **estimated("onset", p.onset),
             "monitored_examples": p.monitored_examples,
         }
         for p in found
@@ -183,12 +185,22 @@ def _peaks(results: Results) -> list[Block]:
         mean_and_sd("wrong labels", "mislabelled", "share"),
         mean_and_sd("memorised", "memorised", "share"),
     ]
+    if any(p.onset.n for p in found):
+        columns.append(mean_and_sd("memorising from epoch", "onset", "count"))
     monitored = {p.monitored_examples for p in found} - {None}
     part = f" on the first {max(m or 0 for m in monitored):,} test examples" if monitored else ""
+    intervals = sorted({results.recipe(p.arm).test.monitor_every for p in found})
+    often = "after every epoch" if intervals == [1] else f"every {listed(map(str, intervals))} epochs"
     note = (
-        f"Measured after every epoch{part}. The peak uses the test data to choose its epoch, so it is optimistically "
+        f"Measured {often}{part}. The peak uses the test data to choose its epoch, so it is optimistically "
         "biased. Memorised: the share of the wrong training labels that the network predicts."
     )
+    if any(p.onset.n for p in found):
+        rise = margin("memorised", MEMORISING_RISE)
+        note += (
+            f" Memorising begins at the first epoch at which that share is {rise} above its least value so far; runs "
+            "in which it never is are left out."
+        )
     return [table("peaks", "Peak and final test accuracy", columns, records, note=note)]
 
 

@@ -10,6 +10,7 @@ from paribus.errors import UserError, nearest
 NAMES = (
     "recipe", "faces", "selection", "capacity", "noisy-labels", "faces-recipes", "faces-rates", "faces-people",
     "search-n16", "search-n64", "search-mlp", "rates-mlp",
+    "label-remedies", "noise-rates",
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, ConfigDict, Strict, model_validator
 
-from paribus.spec.fields import Frozen, Label, Note, NotNegative, Prose, unknown_name
+from paribus.spec.fields import Bounded, Frozen, Label, Note, Prose, unknown_name
 from paribus.spec.metrics import METRICS
 from paribus.spec.rules import RuleName
 
@@ -32,6 +32,7 @@ class ArmReference(Frozen):
 class Claim(Frozen):
     """`better` beats `than` in `metric` by at least `by`, the smallest effect that matters (in the metric's unit).
 
+    With `by` below 0 it claims that `better` is not worse by more than that: non-inferiority, as trials call it.
     `because` says why that is the smallest effect that matters.
     """
 
@@ -39,7 +40,7 @@ class Claim(Frozen):
     metric: MetricName
     better: ArmReference
     than: ArmReference
-    by: NotNegative
+    by: Bounded
     because: Note = ""
 
     @model_validator(mode="after")

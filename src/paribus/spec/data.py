@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal, Self, cast
 from annotated_types import Len
 from pydantic import AfterValidator, BeforeValidator, Strict, StringConstraints, model_validator
 
-from paribus.spec.fields import Count, Fraction, Frozen, SourceName
+from paribus.spec.fields import Count, Frozen, SourceName
+from paribus.spec.label_noise import LabelNoise
 from paribus.spec.losses import Task
 from paribus.spec.split import Split
 
@@ -34,15 +35,6 @@ refuse: data with missing values are refused. A missing category is always repla
 
 def _by_name(value: Any) -> Any:
     return {"by": value} if isinstance(value, str) else value
-
-
-def _symmetric(value: Any) -> Any:
-    return {"share": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
-
-
-def _with_wrong_labels(noise: LabelNoise | None) -> LabelNoise | None:
-    """A share of 0 changes no label, and is the same recipe as no label noise at all."""
-    return noise if noise is not None and noise.share else None
 
 
 def _as_keys(value: Any) -> Any:
@@ -138,16 +130,6 @@ class Limit(Frozen):
     test: Count | None = None
 
 
-class LabelNoise(Frozen):
-    """Wrong labels, made on purpose for training. A number is short for `{ share = ... }`.
-
-    symmetric: a `share` of the training labels is replaced by uniformly drawn classes, their own among them.
-    """
-
-    kind: Literal["symmetric"] = "symmetric"
-    share: Fraction
-
-
 class Data(Frozen):
     """Where examples come from, and what is done with them before training.
 
@@ -172,7 +154,5 @@ class Data(Frozen):
     missing: Missing = "refuse"
     scale: Scale = "unit"
     scale_target: TargetScale = "standardise"
-    label_noise: Annotated[
-        Annotated[LabelNoise, BeforeValidator(_symmetric)] | None, AfterValidator(_with_wrong_labels)
-    ] = None
+    label_noise: LabelNoise = None
     limit: Limit = Limit()

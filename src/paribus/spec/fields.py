@@ -74,6 +74,7 @@ Finite = Annotated[float, Strict(), AllowInfNan(False)]
 Bounded = Annotated[float, Strict(), Ge(-1e6), Le(1e6), AllowInfNan(False)]
 Positive = Annotated[float, Strict(), Gt(0), Le(1e6), AllowInfNan(False)]
 NotNegative = Annotated[float, Strict(), Ge(0), Le(1e6), AllowInfNan(False)]
+Negative = Annotated[float, Strict(), Ge(-1e6), Lt(0), AllowInfNan(False)]
 Fraction = Annotated[float, Strict(), Ge(0), Lt(1), AllowInfNan(False)]
 """A share of at least 0 and below 1."""
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from paribus.errors import Shown, UserError, nearest
 from paribus.spec.claims import ArmReference, Claim
 from paribus.spec.dataset import Dataset
-from paribus.spec.losses import CrossEntropy
+from paribus.spec.label_noise import MatrixNoise
+from paribus.spec.losses import CrossEntropy, ForwardCorrection
 from paribus.spec.metrics import METRICS, Metric
 from paribus.spec.occlusion import MAX_POSITIONS
 from paribus.spec.recipe import Recipe
@@ -72,8 +73,20 @@ def _about_targets(recipe: Recipe, dataset: Dataset) -> Iterator[Misfit]:
     if weights is not None and len(weights) != classes:
         rule = f"must have one weight for each of the {classes} classes"
         yield "loss.class_weights", rule, Shown(f"{len(weights)} weights"), f"give {classes} of them"
-    if recipe.data.label_noise is not None and not classes:
-        yield "data.label_noise", "needs labels", recipe.data.label_noise.share, "take it out: these data have none"
+    yield from _about_matrices(recipe, classes)
+
+
+def _about_matrices(recipe: Recipe, classes: int) -> Iterator[Misfit]:
+    """Matrices of probabilities by true and given class."""
+    noise, loss = recipe.data.label_noise, recipe.loss
+    given = {
+        "data.label_noise.matrix": noise.matrix if isinstance(noise, MatrixNoise) else None,
+        "loss.matrix": loss.matrix if isinstance(loss, ForwardCorrection) else None,
+    }
+    for key, matrix in given.items():
+        if matrix is not None and len(matrix) != classes:
+            rule = f"must have a row for each of the {classes} classes"
+            yield key, rule, Shown(f"{len(matrix)} rows"), f"give {classes} of them, each with {classes} numbers"
 
 
 def _about_splits(recipe: Recipe, dataset: Dataset) -> Iterator[Misfit]:

@@ -47,6 +47,7 @@ class Metric:
     `tasks` are those that measure it. `column` says whether the report's table of selected epochs shows it (the CSV
     file has every metric), `chart` whether the report draws its curve. Arms are compared in the metric of the highest
     `priority` that was measured; 0 never. With `by_target`, each of several numbers to be predicted has its own, too.
+    Those `by_true_labels` compare wrong labels with the true ones, which training does not know.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Metric:
     chart: bool = False
     priority: int = 0
     by_target: bool = False
+    by_true_labels: bool = False
 
     @property
     def target(self) -> str:
@@ -188,6 +190,18 @@ _LABELS = (
         direction=-1, tasks=CLASSES, column=True,
     ),
     Metric("mislabelled", "share of the training labels that are wrong", "wrong labels", "share", tasks=CLASSES),
+    Metric(
+        "train_accuracy_clean", "share of the correct training labels that are predicted", "correct labels predicted",
+        "share", "epoch", direction=1, tasks=CLASSES, chart=True, by_true_labels=True,
+    ),
+    Metric(
+        "train_accuracy_wrong", "share of the wrong training labels that are predicted", "wrong labels predicted",
+        "share", "epoch", direction=-1, tasks=CLASSES, chart=True, by_true_labels=True,
+    ),
+    Metric(
+        "train_accuracy_true", "share of the wrongly labelled training examples whose true class is predicted",
+        "true classes predicted", "share", "epoch", direction=1, tasks=CLASSES, chart=True, by_true_labels=True,
+    ),
 )  # fmt: skip
 
 
@@ -238,6 +252,9 @@ METRICS: Final = Metrics(
     )
 )  # fmt: skip
 """In the order in which tables and figures show them."""
+
+
+BY_TRUE_LABELS: Final = frozenset(metric.name for metric in METRICS.values() if metric.by_true_labels)
 
 
 def metric_named(name: str) -> Metric:

@@ -47,7 +47,10 @@ def _about_recipe(recipe: Recipe) -> Iterator[str]:
     if isinstance(recipe.network, FullyConnected):
         yield from _networks_without_effect(recipe.network)
     yield from _intervals_beyond_the_end(recipe)
-    epochs, stop = recipe.training.epochs, recipe.training.early_stop
+    epochs, stop, teaching = recipe.training.epochs, recipe.training.early_stop, recipe.training.co_teaching
+    if teaching is not None and teaching.epochs > epochs:
+        grows = f"training.co_teaching.epochs is {_epochs(teaching.epochs)}"
+        yield f"co-teaching never leaves out the share that it names: {grows}, and {_end(epochs)}"
     if stop is not None and stop.patience + 1 >= epochs:
         yield f"early stopping never acts: its patience is {_epochs(stop.patience)}, and {_end(epochs)}"
 

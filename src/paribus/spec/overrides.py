@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from paribus.errors import UserError, nearest
-from paribus.spec.data import LabelNoise
+from paribus.spec.label_noise import DEFAULT_KIND as DEFAULT_LABEL_NOISE
 from paribus.spec.losses import CrossEntropy
 from paribus.spec.network import DEFAULT_NETWORK
 
@@ -29,7 +29,7 @@ SHORT_FOR = {
 _DEFAULT_KINDS: dict[str, object] = {
     "network": DEFAULT_NETWORK,
     "loss": CrossEntropy.model_fields["kind"].default,
-    "label_noise": LabelNoise.model_fields["kind"].default,
+    "label_noise": DEFAULT_LABEL_NOISE,
 }
 """Tables that need not name their kind."""
 

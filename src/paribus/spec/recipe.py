@@ -12,9 +12,10 @@ from pydantic import AfterValidator, Field, Strict, model_validator
 from paribus.spec.augmentation import Augmentation
 from paribus.spec.data import Data
 from paribus.spec.dataset import Dataset
-from paribus.spec.fields import ClosedFraction, Count, CountOrZero, Flag, Frozen, Positive
-from paribus.spec.losses import CrossEntropy, FunctionLoss, Loss, Task
-from paribus.spec.metrics import METRICS
+from paribus.spec.fields import ClosedFraction, Count, CountOrZero, Flag, Frozen, OpenFraction, Positive
+from paribus.spec.label_noise import InstanceNoise
+from paribus.spec.losses import CrossEntropy, ForwardCorrection, FunctionLoss, Loss, LossBase, Task
+from paribus.spec.metrics import BY_TRUE_LABELS, METRICS
 from paribus.spec.network import Autoencoder, Module, Network
 from paribus.spec.occlusion import Occlusion
 from paribus.spec.optimizers import Adam, AdamW, Optimizer, RmsProp, Sgd
@@ -52,6 +53,22 @@ class Clip(Frozen):
         return self
 
 
+class CoTeaching(Frozen):
+    """Each run is two networks with other initial weights, which choose examples for each other; the first one counts.
+
+    In epoch T each trains on the examples of a batch with the smallest losses in the other's network, all but the share
+    `forget` times min(T / `epochs`, 1). Han et al.: "Co-teaching: robust training of deep neural networks with
+    extremely noisy labels" (2018), algorithm 1, where `forget` is the share of wrong labels.
+    """
+
+    forget: OpenFraction
+    epochs: Count = 10
+
+    def kept(self, epoch: int) -> float:
+        """The share of a batch that is trained on in an epoch, counted from 1."""
+        return 1 - self.forget * min(epoch / self.epochs, 1.0)
+
+
 class Training(Frozen):
     """How long to train, and with how many examples at each step."""
 
@@ -59,6 +76,7 @@ class Training(Frozen):
     batch_size: Annotated[int, Strict(), Field(ge=1, le=65_536)]
     early_stop: EarlyStop | None = None
     clip: Clip | None = None
+    co_teaching: CoTeaching | None = None
 
 
 def _all_different(rules: tuple[str, ...]) -> tuple[str, ...]:
@@ -122,7 +140,7 @@ class Denoising(Frozen):
     block: tuple[ClosedFraction, ...] = ()
 
 
-EpochMetric = Literal["train_loss_end"]
+EpochMetric = Literal["train_loss_end", "train_accuracy_clean", "train_accuracy_wrong", "train_accuracy_true"]
 """Metrics that are measured after each epoch only where a study asks for them."""
 
 
@@ -170,6 +188,14 @@ class Recipe(Frozen):
         """
         return self.network.widths(dataset.features, self.loss.outputs_for(dataset.outputs))
 
+    def loss_on(self, dataset: Dataset) -> LossBase:
+        """The loss that is minimised on these data: a forward correction has the matrix of their label noise, unless it
+        has one of its own."""
+        loss, noise = self.loss, self.data.label_noise
+        if not isinstance(loss, ForwardCorrection) or loss.matrix is not None or noise is None:
+            return loss
+        return loss.model_copy(update={"matrix": noise.transitions(len(dataset.classes))})
+
     def curves(self, dataset: Dataset) -> tuple[str, ...]:
         """The metrics that a run of this recipe has one value of for each epoch.
 
@@ -193,7 +219,7 @@ class Recipe(Frozen):
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
         for problem in itertools.chain(
-            _about_task(self), _about_module(self), _about_rules(self), _about_schedule(self)
+            _about_task(self), _about_labels(self), _about_module(self), _about_rules(self), _about_schedule(self)
         ):
             raise ValueError(problem)
         return self
@@ -217,6 +243,32 @@ def _about_task(recipe: Recipe) -> Iterator[str]:
         yield "references are models of classes or numbers, and reconstruction has neither"
     if task == "reconstruction" and recipe.occlusion.patch:
         yield "occlusion follows the prediction of a class or of a number, and reconstruction has neither"
+
+
+def _about_labels(recipe: Recipe) -> Iterator[str]:
+    """What is known of wrong labels, and what is done against them."""
+    loss = recipe.loss
+    if recipe.augmentation.mixup and not _is_plain_cross_entropy(loss):
+        yield "augmentation.mixup mixes labels: it goes with loss.kind = 'cross-entropy' without class_weights only"
+    if recipe.training.co_teaching is not None:
+        if not _is_plain_cross_entropy(loss):
+            yield "training.co_teaching goes with loss.kind = 'cross-entropy' without class_weights, and with no other"
+        if recipe.augmentation.mixup:
+            yield "training.co_teaching chooses whole examples: it does not go with augmentation.mixup"
+        if isinstance(recipe.network, Module) or recipe.network.batch_norm:
+            yield "training.co_teaching goes with network.kind = 'mlp' without batch_norm, and with no other"
+    by_label = [metric for metric in recipe.metrics if metric in BY_TRUE_LABELS]
+    if by_label and recipe.data.label_noise is None:
+        yield f"metrics has {by_label[0]}, and without data.label_noise no label is wrong"
+    if isinstance(loss, ForwardCorrection) and loss.matrix is None:
+        noise = recipe.data.label_noise
+        if noise is None or isinstance(noise, InstanceNoise):
+            why = "there is none" if noise is None else "instance noise has none"
+            yield f"loss.matrix is needed: without it, it is the matrix of data.label_noise, and {why}"
+
+
+def _is_plain_cross_entropy(loss: LossBase) -> bool:
+    return isinstance(loss, CrossEntropy) and loss.class_weights is None
 
 
 def _about_module(recipe: Recipe) -> Iterator[str]:

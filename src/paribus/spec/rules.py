@@ -55,6 +55,8 @@ def parse_rule(text: str) -> SelectionRule:
     base, colon, target = rest.partition(":")
     metric = METRICS.known(f"{base.replace('-', '_')}{colon}{target}")
     if way in ("min", "max") and metric is not None and metric.per_epoch and metric.direction:
+        if metric.by_true_labels:
+            raise ValueError(f"must not choose by true labels, as {metric.name} does: training does not know them")
         if metric.direction != {"min": -1, "max": 1}[way]:
             raise ValueError(f"must choose the best epoch, but `{text}` chooses the worst")
         return SelectionRule("best", metric=metric.name, direction=metric.direction)

@@ -3,7 +3,8 @@
 What is drawn depends on a run's `augmentation` stream, the epoch and an example's place in the epoch's order, and on
 nothing else; each operation has draws of its own, so that arms which differ in one of them share the others.
 
-Moving pixels and setting them to zero is exact, and bytes stay bytes. Noise makes float32 of them, four bytes for each.
+Moving pixels and setting them to zero is exact, and bytes stay bytes. Noise and mixing make float32 of them, four bytes
+for each.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class _Drawn(IntEnum):
     FLIP = 1
     NOISE = 2
     ZEROED = 3
+    PARTNERS = 4
+    SHARES = 5
 
 
 @final
@@ -77,6 +80,22 @@ class Augmenter:
             if own.zeroed:
                 self._zero_some(values, zeroed)
             into[part] = values
+        if own.mixup:
+            self._mix(into, epoch)
+
+    def pairs(self, count: int, epoch: int) -> tuple[npt.NDArray[np.int64], Features]:
+        """The place (example,) in an epoch's order of the example that each one is mixed with, and the share (example,)
+        that stays its own."""
+        partners = self._draws(_Drawn.PARTNERS, epoch).permutation(count)
+        own = self._augmentation.mixup
+        return partners, self._draws(_Drawn.SHARES, epoch).beta(own, own, count).astype(np.float32)
+
+    def _mix(self, values: Features, epoch: int) -> None:
+        partners, shares = self.pairs(len(values), epoch)
+        others = values[partners]
+        others *= (np.float32(1) - shares)[:, None]
+        values *= shares[:, None]
+        values += others
 
     def _add_noise(self, values: Features, noise: Draws) -> None:
         own = self._augmentation.noise
@@ -105,7 +124,8 @@ def is_image(shape: tuple[int, ...]) -> bool:
 
 def dtype_of(augmentation: Augmentation, values: np.dtype[Any], shape: tuple[int, ...]) -> np.dtype[Any]:
     """The type of the inputs that are made of `values`: float32 where they are no longer whole."""
-    whole = not augmentation.noise.present and (is_image(shape) or not augmentation.zeroed)
+    exact = not augmentation.noise.present and not augmentation.mixup
+    whole = exact and (is_image(shape) or not augmentation.zeroed)
     return values if whole else np.dtype(np.float32)
 
 

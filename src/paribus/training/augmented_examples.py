@@ -34,15 +34,17 @@ def record_augmented_examples(spec: RunSpec, splits: Splits, into: Measurements)
     count = min(KEPT, MAX_BYTES // max(1, dataset.features * augmenter.dtype.itemsize))
     if not count:
         return
-    # what an epoch draws for its first examples does not depend on how many follow
-    chosen = train.take(draws(spec.streams.order, "order", 0).permutation(len(train))[:count])
-    seen = np.empty((len(chosen), dataset.features), augmenter.dtype)
-    augmenter.fill(seen, chosen.rows, 0)
+    order = draws(spec.streams.order, "order", 0).permutation(len(train))
+    chosen = train.take(order[:count])
+    # what else an epoch draws for its first examples does not depend on how many follow
+    filled = train.rows[order] if spec.recipe.augmentation.mixup else chosen.rows
+    seen = np.empty((len(filled), dataset.features), augmenter.dtype)
+    augmenter.fill(seen, filled, 0)
     into.arrays(
         "",
         "augmented",
         rows=chosen.source_rows.astype(np.int32),
         clean=train.pool.values[chosen.rows],
-        seen=seen,
+        seen=seen[:count].copy(),
         divisor=np.array([train.pool.divisor], np.float32),
     )

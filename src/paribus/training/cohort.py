@@ -25,6 +25,7 @@ from paribus.training.engine import (
     Floats,
     Inputs,
     Integers,
+    MixedTargets,
     ModuleArchitecture,
     RunSettings,
     State,
@@ -32,7 +33,9 @@ from paribus.training.engine import (
     module_shape,
 )
 from paribus.training.initialisation import initial_state
+from paribus.training.label_shares import label_shares
 from paribus.training.regression import rmse_in_units
+from paribus.training.run_tensors import MEMORY, own_tensors, peer_tensors, with_memory, with_peer
 from paribus.training.schedules import EpochRates
 from paribus.training.sums import exact_sums
 
@@ -90,7 +93,11 @@ def fresh_state(spec: RunSpec) -> TrainingState:
 
         return TrainingState(0, 0, state_of_module(made_of, seeding.derive(spec.streams.init, "init")))
     assert not isinstance(network, Module)
-    return TrainingState(0, 0, initial_state(network, made_of.widths, spec.streams.init))
+    own = initial_state(network, made_of.widths, spec.streams.init)
+    if spec.recipe.training.co_teaching is None:
+        return TrainingState(0, 0, own)
+    peer = initial_state(network, made_of.widths, spec.streams.init, peer=True)
+    return TrainingState(0, 0, with_peer(own, peer))
 
 
 def architecture(spec: RunSpec) -> AnyArchitecture:
@@ -107,23 +114,28 @@ def architecture(spec: RunSpec) -> AnyArchitecture:
 class Cohort:
     """Trains and evaluates its runs, which must agree in everything static and have finished as many epochs.
 
-    Runs are sorted by their streams: `runs` has the order of the engine's axis `run`.
+    Runs are sorted by their streams: `runs` has the order of the engine's axis `run`, in which a run that is taught
+    with a peer has two places, its own and then its peer's.
     """
 
     def __init__(self, runs: Sequence[ActiveRun], engine: Engine) -> None:
         self.runs = sorted(runs, key=lambda run: run.stream)
         first = self.runs[0]
         self._recipe = first.spec.recipe
+        self._loss = self._recipe.loss_on(first.spec.dataset)
         self._target_names = first.spec.dataset.targets
         self._curves = {name for run in runs for name in run.spec.recipe.curves(run.spec.dataset)}
         self._leaders = [next(same) for _, same in groupby(self.runs, key=lambda run: run.stream)]
         self.epoch, self._steps = first.state.epoch, first.state.steps
+        self._each = 1 if self._recipe.training.co_teaching is None else 2
+        self._streams = _places([run.stream for run in self.runs])
+        self._memory = [self._remembered(run) for run in self.runs] if self._loss.remembers else None
         self._session = engine.session(
             architecture(first.spec),
             self.inputs_of(first.splits.train),
-            [_settings(run.spec) for run in self.runs],
-            _places([run.stream for run in self.runs]),
-            [run.state.tensors for run in self.runs],
+            [_settings(run.spec) for run in self.runs for _ in range(self._each)],
+            [stream for stream in self._streams for _ in range(self._each)],
+            [tensors for run in self.runs for tensors in self._networks_of(run)],
             batch_size=self._recipe.training.batch_size,
             steps=self._steps,
         )
@@ -148,27 +160,39 @@ class Cohort:
         """Train every run for one epoch at its learning rates."""
         epoch, steps = self.epoch, len(self._batch_sizes)
         places = [self._order(run, epoch) for run in self._leaders]
+        rates = [rate for rate in rates for _ in range(self._each)]
         momenta = [rate.momenta for rate in rates if rate.momenta is not None]
+        targets = self._targets([run.splits.train for run in self._leaders], places)
+        memory = None
+        if self._memory is not None:
+            memory = np.stack([own[places[s]] for own, s in zip(self._memory, self._streams, strict=True)])
         order = np.stack([run.splits.train.rows[p] for run, p in zip(self._leaders, places, strict=True)])
         losses = self._session.train_epoch(
             Epoch(
                 order=order,
-                targets=self._targets([run.splits.train for run in self._leaders], places),
+                targets=targets,
                 weights=None,
                 learning_rates=np.stack([rate.learning_rates for rate in rates], axis=1),
                 momenta=np.stack(momenta, axis=1) if momenta else None,
                 dropout_keys=self._dropout_keys(epoch),
                 inputs=self._augmented_inputs(order, epoch),
                 generator_keys=self._generator_keys(epoch),
+                mixed=self._mixed_targets(targets, epoch),
+                memory=memory,
+                kept=self._kept(epoch),
             )
-        )
+        )[:, :: self._each]
+        if self._memory is not None and memory is not None:
+            for own, s, after in zip(self._memory, self._streams, memory, strict=True):
+                own[places[s]] = after
         self.epoch += 1
         self._steps += steps
         by_example = exact_sums(losses * self._batch_sizes[:, None]) / self.examples
         return TrainLoss(exact_sums(losses) / steps, by_example)
 
-    def add_set(self, name: str, splits: Sequence[Split]) -> None:
-        """Name an evaluation set: one split for each stream, in the order of `leaders`."""
+    def add_set(self, name: str, splits: Sequence[Split], *, predictions: bool = False) -> None:
+        """Name an evaluation set: one split for each stream, in the order of `leaders`; with `predictions`, the class
+        of each example is evaluated, too."""
         shared = all(split is splits[0] for split in splits)
         inputs = self.inputs_of(splits[0])
         scaled = inputs.centre is not None or inputs.factor is not None or self._recipe.task == "regression"
@@ -178,7 +202,7 @@ class Cohort:
         targets: list[Targets] | None = None
         if self._recipe.task != "reconstruction":
             targets = [targets_of(split, run.splits) for split, run in zip(one, self._leaders, strict=False)]
-        self._evaluators[name] = networks.evaluator(inputs, rows, targets, self._recipe.loss)
+        self._evaluators[name] = networks.evaluator(inputs, rows, targets, self._loss, predictions=predictions)
         self._set_sizes[name] = len(splits[0])
 
     @property
@@ -187,7 +211,11 @@ class Cohort:
 
     def evaluate(self, name: str) -> Evaluation:
         """Evaluate every run on a named set, without dropout or smoothing."""
-        return self._evaluators[name]()
+        found = self._evaluators[name]()
+        if self._each == 1:
+            return found
+        correct, predicted = (None if part is None else part[::2] for part in (found.correct, found.predicted))
+        return Evaluation(found.loss[::2], correct, predicted=predicted)
 
     def metrics(self, name: str) -> dict[str, list[float]]:
         """What an evaluation on the set `name` ("train", "val" or "test") comes to, each metric by run.
@@ -196,9 +224,9 @@ class Cohort:
         targets, and the RMSE is in original units: its mean over the targets, and that of each by which a run chooses.
         """
         found = self.evaluate(name)
-        metrics = {"train_loss_end" if name == "train" else f"{name}_loss": found.loss.tolist()}
         if name == "train":
-            return metrics
+            return self._of_training(found)
+        metrics = {f"{name}_loss": found.loss.tolist()}
         if found.correct is not None:
             metrics[f"{name}_accuracy"] = (found.correct / self._set_sizes[name]).tolist()
         if found.squared_error is not None:
@@ -211,13 +239,51 @@ class Cohort:
             metrics |= {metric: values for metric, values in of_targets.items() if metric in self._curves}
         return metrics
 
+    def _of_training(self, found: Evaluation) -> dict[str, list[float]]:
+        """The metrics of the training split that the recipe asks for, each by run."""
+        metrics = {"train_loss_end": found.loss.tolist()}
+        if found.predicted is not None:
+            pairs = zip(self.runs, found.predicted, strict=True)
+            by_run = [label_shares(run.splits.train, predicted) for run, predicted in pairs]
+            metrics |= {name: [shares[name] for shares in by_run] for name in by_run[0]}
+        return {name: metrics[name] for name in self._recipe.metrics}
+
     def weights(self, run: int) -> State:
         """A copy of one run's parameters."""
-        return self._session.networks.state(run)
+        return self._session.networks.state(self._each * run)
 
     def state(self, run: int) -> TrainingState:
         """A copy of all that a run needs to resume."""
-        return TrainingState(self.epoch, self._steps, self._session.state(run))
+        tensors = self._session.state(self._each * run)
+        if self._each == 2:
+            tensors = with_peer(tensors, self._session.state(2 * run + 1))
+        if self._memory is not None:
+            tensors = with_memory(tensors, self._memory[run])
+        return TrainingState(self.epoch, self._steps, tensors)
+
+    def _networks_of(self, run: ActiveRun) -> list[State]:
+        """The states of a run's own network and, where it has one, of its peer."""
+        tensors = run.state.tensors
+        return [own_tensors(tensors), *([peer_tensors(tensors)] if self._each == 2 else [])]
+
+    def _remembered(self, run: ActiveRun) -> Floats:
+        """What a run's loss keeps of each training example (example, class): 0 in the beginning."""
+        if MEMORY in run.state.tensors:
+            return np.array(run.state.tensors[MEMORY])
+        return np.zeros((self.examples, len(run.spec.dataset.classes)), np.float32)
+
+    def _mixed_targets(self, targets: Targets | None, epoch: int) -> MixedTargets | None:
+        """The classes that mixed examples have of others, in the order of an epoch's examples."""
+        if not self._recipe.augmentation.mixup or targets is None:
+            return None
+        pairs = [augmenter.pairs(self.examples, epoch) for augmenter in self._augmenters]
+        others = [own[partners] for own, (partners, _) in zip(targets, pairs, strict=True)]
+        return MixedTargets(np.stack(others), np.stack([shares for _, shares in pairs]))
+
+    def _kept(self, epoch: int) -> Doubles | None:
+        """The share of each batch that networks which teach each other are trained on."""
+        teaching = self._recipe.training.co_teaching
+        return None if teaching is None else np.full(2 * len(self.runs), teaching.kept(epoch + 1))
 
     def inputs_of(self, split: Split) -> Inputs:
         """The features of a split's pool, scaled for each stream as its training examples are."""
@@ -294,7 +360,7 @@ def _augmenter(run: ActiveRun) -> Augmenter:
 
 def _settings(spec: RunSpec) -> RunSettings:
     recipe = spec.recipe
-    return RunSettings(recipe.loss, recipe.optimizer, recipe.network.dropout, recipe.training.clip)
+    return RunSettings(recipe.loss_on(spec.dataset), recipe.optimizer, recipe.network.dropout, recipe.training.clip)
 
 
 def _places(keys: Sequence[StreamKey]) -> list[int]:

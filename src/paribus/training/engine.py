@@ -148,6 +148,18 @@ Targets = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
+class MixedTargets:
+    """What the other part of mixed examples is to be put into.
+
+    `targets` (stream, example) are classes, int64, and `shares` (stream, example), float32, the share that an example's
+    own target has: the loss is the share times that of its own target, plus the rest times that of the other one.
+    """
+
+    targets: Integers
+    shares: Floats
+
+
+@dataclass(frozen=True, eq=False)
 class Epoch:
     """One epoch of training. A batch is the next `batch_size` examples of `order`; the last one may be smaller.
 
@@ -168,6 +180,13 @@ class Epoch:
     itself, it is that of the session's inputs, which is clean. They take streams times examples times features bytes,
     or four times as many; an engine that needs them on a device holds them there once. None for the session's inputs.
     The caller writes to none of its arrays before `Session.train_epoch` has returned.
+
+    `mixed` goes with mixed `inputs` and plain cross-entropy. `memory` (run, example, class) is what a loss that
+    remembers predictions keeps of each example, in the order of `order`, float32: the engine updates it in place; None
+    for every other loss. With `kept` (run,), runs 2 k and 2 k + 1 teach each other: of each batch, each is trained on
+    those examples whose losses are smallest in the other's network before the step, `kept` times the batch's examples,
+    rounded down, and at least one; of equal losses, those that come first. It goes with cross-entropy without class
+    weights, and networks without batch normalisation.
     """
 
     order: Integers
@@ -178,22 +197,27 @@ class Epoch:
     dropout_keys: npt.NDArray[np.uint64] | None
     inputs: npt.NDArray[Any] | None = None
     generator_keys: npt.NDArray[np.uint64] | None = None
+    mixed: MixedTargets | None = None
+    memory: Floats | None = None
+    kept: Doubles | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """The mean loss (run,) on a set of examples, without dropout or label smoothing but with class weights; and how
-    many of its examples are put into their class (run,), None for losses without classes.
+    """The mean loss (run,) on a set of examples, by `LossBase.evaluated`: without label smoothing but with class
+    weights, and without dropout; and how many of its examples are put into their class (run,), None for losses without
+    classes.
 
     The class is that of the largest output; with a single output, it is 1 if that is above 0, else 0.
     `squared_error` (run, output) is the mean over the examples of (output - target)**2, whatever the loss; None where
     targets are classes or the inputs themselves. Differences are rounded to float32, their squares are added in
-    float64.
+    float64. `predicted` (run, example) are the classes that the examples are put into; None unless they were asked for.
     """
 
     loss: Doubles
     correct: Integers | None
     squared_error: Doubles | None = None
+    predicted: Integers | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,13 +246,20 @@ class Networks(ABC):
 
     @abstractmethod
     def evaluator(
-        self, inputs: Inputs, rows: Sequence[Integers], targets: Sequence[Targets] | None, loss: LossBase
+        self,
+        inputs: Inputs,
+        rows: Sequence[Integers],
+        targets: Sequence[Targets] | None,
+        loss: LossBase,
+        *,
+        predictions: bool = False,
     ) -> Callable[[], Evaluation]:
         """Bind a set of examples once; each call of what is returned evaluates the networks as they then are.
 
         `rows` has one array (example,) of rows of `inputs` for each stream, all of one length, or a single array that
         holds for all runs; `targets` likewise, classes (example,) or numbers (example, output), or None where the
-        target is the input. `loss` is one for all runs. Each network of `Engine.networks` is a stream of its own.
+        target is the input. `loss` is one for all runs. With `predictions`, the class of each example is given, too,
+        for which the loss must be one of classes. Each network of `Engine.networks` is a stream of its own.
         """
 
     @abstractmethod

@@ -26,7 +26,7 @@ class Inference:
     """One network of a run's architecture, on examples that are scaled as the run's training examples are."""
 
     def __init__(self, spec: RunSpec, splits: Splits, weights: State, engine: Engine) -> None:
-        self._recipe, self._loss = spec.recipe, spec.recipe.loss
+        self._recipe, self._loss = spec.recipe, spec.recipe.loss_on(spec.dataset)
         self._splits, self._engine = splits, engine
         self._networks = engine.networks(architecture(spec), [weights])
 

@@ -35,21 +35,26 @@ _OUTPUT = Identity(kind="identity")
 _WEIGHT, _BIAS = 0, 1
 
 
-def initial_state(network: Mlp | Autoencoder, widths: Sequence[int], stream: Stream) -> dict[str, npt.NDArray[Any]]:
+def initial_state(
+    network: Mlp | Autoencoder, widths: Sequence[int], stream: Stream, *, peer: bool = False
+) -> dict[str, npt.NDArray[Any]]:
     """A fresh state dict in PyTorch's order: `fc1.weight` (out, in), `fc1.bias` (out,), ..., each number rounded to
     float32 once.
 
     Batch normalisation begins as in PyTorch: weight and running variance 1, bias and running mean 0. A weight that is
-    tied to another is not drawn.
+    tied to another is not drawn. The `peer` of a run, which is taught with it, is drawn from numbers of its own.
     """
     activations = (*network.activations, _OUTPUT)
     shared = tied_layers(widths) if network.ties_weights else {}
     state: dict[str, npt.NDArray[Any]] = {}
+    of_peer = (1,) if peer else ()
     for i, (name, (width_in, width_out)) in enumerate(zip(layer_names(widths), pairwise(widths), strict=True)):
         if name not in shared:
-            weight = _weight(network.init, (width_out, width_in), activations[i], draws(stream, "init", i, _WEIGHT))
+            weight = _weight(
+                network.init, (width_out, width_in), activations[i], draws(stream, "init", i, _WEIGHT, *of_peer)
+            )
             state[f"{name}.weight"] = weight.astype(np.float32)
-        state[f"{name}.bias"] = _bias(network.init, width_out, width_in, draws(stream, "init", i, _BIAS))
+        state[f"{name}.bias"] = _bias(network.init, width_out, width_in, draws(stream, "init", i, _BIAS, *of_peer))
         if network.batch_norm and i < len(network.hidden):
             state |= _normalisation(norm_names(widths)[i], width_out)
     return state

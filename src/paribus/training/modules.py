@@ -70,8 +70,9 @@ def _request(recipe: Recipe, splits: Splits, streams: Streams, file: Path, folde
     dataset, size = splits.dataset, recipe.training.batch_size
     shape = module_shape(dataset.shape)
     reconstructs = recipe.task == "reconstruction"
+    own = recipe.model_copy(update={"loss": recipe.loss_on(dataset)})
     return {
-        "recipe": recipe.model_dump(mode="json"),
+        "recipe": own.model_dump(mode="json"),
         "file": str(file),
         "folder": str(folder.absolute()),
         "init": derive(streams.init, "init"),

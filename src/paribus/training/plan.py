@@ -15,7 +15,6 @@ from paribus.errors import UserError
 from paribus.spec.dataset import Dataset
 from paribus.spec.fit import refuse_misfit, refuse_unmeasured_choice, refuse_unmeasured_claims
 from paribus.spec.identity import NOT_TRAINED, RunSpec
-from paribus.spec.losses import CrossEntropy, Loss
 from paribus.spec.network import Module, forward_operations, training_operations
 from paribus.spec.recipe import Recipe
 from paribus.spec.study import Arm, Study
@@ -96,13 +95,15 @@ class PlannedRun:
         else:
             forward, step = module.size.operations, module.size.training_operations
         per_epoch = step * len(self.splits.train) + forward * self.examples_evaluated
+        if self.recipe.training.co_teaching is not None:  # two networks, which choose before they train
+            per_epoch = 2 * (per_epoch + forward * len(self.splits.train))
         return self.epochs_left * per_epoch
 
     @property
     def examples_evaluated(self) -> int:
         """Examples evaluated after an epoch, on average."""
         test, dataset, total = self.recipe.test, self.spec.dataset, self.spec.dataset.validation
-        if "train_loss_end" in self.recipe.metrics:
+        if self.recipe.metrics:
             total += dataset.train
         if test.monitor_every:
             total += min(test.monitor_examples or dataset.test, dataset.test) // test.monitor_every
@@ -270,11 +271,13 @@ def static_key(run: PlannedRun) -> tuple[object, ...]:
         run.spec.dataset.folds and recipe.test.monitor_every and (run.spec.streams.split.index, run.spec.dataset.test),
         _architecture(run),
         recipe.network.dropout > 0,
-        _evaluated(recipe.loss).model_dump_json(),
+        recipe.loss.kind,
+        recipe.loss.evaluated.model_dump_json(),
         recipe.optimizer.kind,
         recipe.schedule.kind == "one-cycle" and recipe.schedule.cycle_momentum,
         None if clip is None else clip.norm is None,
         recipe.training.batch_size,
+        recipe.training.co_teaching,
         recipe.training.epochs,
         recipe.metrics,
         recipe.test.monitor_every,
@@ -288,11 +291,6 @@ def _architecture(run: PlannedRun) -> tuple[object, ...]:
     if isinstance(network, Module):
         return (network.model_dump_json(), None if module is None else module.fingerprint)
     return (run.widths, network.activations, network.batch_norm, network.ties_weights)
-
-
-def _evaluated(loss: Loss) -> Loss:
-    """A loss as evaluation has it, one for all runs of a cohort: with its class weights or delta, without smoothing."""
-    return loss.model_copy(update={"label_smoothing": 0.0}) if isinstance(loss, CrossEntropy) else loss
 
 
 def _alike(runs: Sequence[PlannedRun]) -> list[list[PlannedRun]]:
@@ -318,9 +316,12 @@ def bytes_per_run(run: PlannedRun) -> int:
     tensors = run.parameters * (2 + len(recipe.optimizer.buffers) + len(recipe.selection.rules))
     activations = (5 if recipe.network.batch_norm else 4) * recipe.training.batch_size * sum(widths[1:])
     inputs = 2 * recipe.training.batch_size * widths[0]  # of a whole batch, and of the last one
-    evaluated = dataset.validation + (dataset.train if "train_loss_end" in recipe.metrics else 0)
+    evaluated = dataset.validation + (dataset.train if recipe.metrics else 0)
     evaluation_sets = widths[0] * evaluated if run.spec.family == "cpu" else 0
-    return 4 * (tensors + activations + inputs + evaluation_sets) + _augmented_bytes(run)
+    if recipe.training.co_teaching is not None:
+        tensors, activations = 2 * tensors, 2 * activations
+    remembered = 2 * dataset.train * len(dataset.classes) if recipe.loss.remembers else 0
+    return 4 * (tensors + activations + inputs + evaluation_sets + remembered) + _augmented_bytes(run)
 
 
 def _augmented_bytes(run: PlannedRun) -> int:
@@ -328,7 +329,8 @@ def _augmented_bytes(run: PlannedRun) -> int:
     augmentation, dataset, values = run.recipe.augmentation, run.spec.dataset, run.splits.train.pool.values
     if not augmentation.present:
         return 0
-    return dataset.train * dataset.features * dtype_of(augmentation, values.dtype, dataset.shape).itemsize
+    held = 2 if augmentation.mixup else 1  # the examples that others are mixed with
+    return held * dataset.train * dataset.features * dtype_of(augmentation, values.dtype, dataset.shape).itemsize
 
 
 def _cohort_size(group: Sequence[PlannedRun], device: Device, timer: TimingRuns | None) -> int:

@@ -53,6 +53,14 @@ LOSSES = {
     "l1": l_.MeanAbsoluteError(kind="l1"),
     "huber": l_.Huber(kind="huber", delta=0.8),
 }
+MATRIX = ((0.8, 0.2, 0, 0, 0), (0, 1, 0, 0, 0), (0.1, 0.1, 0.8, 0, 0), (0, 0, 0, 0.6, 0.4), (0.2,) * 5)
+ROBUST_LOSSES = {
+    "generalised cross-entropy": l_.GeneralisedCrossEntropy(kind="generalised-cross-entropy", q=0.6),
+    "symmetric cross-entropy": l_.SymmetricCrossEntropy(kind="symmetric-cross-entropy"),
+    "soft bootstrapping": l_.SoftBootstrapping(kind="soft-bootstrapping", beta=0.7),
+    "hard bootstrapping": l_.HardBootstrapping(kind="hard-bootstrapping"),
+    "forward correction": l_.ForwardCorrection(kind="forward-correction", matrix=MATRIX),
+}
 OPTIMIZERS = {
     "sgd": o.Sgd(kind="sgd", lr=0.05),
     "momentum": o.Sgd(kind="sgd", lr=0.05, momentum=0.9),
@@ -78,6 +86,12 @@ def test_every_loss_with_every_optimizer(loss, optimizer):
     chosen = [ACTIVATIONS[turn % 8], ACTIVATIONS[(turn + 3) % 8]]
     own = settings(LOSSES[loss], OPTIMIZERS[optimizer])
     assert_equals_the_plain_loop(problem(own, activations=chosen, widths=(20, 24, 9, outputs(own.loss))), ENGINE)
+
+
+@pytest.mark.parametrize("loss", ROBUST_LOSSES.values(), ids=ROBUST_LOSSES)
+def test_every_robust_loss(loss):
+    runs = [settings(loss, OPTIMIZERS["momentum"])] * 2
+    assert_equals_the_plain_loop(problem(*runs, streams=(0, 1), activations=ACTIVATIONS[3:5]), ENGINE)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
@@ -265,7 +279,7 @@ def test_epochs_of_other_lengths_train_as_well():
     assert [len(own) for own in losses] == [4, 2, 4]
 
 
-EVALUATED = {**LOSSES, "identity": l_.CrossEntropy(label_smoothing=0.3)}
+EVALUATED = {**LOSSES, **ROBUST_LOSSES, "identity": l_.CrossEntropy(label_smoothing=0.3)}
 
 
 @pytest.mark.parametrize("loss", EVALUATED.values(), ids=EVALUATED)

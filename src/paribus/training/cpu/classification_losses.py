@@ -131,6 +131,67 @@ def weighted_cross_entropy(
 
 
 @compiled
+def mixed_cross_entropy(
+    output: Any, bias: Any, bias_gradient: Any, labels: Any, others: Any, shares: Any, smoothing: float, classes: int
+) -> Any:
+    """(mean loss, hits as in `cross_entropy`) of examples with two labels each: y of the share v, and y' of the rest.
+
+    In the notation of `cross_entropy`, whose sums are ordered in the same way:
+
+        loss = log(sum of e**z[c]) - (1 - s) (v z[y] + (1 - v) z[y']) - s / C * (sum of z[c])
+        gradient[c] = (p[c] - s / C - (1 - s) (v [c = y] + (1 - v) [c = y'])) / rows
+    """
+    rows = len(output)
+    share, off_label, on_label = _ONE / np.float32(rows), np.float32(smoothing / classes), np.float32(1 - smoothing)
+    bias_gradient[:] = _ZERO
+    loss, hits = 0.0, 0
+    for row in range(rows):
+        logits, label, own = output[row], labels[row], np.float64(shares[row])
+        largest, best = _add_bias(logits, bias, classes)
+        hits += best == label
+        total = 0.0
+        for column in range(classes):
+            total += logits[column]
+        of_labels = own * logits[label] + (1.0 - own) * logits[others[row]]
+        loss += largest - (1 - smoothing) * of_labels - smoothing * total / classes
+        for column in range(classes):
+            logits[column] -= largest
+    flat = output.reshape(output.size)  # one loop over all rows, as a row is too short for vector instructions
+    for i in range(len(flat)):
+        flat[i] = exp(flat[i])
+    for row in range(rows):
+        powers, power_sum = output[row], _ZERO
+        for column in range(classes):
+            power_sum += powers[column]
+        loss += log(np.float64(power_sum))
+        for column in range(classes):
+            powers[column] = powers[column] / power_sum - off_label
+        powers[labels[row]] -= on_label * shares[row]
+        powers[others[row]] -= on_label * (_ONE - shares[row])
+        powers[classes:] = _ZERO
+        for column in range(len(powers)):
+            powers[column] *= share
+            bias_gradient[column] += powers[column]
+    return loss / rows, hits
+
+
+@compiled
+def predict_classes(output: Any, bias: Any, classes: int, predicted: Any) -> None:
+    """Write the class of each row to `predicted` (row,): the first with the largest logit, and of a single logit, 1 if
+    it is above 0. `output` stays as it is, without its bias."""
+    for row in range(len(output)):
+        logits, best = output[row], 0
+        largest = logits[0] + bias[0]
+        if classes == 1:
+            predicted[row] = largest > _ZERO
+            continue
+        for column in range(1, classes):
+            if logits[column] + bias[column] > largest:
+                largest, best = logits[column] + bias[column], column
+        predicted[row] = best
+
+
+@compiled
 def _add_bias(logits: Any, bias: Any, classes: int) -> Any:
     """Add the bias of one row; its largest logit, and the first class that has it."""
     largest, best = logits[0] + bias[0], 0

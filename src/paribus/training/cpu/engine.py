@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from paribus.spec.identity import EngineFamily
-from paribus.spec.losses import CrossEntropy, Huber, LossBase
+from paribus.spec.losses import CrossEntropy, LossBase
 from paribus.spec.optimizers import Adam, AdamW, OptimizerBase, RmsProp, Sgd
 from paribus.training.cpu.epoch import (
     MOMENTUM,
@@ -31,8 +31,9 @@ from paribus.training.cpu.evaluation import (
     infer,
     scaled_features,
 )
+from paribus.training.cpu.loss_arrays import loss_arrays
 from paribus.training.cpu.parameters import Layout, RowState, aligned_zeros, padded
-from paribus.training.cpu.passes import LOSS_CODES, LossArrays, buffers
+from paribus.training.cpu.passes import buffers
 from paribus.training.cpu.vectors import LANES
 from paribus.training.cpu.zero_skipping import NO_PATTERN, ZeroPattern, nonzero_steps, zero_pattern
 from paribus.training.engine import (
@@ -54,7 +55,6 @@ from paribus.training.engine import (
 )
 from paribus.training.sums import exact_sums
 
-MAX_CLASSES: Final = 1000
 MIN_SKIPPING_OUTPUTS: Final = 32
 """Outputs of the first layer from which a batch's zeros are looked for: with fewer, that costs what skipping saves. How
 many runs share the batch must not count: where a run diverges, skipping 0 * inf changes bits."""
@@ -84,25 +84,35 @@ class CompiledNetworks(Networks):
         return RowState(self.layout, rows, self.statistics[run], self.tracked[run])
 
     def evaluator(
-        self, inputs: Inputs, rows: Sequence[Integers], targets: Sequence[Targets] | None, loss: LossBase
+        self,
+        inputs: Inputs,
+        rows: Sequence[Integers],
+        targets: Sequence[Targets] | None,
+        loss: LossBase,
+        *,
+        predictions: bool = False,
     ) -> Callable[[], Evaluation]:
         features = scaled_features(inputs, rows)
         stream_of = self._stream_of if len(features) > 1 else np.zeros(self.runs, np.int64)
         labels, numbers = _arrays_of(None if targets is None else _for_streams(targets, features), features.shape[:2])
-        ones = np.ones(EVALUATION_ROWS, np.float32)
-        examples = EvaluationArrays(features, labels, ones, numbers, targets is None, evaluation_steps(features))
-        losses_of = _loss_arrays([loss] * self.runs, weighted=False, smoothed=False)
+        ones, no_memory = np.ones(EVALUATION_ROWS, np.float32), np.zeros((0, 0), np.float32)
+        steps = evaluation_steps(features)
+        examples = EvaluationArrays(features, labels, ones, numbers, targets is None, steps, no_memory)
+        losses_of = loss_arrays([loss.evaluated] * self.runs, weighted=False)
         work = buffers(self.layout.layers, EVALUATION_ROWS)
         weights = _part_weights(loss, labels)[:, stream_of]
         losses, correct = np.zeros(weights.shape), np.zeros(weights.shape, np.int64)
         squares = np.zeros((*weights.shape, numbers.shape[2]))
+        predicted = np.zeros((self.runs, features.shape[1] if predictions else 0), np.int64)
 
         def run() -> Evaluation:
             layers, parameters, statistics = self.layout.layers, self.parameters, self.statistics
-            evaluate(layers, parameters, statistics, work, stream_of, examples, losses_of, losses, correct, squares)
+            found = losses, correct, squares, predicted
+            evaluate(layers, parameters, statistics, work, stream_of, examples, losses_of, *found)
             mean = exact_sums(losses * weights) / exact_sums(weights)
             hits = correct.sum(axis=0) if loss.has_classes else None
-            return Evaluation(mean, hits, _mean_squares(squares, features.shape[1]))
+            classes = predicted.copy() if predictions else None
+            return Evaluation(mean, hits, _mean_squares(squares, features.shape[1]), classes)
 
         return run
 
@@ -154,7 +164,7 @@ class CompiledSession(Session):
     def train_epoch(self, epoch: Epoch) -> Doubles:
         losses = np.zeros(epoch.learning_rates.shape)
         seen, keys = self._seen(epoch), epoch.dropout_keys
-        weighted = epoch.weights is not None
+        weighted = epoch.weights is not None or epoch.kept is not None
         if weighted and self._losses[0].kind != "cross-entropy":
             raise ValueError("the compiled engine weighs examples for cross-entropy only")
         labels, numbers = _arrays_of(epoch.targets, epoch.order.shape)
@@ -171,6 +181,10 @@ class CompiledSession(Session):
             losses if epoch.momenta is None else epoch.momenta,
             keys is not None,
             np.zeros(len(epoch.order), np.uint64) if keys is None else keys,
+            *_mixed_arrays(epoch),
+            np.zeros((len(self._losses), 0, 0), np.float32) if epoch.memory is None else epoch.memory,
+            epoch.kept is not None,
+            np.ones(len(self._losses)) if epoch.kept is None else epoch.kept,
         )
         train_epoch(
             self._layers,
@@ -180,7 +194,7 @@ class CompiledSession(Session):
             self._work,
             seen.inputs,
             seen.clean,
-            _loss_arrays(self._losses, weighted=weighted),
+            loss_arrays(self._losses, weighted=weighted),
             self._dropout,
             self._stream_of,
             arrays,
@@ -264,6 +278,14 @@ class CompiledEngine(Engine[Architecture]):
         return CompiledSession(architecture, inputs, runs, streams, states, batch_size=batch_size, steps=steps)
 
 
+def _mixed_arrays(epoch: Epoch) -> tuple[bool, Integers, Floats]:
+    """Whether examples are mixed, and the others' classes and the shares of their own (stream, example)."""
+    if epoch.mixed is None:
+        streams = len(epoch.order)
+        return False, np.zeros((streams, 0), np.int64), np.zeros((streams, 0), np.float32)
+    return True, np.ascontiguousarray(epoch.mixed.targets), np.ascontiguousarray(epoch.mixed.shares)
+
+
 def _mean_squares(sums: Doubles, examples: int) -> Doubles | None:
     """The mean (run, output) over all examples of sums (part, run, output); None where there are no outputs."""
     parts, runs, outputs = sums.shape
@@ -290,26 +312,6 @@ def _arrays_of(targets: Targets | None, shape: tuple[int, ...]) -> tuple[Integer
         return labels, numbers
     given = np.ascontiguousarray(targets)
     return (labels, given) if given.ndim == 3 else (given, numbers)
-
-
-def _loss_arrays(losses: Sequence[LossBase], *, weighted: bool, smoothed: bool = True) -> LossArrays:
-    """The losses of all runs, weighted where a run has class weights or examples are `weighted`.
-
-    Evaluation has no label smoothing: it is not `smoothed`.
-    """
-    kind = losses[0].kind
-    if any(loss.kind != kind for loss in losses):
-        raise ValueError("the runs of a session have losses of one kind")
-    entropies = [loss for loss in losses if isinstance(loss, CrossEntropy)]
-    weights = [loss.class_weights for loss in entropies]
-    classes = max((len(one) for one in weights if one is not None), default=MAX_CLASSES)
-    return LossArrays(
-        LOSS_CODES[kind],
-        np.array([loss.label_smoothing * smoothed for loss in entropies] or [0.0]),
-        np.array([(1.0,) * classes if one is None else one for one in weights] or [(1.0,)], dtype=np.float32),
-        weighted or any(one is not None for one in weights),
-        np.array([loss.delta for loss in losses if isinstance(loss, Huber)] or [1.0], dtype=np.float32),
-    )
 
 
 def _optimizer_arrays(runs: Sequence[RunSettings], state: Sequence[Floats], size: int) -> OptimizerArrays:

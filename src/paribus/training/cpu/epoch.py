@@ -13,6 +13,7 @@ import numpy as np
 
 from paribus.training.cpu.activations import RELU, activate_backward
 from paribus.training.cpu.batch_norm import normalise_backward
+from paribus.training.cpu.choosing import choose
 from paribus.training.cpu.clipping import clip_by_value, norm_coefficient, scale, sum_of_squares
 from paribus.training.cpu.compiling import compiled, inlined
 from paribus.training.cpu.denormals import flush_denormals, restore_denormals
@@ -31,6 +32,7 @@ from paribus.training.cpu.parameters import SHARED_WEIGHT, TIED_WEIGHT
 from paribus.training.cpu.passes import (
     GRADIENT_ROWS,
     Targets,
+    bias_of,
     hidden,
     layer_inputs,
     layer_values,
@@ -94,7 +96,9 @@ class EpochArrays(NamedTuple):
     (stream, example, output), whichever the loss takes, and whether networks `reconstruct` their inputs instead; then,
     whether these inputs are `corrupted`, and the order (stream, example) of the clean ones; weights (stream, example);
     learning rates (batch, run); whether momentum is cycled, and momenta (batch, run); whether units are dropped, and
-    the keys (stream,) for it.
+    the keys (stream,) for it. Whether examples are `mixed`, with the `others`' classes and `shares` (stream, example);
+    the `memory` (run, example, class) of a loss that has one; whether pairs of runs are `teaching` each other, and the
+    share of a batch that each run has `kept` (run,).
     """
 
     order: Any
@@ -109,6 +113,12 @@ class EpochArrays(NamedTuple):
     momenta: Any
     dropping: bool
     dropout_keys: Any
+    mixed: bool
+    others: Any
+    shares: Any
+    memory: Any
+    teaching: bool
+    kept: Any
 
 
 @compiled
@@ -133,11 +143,14 @@ def train_epoch(
     Networks that reconstruct corrupted `inputs` are to give the `clean` ones, which are `inputs` themselves otherwise.
     """
     setting = flush_denormals()
-    batch_size = len(inputs.batch)
+    batch_size, runs = len(inputs.batch), losses.shape[1]
+    chosen = np.ones((runs, batch_size if epoch.teaching else 0), np.float32)
+    choices = runs if epoch.teaching else 0  # before they train on a batch, all runs choose from it
     for batch in range(losses.shape[0]):
         start = batch * batch_size
         rows = min(batch_size, epoch.order.shape[1] - start)
-        for run in range(losses.shape[1]):
+        for turn in range(choices + runs):
+            run = turn % runs
             stream = stream_of[run]
             if run == 0 or stream != stream_of[run - 1]:
                 _gather(inputs, stream, epoch.order[stream, start : start + rows])
@@ -145,7 +158,15 @@ def train_epoch(
                     _gather(clean, stream, epoch.clean_order[stream, start : start + rows])
             batch_inputs, own = inputs.batch[:rows], slice(start, start + rows)
             numbers = clean.batch[:rows] if epoch.reconstructing else epoch.numbers[stream, own]
-            targets = Targets(epoch.labels[stream, own], epoch.weights[stream, own], numbers)
+            targets = Targets(
+                epoch.labels[stream, own],
+                chosen[run ^ 1, :rows] if epoch.teaching else epoch.weights[stream, own],
+                numbers,
+                epoch.mixed,
+                epoch.others[stream, own],
+                epoch.shares[stream, own],
+                epoch.memory[run, own],
+            )
             losses[batch, run] = _train_step(
                 layers,
                 parameters[run],
@@ -162,6 +183,7 @@ def train_epoch(
                 batch,
                 run,
                 steps_before + batch + 1,
+                chosen[run, : rows if turn < choices else 0],
             )
     restore_denormals(setting)
 
@@ -197,9 +219,14 @@ def _train_step(
     batch: int,
     run: int,
     step: int,
+    chosen: Any,
 ) -> float:
     """Forward, backward and optimizer step of one run on one batch; its mean loss. `parameters` and `statistics` are
-    the run's rows."""
+    the run's rows.
+
+    Where there is anything to be `chosen` (row,) for the run's pair, nothing is trained: after the forward pass, it is
+    1 for the examples with the smallest losses, and 0 for the others.
+    """
     widths, rows = layers.widths, len(inputs)
     last = len(widths) - 2
     kept = _ONE / (_ONE - share)
@@ -212,6 +239,11 @@ def _train_step(
             else:
                 derivatives = layer_values(work.derivatives, widths, layer + 1, rows)
                 dropout_with_derivative(values, derivatives, key, position, share, kept)
+    if len(chosen):
+        output = linear(layers, parameters, work, last, 0, widths[last + 1], inputs, skipping, rows)
+        bias = bias_of(layers, parameters, last)
+        choose(output, bias, targets.labels, loss.smoothing[run], layers.outputs, epoch.kept[run], chosen)
+        return 0.0
     coefficients = _coefficients(optimizer, epoch, run, batch, step)
     total, block = 0.0, output_block(layers, loss.kind)
     for first in range(0, widths[last + 1], block):

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from paribus.training.cpu.classification_losses import predict_classes
 from paribus.training.cpu.compiling import compiled
 from paribus.training.cpu.denormals import flush_denormals, restore_denormals
 from paribus.training.cpu.inputs import gather, multiply
@@ -43,8 +44,8 @@ class EvaluationArrays(NamedTuple):
     """A set of examples as compiled code takes it.
 
     The scaled features (stream, example, padded feature); the targets, as classes (stream, example) or numbers (stream,
-    example, output), and whether networks `reconstruct` their inputs instead; weights (row,) of examples, all 1; and
-    the nonzero steps of each part of each stream.
+    example, output), and whether networks `reconstruct` their inputs instead; weights (row,) of examples, all 1; the
+    nonzero steps of each part of each stream; and an empty memory, as what is evaluated remembers nothing.
     """
 
     features: Any
@@ -53,6 +54,7 @@ class EvaluationArrays(NamedTuple):
     numbers: Any
     reconstructing: bool
     steps: Any
+    memory: Any
 
 
 @compiled
@@ -67,10 +69,12 @@ def evaluate(
     losses: Any,
     correct: Any,
     squares: Any,
+    predicted: Any,
 ) -> None:
     """`losses` (part, run) take the mean loss of each part of the examples, `correct` (part, run) the hits.
 
     `squares` (part, run, output) take the sum of squared errors of each output; without outputs they are not wanted.
+    Nor are the classes `predicted` (run, example) without examples.
     """
     setting = flush_denormals()
     widths = layers.widths
@@ -83,7 +87,8 @@ def evaluate(
             inputs = examples.features[stream, start : start + rows]
             steps, rows_in = _steps_of(examples.steps, stream, part), slice(start, start + rows)
             numbers = inputs if examples.reconstructing else examples.numbers[stream, rows_in]
-            targets = Targets(examples.labels[stream, rows_in], examples.weights[:rows], numbers)
+            labels, ones = examples.labels[stream, rows_in], examples.weights[:rows]
+            targets = Targets(labels, ones, numbers, False, labels, ones, examples.memory)
             for layer in range(last):
                 hidden(layers, own, statistics[run], work, layer, inputs, steps, rows, False)
             total = 0.0
@@ -94,6 +99,9 @@ def evaluate(
                 if squares.shape[2]:
                     bias = bias_of(layers, own, last)[first:end]
                     add_squared_errors(output, bias, numbers, first, layers.outputs, squares[part, run])
+                if predicted.shape[1]:
+                    bias = bias_of(layers, own, last)
+                    predict_classes(output, bias, layers.outputs, predicted[run, rows_in])
                 mean, hits = loss_and_gradient(layers, own, work, loss, run, output, first, targets)
                 total += mean
                 correct[part, run] = hits

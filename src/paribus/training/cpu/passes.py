@@ -11,11 +11,24 @@ from typing import Any, Final, NamedTuple
 
 from paribus.training.cpu.activations import activate
 from paribus.training.cpu.batch_norm import normalise_batch, normalise_running
-from paribus.training.cpu.classification_losses import binary_cross_entropy, cross_entropy, weighted_cross_entropy
+from paribus.training.cpu.classification_losses import (
+    binary_cross_entropy,
+    cross_entropy,
+    mixed_cross_entropy,
+    weighted_cross_entropy,
+)
 from paribus.training.cpu.compiling import compiled, inlined
 from paribus.training.cpu.matmul import matmul
 from paribus.training.cpu.parameters import Layers, aligned_zeros
 from paribus.training.cpu.regression_losses import huber, l1, mse
+from paribus.training.cpu.robust_losses import (
+    early_learning,
+    forward_correction,
+    generalised_cross_entropy,
+    hard_bootstrapping,
+    soft_bootstrapping,
+    symmetric_cross_entropy,
+)
 from paribus.training.cpu.sparse_matmul import skipping_buffers, zero_skipping_matmul
 from paribus.training.cpu.transpose import transpose
 
@@ -25,16 +38,41 @@ GRADIENT_ROWS: Final = 48
 """Rows of a weight's gradient that are made and used up at a time: whole tiles of `SKIP_ROWS`."""
 
 
-LOSS_CODES: Final = {"cross-entropy": 0, "binary-cross-entropy": 1, "mse": 2, "l1": 3, "huber": 4}
+LOSS_CODES: Final = {
+    "cross-entropy": 0,
+    "binary-cross-entropy": 1,
+    "generalised-cross-entropy": 2,
+    "symmetric-cross-entropy": 3,
+    "soft-bootstrapping": 4,
+    "hard-bootstrapping": 5,
+    "forward-correction": 6,
+    "early-learning-regularisation": 7,
+    "mse": 8,
+    "l1": 9,
+    "huber": 10,
+}
 """What compiled code calls each loss; those of classes come first."""
-_CROSS_ENTROPY, _BINARY_CROSS_ENTROPY, _MSE, _L1, _HUBER = LOSS_CODES.values()
+(
+    _CROSS_ENTROPY,
+    _BINARY_CROSS_ENTROPY,
+    _GENERALISED,
+    _SYMMETRIC,
+    _SOFT_BOOTSTRAPPING,
+    _HARD_BOOTSTRAPPING,
+    _FORWARD_CORRECTION,
+    _EARLY_LEARNING,
+    _MSE,
+    _L1,
+    _HUBER,
+) = LOSS_CODES.values()
 
 
 class LossArrays(NamedTuple):
     """The loss of every run: its kind, one of `LOSS_CODES`, and the hyperparameters of each run.
 
-    Label smoothing (run,), class weights (run, class) float32, whether classes or examples are `weighted`, and Huber's
-    delta (run,) float32.
+    Label smoothing (run,), class weights (run, class) float32, whether classes or examples are `weighted`, Huber's
+    delta (run,) float32, the `coefficients` (run, 2) of a robust loss, and the logarithms `chances` (run, given class,
+    true class) float32 of the probabilities that classes are labelled as others.
     """
 
     kind: int
@@ -42,15 +80,25 @@ class LossArrays(NamedTuple):
     class_weights: Any
     weighted: bool
     deltas: Any
+    coefficients: Any
+    chances: Any
 
 
 class Targets(NamedTuple):
-    """What outputs are compared with, in the order of a batch's rows: classes (row,), weights (row,) of the examples
-    for a weighted loss, and numbers (row, at least output), which are the inputs where a network reconstructs them."""
+    """What outputs are compared with, in the order of a batch's rows.
+
+    Classes (row,), weights (row,) of the examples for a weighted loss, and numbers (row, at least output), which are
+    the inputs where a network reconstructs them. Then whether examples are `mixed`, with the `others`' classes (row,)
+    and the `shares` (row,) that are an example's own; and the `memory` (row, class) of a loss that has one.
+    """
 
     labels: Any
     weights: Any
     numbers: Any
+    mixed: bool
+    others: Any
+    shares: Any
+    memory: Any
 
 
 class Buffers(NamedTuple):
@@ -215,18 +263,47 @@ def loss_and_gradient(
     columns, outputs = output.shape[1], layers.outputs
     bias = bias_of(layers, parameters, len(layers.widths) - 2)[first : first + columns]
     bias_gradient, sums = work.bias_gradient[:columns], work.column_sums
-    if loss.kind == _CROSS_ENTROPY:
-        smoothing = loss.smoothing[run]
-        if loss.weighted:
-            weights = loss.class_weights[run]
-            return weighted_cross_entropy(
-                output, bias, bias_gradient, targets.labels, smoothing, outputs, weights, targets.weights
-            )
-        return cross_entropy(output, bias, bias_gradient, targets.labels, smoothing, outputs)
-    if loss.kind == _BINARY_CROSS_ENTROPY:
-        return binary_cross_entropy(output, bias, bias_gradient, targets.labels)
+    if loss.kind < _MSE:
+        return _of_classes(output, bias, bias_gradient, targets, outputs, loss, run)
     if loss.kind == _MSE:
         return mse(output, bias, bias_gradient, targets.numbers, first, outputs, sums), 0
     if loss.kind == _L1:
         return l1(output, bias, bias_gradient, targets.numbers, first, outputs, sums), 0
     return huber(output, bias, bias_gradient, targets.numbers, first, outputs, sums, loss.deltas[run]), 0
+
+
+@compiled
+def _of_classes(output: Any, bias: Any, bias_gradient: Any, targets: Any, classes: int, loss: Any, run: int) -> Any:
+    """A loss of `classification_losses.py`."""
+    labels = targets.labels
+    if loss.kind == _BINARY_CROSS_ENTROPY:
+        return binary_cross_entropy(output, bias, bias_gradient, labels)
+    if loss.kind == _EARLY_LEARNING:
+        strength, momentum = loss.coefficients[run, 0], loss.coefficients[run, 1]
+        return early_learning(output, bias, bias_gradient, labels, classes, strength, momentum, targets.memory)
+    if loss.kind != _CROSS_ENTROPY:
+        return _robust(output, bias, bias_gradient, labels, classes, loss, run)
+    smoothing = loss.smoothing[run]
+    if targets.mixed:
+        return mixed_cross_entropy(
+            output, bias, bias_gradient, labels, targets.others, targets.shares, smoothing, classes
+        )
+    if loss.weighted:
+        weights = loss.class_weights[run]
+        return weighted_cross_entropy(output, bias, bias_gradient, labels, smoothing, classes, weights, targets.weights)
+    return cross_entropy(output, bias, bias_gradient, labels, smoothing, classes)
+
+
+@compiled
+def _robust(output: Any, bias: Any, bias_gradient: Any, labels: Any, classes: int, loss: Any, run: int) -> Any:
+    """A loss of `robust_losses.py`."""
+    first, second = loss.coefficients[run, 0], loss.coefficients[run, 1]
+    if loss.kind == _GENERALISED:
+        return generalised_cross_entropy(output, bias, bias_gradient, labels, classes, first)
+    if loss.kind == _SYMMETRIC:
+        return symmetric_cross_entropy(output, bias, bias_gradient, labels, classes, first, second)
+    if loss.kind == _SOFT_BOOTSTRAPPING:
+        return soft_bootstrapping(output, bias, bias_gradient, labels, classes, first)
+    if loss.kind == _HARD_BOOTSTRAPPING:
+        return hard_bootstrapping(output, bias, bias_gradient, labels, classes, first)
+    return forward_correction(output, bias, bias_gradient, labels, classes, loss.chances[run])

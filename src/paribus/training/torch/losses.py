@@ -1,17 +1,9 @@
-"""The arithmetic of losses, of all runs at once.
-
-A loss gives the gradient of a batch's mean loss at once. The loss itself is only recorded, example by example, and its
-means are computed for all batches at the epoch's end: an accelerator's launches cost more than this arithmetic.
-
-The mean over a batch is the sum of weight times loss over its examples, divided by the sum of the weights. An example
-weighs 1 or what the epoch says; with class weights, it weighs that times the weight of its class.
-"""
+"""The arithmetic of losses, of all runs at once: those of classes that trust labels, and those of numbers."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from functools import cached_property
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from typing import Final, cast, final
 
 import torch
@@ -20,87 +12,9 @@ from typing_extensions import override
 
 from paribus.spec import losses as spec
 from paribus.training.torch.batches import Batches
-from paribus.training.torch.parameters import padded_width
+from paribus.training.torch.robust_losses import ROBUST_LOSSES
+from paribus.training.torch.stacked_loss import StackedLoss
 from paribus.training.torch.streams import StreamOfRuns
-
-
-class StackedLoss(ABC):
-    """One kind of loss, with each run's own parameters, on a set of examples in `batches`.
-
-    `rows` are places in the set. `outputs` (run, example, output) are padded, and may be overwritten; gradients are
-    padded with zeros. `inputs` (run, example, feature) are the targets where there are no others.
-    """
-
-    def __init__(self, losses: Sequence[spec.LossBase], outputs: int, batches: Batches, of_runs: StreamOfRuns) -> None:
-        self.losses, self.outputs, self.batches, self.of_runs = losses, outputs, batches, of_runs
-        counts = torch.tensor(batches.counts(), device=of_runs.device)
-        # a tensor, as sums of weights are: by a number, an accelerator would multiply by its inverse
-        self._counts = counts.double().unsqueeze(1)
-        self._one = torch.ones((), dtype=torch.float64, device=of_runs.device)
-        self._batch_of = torch.arange(len(batches), device=of_runs.device).repeat_interleave(
-            counts, output_size=batches.examples
-        )
-
-    @property
-    def factor(self) -> float:
-        """What `gradient` multiplies by besides an example's share in the mean."""
-        return 1.0
-
-    def begin(self, targets: Tensor | None, weights: Tensor | None) -> None:
-        """Take up the targets (stream, example) or (stream, example, output), and the weights (stream, example)."""
-        self._take(targets)
-        by_class = self.class_weights()
-        self._weights = self._one if weights is None else self.of_runs(weights).double()
-        self._sums, self._shares = self._counts, None
-        if weights is not None or by_class is not None:
-            self._sums = self.batches.sums(self._weights if by_class is None else self._weights * by_class)
-            shares = self.factor * self._weights / self._sums.index_select(0, self._batch_of).t()
-            self._shares = shares.float().unsqueeze(2)
-
-    def scale(self, rows: slice) -> Tensor | float:
-        """`factor` times the share of each example in its batch's mean: (run, example, 1), or one number."""
-        return self.factor / (rows.stop - rows.start) if self._shares is None else self._shares[:, rows]
-
-    def means(self) -> Tensor:
-        """The mean loss (batch, run) of each batch, float64."""
-        return self.batches.sums(self.by_example() * self._weights) / self._sums
-
-    @abstractmethod
-    def gradient(self, rows: slice, outputs: Tensor, inputs: Tensor) -> Tensor:
-        """Record a batch; the gradient of its mean loss by `outputs`."""
-
-    @abstractmethod
-    def record(self, rows: slice, outputs: Tensor, inputs: Tensor) -> None:
-        """Record examples."""
-
-    @abstractmethod
-    def by_example(self) -> Tensor:
-        """The loss (run, example) of the recorded examples, float64, times their class weights."""
-
-    @abstractmethod
-    def _take(self, targets: Tensor | None) -> None:
-        """See `begin`."""
-
-    def class_weights(self) -> Tensor | None:
-        """The weight of each example's class (run, example), float64; None where there are no class weights."""
-        return None
-
-    def correct(self) -> Tensor | None:
-        """How many of the recorded examples are put into their class (run,); None without classes."""
-        return None
-
-    def squared_errors(self) -> Tensor | None:
-        """The sum (run, output) of the squared errors of the recorded examples, float64; None without such targets."""
-        return None
-
-    def zeros(self, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
-        """A buffer (run, *shape)."""
-        return torch.zeros(self.of_runs.runs, *shape, dtype=dtype, device=self.of_runs.device)
-
-    @cached_property
-    def gradient_buffer(self) -> Tensor:
-        """(run, example, output), whose padding nobody writes to."""
-        return self.zeros(self.batches.size, padded_width(self.outputs))
 
 
 @final
@@ -134,9 +48,10 @@ class CrossEntropy(StackedLoss):
         return torch.tensor(rows, dtype=torch.float64, device=self.of_runs.device)
 
     @override
-    def _take(self, targets: Tensor | None) -> None:
-        assert targets is not None
-        self._labels = self.of_runs(targets)
+    def take(self, held: Mapping[str, Tensor]) -> None:
+        self._labels = self.of_runs(held["targets"])
+        self._others = self.of_runs(held["others"]).unsqueeze(2) if "others" in held else None
+        self._own = self.of_runs(held["shares"]).unsqueeze(2) if "shares" in held else None
         self._of_examples = None
         if self._class_weights is not None:
             self._of_examples = self._class_weights.gather(1, self._labels)
@@ -156,9 +71,21 @@ class CrossEntropy(StackedLoss):
         own = torch.exp(log_p, out=padded[:, :, : self.outputs])
         if self._of_examples is not None:
             own.mul_(self._total[:, rows])
-        own.sub_(self._rest).scatter_add_(2, self._labels[:, rows].unsqueeze(2), self._of_label[:, rows])
+        labels, of_label = self._labels[:, rows].unsqueeze(2), self._of_label[:, rows]
+        if self._others is None or self._own is None:
+            own.sub_(self._rest).scatter_add_(2, labels, of_label)
+        else:
+            share = self._own[:, rows]
+            own.sub_(self._rest).scatter_add_(2, labels, of_label * share)
+            own.scatter_add_(2, self._others[:, rows], of_label * (1 - share))
         own.mul_(self.scale(rows))
         return padded
+
+    @override
+    def losses_of(self, rows: slice, outputs: Tensor) -> Tensor:
+        log_p = torch.log_softmax(outputs[:, :, : self.outputs], 2)
+        of_label = log_p.gather(2, self._labels[:, rows].unsqueeze(2)).squeeze(2).double()
+        return (self._smoothing - 1) * of_label - self._smoothing * log_p.double().mean(2)
 
     @override
     def record(self, rows: slice, outputs: Tensor, inputs: Tensor) -> None:
@@ -168,6 +95,10 @@ class CrossEntropy(StackedLoss):
     def _log_probabilities(self, rows: slice, outputs: Tensor) -> Tensor:
         log_p = torch.log_softmax(outputs[:, :, : self.outputs], 2)
         torch.gather(log_p, 2, self._labels[:, rows].unsqueeze(2), out=self._l_label[:, rows].unsqueeze(2))
+        if self._others is not None and self._own is not None:
+            share, of_other = self._own[:, rows], log_p.gather(2, self._others[:, rows])
+            mixed = share * self._l_label[:, rows].unsqueeze(2) + (1 - share) * of_other
+            self._l_label[:, rows] = mixed.squeeze(2)
         weighted = log_p if self._of_examples is None else log_p * self._l_weights
         torch.mean(weighted, 2, out=self._l_mean[:, rows])
         return log_p
@@ -196,9 +127,8 @@ class BinaryCrossEntropy(StackedLoss):
         self._z = self.zeros(batches.examples)
 
     @override
-    def _take(self, targets: Tensor | None) -> None:
-        assert targets is not None
-        self._labels = self.of_runs(targets.float())
+    def take(self, held: Mapping[str, Tensor]) -> None:
+        self._labels = self.of_runs(held["targets"].float())
 
     @override
     def gradient(self, rows: slice, outputs: Tensor, inputs: Tensor) -> Tensor:
@@ -243,8 +173,8 @@ class _NumberLoss(StackedLoss):
         return 1.0 / self.outputs
 
     @override
-    def _take(self, targets: Tensor | None) -> None:
-        self._targets = targets
+    def take(self, held: Mapping[str, Tensor]) -> None:
+        self._targets = held.get("targets")
 
     @override
     def gradient(self, rows: slice, outputs: Tensor, inputs: Tensor) -> Tensor:
@@ -322,13 +252,9 @@ class Huber(_NumberLoss):
 LOSSES: Final[dict[str, type[StackedLoss]]] = {
     "cross-entropy": CrossEntropy,
     "binary-cross-entropy": BinaryCrossEntropy,
+    **ROBUST_LOSSES,
     "mse": MeanSquaredError,
     "l1": MeanAbsoluteError,
     "huber": Huber,
 }
 """The arithmetic of each kind of loss."""
-
-
-def evaluated(loss: spec.LossBase) -> spec.LossBase:
-    """What is evaluated where `loss` is minimised: the same without label smoothing."""
-    return loss.model_copy(update={"label_smoothing": 0.0}) if isinstance(loss, spec.CrossEntropy) else loss

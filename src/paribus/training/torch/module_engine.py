@@ -19,13 +19,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from paribus.spec.identity import EngineFamily
-from paribus.spec.losses import CrossEntropy
+from paribus.spec.losses import CrossEntropy, EarlyLearningRegularisation
 from paribus.training.engine import (
     AnyArchitecture,
     Doubles,
     Engine,
     Epoch,
     Inputs,
+    MixedTargets,
     ModuleArchitecture,
     Networks,
     RunSettings,
@@ -43,6 +44,7 @@ from paribus.training.torch.module_networks import (
     state_of,
 )
 from paribus.training.torch.module_training import clip_gradients, criterion_of, optimizer_of
+from paribus.training.torch.robust_criteria import early_learning
 
 
 def initial_state(architecture: ModuleArchitecture, key: int) -> State:
@@ -147,7 +149,13 @@ class ModuleSession(Session):
             targets = self._targets(epoch, part, inputs)
             weights = None if epoch.weights is None else torch.from_numpy(np.array(epoch.weights[0, part]))
             self._optimizer.zero_grad()
-            loss = self._loss(self._module(inputs), targets, weights)
+            outputs = self._module(inputs)
+            if epoch.mixed is not None:
+                loss = self._mixed_loss(outputs, targets, epoch.mixed, part)
+            elif epoch.memory is not None and isinstance(self._run.loss, EarlyLearningRegularisation):
+                loss = early_learning(self._run.loss, outputs, targets, torch.from_numpy(epoch.memory[0, part]))
+            else:
+                loss = self._loss(outputs, targets, weights)
             loss.backward()
             clip_gradients(self._run.clip, self._trained)
             self._optimizer.step()
@@ -159,6 +167,16 @@ class ModuleSession(Session):
         if epoch.targets is not None:
             return torch.from_numpy(np.array(epoch.targets[0, part]))
         return inputs if epoch.inputs is None else self._inputs(epoch.order[0, part], 0)
+
+    def _mixed_loss(self, outputs: Tensor, targets: Tensor, mixed: MixedTargets, part: slice) -> Tensor:
+        """The mean loss of a batch of mixed examples."""
+        smoothing = self._run.loss.label_smoothing if isinstance(self._run.loss, CrossEntropy) else 0.0
+        others, shares = (torch.from_numpy(np.array(own[0, part])) for own in (mixed.targets, mixed.shares))
+        own, other = (
+            functional.cross_entropy(outputs, classes, reduction="none", label_smoothing=smoothing)
+            for classes in (targets, others)
+        )
+        return (shares * own + (1 - shares) * other).mean()
 
     def _loss(self, outputs: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
         """The mean loss of a batch, weighted by example where there are `weights`."""

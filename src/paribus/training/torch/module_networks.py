@@ -120,12 +120,14 @@ class ShapedInputs:
 
 @dataclass
 class _Sums:
-    """Sums over examples: loss times weight, weight, examples put into their class, squared errors (output,)."""
+    """Sums over examples: loss times weight, weight, examples put into their class, squared errors (output,); and the
+    classes that examples are put into, part by part."""
 
     loss: float = 0.0
     weight: float = 0.0
     correct: int = 0
     squares: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))
+    predicted: list[Integers] = field(default_factory=list[Integers])
 
 
 @final
@@ -143,7 +145,13 @@ class ModuleNetworks(Networks):
         return state_of(self._modules[run])
 
     def evaluator(
-        self, inputs: Inputs, rows: Sequence[Integers], targets: Sequence[Targets] | None, loss: LossBase
+        self,
+        inputs: Inputs,
+        rows: Sequence[Integers],
+        targets: Sequence[Targets] | None,
+        loss: LossBase,
+        *,
+        predictions: bool = False,
     ) -> Callable[[], Evaluation]:
         if len(rows) not in (1, self.runs):
             raise ValueError(f"{len(rows)} sets of rows for {self.runs} modules")
@@ -162,8 +170,9 @@ class ModuleNetworks(Networks):
                 sums.loss += float(found.double().sum())
                 sums.weight += float(shares.double().sum())
                 if classes:
-                    predicted = outputs[:, 0] > 0 if outputs.shape[1] == 1 else outputs.argmax(1)
-                    sums.correct += int((predicted.long() == goals).sum())
+                    predicted = (outputs[:, 0] > 0 if outputs.shape[1] == 1 else outputs.argmax(1)).long()
+                    sums.correct += int((predicted == goals).sum())
+                    sums.predicted.append(predicted.numpy())
                 if numbers:
                     sums.squares = sums.squares + (outputs - goals).double().square().sum(0).numpy()
             return sums
@@ -175,6 +184,7 @@ class ModuleNetworks(Networks):
                 loss=np.array([sums.loss / sums.weight for sums in found], dtype=np.float64),
                 correct=np.array([sums.correct for sums in found], dtype=np.int64) if classes else None,
                 squared_error=np.stack([sums.squares / len(rows[0]) for sums in found]) if numbers else None,
+                predicted=np.stack([np.concatenate(sums.predicted) for sums in found]) if predictions else None,
             )
 
         return call

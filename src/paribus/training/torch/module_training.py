@@ -12,6 +12,7 @@ from paribus.spec import losses, optimizers
 from paribus.spec.losses import LossBase
 from paribus.spec.optimizers import OptimizerBase
 from paribus.spec.recipe import Clip
+from paribus.training.torch.robust_criteria import robust_losses
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
 """A loss of outputs (example, ...) and targets: classes (example,) int64, or numbers of the outputs' shape. It gives
@@ -20,9 +21,12 @@ the mean of a batch, and a user's own function the loss (example,) of each examp
 
 def criterion_of(loss: LossBase, own: Criterion | None = None) -> Criterion:
     """The mean loss over a batch, as `torch.nn` has it, or as the mean of what the user's `own` loss gives."""
+    if loss.remembers:  # what it adds to cross-entropy needs the memory of each example
+        loss = loss.evaluated
+    of_each = own or robust_losses(loss)
+    if of_each is not None:
+        return lambda outputs, targets: of_each(outputs, targets).mean()
     match loss:
-        case losses.FunctionLoss() if own is not None:
-            return lambda outputs, targets: own(outputs, targets).mean()
         case losses.CrossEntropy():
             weights = None if loss.class_weights is None else torch.tensor(loss.class_weights)
             return nn.CrossEntropyLoss(weight=weights, label_smoothing=loss.label_smoothing)
@@ -45,8 +49,9 @@ def example_losses(loss: LossBase, own: Criterion | None = None) -> Callable[[Te
     Their sums, one divided by the other, are the mean loss as evaluation has it. Numbers of an example count equally.
     A loss of the user's `own` gives the loss of each example itself.
     """
-    if own is not None:
-        return lambda outputs, targets: (own(outputs, targets), torch.ones(len(outputs)))
+    of_each = own or robust_losses(loss.evaluated)
+    if of_each is not None:
+        return lambda outputs, targets: (of_each(outputs, targets), torch.ones(len(outputs)))
 
     def of_classes(outputs: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
         given = loss.class_weights if isinstance(loss, losses.CrossEntropy) else None

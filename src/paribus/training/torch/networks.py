@@ -24,7 +24,7 @@ from paribus.training.torch import transfer
 from paribus.training.torch.batches import Batches
 from paribus.training.torch.graphs import Replayed
 from paribus.training.torch.inputs import ScaledInputs, Uploads
-from paribus.training.torch.losses import LOSSES, evaluated
+from paribus.training.torch.losses import LOSSES
 from paribus.training.torch.parameters import Parameters
 from paribus.training.torch.propagation import ForwardPass
 from paribus.training.torch.streams import StreamOfRuns
@@ -55,7 +55,13 @@ class StackedNetworks(Networks):
         return self._parameters.state(run)
 
     def evaluator(
-        self, inputs: Inputs, rows: Sequence[Integers], targets: Sequence[Targets] | None, loss: LossBase
+        self,
+        inputs: Inputs,
+        rows: Sequence[Integers],
+        targets: Sequence[Targets] | None,
+        loss: LossBase,
+        *,
+        predictions: bool = False,
     ) -> Callable[[], Evaluation]:
         of_runs, examples = self._of_runs, len(rows[0])
         if len(rows) not in (1, of_runs.streams):
@@ -64,18 +70,25 @@ class StackedNetworks(Networks):
         goals = None if targets is None else self._targets(np.stack(list(targets)))
         scaled = ScaledInputs(inputs, self._widths[0], self._uploads, self._device)
         forward = ForwardPass(self._parameters, self._architecture.activations)
-        losses = [evaluated(loss)] * self.runs
-        criterion = LOSSES[loss.kind](losses, self._architecture.widths[-1], Batches(examples, examples), of_runs)
+        own = loss.evaluated
+        losses = [own] * self.runs
+        criterion = LOSSES[own.kind](losses, self._architecture.widths[-1], Batches(examples, examples), of_runs)
         # the same for any number of runs, for the shape of a matmul can decide how it adds
         at_once = max(_EVALUATED_VALUES // max(self._widths) // _EVALUATED_EXAMPLES, 1) * _EVALUATED_EXAMPLES
-        outputs = 0 if goals is None or loss.has_classes else self._architecture.widths[-1]
-        found = torch.zeros(2 + outputs, self.runs, dtype=torch.float64, device=self._device)
+        count = self._architecture.widths[-1]
+        numbers = 0 if goals is None or loss.has_classes else count
+        found = torch.zeros(2 + numbers, self.runs, dtype=torch.float64, device=self._device)
+
+        predicted = torch.zeros(self.runs, examples, dtype=torch.int64, device=self._device) if predictions else None
 
         def evaluate() -> None:
-            criterion.begin(goals, None)
+            criterion.begin({} if goals is None else {"targets": goals})
             for some in Batches(examples, at_once):
                 seen = of_runs(scaled(order[:, some]))
-                criterion.record(some, forward(seen), seen)
+                outputs = forward(seen)
+                if predicted is not None:
+                    predicted[:, some] = _classes(outputs[:, :, :count])
+                criterion.record(some, outputs, seen)
             found[0] = criterion.means()[0]
             correct = criterion.correct()
             if correct is not None:
@@ -90,7 +103,8 @@ class StackedNetworks(Networks):
             replayed()
             mean, correct, *squares = transfer.to_host(found)
             hits = correct.astype(np.int64) if loss.has_classes else None
-            return Evaluation(mean, hits, np.stack(squares, axis=1) / examples if squares else None)
+            classes = None if predicted is None else transfer.to_host(predicted)
+            return Evaluation(mean, hits, np.stack(squares, axis=1) / examples if squares else None, classes)
 
         return call
 
@@ -110,3 +124,8 @@ class StackedNetworks(Networks):
         """Classes (stream, example), or numbers (stream, example, output) with zeros up to the padded width."""
         numbers = targets.ndim == 3
         return transfer.to_device(transfer.padded(targets, self._widths[-1]) if numbers else targets, self._device)
+
+
+def _classes(outputs: Tensor) -> Tensor:
+    """The class (run, example) of each example: that of the largest output, and of a single one, 1 if it is above 0."""
+    return (outputs[:, :, 0] > 0).long() if outputs.shape[2] == 1 else outputs.argmax(2)

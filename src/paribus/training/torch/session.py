@@ -71,7 +71,10 @@ class StackedSession(Session):
         if self._program is None or not self._program.fits(arrays):
             self._program = self._bind(arrays)
         self._parameters.tracked = [seen + len(epoch.learning_rates) for seen in self._parameters.tracked]
-        return self._program(arrays)
+        losses = self._program(arrays)
+        if epoch.memory is not None:
+            epoch.memory[:] = transfer.to_host(self._program.held["memory"])
+        return losses
 
     def _bind(self, arrays: Mapping[str, Array]) -> _Program:
         """What trains epochs whose arrays have these shapes."""
@@ -90,7 +93,7 @@ class StackedSession(Session):
         def train() -> None:
             self._optimizer.begin(rates, momenta, self._steps + ahead)
             self._steps.add_(len(batches))
-            loss.begin(held.get("targets"), held.get("weights"))
+            loss.begin(held)
             if dropout is not None:
                 dropout.begin(held["dropout_keys"])
             for batch, rows in enumerate(batches):
@@ -98,6 +101,8 @@ class StackedSession(Session):
                 masks = None if dropout is None else dropout.masks(batch, rows.stop - rows.start)
                 outputs = self._forward(inputs, masks)
                 clean = self._of_runs(self._inputs(order[:, rows])) if corrupted else inputs
+                if "kept" in held:
+                    loss.choose(batch, rows, outputs, held["kept"])
                 self._backward(loss.gradient(rows, outputs, clean), masks)
                 if self._clip is not None:
                     self._clip()
@@ -140,7 +145,9 @@ class _Program:
 
 def _arrays(epoch: Epoch, widths: Sequence[int]) -> dict[str, Array]:
     """The arrays that an epoch has, by name, with inputs and numbers to be predicted padded to these widths."""
-    named = {field.name: getattr(epoch, field.name) for field in fields(epoch)}
+    named = {field.name: getattr(epoch, field.name) for field in fields(epoch) if field.name != "mixed"}
+    if epoch.mixed is not None:
+        named |= {"others": epoch.mixed.targets, "shares": epoch.mixed.shares}
     if epoch.targets is not None and epoch.targets.ndim == 3:
         named["targets"] = transfer.padded(epoch.targets, widths[-1])
     if epoch.inputs is not None:
