@@ -42,21 +42,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, default=machine.ROOT / "docs/noisy-labels.md", metavar="FILE")
     options = parser.parse_args(arguments)
     with Workspace.open(options.workspace) as workspace:
-        text = page(load(workspace, REMEDIES), load(workspace, RATES))
+        names = {study.name for study in workspace.studies()}
+        text = page(load(workspace, REMEDIES), load(workspace, RATES) if RATES in names else None)
     options.output.write_text(text, encoding="utf-8")
     print(text)
 
 
-def page(remedies: Results, rates: Results) -> str:
-    """`docs/noisy-labels.md` from the results of the two studies."""
+def page(remedies: Results, rates: Results | None) -> str:
+    """`docs/noisy-labels.md` from the results of the studies; the second one may not be there."""
     control = remedies.study.control
     peak = estimate(remedies.values(control, PEAK, METRIC))
     wrong = estimate(remedies.values(control, LAST, "mislabelled"))
     count, epochs = remedies.study.replicates.count, remedies.recipe(control).training.epochs
-    control_of_rates = rates.study.control
-    rise = margin("memorised", MEMORISING_RISE)
-    rate_count = rates.study.replicates.count
-    rate_epochs = rates.recipe(control_of_rates).training.epochs
     return f"""\
 # Wrong labels, and remedies
 
@@ -88,17 +85,27 @@ comparisons.
 Forward correction is given the true probabilities of the noise, which nobody knows of real data. Co-teaching trains two
 networks, and is given the share of wrong labels. The last epoch is epoch {epochs}.
 
+{_rates(rates)}Printed by `python -m benchmarks.remedies WORKSPACE`, commit {machine.commit()}.
+The runs were trained on: {machine.environment()["processor"]}.
+"""
+
+
+def _rates(rates: Results | None) -> str:
+    """The section on shares and kinds of wrong labels."""
+    if rates is None:
+        return ""
+    rise = margin("memorised", MEMORISING_RISE)
+    count, epochs = rates.study.replicates.count, rates.recipe(rates.study.control).training.epochs
+    return f"""\
 ## How many wrong labels, and of which kind
 
-The plain network without remedies, {rate_epochs} epochs, {rate_count} replicates, no image held out. Three columns are
+The plain network without remedies, {epochs} epochs, {count} replicates, no image held out. Three columns are
 of the training images at the last epoch: the share of the correct labels that the network predicts, that of the wrong
 ones, and of wrongly labelled images the share whose true class it predicts. Memorising begins at the first epoch at
 which the share of wrong labels that are predicted is {rise} above its least value so far.
 
 {_table(RATE_HEADS, _rate_lines(rates))}
 
-Printed by `python -m benchmarks.remedies WORKSPACE`, commit {machine.commit()}.
-The runs were trained on: {machine.environment()["processor"]}.
 """
 
 
