@@ -272,7 +272,7 @@ def loss_and_gradient(
     return huber(output, bias, bias_gradient, targets.numbers, first, outputs, sums, loss.deltas[run]), 0
 
 
-@compiled
+@inlined
 def _of_classes(output: Any, bias: Any, bias_gradient: Any, targets: Any, classes: int, loss: Any, run: int) -> Any:
     """A loss of `classification_losses.py`."""
     labels = targets.labels
@@ -294,7 +294,7 @@ def _of_classes(output: Any, bias: Any, bias_gradient: Any, targets: Any, classe
     return cross_entropy(output, bias, bias_gradient, labels, smoothing, classes)
 
 
-@compiled
+@inlined
 def _robust(output: Any, bias: Any, bias_gradient: Any, labels: Any, classes: int, loss: Any, run: int) -> Any:
     """A loss of `robust_losses.py`."""
     first, second = loss.coefficients[run, 0], loss.coefficients[run, 1]
