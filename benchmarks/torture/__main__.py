@@ -51,8 +51,8 @@ def main() -> int:
         else:
             _load_kernels_and_images(session, ["plateau", "faces"] if options.quick else studies.STUDIES)
             tested = _quick(session) if options.quick else _whole(session, options.kills, options.seconds)
-            tested += _searches(session, 40, 4) if options.quick else _searches(session, 1, options.searches)
-            tested += [] if options.quick else _modules(session, options.modules)
+            if not options.quick:
+                tested += [*_searches(session, 1, options.searches), *_modules(session, options.modules)]
     to = options.to or (None if options.quick or options.only_modules or options.only_searches else DOCS)
     report = publish.Report(session.counts, tested, time.monotonic() - began, options.seed, session.failures)
     print(report.table())

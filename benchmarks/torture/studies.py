@@ -142,16 +142,16 @@ name = "search"
 data = { source = "fashion-mnist", split = "scarce", limit = { train = 400, validation = 200, test = 200 } }
 network = { hidden = [24] }
 optimizer = { kind = "sgd", lr = 0.02 }
-training = { epochs = 40, batch_size = 48 }
+training = { epochs = 9, batch_size = 48 }
 selection = { rules = ["min-val-loss"] }
 test = { read_at = ["min-val-loss"] }
 
 [search]
-candidates = 9
-batch = 3
+candidates = 4
+batch = 2
 objective = "min-val-loss"
-halving = { grace = 4, factor = 2, brackets = 2, replicates_from = 2 }
-confirm = { finalists = 2, replicates = 2 }
+halving = { grace = 3, factor = 2, replicates_from = 2 }
+confirm = { finalists = 1, replicates = 2 }
 
 [search.space]
 "optimizer.kind" = { choice = ["sgd", "adam"] }
@@ -160,7 +160,7 @@ confirm = { finalists = 2, replicates = 2 }
 "training.batch_size" = { choice = [24, 48] }
 """,
 }
-"""Searches, with candidates that diverge: two brackets, three batches, rungs of one and of two replicates."""
+"""A search of two batches, with rungs of one and of two replicates."""
 
 LATER = {
     "steps": ("--set", 'test.read_at=["min-val-loss", "max-val-accuracy", "epoch:4"]'),
