@@ -74,12 +74,13 @@ def wheel(folder: Path) -> Path:
     return found
 
 
-def tried(name: str, python: str, install: Sequence[str], folder: Path) -> dict[str, object]:
-    """Make an environment, install into it, and run a study in it."""
+def tried(name: str, python: str, installs: Sequence[Sequence[str]], folder: Path) -> dict[str, object]:
+    """Make an environment, install into it, step by step, and run a study in it."""
     environment = folder / name
     _run([python, "-m", "venv", "--without-pip", str(environment)])
     own = environment / "bin" / "python"
-    _run([sys.executable, "-m", "pip", "--python", str(own), "install", "--quiet", "--no-compile", *install])
+    for install in installs:
+        _run([sys.executable, "-m", "pip", "--python", str(own), "install", "--quiet", "--no-compile", *install])
     work = folder / f"{name}-work"
     work.mkdir()
     (work / "wine.toml").write_text(STUDY, encoding="utf-8")
@@ -111,13 +112,12 @@ def main() -> int:
         folder = Path(name)
         built = wheel(folder)
         if not options.lowest:
-            lines = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-            names = re.findall(r"^([a-z0-9-]+==[0-9a-z.]+)", lines, re.MULTILINE)
-            (folder / "locked.txt").write_text("\n".join(names), encoding="utf-8")
-            results.append(tried("locked", options.python, [str(built), "-c", str(folder / "locked.txt")], folder))
+            locked = ["--no-deps", "--require-hashes", "-r", str(ROOT / "requirements.lock")]
+            results.append(tried("locked", options.python, [locked, ["--no-deps", str(built)]], folder))
         if not options.locked:
             (folder / "lowest.txt").write_text("\n".join(lowest()), encoding="utf-8")
-            results.append(tried("lowest", options.python, [str(built), "-c", str(folder / "lowest.txt")], folder))
+            chosen = [str(built), "-c", str(folder / "lowest.txt")]
+            results.append(tried("lowest", options.python, [chosen], folder))
     print(json.dumps(results, indent=1))
     return int(any(one["environment"] == "locked" and int(str(one["megabytes"])) > MOST_MB for one in results))
 
