@@ -11,6 +11,7 @@ From Python, as from the command line and with the same identities:
     results.findings(), results.figures(), results.report("report")
     paribus.workspace().names, paribus.workspace().export("widths", "widths.zip", format="archive")
     paribus.compare({"old": [0.80, 0.81], "new": [0.83, 0.84]})     # anyone's scores
+    paribus.audit("patients.csv", target="diagnosis").table()                 # labels that are probably wrong
     paribus.evaluate("net.pt", network="mlp:784-32-10", data="fashion-mnist:test").measured
 
 Each name is imported when it is first used, so `import paribus` costs nothing.
@@ -22,6 +23,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from paribus.api.auditing import audit
     from paribus.api.building import load, study
     from paribus.api.comparing import compare
     from paribus.api.evaluating import Evaluation, evaluate
@@ -40,6 +42,7 @@ __all__ = [
     "Study",
     "UserError",
     "__version__",
+    "audit",
     "compare",
     "evaluate",
     "load",
@@ -55,6 +58,7 @@ _FROM = {
     "Results": "paribus.api.results",
     "Study": "paribus.spec.study",
     "UserError": "paribus.errors",
+    "audit": "paribus.api.auditing",
     "compare": "paribus.api.comparing",
     "evaluate": "paribus.api.evaluating",
     "load": "paribus.api.building",

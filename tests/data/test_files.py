@@ -60,8 +60,8 @@ def test_paths_without_a_file_are_refused(file, tmp_path):
 
 def test_a_file_beyond_the_size_limit_is_not_opened(tmp_path, refused):
     with (tmp_path / "large.npy").open("wb") as stream:
-        stream.truncate(2**31)
-    refused(tmp_path / "large.npy", "at most 2 GiB")
+        stream.truncate(2**32)
+    refused(tmp_path / "large.npy", "at most 4 GiB")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

@@ -78,7 +78,7 @@ WRONG = {
     "cut off": (GOOD[:-1], "must have the 120 bytes of values that its header declares, got 119", "copy"),
     "too long": (GOOD + b"\0", "must end after the 120 bytes", "copy"),
     "no images": (idx(IMAGES[:0]), "not be empty", "check"),
-    "a bomb by its header": (b"\0\0\x08\x03" + b"\x7f\xff\xff\xff" * 3, "at most 536870912 values", "fewer"),
+    "a bomb by its header": (b"\0\0\x08\x03" + b"\x7f\xff\xff\xff" * 3, "at most 1073741824 values", "fewer"),
     "gzipped under another name": (gzip.compress(GOOD, mtime=0), "idx format", "name it .gz"),
     "as many labels": (idx(IMAGES[:4]), "one example for each of the 6 targets", "correct"),
 }

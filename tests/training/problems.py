@@ -80,7 +80,9 @@ class Problem:
             for e, order in enumerate(self.orders)
         ]
 
-    def session(self, engine: Engine, states: Sequence[Any] | None = None, steps: int = 0) -> Session:
+    def session(
+        self, engine: Engine, states: Sequence[Any] | None = None, steps: int = 0, *, keeps_margins: bool = False
+    ) -> Session:
         return engine.session(
             self.architecture,
             self.inputs,
@@ -89,6 +91,7 @@ class Problem:
             states or self.states,
             batch_size=self.batch_size,
             steps=steps,
+            keeps_margins=keeps_margins,
         )
 
     def trained(self, engine: Engine) -> tuple[Session, Any]:

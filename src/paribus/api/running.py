@@ -67,12 +67,12 @@ def run(
     skip_blas()
     with Workspace.open(folder, create=True, write=True) as opened:
         counted = progress_before(prepared, opened)
-        with _display(counted) if progress and counted.runs_done < len(prepared.runs) else nullcontext(silent) as shown:
+        with display(counted) if progress and counted.runs_done < len(prepared.runs) else nullcontext(silent) as shown:
             run_study(prepared, opened, shown, meters=meters, limits=limits)
     return read_results(prepared.id, workspace=folder)
 
 
-def _display(counted: StudyProgress) -> AbstractContextManager[Listener]:
+def display(counted: StudyProgress) -> AbstractContextManager[Listener]:
     """Rows that are redrawn, on a terminal and in a notebook that can redraw; else lines."""
     from rich.console import Console
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from paribus import __version__
 from paribus.cli import (
+    audit,
     compare,
     confirm,
     evaluate,
@@ -56,6 +57,7 @@ _COMMANDS = (
     table,
     compare,
     evaluate,
+    audit,
     export,
     unpack,
     review,

@@ -197,7 +197,7 @@ def run_prepared(
             limits=limits,
         )
     waiting.over()
-    _print(study, outcome, debug=debug)
+    say(study, outcome, debug=debug)
     return outcome
 
 
@@ -241,7 +241,8 @@ def display_of(progress: StudyProgress) -> Any:
     return LineDisplay(progress)
 
 
-def _print(study: Study, outcome: StudyOutcome, *, debug: bool) -> None:
+def say(study: Study, outcome: StudyOutcome, *, debug: bool) -> None:
+    """Say what was trained, and what was not."""
     recorded = f"{plural(outcome.reused, 'run')} {'is' if outcome.reused == 1 else 'are'} recorded"
     if not outcome.trained and not outcome.failed and not outcome.stopped:
         print_message(f"{study.name}: nothing to train: {recorded}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,9 @@ def is_assigned(data: Data) -> bool:
 def check_split(source: Source, data: Data) -> None:
     """Raises UserError where the source has no split of that name, and cannot be split in that way."""
     by, splits = data.split.by, source.splits
+    if data.split.within is not None:
+        check_split(source, _outer(data))
+        return
     if by in splits or ("all" in splits and is_assigned(data)):
         return
     if "all" in splits and by == "given":
@@ -45,6 +48,40 @@ def check_undivided(source: Source, parts: Parts, data: Data) -> None:
     if is_assigned(data) and not parts.undivided:
         raise UserError(f"must be a split of {source.name}, which has its own", given=data.split.by,
                         place="data.split.by", remedy=nearest(data.split.by, source.splits))  # fmt: skip
+
+
+def _outer(data: Data) -> Data:
+    """The same data with the split that the folds are within."""
+    within = data.split.within
+    if within is None:
+        raise ValueError("these folds are within no other split")
+    return data.model_copy(update={"split": within.as_split()})
+
+
+def folded_part(source: Source, data: Data, folder: Path, streams: Streams) -> Parts:
+    """What the folds within another split divide, undivided: no test example of that split is in it.
+
+    Of a split that the source has itself, the training examples, with those that it would draw for validation. Of any
+    other, the examples for training and for validation, the same in every replicate.
+    """
+    outer = _outer(data)
+    columns = dict.fromkeys(name for name in (data.split.column, outer.split.column) if name is not None)
+    if len(columns) > 1:
+        raise UserError(
+            "must be the column of the folds, as one column can be split by",
+            given=outer.split.column,
+            place="data.split.within.column",
+            remedy="name one column",
+        )
+    column = next(iter(columns), None)
+    parts = source.read(data.model_copy(update={"split": outer.split.model_copy(update={"column": column})}))
+    if not is_assigned(outer):
+        return replace(parts, validation=None, drawn_validation=0, test=None, undivided=True)
+    first = Streams.of_replicate(streams.split.seed, 0)
+    rows = _assignment(parts, outer, folder, first)
+    both = np.sort(np.concatenate([rows.train, rows.validation]))
+    values = None if parts.split_values is None else parts.split_values[both]
+    return replace(parts, train=_part(parts.train, both.tobytes()), split_values=values)
 
 
 @dataclass(frozen=True, eq=False)

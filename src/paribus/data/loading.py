@@ -19,6 +19,7 @@ from paribus.data.dividing import (
     check_split,
     check_undivided,
     divided,
+    folded_part,
     held_out,
     held_out_examples,
     is_assigned,
@@ -28,6 +29,7 @@ from paribus.data.given_splits import index_fingerprint
 from paribus.data.imputation import missing_counts, refuse_missing
 from paribus.data.inspection import Inspected, inspected, zeros_and_ones
 from paribus.data.label_noise import noisy_labels
+from paribus.data.planting import with_planted
 from paribus.data.pool import Features, Pool, Split, Splits, TestSet
 from paribus.data.registry import find
 from paribus.data.source import Parts, Source
@@ -52,7 +54,7 @@ def load_splits(data: Data, folder: Path, streams: Streams) -> Splits:
     read, or where the source has no such split or cannot hold out that share.
     """
     source = find(data.source, folder)
-    parts = _read(source, data)
+    parts = _read(source, data, folder, streams)
     found = divided(parts, data, folder, streams) if is_assigned(data) else own_splits(parts, streams)
     train, validation = found.train, found.validation
     held_out_of = len(train) + (0 if validation is None else len(validation))
@@ -107,16 +109,21 @@ def fingerprint(data: Data, folder: Path) -> str:
     `folder` is where a relative path of `data.source` begins. Raises UserError where there is no such source or file.
     """
     source = find(data.source, folder).fingerprint()
-    if data.split.index is None:
+    within = data.split.within
+    index = data.split.index if within is None else within.index
+    if index is None:
         return source
-    return hashlib.sha256(f"{source} {index_fingerprint(data.split.index, folder)}".encode()).hexdigest()
+    return hashlib.sha256(f"{source} {index_fingerprint(index, folder)}".encode()).hexdigest()
 
 
-def _read(source: Source, data: Data) -> Parts:
+def _read(source: Source, data: Data, folder: Path, streams: Streams) -> Parts:
     """The source's pools with the divisor that `data.scale` asks for; without missing values, unless it fills them."""
     check_split(source, data)
-    parts = source.read(data)
+    within = data.split.within is not None
+    parts = folded_part(source, data, folder, streams) if within else source.read(data)
     check_undivided(source, parts, data)
+    if data.planted is not None:
+        parts = replace(parts, train=with_planted(parts.train, data.planted, len(parts.classes)))
     if data.missing == "refuse":
         for pool in _pools_in_memory(parts):
             refuse_missing(pool, parts.feature_names, source.name)
@@ -189,3 +196,12 @@ def _test_set(test: TestExamples, limit: Limit, streams: Streams, fill: Features
         return found if fill is None else _filled(found, fill)
 
     return TestSet(min(test.examples, limit.test or test.examples), read)
+
+
+def audited_pool(data: Data, folder: Path, seed: int) -> Parts:
+    """What the folds of `data` divide, with the labels as they are: one pool, and the names of its classes.
+
+    Missing values are as the source has them. `seed` is the study's, from which a split that the folds are within is
+    drawn. Raises UserError where the data cannot be read.
+    """
+    return _read(find(data.source, folder), data, folder, Streams.of_replicate(seed, 0))

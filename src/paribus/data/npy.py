@@ -23,9 +23,9 @@ import numpy.typing as npt
 from paribus.errors import Shown, UserError
 from paribus.units import count, size
 
-MAX_FILE_BYTES = 2**31 - 1
-MAX_VALUES = 2**29
-"""Values in one file: 2 GiB as float32."""
+MAX_FILE_BYTES = 2**32 - 2
+MAX_VALUES = 2**30
+"""Values in one file: 4 GiB as float32."""
 _MAX_HEADER = 1024
 _MAX_DIRECTORY = 2**16
 _CHUNK_BYTES = 2**20

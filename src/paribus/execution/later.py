@@ -53,6 +53,8 @@ def not_kept(run: PlannedRun, workspace: Workspace) -> list[str]:
     curves, snapshots = workspace.curves(run.id), workspace.snapshots(run.id)
     lacking = [name for name in run.recipe.curves(run.spec.dataset) if name not in curves]
     wanted = run.recipe.snapshots
+    if wanted.margins and not any(artifact.name == "margins/train" for artifact in workspace.artifacts(run.id)):
+        lacking.append("margins")
     if wanted.every and not any(snapshot.part == "network" for snapshot in snapshots):
         lacking.append("snapshots")
     if wanted.first_layer_every and not any(snapshot.part == "first-layer" for snapshot in snapshots):

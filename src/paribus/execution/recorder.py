@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import numpy.typing as npt
 
@@ -16,8 +16,12 @@ from paribus.store.records import Artifact, Outcome, Progress, Selected, Snapsho
 from paribus.store.workspace import Workspace
 from paribus.training.cohort import TrainingState
 from paribus.training.engine import State
+from paribus.training.margins import MarginSums
 from paribus.training.plan import PlannedRun
 from paribus.training.tracker import PendingSnapshot, SelectedEpoch
+
+_MARGINS: Final = "margins/sums"
+"""The name of the sums of margins among a checkpoint's tensors."""
 
 
 class UndeclaredReadError(RuntimeError):
@@ -51,16 +55,19 @@ class Recorder:
     def _restored(self, stored: Progress) -> RunProgress:
         selected: dict[int, dict[str, npt.NDArray[Any]]] = {}
         state: dict[str, npt.NDArray[Any]] = {}
+        margins: MarginSums | None = None
         for name, tensor in self._workspace.tensors.get(stored.tensors).items():
             kind, _, rest = name.partition("/")
             if kind == "selected":
                 epoch, _, parameter = rest.partition("/")
                 selected.setdefault(int(epoch), {})[parameter] = tensor
+            elif name == _MARGINS:
+                margins = MarginSums(tensor, stored.scalars["margin_epochs"])
             else:
                 state[name] = tensor
         return RunProgress(
             run_id=stored.run_id,
-            state=TrainingState(stored.epochs_done, stored.scalars["steps"], state),
+            state=TrainingState(stored.epochs_done, stored.scalars["steps"], state, margins),
             scalars=stored.scalars,
             curves=stored.curves,
             selected=selected,
@@ -89,11 +96,15 @@ class Recorder:
         for epoch, weights in found.selected.items():
             tensors |= {f"selected/{epoch}/{name}": tensor for name, tensor in weights.items()}
         environments = self._environments(found.run_id, found.environment)
+        scalars = dict(found.scalars)
+        if found.state.margins is not None:
+            tensors[_MARGINS] = found.state.margins.sums
+            scalars["margin_epochs"] = found.state.margins.epochs
         return Progress(
             run_id=found.run_id,
             epochs_done=found.state.epoch,
             tensors=self._put(tensors),
-            scalars={**found.scalars, "steps": found.state.steps, "environments": environments},
+            scalars={**scalars, "steps": found.state.steps, "environments": environments},
             curves=found.curves,
             snapshots=self._written(found.run_id),
             started_at=found.started_at,

@@ -39,6 +39,7 @@ from paribus.spec.metrics import BY_TRUE_LABELS
 from paribus.training.cohort import ActiveRun, Cohort, TrainingState, fresh_state
 from paribus.training.engine import Engine, State
 from paribus.training.evaluation import Snapshot, measure_run, measure_snapshot
+from paribus.training.margins import MarginSums
 from paribus.training.measurements import Measurements, all_of
 from paribus.training.tracker import Tracker
 
@@ -63,6 +64,8 @@ class Trainee:
     tracker: Tracker
     state: TrainingState
     started_at: str
+    margins: MarginSums | None = None
+    """Those of a run that has ended, where it keeps any."""
 
     @classmethod
     def of(cls, task: RunTask) -> Trainee:
@@ -208,6 +211,7 @@ class Worker:
             if trainee.tracker.outcome is None:
                 unfinished.append(ActiveRun(run.spec, run.splits, cohort.state(index)))
             else:
+                trainee.margins = cohort.margins(index)
                 ended.append(trainee)
         for trainee, measured in zip(ended, self._measured_side_by_side(ended, engine), strict=True):
             self._link.send(_ended(trainee, measured))
@@ -245,7 +249,7 @@ class Worker:
             if rule in selected
         ]
         parts = (measure_snapshot(spec, splits, one, engine, open_test) for one in snapshots)
-        return all_of([measure_run(spec, splits), *parts])
+        return all_of([measure_run(spec, splits, trainee.margins), *parts])
 
     def _save(self, cohort: Cohort, *, paused: bool) -> None:
         if self._last_checkpoint is not None:

@@ -239,9 +239,9 @@ def _data_sentence(results: Results, arm: str) -> str:
         if dataset.targets:
             parts.append(f"to be predicted: {listed(dataset.targets)}")
     if data.label_noise is not None:
-        parts.append(
-            _noise_words(data.label_noise) + (", validation labels too" if data.label_noise.validation else "")
-        )
+        parts.append(_noise_words(data.label_noise))
+    if data.planted is not None:
+        parts.append(f"{100 * data.planted.share:g} % of all labels planted wrong, by another class")
     if dataset is not None and dataset.inspection is not None and dataset.inspection.missing_values:
         parts.append(f"missing values filled in ({data.missing} of the training examples)")
     if data.scale in ("centre", "standardise"):
@@ -253,28 +253,28 @@ def _data_sentence(results: Results, arm: str) -> str:
 
 def _noise_words(noise: LabelNoiseBase) -> str:
     """How training labels were made wrong, as a part of a sentence."""
-    match noise:
-        case SymmetricNoise():
-            return f"{100 * noise.share:g} % of the training labels replaced by a uniformly drawn class"
-        case PairNoise():
-            return f"{100 * noise.share:g} % of the training labels replaced by the class that follows"
-        case InstanceNoise():
-            share = f"{100 * noise.share:g} % of the training labels wrong on average"
-            return f"{share}, which and how depending on the example (Xia et al. 2020)"
-        case _:
-            return "training labels drawn anew by a matrix of probabilities for each class"
+    words = "training labels drawn anew by a matrix of probabilities for each class"
+    if isinstance(noise, SymmetricNoise):
+        words = f"{100 * noise.share:g} % of the training labels replaced by a uniformly drawn class"
+    if isinstance(noise, PairNoise):
+        words = f"{100 * noise.share:g} % of the training labels replaced by the class that follows"
+    if isinstance(noise, InstanceNoise):
+        share = f"{100 * noise.share:g} % of the training labels wrong on average"
+        words = f"{share}, which and how depending on the example (Xia et al. 2020)"
+    return f"{words}, validation labels too" if noise.validation else words
 
 
 def _split_words(split: Split) -> str:
     """How examples were split, as a part of a sentence."""
     kept = f" that keep the groups in {split.column} together" if split.column else ""
+    within = f" of what {split.within.by} has for training" if split.within else ""
     tested = f"replicate r is tested on fold r mod {split.folds}, and replicates share most training examples"
     words = {
         "random": "split at random",
         "stratified": "split at random within each class",
         "group": f"split by the groups in {split.column}",
         "time": f"split by the times in {split.column}, training first and test last",
-        "folds": f"split into {split.folds} folds{kept}: {tested}",
+        "folds": f"split into {split.folds} folds{within}{kept}: {tested}",
     }.get(split.by, f"split {split.by}")
     if split.by == "given" and (split.column or split.index):
         words = f"split as {split.column} says" if split.column else "split as index files say"

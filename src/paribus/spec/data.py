@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self, cast
 from annotated_types import Len
 from pydantic import AfterValidator, BeforeValidator, Strict, StringConstraints, model_validator
 
-from paribus.spec.fields import Count, Frozen, SourceName
+from paribus.spec.fields import Count, Fraction, Frozen, Seed, SourceName
 from paribus.spec.label_noise import LabelNoise
 from paribus.spec.losses import Task
 from paribus.spec.split import Split
@@ -130,6 +130,25 @@ class Limit(Frozen):
     test: Count | None = None
 
 
+class Planted(Frozen):
+    """Wrong labels, planted on purpose to see whether they are found: a `share` of all examples that are divided.
+
+    Which examples these are, and which other class each gets, is drawn from `seed` and the row, so that an example is
+    wrong in every replicate and in every split. `after` is the share that lies before them in the same draw: equal
+    seeds with {share = 0.05} and {share = 0.05, after = 0.05} plant in different examples.
+    """
+
+    share: Fraction
+    seed: Seed = 0
+    after: Fraction = 0.0
+
+    @model_validator(mode="after")
+    def _within_all(self) -> Self:
+        if not 0 < self.share <= 1 - self.after:
+            raise ValueError("planted.share must be above 0, and at most 1 together with planted.after")
+        return self
+
+
 class Data(Frozen):
     """Where examples come from, and what is done with them before training.
 
@@ -142,6 +161,8 @@ class Data(Frozen):
 
     Missing values are filled in before features are scaled. Both, and `scale_target`, are fitted on the training
     examples of each replicate alone, after `limit`, and applied to every split.
+
+    `label_noise` changes training labels, `planted` those of every split.
     """
 
     source: SourceName
@@ -155,4 +176,5 @@ class Data(Frozen):
     scale: Scale = "unit"
     scale_target: TargetScale = "standardise"
     label_noise: LabelNoise = None
+    planted: Planted | None = None
     limit: Limit = Limit()

@@ -94,6 +94,7 @@ def trained(recipe: Recipe) -> dict[str, Any]:
     found = {name: part for name, part in canonical(recipe).items() if name not in NOT_TRAINED}
     found["data"] = {name: part for name, part in found["data"].items() if name not in ("source", "task")}
     found["data"]["split"].pop("index", None)
+    found["data"]["split"].get("within", {}).pop("index", None)
     if isinstance(recipe.network, Module):
         found["network"] |= {"module": recipe.network.name}
     if isinstance(recipe.loss, FunctionLoss):

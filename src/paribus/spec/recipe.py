@@ -106,12 +106,15 @@ class Snapshots(Frozen):
 
     `every` and `first_layer_every` keep weights at intervals, epoch 0 (the initial weights) included: whole networks,
     or the first layer only; 0 keeps none. `outputs` keeps the network's outputs for each example of every split that
-    is read, at each selected snapshot.
+    is read, at each selected snapshot. `margins` keeps each training example's margin, its class's output less the
+    largest other one, as the mean over all epochs of what training saw (the area under the margin of Pleiss et al.
+    2020).
     """
 
     every: CountOrZero = 0
     first_layer_every: CountOrZero = 0
     outputs: Flag = True
+    margins: Flag = False
 
 
 class Test(Frozen):
@@ -237,8 +240,12 @@ def _about_task(recipe: Recipe) -> Iterator[str]:
         yield "data.task = 'reconstruction' goes with network.kind = 'autoencoder' or 'module', and with no other"
     if task not in loss.tasks:
         yield f"loss.kind = '{loss.kind}' does not serve {task}: choose a loss for it, such as {_loss_for(task)}"
+    if task != "classification" and recipe.data.planted is not None:
+        yield f"data.planted changes classes, and {task} has none"
     if task != "classification" and recipe.data.label_noise is not None:
         yield f"data.label_noise changes classes, and {task} has none"
+    if task != "classification" and recipe.snapshots.margins:
+        yield f"snapshots.margins are of classes, and {task} has none"
     if task == "reconstruction" and recipe.references:
         yield "references are models of classes or numbers, and reconstruction has neither"
     if task == "reconstruction" and recipe.occlusion.patch:

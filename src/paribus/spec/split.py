@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from annotated_types import Ge, Le
-from pydantic import Strict, StringConstraints, model_validator
+from pydantic import BeforeValidator, Strict, StringConstraints, model_validator
 
 from paribus.spec.fields import Flag, Fraction, Frozen, SourceName
 
@@ -36,6 +36,33 @@ class IndexFiles(Frozen):
         return self
 
 
+class Within(Frozen):
+    """A split whose examples for training and validation are divided once more, into folds; its test examples are left
+    alone. A name is short for a table with that `by`. The keys are those of `Split`.
+    """
+
+    by: str
+    validation: Fraction = 0.0
+    test: Fraction = 0.0
+    column: ColumnName | None = None
+    index: IndexFiles | None = None
+
+    @model_validator(mode="after")
+    def _no_folds(self) -> Self:
+        if self.by == "folds":
+            raise ValueError("within.by must not be 'folds', which leave no test examples alone")
+        self.as_split()
+        return self
+
+    def as_split(self) -> Split:
+        """The same as a split of its own."""
+        return Split(by=self.by, validation=self.validation, test=self.test, column=self.column, index=self.index)
+
+
+def _by_name(value: Any) -> Any:
+    return {"by": value} if isinstance(value, str) else value
+
+
 class Split(Frozen):
     """How examples are split. A name is short for a table with that `by` and nothing else.
 
@@ -46,7 +73,9 @@ class Split(Frozen):
     - group: all examples with one value of `column` are in one split.
     - time: sorted by `column`. Training examples come first, then validation, then test; equal times stay together.
     - folds: replicate r is tested on part r mod `folds`. Parts are stratified where there are classes, unless
-      `stratify` is false or `column` names groups, which then stay together.
+      `stratify` is false or `column` names groups, which then stay together. `within` is a split whose test examples
+      are left alone: one that the source has itself, of which only the training examples are divided, or one that is
+      drawn or given, of which those for training and validation are.
     - given: by the split names in `column`, by `index` files, or as the file itself has its splits.
     - all: everything is for training.
     - the name of a split that a built-in source declares.
@@ -63,6 +92,7 @@ class Split(Frozen):
     column: ColumnName | None = None
     folds: Annotated[int, Strict(), Ge(2), Le(1_000_000)] | None = None
     stratify: Flag = True
+    within: Annotated[Within, BeforeValidator(_by_name, json_schema_input_type=ColumnName | Within)] | None = None
     index: IndexFiles | None = None
 
     @property
@@ -89,6 +119,8 @@ def _about_keys(split: Split) -> Iterator[str]:
         yield f"split.folds goes with by = 'folds', and not with by = '{by}'"
     if not split.stratify and by != "folds":
         yield f"split.stratify goes with by = 'folds', and not with by = '{by}': choose 'random' or 'stratified'"
+    if split.within is not None and by != "folds":
+        yield f"split.within goes with by = 'folds', and not with by = '{by}'"
     if split.column is not None and by not in ("group", "time", "folds", "given"):
         yield f"split.column goes with by = 'group', 'time', 'folds' or 'given', and not with by = '{by}'"
     if split.index is not None and by != "given":

@@ -34,6 +34,7 @@ from paribus.training.engine import (
 )
 from paribus.training.initialisation import initial_state
 from paribus.training.label_shares import label_shares
+from paribus.training.margins import MarginSums, begun
 from paribus.training.regression import rmse_in_units
 from paribus.training.run_tensors import MEMORY, own_tensors, peer_tensors, with_memory, with_peer
 from paribus.training.schedules import EpochRates
@@ -46,11 +47,13 @@ drops."""
 
 @dataclass(frozen=True)
 class TrainingState:
-    """Where a run is: finished epochs, training steps, and tensors by name (parameters and optimizer buffers)."""
+    """Where a run is: finished epochs, training steps, and tensors by name (parameters and optimizer buffers); and the
+    sums of margins, where it keeps any."""
 
     epoch: int
     steps: int
     tensors: State
+    margins: MarginSums | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,6 +133,7 @@ class Cohort:
         self._each = 1 if self._recipe.training.co_teaching is None else 2
         self._streams = _places([run.stream for run in self.runs])
         self._memory = [self._remembered(run) for run in self.runs] if self._loss.remembers else None
+        keeps_margins = self._recipe.snapshots.margins
         self._session = engine.session(
             architecture(first.spec),
             self.inputs_of(first.splits.train),
@@ -138,7 +142,9 @@ class Cohort:
             [tensors for run in self.runs for tensors in self._networks_of(run)],
             batch_size=self._recipe.training.batch_size,
             steps=self._steps,
+            keeps_margins=keeps_margins,
         )
+        self._margins = [begun(run.state.margins, self.examples) for run in self.runs] if keeps_margins else []
         self._evaluators: dict[str, Callable[[], Evaluation]] = {}
         self._augmenters = [_augmenter(run) for run in self._leaders] if self._recipe.augmentation.present else []
         self._augmented: npt.NDArray[Any] | None = None
@@ -185,6 +191,10 @@ class Cohort:
         if self._memory is not None and memory is not None:
             for own, s, after in zip(self._memory, self._streams, memory, strict=True):
                 own[places[s]] = after
+        if self._margins:
+            found = self._session.margins()[:: self._each]
+            own_places = [places[stream] for stream in self._streams]
+            self._margins = [kept.plus(*one) for kept, *one in zip(self._margins, found, own_places, strict=True)]
         self.epoch += 1
         self._steps += steps
         by_example = exact_sums(losses * self._batch_sizes[:, None]) / self.examples
@@ -252,6 +262,10 @@ class Cohort:
         """A copy of one run's parameters."""
         return self._session.networks.state(self._each * run)
 
+    def margins(self, run: int) -> MarginSums | None:
+        """A copy of the sums of one run's margins; None where it keeps none."""
+        return begun(self._margins[run], self.examples) if self._margins else None
+
     def state(self, run: int) -> TrainingState:
         """A copy of all that a run needs to resume."""
         tensors = self._session.state(self._each * run)
@@ -259,7 +273,7 @@ class Cohort:
             tensors = with_peer(tensors, self._session.state(2 * run + 1))
         if self._memory is not None:
             tensors = with_memory(tensors, self._memory[run])
-        return TrainingState(self.epoch, self._steps, tensors)
+        return TrainingState(self.epoch, self._steps, tensors, self.margins(run))
 
     def _networks_of(self, run: ActiveRun) -> list[State]:
         """The states of a run's own network and, where it has one, of its peer."""

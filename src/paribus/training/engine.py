@@ -281,6 +281,15 @@ class Session(ABC):
         """Train every run for one epoch; the mean loss (batch, run) of each step, before the step."""
 
     @abstractmethod
+    def margins(self) -> Floats:
+        """The margin (run, example) of each example of the last epoch, in that epoch's order.
+
+        It is the output of an example's class less the largest other output, as the forward pass of its training step
+        gave them: before the step, and with dropout. With a single output z it is z for class 1 and -z for class 0.
+        Raises ValueError where the session was not made to keep margins, or has trained no epoch yet.
+        """
+
+    @abstractmethod
     def state(self, run: int) -> State:
         """A copy of one run's parameters and optimizer buffers: `Engine.session` resumes from it bit for bit."""
 
@@ -305,10 +314,13 @@ class Engine(ABC, Generic[A_contra]):
         *,
         batch_size: int,
         steps: int,
+        keeps_margins: bool = False,
     ) -> Session:
         """Begin or resume training.
 
         `inputs` are the features of all training examples. `streams` has the stream of each run, ascending from 0.
         `states` have parameters, and after the first step the optimizer's buffers; `steps` counts the steps taken so
-        far. Raises ValueError where the runs' losses or optimizers are of different kinds.
+        far. With `keeps_margins`, `Session.margins` has each epoch's margins; no other number changes. Raises
+        ValueError where the runs' losses or optimizers are of different kinds, and where a loss without classes is to
+        keep margins.
         """

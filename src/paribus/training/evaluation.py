@@ -26,6 +26,7 @@ from paribus.training.cohort import fresh_state
 from paribus.training.engine import Engine, Floats, State
 from paribus.training.hard_examples import record_hard_examples
 from paribus.training.inference import Inference, half_precision, predicted_classes
+from paribus.training.margins import MarginSums
 from paribus.training.measurements import Measurements, shown_positions
 from paribus.training.network_size import measure_size, measure_source
 from paribus.training.occlusion import measure_occlusion
@@ -48,9 +49,9 @@ class Snapshot:
     weights: State
 
 
-def measure_run(spec: RunSpec, splits: Splits) -> Measurements:
-    """What belongs to the run as a whole: parameters, examples, preprocessing, augmented examples, targets, PCA of
-    images to be reconstructed, and the source of a user's module."""
+def measure_run(spec: RunSpec, splits: Splits, margins: MarginSums | None = None) -> Measurements:
+    """What belongs to the run as a whole: parameters, examples, preprocessing, augmented examples, targets, `margins`,
+    PCA of images to be reconstructed, and the source of a user's module."""
     measured = Measurements()
     measure_size(spec, measured)
     shown = splits.train.take(shown_positions(len(splits.train)))
@@ -62,6 +63,8 @@ def measure_run(spec: RunSpec, splits: Splits) -> Measurements:
         for name, split in (("train", splits.train), ("validation", splits.validation)):
             if split is not None:
                 measured.arrays("", f"targets/{name}", **_targets(split))
+    if margins is not None:
+        measured.arrays("", "margins/train", margins=margins.means, epochs=np.array([margins.epochs], np.int32))
     if spec.module is not None:
         measure_source(spec.module, measured)
     if spec.recipe.task == "reconstruction":

@@ -280,6 +280,7 @@ def static_key(run: PlannedRun) -> tuple[object, ...]:
         recipe.training.co_teaching,
         recipe.training.epochs,
         recipe.metrics,
+        recipe.snapshots.margins,
         recipe.test.monitor_every,
         recipe.test.monitor_examples,
     )

@@ -143,7 +143,10 @@ class CompiledSession(Session):
         *,
         batch_size: int,
         steps: int,
+        keeps_margins: bool,
     ) -> None:
+        if keeps_margins and not all(run.loss.has_classes for run in runs):
+            raise ValueError("only examples of classes have margins")
         layout = Layout(architecture)
         self._networks = CompiledNetworks(layout, states, streams)
         self._layers, self._batch_size, self._steps = layout.layers, batch_size, steps
@@ -156,6 +159,7 @@ class CompiledSession(Session):
         self._optimizer = _optimizer_arrays(runs, list(self._buffers.values()), layout.size)
         self._inputs = self._input_arrays(inputs, max(streams) + 1)
         self._clean_batch: Floats | None = None
+        self._keeps_margins, self._margins = keeps_margins, np.zeros((len(runs), 0), np.float32)
 
     @property
     def networks(self) -> CompiledNetworks:
@@ -163,6 +167,8 @@ class CompiledSession(Session):
 
     def train_epoch(self, epoch: Epoch) -> Doubles:
         losses = np.zeros(epoch.learning_rates.shape)
+        if self._keeps_margins:
+            self._margins = np.zeros((len(self._losses), epoch.order.shape[1]), np.float32)
         seen, keys = self._seen(epoch), epoch.dropout_keys
         weighted = epoch.weights is not None or epoch.kept is not None
         if weighted and self._losses[0].kind != "cross-entropy":
@@ -200,10 +206,16 @@ class CompiledSession(Session):
             arrays,
             self._steps,
             losses,
+            self._margins,
         )
         self._steps += len(losses)
         self._networks.tracked = [tracked + len(losses) for tracked in self._networks.tracked]
         return losses
+
+    def margins(self) -> Floats:
+        if not self._margins.size:
+            raise ValueError("no margins have been kept")
+        return self._margins
 
     def state(self, run: int) -> RowState:
         return self._networks.state_of(run, self._buffers)
@@ -274,8 +286,18 @@ class CompiledEngine(Engine[Architecture]):
         *,
         batch_size: int,
         steps: int,
+        keeps_margins: bool = False,
     ) -> CompiledSession:
-        return CompiledSession(architecture, inputs, runs, streams, states, batch_size=batch_size, steps=steps)
+        return CompiledSession(
+            architecture,
+            inputs,
+            runs,
+            streams,
+            states,
+            batch_size=batch_size,
+            steps=steps,
+            keeps_margins=keeps_margins,
+        )
 
 
 def _mixed_arrays(epoch: Epoch) -> tuple[bool, Integers, Floats]:

@@ -19,6 +19,7 @@ from paribus.training.cpu.compiling import compiled, inlined
 from paribus.training.cpu.denormals import flush_denormals, restore_denormals
 from paribus.training.cpu.dropout import dropout, dropout_with_derivative
 from paribus.training.cpu.inputs import gather, multiply, prefetch
+from paribus.training.cpu.margins import class_margins
 from paribus.training.cpu.matmul import matmul
 from paribus.training.cpu.optimizers import (
     adam,
@@ -136,9 +137,10 @@ def train_epoch(
     epoch: Any,
     steps_before: int,
     losses: Any,
+    margins: Any,
 ) -> None:
     """Train every run; `losses` (batch, run) takes the mean loss of each step. `parameters` are (run, parameter), and
-    the running `statistics` of batch normalisation (run, statistic).
+    the running `statistics` of batch normalisation (run, statistic); `margins` (run, example) or, unwanted, (run, 0).
 
     Networks that reconstruct corrupted `inputs` are to give the `clean` ones, which are `inputs` themselves otherwise.
     """
@@ -156,7 +158,7 @@ def train_epoch(
                 _gather(inputs, stream, epoch.order[stream, start : start + rows])
                 if epoch.corrupted:
                     _gather(clean, stream, epoch.clean_order[stream, start : start + rows])
-            batch_inputs, own = inputs.batch[:rows], slice(start, start + rows)
+            own = slice(start, start + rows)
             numbers = clean.batch[:rows] if epoch.reconstructing else epoch.numbers[stream, own]
             targets = Targets(
                 epoch.labels[stream, own],
@@ -173,7 +175,7 @@ def train_epoch(
                 statistics[run],
                 optimizer,
                 work,
-                batch_inputs,
+                inputs.batch[:rows],
                 inputs.steps,
                 targets,
                 loss,
@@ -184,6 +186,7 @@ def train_epoch(
                 run,
                 steps_before + batch + 1,
                 chosen[run, : rows if turn < choices else 0],
+                margins[run, own],
             )
     restore_denormals(setting)
 
@@ -220,12 +223,12 @@ def _train_step(
     run: int,
     step: int,
     chosen: Any,
+    margins: Any,
 ) -> float:
-    """Forward, backward and optimizer step of one run on one batch; its mean loss. `parameters` and `statistics` are
-    the run's rows.
+    """Forward, backward and optimizer step of one run, whose rows are given, on one batch; its mean loss.
 
     Where there is anything to be `chosen` (row,) for the run's pair, nothing is trained: after the forward pass, it is
-    1 for the examples with the smallest losses, and 0 for the others.
+    1 for the examples with the smallest losses, and 0 for the others. `margins` (row,) are empty where not wanted.
     """
     widths, rows = layers.widths, len(inputs)
     last = len(widths) - 2
@@ -249,6 +252,8 @@ def _train_step(
     for first in range(0, widths[last + 1], block):
         end = min(first + block, widths[last + 1])
         output = linear(layers, parameters, work, last, first, end, inputs, skipping, rows)
+        if len(margins):
+            class_margins(output, bias_of(layers, parameters, last), targets.labels, layers.outputs, margins)
         part, _ = loss_and_gradient(layers, parameters, work, loss, run, output, first, targets)
         total += part
         _backward(layers, parameters, optimizer, work, run, last, first, inputs, skipping, output, coefficients)

@@ -49,6 +49,7 @@ class StackedTensorEngine(Engine[Architecture]):
         *,
         batch_size: int,
         steps: int,
+        keeps_margins: bool = False,
     ) -> Session:
         """See `Engine.session`. Raises ValueError also where some runs have dropout and others not, where they clip
         gradients in different ways, and where `streams` do not ascend from 0 by at most 1."""
@@ -59,6 +60,8 @@ class StackedTensorEngine(Engine[Architecture]):
         ):
             if len(values) != 1:
                 raise ValueError(f"the runs of a session are of one kind of {what}: {sorted(map(str, values))}")
+        if keeps_margins and not all(run.loss.has_classes for run in runs):
+            raise ValueError("only examples of classes have margins")
         if streams[0] != 0 or any(b - a not in (0, 1) for a, b in pairwise(streams)):
             raise ValueError(f"streams ascend from 0: {list(streams)}")
         return StackedSession(
@@ -69,6 +72,7 @@ class StackedTensorEngine(Engine[Architecture]):
             states,
             batch_size=batch_size,
             steps=steps,
+            keeps_margins=keeps_margins,
             uploads=self._uploads,
             device=self.device,
         )

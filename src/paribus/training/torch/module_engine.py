@@ -25,6 +25,7 @@ from paribus.training.engine import (
     Doubles,
     Engine,
     Epoch,
+    Floats,
     Inputs,
     MixedTargets,
     ModuleArchitecture,
@@ -34,6 +35,7 @@ from paribus.training.engine import (
     State,
 )
 from paribus.training.torch.generators import seeded
+from paribus.training.torch.margins import class_margins
 from paribus.training.torch.module_networks import (
     ModuleNetworks,
     ShapedInputs,
@@ -75,11 +77,20 @@ class ModuleEngine(Engine[AnyArchitecture]):
         *,
         batch_size: int,
         steps: int,
+        keeps_margins: bool = False,
     ) -> Session:
         """See `Engine.session`. Raises ValueError where there is more than one run."""
         if not isinstance(architecture, ModuleArchitecture) or len(runs) != 1 or list(streams) != [0]:
             raise ValueError("modules train one at a time")
-        return ModuleSession(architecture, inputs, runs[0], states[0], batch_size=batch_size, steps=steps)
+        return ModuleSession(
+            architecture,
+            inputs,
+            runs[0],
+            states[0],
+            batch_size=batch_size,
+            steps=steps,
+            keeps_margins=keeps_margins,
+        )
 
 
 @final
@@ -95,8 +106,10 @@ class ModuleSession(Session):
         *,
         batch_size: int,
         steps: int,
+        keeps_margins: bool,
     ) -> None:
         self._architecture, self._run, self._batch_size = architecture, run, batch_size
+        self._keeps_margins, self._margins = keeps_margins, np.zeros((1, 0), np.float32)
         self._module = loaded(architecture, state)
         self._trained = [parameter for parameter in self._module.parameters() if parameter.requires_grad]
         self._optimizer = optimizer_of(run.optimizer, self._trained)
@@ -109,6 +122,11 @@ class ModuleSession(Session):
     @property
     def networks(self) -> Networks:
         return self._networks
+
+    def margins(self) -> Floats:
+        if not self._margins.size:
+            raise ValueError("no margins have been kept")
+        return self._margins
 
     def state(self, run: int) -> State:
         found = dict(self._networks.state(run))
@@ -139,6 +157,8 @@ class ModuleSession(Session):
         order = epoch.order[0]
         losses = np.empty((-(-len(order) // self._batch_size), 1))
         (group,) = self._optimizer.param_groups
+        if self._keeps_margins:
+            self._margins = np.zeros((1, len(order)), np.float32)
         self._module.train()
         for batch in range(len(losses)):
             part = slice(batch * self._batch_size, (batch + 1) * self._batch_size)
@@ -150,6 +170,8 @@ class ModuleSession(Session):
             weights = None if epoch.weights is None else torch.from_numpy(np.array(epoch.weights[0, part]))
             self._optimizer.zero_grad()
             outputs = self._module(inputs)
+            if self._keeps_margins:
+                self._margins[0, part] = class_margins(outputs.detach(), targets).float().numpy()
             if epoch.mixed is not None:
                 loss = self._mixed_loss(outputs, targets, epoch.mixed, part)
             elif epoch.memory is not None and isinstance(self._run.loss, EarlyLearningRegularisation):

@@ -9,7 +9,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from paribus.training.engine import Architecture, Doubles, Epoch, Inputs, Networks, RunSettings, Session, State
+from paribus.training.engine import Architecture, Doubles, Epoch, Floats, Inputs, Networks, RunSettings, Session, State
 from paribus.training.torch import transfer
 from paribus.training.torch.batches import Batches
 from paribus.training.torch.clipping import clipping
@@ -17,6 +17,7 @@ from paribus.training.torch.dropout import Dropout
 from paribus.training.torch.graphs import Replayed
 from paribus.training.torch.inputs import ScaledInputs, Uploads
 from paribus.training.torch.losses import LOSSES
+from paribus.training.torch.margins import class_margins
 from paribus.training.torch.networks import StackedNetworks
 from paribus.training.torch.optimizers import OPTIMIZERS
 from paribus.training.torch.parameters import Parameters
@@ -39,10 +40,12 @@ class StackedSession(Session):
         *,
         batch_size: int,
         steps: int,
+        keeps_margins: bool,
         uploads: Uploads,
         device: torch.device,
     ) -> None:
         self._architecture, self._runs, self._batch_size = architecture, runs, batch_size
+        self._keeps_margins = keeps_margins
         self._parameters = Parameters(architecture, states, device)
         self._of_runs = StreamOfRuns(streams, device)
         self._inputs = ScaledInputs(inputs, self._parameters.layout.padded[0], uploads, device)
@@ -65,6 +68,11 @@ class StackedSession(Session):
 
     def state(self, run: int) -> State:
         return self._parameters.state(run, self._optimizer.buffers)
+
+    def margins(self) -> Floats:
+        if self._program is None or self._program.margins is None:
+            raise ValueError("no margins have been kept")
+        return transfer.to_host(self._program.margins)
 
     def train_epoch(self, epoch: Epoch) -> Doubles:
         arrays = _arrays(epoch, self._parameters.layout.padded)
@@ -89,6 +97,9 @@ class StackedSession(Session):
         dropout = self._dropout(len(batches))
         ahead = torch.arange(1, len(batches) + 1, device=order.device).view(-1, 1, 1)
         losses = torch.zeros(len(batches), len(self._runs), dtype=torch.float64, device=order.device)
+        margins = None
+        if self._keeps_margins:
+            margins = torch.zeros(len(self._runs), order.shape[1], device=order.device)
 
         def train() -> None:
             self._optimizer.begin(rates, momenta, self._steps + ahead)
@@ -100,6 +111,9 @@ class StackedSession(Session):
                 inputs = self._of_runs(self._seen(held, rows))
                 masks = None if dropout is None else dropout.masks(batch, rows.stop - rows.start)
                 outputs = self._forward(inputs, masks)
+                if margins is not None:
+                    classes = self._of_runs(held["targets"][:, rows])
+                    margins[:, rows] = class_margins(outputs[:, :, : self._architecture.widths[-1]], classes)
                 clean = self._of_runs(self._inputs(order[:, rows])) if corrupted else inputs
                 if "kept" in held:
                     loss.choose(batch, rows, outputs, held["kept"])
@@ -109,7 +123,7 @@ class StackedSession(Session):
                 self._optimizer.step(batch)
             losses.copy_(loss.means())
 
-        return _Program(held, Replayed(train, order.device), losses)
+        return _Program(held, Replayed(train, order.device), losses, margins)
 
     def _seen(self, held: Mapping[str, Tensor], rows: slice) -> Tensor:
         """What the networks of each stream see: the epoch's own inputs, or else the session's."""
@@ -130,6 +144,7 @@ class _Program:
     held: Mapping[str, Tensor]
     train: Replayed
     losses: Tensor
+    margins: Tensor | None
 
     def fits(self, arrays: Mapping[str, Array]) -> bool:
         return {name: (tuple(tensor.shape), tensor.element_size()) for name, tensor in self.held.items()} == {
