@@ -252,7 +252,6 @@ def _data_sentence(results: Results, arm: str) -> str:
 
 
 def _noise_words(noise: LabelNoiseBase) -> str:
-    """How training labels were made wrong, as a part of a sentence."""
     words = "training labels drawn anew by a matrix of probabilities for each class"
     if isinstance(noise, SymmetricNoise):
         words = f"{100 * noise.share:g} % of the training labels replaced by a uniformly drawn class"
@@ -265,7 +264,6 @@ def _noise_words(noise: LabelNoiseBase) -> str:
 
 
 def _split_words(split: Split) -> str:
-    """How examples were split, as a part of a sentence."""
     kept = f" that keep the groups in {split.column} together" if split.column else ""
     within = f" of what {split.within.by} has for training" if split.within else ""
     tested = f"replicate r is tested on fold r mod {split.folds}, and replicates share most training examples"

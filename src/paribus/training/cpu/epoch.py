@@ -193,7 +193,6 @@ def train_epoch(
 
 @compiled
 def _gather(inputs: Any, stream: int, order: Any) -> None:
-    """Bring a batch together, and find where it is zero."""
     if inputs.steps.enabled:
         for example in order:
             prefetch(inputs.pattern.feature_bits, example)
