@@ -17,7 +17,7 @@ from paribus.cli.main import run_command
 from paribus.execution.events import EpochDone
 from paribus.spec.study import Study, parse
 from paribus.store.workspace import Workspace
-from paribus.training import plan
+from paribus.training import loaded
 from tests.execution.conftest import InterruptAfter, recorded, runs_in, trained
 from tests.training.torch.module_runs import NETS, checked_here, prepared
 
@@ -69,7 +69,7 @@ network = { kind = "mlp", hidden = [8] }
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Path:
     """The files of a study, whose modules are checked in this process: another one takes seconds to start."""
-    monkeypatch.setattr(plan, "checked", lambda _arm, *given: checked_here(*given))
+    monkeypatch.setattr(loaded, "checked", lambda _arm, *given: checked_here(*given))
     return prepared(tmp_path)
 
 
