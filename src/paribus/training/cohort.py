@@ -194,7 +194,8 @@ class Cohort:
         if self._margins:
             found = self._session.margins()[:: self._each]
             own_places = [places[stream] for stream in self._streams]
-            self._margins = [kept.plus(*one) for kept, *one in zip(self._margins, found, own_places, strict=True)]
+            by_run = zip(self._margins, found, own_places, strict=True)
+            self._margins = [kept.plus(margins, where) for kept, margins, where in by_run]
         self.epoch += 1
         self._steps += steps
         by_example = exact_sums(losses * self._batch_sizes[:, None]) / self.examples

@@ -364,8 +364,9 @@ def test_runs_that_cannot_train_together_are_refused(runs, streams, told):
 
 
 def kinds(base):
-    """Every `kind` that is declared."""
-    return {kind for own in base.__subclasses__() for kind in get_args(own.model_fields["kind"].annotation)}
+    """Every `kind` that is declared, by a class itself or by those that it is a base of."""
+    own = set(get_args(base.model_fields["kind"].annotation))
+    return own.union(*map(kinds, base.__subclasses__()))
 
 
 def test_every_declared_kind_has_its_arithmetic():
