@@ -20,6 +20,12 @@ from llvmlite import ir
 from numba import config, njit, types
 from numba.extending import intrinsic
 
+_colorama: Any = sys.modules.get("colorama.initialise")
+if _colorama is not None:
+    # Where colorama is installed, numba starts it, and at the end of the process it would write an escape sequence to
+    # every terminal, also to one that knows none. It does not where it believes that it is registered for that.
+    _colorama.atexit_done = True
+
 _config: Any = config
 _LOG = logging.getLogger("paribus.training")
 
