@@ -133,7 +133,7 @@ def twice():
 
 
 MEMBER = b"PK\x01\x02\x14\x03\x14\x00\x00\x00"  # how the directory's record of a member begins, flags last
-BOMB = npy(head("'<f8'", "(1024, 1048576)")) + bytes(2**26)
+BOMB = npy(head("'<f8'", "(2048, 1048576)")) + bytes(2**26)
 NPZ = {
     "text": (b"no archive\n" * 20, "npz archive"),
     "an npy file": (IMAGES, "npz archive"),
