@@ -315,7 +315,10 @@ def test_carbon_rests_on_the_grid_that_the_user_names(
     used = UsageRecord("s", "2025-03-01T09:00:00+00:00", 9.0, 9.0, 3.6e6, "modelled", {}, shares, 48)
     with Workspace.open(tmp_path / "work", write=True) as workspace:
         workspace.record_usage(used)
-        for grid, expected in (("50", "50 g CO2eq at 50 g/kWh (PARIBUS_GRID_G_PER_KWH, which"), ("", "no CO2 estimate")):
+        for grid, expected in (
+            ("50", "50 g CO2eq at 50 g/kWh (PARIBUS_GRID_G_PER_KWH, which"),
+            ("", "no CO2 estimate"),
+        ):
             monkeypatch.setenv("PARIBUS_GRID_G_PER_KWH", grid)
             page = write_report(workspace, ["plain"], tmp_path / f"grid-{grid}").page
             assert expected in " ".join(Seen(page.read_text(encoding="utf-8")).text)
