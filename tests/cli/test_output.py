@@ -91,6 +91,7 @@ def test_data_are_as_wide_as_columns_says(capsys: pytest.CaptureFixture[str], mo
         monkeypatch.setenv("COLUMNS", nonsense)
         print_columns(ROWS, flexible=(1,))
         assert len(capsys.readouterr().out.splitlines()) == 2
+    monkeypatch.delenv("COLUMNS")  # pytest writes of this test, as wide as it says, before the fixture ends
 
 
 def test_messages_are_one_line_except_on_a_terminal(
