@@ -64,7 +64,7 @@ def test_the_other_defaults_are_as_recorded() -> None:
     assert recorded(initialisations.Orthogonal) == {("bias", None)}
     assert recorded(data.Data) == {
         ("task", None), ("target", ()), ("inputs", data.Inputs()), ("missing", "refuse"), ("scale", "unit"),
-        ("scale_target", "standardise"), ("label_noise", None), ("limit", data.Limit()),
+        ("scale_target", "standardise"), ("label_noise", None), ("planted", None), ("limit", data.Limit()),
     }  # fmt: skip
     assert {value for _, value in recorded(data.Inputs)} == {None, ()}
     assert recorded(split.Split) == {
