@@ -68,7 +68,8 @@ def test_the_other_defaults_are_as_recorded() -> None:
     }  # fmt: skip
     assert {value for _, value in recorded(data.Inputs)} == {None, ()}
     assert recorded(split.Split) == {
-        ("validation", 0.0), ("test", 0.0), ("column", None), ("folds", None), ("stratify", True), ("index", None),
+        ("validation", 0.0), ("test", 0.0), ("column", None), ("folds", None), ("stratify", True),
+        ("index", None), ("within", None),
     }  # fmt: skip
     assert recorded(recipe.Training) == {("early_stop", None), ("clip", None), ("co_teaching", None)}
     assert recorded(recipe.Selection) == {("rules", ("last",))}
