@@ -92,7 +92,7 @@ def test_studies_run_from_file_to_report_without_torch(folder: Path) -> None:
     )
     assert [code for code, _ in done] == [0] * 6, errors
     _, _, course, faces, report, _ = [out for _, out in done]
-    for table, runs in ((course, 2), (faces, 4)):
+    for table, runs in ((course, 2), (faces, 6)):
         epochs = [
             row["values"] for row in json.loads(table)["rows"] if (row["rule"], row["metric"]) == ("last", "epoch")
         ]

@@ -55,7 +55,7 @@ def test_a_run_is_running_while_it_trains_paused_after_an_interruption_and_done_
 def test_the_start_is_recorded_once_however_often_a_run_resumes(tmp_path, data, often, monkeypatch):
     study = tiny(data, replicates="1", **{"training.epochs": "50"})
     times = iter(f"2030-01-01T00:00:{second:02}+00:00" for second in range(60))
-    for module in ("worker", "recorder", "runner"):
+    for module in ("worker", "recorder", "forecasts"):
         monkeypatch.setattr(f"paribus.execution.{module}.now", lambda: next(times))
     starts = []
     for _ in range(3):

@@ -10,7 +10,7 @@ from functools import cache
 from paribus.store import faults
 from paribus.store.refusals import COMPLETED
 
-VERSION = 2
+VERSION = 1
 """The format that this paribus writes. It reads every older format and refuses newer ones."""
 
 APPLICATION_ID = 0x50415249
@@ -157,19 +157,6 @@ CREATE TABLE forecasts (
     basis TEXT NOT NULL,
     digest TEXT NOT NULL
 );
-CREATE VIEW named_tensors AS             -- every file that some row names, and why
-    SELECT tensors, run_id, 'selection ' || rule AS reason FROM selections WHERE tensors IS NOT NULL
-    UNION ALL SELECT tensors, run_id, part || ' snapshot of epoch ' || epoch FROM snapshots
-    UNION ALL SELECT tensors, run_id, 'artifact ' || name FROM artifacts
-    UNION ALL SELECT tensors, run_id, 'artifact ' || name FROM later WHERE tensors IS NOT NULL
-    UNION ALL SELECT tensors, run_id, 'progress' FROM progress;
-CREATE VIEW measured AS                  -- every name of a number or an artifact that a run has
-    SELECT run_id, rule, name FROM measurements
-    UNION ALL SELECT run_id, rule, name FROM artifacts
-    UNION ALL SELECT run_id, rule, name FROM later;
-"""
-
-_SEARCHES = """
 CREATE TABLE proposals (                 -- the candidates of a search, before they train
     study_id TEXT NOT NULL REFERENCES studies (id),
     number INTEGER NOT NULL CHECK (number >= 0),
@@ -192,12 +179,22 @@ CREATE TABLE assessments (               -- what they came to at each rung
     PRIMARY KEY (study_id, number, rung),
     FOREIGN KEY (study_id, number) REFERENCES proposals (study_id, number)
 );
+CREATE VIEW named_tensors AS             -- every file that some row names, and why
+    SELECT tensors, run_id, 'selection ' || rule AS reason FROM selections WHERE tensors IS NOT NULL
+    UNION ALL SELECT tensors, run_id, part || ' snapshot of epoch ' || epoch FROM snapshots
+    UNION ALL SELECT tensors, run_id, 'artifact ' || name FROM artifacts
+    UNION ALL SELECT tensors, run_id, 'artifact ' || name FROM later WHERE tensors IS NOT NULL
+    UNION ALL SELECT tensors, run_id, 'progress' FROM progress;
+CREATE VIEW measured AS                  -- every name of a number or an artifact that a run has
+    SELECT run_id, rule, name FROM measurements
+    UNION ALL SELECT run_id, rule, name FROM artifacts
+    UNION ALL SELECT run_id, rule, name FROM later;
 """
 
 _RESULTS = ("progress", "curves", "selections", "snapshots", "measurements", "artifacts")
 """Tables whose rows belong to one run and do not change after its end."""
 
-_APPEND_ONLY = ("claims", "later", "test_reads")
+_APPEND_ONLY = ("claims", "later", "test_reads", "proposals", "assessments")
 """Tables whose rows are never changed nor deleted."""
 
 
@@ -250,18 +247,7 @@ def _refuse(name: str, change: str, message: str, condition: str = "1") -> str:
     return f"CREATE TRIGGER {name} BEFORE {change} WHEN {condition} BEGIN SELECT RAISE(ABORT, '{text}'); END"
 
 
-def _add_searches(connection: sqlite3.Connection) -> None:
-    statements = [statement for statement in _SEARCHES.split(";") if statement.strip()]
-    statements += [
-        _refuse(f"{table}_no_{change}", f"{change} ON {table}", f"rows of {table} are only added")
-        for table in ("proposals", "assessments")
-        for change in ("UPDATE", "DELETE")
-    ]
-    for statement in statements:
-        connection.execute(statement)
-
-
-MIGRATIONS: Mapping[int, Step] = {1: _add_searches}
+MIGRATIONS: Mapping[int, Step] = {}
 """Format `n` to the step that makes format `n + 1` of it, inside a transaction that the caller holds."""
 
 
