@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -97,6 +99,7 @@ class _Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
+            start_new_session=True,
         )
 
     def is_ready(self) -> bool:
@@ -113,13 +116,9 @@ class _Child:
         return float(self._answer()["ms"])
 
     def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        """End the child and whatever it has started."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
 
     def _answer(self) -> dict[str, object]:
         assert self._process.stdout is not None
