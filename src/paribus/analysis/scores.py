@@ -91,7 +91,7 @@ def read_scores(
         if label in own:
             rule = f"arm {row[arm_at].strip()} must have one row for each {header[replicate_at or 0]}"
             raise _refused(rule, f"{label} again", f"{place}, line {number}", "remove one, or name another --replicate")
-        value = _number(row[metric_at])
+        value = finite_number(row[metric_at])
         if value is None:
             rule = f"column {header[metric_at]} must have a finite number in each row"
             raise _refused(
@@ -178,7 +178,9 @@ def _metric_column(
         assert at is not None
         return at
     numeric = [
-        at for at in range(len(header)) if at not in taken and all(_number(row[at]) is not None for _, row in lines)
+        at
+        for at in range(len(header))
+        if at not in taken and all(finite_number(row[at]) is not None for _, row in lines)
     ]
     if len(numeric) != 1:
         rule = "needs one column of numbers beside the arm and the replicate, or --metric"
@@ -187,7 +189,8 @@ def _metric_column(
     return numeric[0]
 
 
-def _number(cell: str) -> float | None:
+def finite_number(cell: str) -> float | None:
+    """What a cell says as a number; None where it says none, or one that is not finite."""
     try:
         value = float(cell)
     except ValueError:

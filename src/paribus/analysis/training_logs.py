@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from pathlib import PurePath
 from typing import Final
 
 from paribus.analysis.results import Results
-from paribus.analysis.scores import ARM_COLUMNS, MAX_ROWS, REPLICATE_COLUMNS, Scores
+from paribus.analysis.scores import ARM_COLUMNS, MAX_ROWS, REPLICATE_COLUMNS, Scores, finite_number
 from paribus.errors import Shown, UserError, nearest
 
 EPOCH_COLUMNS: Final = ("epoch",)
@@ -148,7 +147,7 @@ def _logs_in(text: str, place: str, epoch: str | None) -> list[Log]:
         if len(row) != len(header):
             rule = f"must have as many cells as the header ({len(header)})"
             raise _refused(rule, f"{len(row)} cells", f"{place}, line {number}", "correct the line")
-        moment = _number(row[at])
+        moment = finite_number(row[at])
         if moment is None or moment != int(moment) or moment < 0:
             rule = f"column {header[at]} must have a whole number"
             raise _refused(rule, row[at] or "nothing", f"{place}, line {number}", "correct the line")
@@ -157,7 +156,9 @@ def _logs_in(text: str, place: str, epoch: str | None) -> list[Log]:
             replicate if replicate_at is None else row[replicate_at].strip(),
         )
         values = found.setdefault(key, {}).setdefault(int(moment), {})
-        others = ((name, _number(cell)) for i, (name, cell) in enumerate(zip(header, row, strict=True)) if i != at)
+        others = (
+            (name, finite_number(cell)) for i, (name, cell) in enumerate(zip(header, row, strict=True)) if i != at
+        )
         values |= {name: value for name, value in others if value is not None}
     return [Log(*key, epochs, place) for key, epochs in found.items()]
 
@@ -165,14 +166,6 @@ def _logs_in(text: str, place: str, epoch: str | None) -> list[Log]:
 def _named(header: Sequence[str], usual: Sequence[str]) -> int | None:
     lower = [name.lower() for name in header]
     return next((lower.index(name.lower()) for name in usual if name.lower() in lower), None)
-
-
-def _number(cell: str) -> float | None:
-    try:
-        value = float(cell)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
 
 
 def _refused(rule: str, given: str, place: str, remedy: str) -> UserError:
