@@ -16,7 +16,7 @@ from paribus.store.verify import verify
 BRIEF = ("--set", "training.epochs=8", "--replicates", "1")
 """So short that a study can be killed at each of its write points."""
 FULL = ("--set", "training.epochs=60")
-MAX_ATTEMPTS = 200
+MAX_ATTEMPTS = 60
 """Attempts at interrupting a study between its first checkpoint and its end."""
 
 
