@@ -16,8 +16,11 @@ from paribus.store.verify import verify
 BRIEF = ("--set", "training.epochs=8", "--replicates", "1")
 """So short that a study can be killed at each of its write points."""
 FULL = ("--set", "training.epochs=60")
-MAX_ATTEMPTS = 60
+MAX_ATTEMPTS = 200
 """Attempts at interrupting a study between its first checkpoint and its end."""
+NEAR, WIDER = 1.02, 1.2
+"""Moments that are too early and too late enclose the right ones. Where they come so near to each other, the machine
+has become slower or faster, and the range is made so much wider."""
 
 
 @dataclass
@@ -175,14 +178,18 @@ class Session:
         self, study: TestedStudy, number: signal.Signals = signal.SIGKILL
     ) -> Generator[Running, Result, Path]:
         """A workspace in which training has begun and was ended by that signal."""
+        early, late = 0.4 * study.wall_s, 0.9 * study.wall_s
         for _ in range(MAX_ATTEMPTS):
-            workspace, after_s = self.new_workspace(study), study.wall_s * self.random.uniform(0.4, 0.9)
-            result = yield self.launcher.fork(study.command(workspace), Fault(after_s=after_s, number=number))
+            workspace, after_s = self.new_workspace(study), self.random.uniform(early, late)
+            yield self.launcher.fork(study.command(workspace), Fault(after_s=after_s, number=number))
             now = recorded.run_progress(recorded.copied(workspace, workspace.with_name("copy")))
             done = sum(now.epochs.values())
             if 0 < done < sum(study.progress.epochs.values()):
                 return workspace
-            study.wall_s = 1.2 * study.wall_s if done == 0 else result.wall_s  # the machine became slower, or faster
+            if done == 0:  # too early; the machine may have become slower
+                early, late = after_s, late if late > NEAR * after_s else WIDER * after_s
+            else:
+                early, late = early if NEAR * early < after_s else after_s / WIDER, after_s
             self.remove(workspace)
         raise RuntimeError(f"{study.name} never ends between its first checkpoint and its end")
 
