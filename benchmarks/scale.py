@@ -26,7 +26,7 @@ from paribus.execution.executors import ExecutorsByFamily
 from paribus.execution.messages import EpochDone, RunEnded, Task
 from paribus.execution.recorder import Recorder
 from paribus.execution.runner import member_runs, prepare
-from paribus.search.simulation import Costs, saturation, simulated
+from paribus.searching.simulation import Costs, saturation, simulated
 from paribus.spec.study import Study, parse
 from paribus.store.workspace import Workspace
 from paribus.training.plan import CohortPlan, Plan

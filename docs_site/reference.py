@@ -145,7 +145,16 @@ def python_api() -> str:
         found = getattr(paribus, name)
         if inspect.isfunction(found):
             lines += _documented(f"paribus.{name}", found)
-    classes = {"Results": "paribus", "Evaluation": "paribus", "RecordedWorkspace": "paribus.api.workspaces"}
+    classes = {
+        "Results": "paribus.api.results",
+        "RecordedWorkspace": "paribus.api.workspaces",
+        "StudyPlan": "paribus.api.planning",
+        "SearchResults": "paribus.api.searching",
+        "RateRange": "paribus.api.rate_ranges",
+        "Audit": "paribus.api.auditing",
+        "Evaluation": "paribus.api.evaluating",
+        "Reviewed": "paribus.api.reviewing",
+    }
     for name, where in classes.items():
         cls = getattr(importlib.import_module(where), name)
         lines += ["", f"## {name}", "", _prose(inspect.getdoc(cls) or "")]

@@ -12,6 +12,7 @@ From Python, as from the command line and with the same identities:
     paribus.workspace().names, paribus.workspace().export("widths", "widths.zip", format="archive")
     paribus.compare({"old": [0.80, 0.81], "new": [0.83, 0.84]})     # anyone's scores
     paribus.audit("patients.csv", target="diagnosis").table()                 # labels that are probably wrong
+    paribus.search(study).winner, paribus.lr_range(study).suggested           # settings, by stated rules
     paribus.evaluate("net.pt", network="mlp:784-32-10", data="fashion-mnist:test").measured
 
 Each name is imported when it is first used, so `import paribus` costs nothing.
@@ -24,13 +25,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from paribus.api.auditing import audit
-    from paribus.api.building import load, study
+    from paribus.api.building import draft, load, study
     from paribus.api.comparing import compare
     from paribus.api.evaluating import Evaluation, evaluate
+    from paribus.api.explaining import explain
     from paribus.api.handing_in import source
+    from paribus.api.planning import plan
+    from paribus.api.rate_ranges import lr_range
     from paribus.api.results import Results, results
+    from paribus.api.reviewing import review
     from paribus.api.running import run
-    from paribus.api.workspaces import workspace
+    from paribus.api.searching import search
+    from paribus.api.workspaces import unpack, workspace
     from paribus.errors import UserError
     from paribus.spec.study import Study
 
@@ -44,12 +50,19 @@ __all__ = [
     "__version__",
     "audit",
     "compare",
+    "draft",
     "evaluate",
+    "explain",
     "load",
+    "lr_range",
+    "plan",
     "results",
+    "review",
     "run",
+    "search",
     "source",
     "study",
+    "unpack",
     "workspace",
 ]
 
@@ -60,12 +73,19 @@ _FROM = {
     "UserError": "paribus.errors",
     "audit": "paribus.api.auditing",
     "compare": "paribus.api.comparing",
+    "draft": "paribus.api.building",
     "evaluate": "paribus.api.evaluating",
+    "explain": "paribus.api.explaining",
     "load": "paribus.api.building",
+    "lr_range": "paribus.api.rate_ranges",
+    "plan": "paribus.api.planning",
     "results": "paribus.api.results",
+    "review": "paribus.api.reviewing",
     "run": "paribus.api.running",
+    "search": "paribus.api.searching",
     "source": "paribus.api.handing_in",
     "study": "paribus.api.building",
+    "unpack": "paribus.api.workspaces",
     "workspace": "paribus.api.workspaces",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import subprocess
 import sys
 
@@ -14,9 +15,14 @@ def test_every_name_is_there() -> None:
     for name in paribus.__all__:
         assert getattr(paribus, name) is not None
         assert name in dir(paribus)
-    assert len(paribus.__all__) <= 16
+    assert len(paribus.__all__) <= 21
     with pytest.raises(AttributeError, match="has no attribute 'rum'"):
         paribus.rum  # noqa: B018
+
+
+def test_no_package_hides_a_name() -> None:
+    """An imported package becomes an attribute of `paribus`, in the place of a function of its name."""
+    assert set(paribus.__all__).isdisjoint(module.name for module in pkgutil.iter_modules(paribus.__path__))
 
 
 def test_importing_paribus_imports_nothing_else() -> None:

@@ -14,7 +14,7 @@ from paribus.report.page import compose
 from paribus.spec.study import load as load_study
 from paribus.store.workspace import Workspace
 from tests.execution.conftest import save_digits
-from tests.search.conftest import TEXT
+from tests.searching.conftest import TEXT
 
 Paribus = Callable[..., Any]
 

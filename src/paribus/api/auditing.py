@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import os
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paribus.analysis.results import load as load_results
-from paribus.api.frames import frame
-from paribus.api.running import display
+from paribus.api import html
+from paribus.api.frames import of_records
+from paribus.api.running import train
 from paribus.auditing.assembling import audited
 from paribus.auditing.plan import Settings
+from paribus.auditing.sentences import opening
 from paribus.cli.arguments import default_workspace
 from paribus.cli.audit_data import examples_and_study, subject_of, subject_of_study
 from paribus.cli.audit_text import audit_json
-from paribus.cli.run import progress_before
-from paribus.execution.events import silent
-from paribus.execution.runner import prepare, run_study
+from paribus.cli.formatting import format_share
+from paribus.execution.runner import prepare
 from paribus.spec.study import Study
 from paribus.store.workspace import Workspace
 from paribus.training.cpu.compiling import skip_blas
@@ -27,12 +27,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from paribus.auditing.examples import Examples
-    from paribus.auditing.result import AuditResult
+    from paribus.auditing.result import AuditResult, Suspect
+
+SHOWN = 10
+"""Suspects that a notebook shows."""
 
 
 @dataclass(frozen=True, eq=False)
 class Audit:
-    """What an audit found. `found` has everything as plain records."""
+    """What an audit found. `found` has everything as plain records, and a notebook shows the answer."""
 
     found: AuditResult
     examples: Examples
@@ -42,10 +45,26 @@ class Audit:
         """The estimated share of wrong labels."""
         return self.found.noise.rate
 
+    @property
+    def suspects(self) -> tuple[Suspect, ...]:
+        """The labels that are wrong with a probability of at least one half, the most suspicious first."""
+        return self.found.suspects
+
+    def answer(self) -> tuple[str, ...]:
+        """In sentences: how many labels are suspects, how many are wrong by the estimate, how planted errors fared."""
+        return opening(self.found)
+
     def table(self) -> pd.DataFrame:
         """Every example, the most suspicious first: row, label, proposed label, probability of being wrong."""
-        records = self.found.records()
-        return frame({name: [record[name] for record in records] for name in records[0]})
+        return of_records(self.found.records())
+
+    def cuts(self) -> pd.DataFrame:
+        """What the list has that is cut at a probability: how many labels, how many of these and of all wrong ones.
+
+        Columns: at_least, labels, expected_precision, expected_recall, false_alarm_rate. Shares are fractions.
+        """
+        names = ("at_least", "labels", "expected_precision", "expected_recall", "false_alarm_rate")
+        return of_records([{name: cut[name] for name in names} for cut in self.json()["cuts"]])
 
     def json(self) -> dict[str, Any]:
         """All that was found as plain values, as `paribus audit --json` prints it."""
@@ -56,6 +75,30 @@ class Audit:
         from paribus.cli.audit_page import write_page
 
         return write_page(Path(path).expanduser(), self.found, self.examples)
+
+    def clean(self, path: str | os.PathLike[str], *, relabel: bool = False) -> Path:
+        """Write a copy of the data without the suspects, or with the proposed labels: .npz, or .csv of a CSV table.
+
+        Raises UserError where a file of that name exists, and where no such copy can be made of the source.
+        """
+        from paribus.cli.audit_clean import check_clean, write_clean
+
+        target = Path(path).expanduser()
+        check_clean(target, self.examples, place="clean()")
+        write_clean(target, self.found, self.examples, relabel=relabel)
+        return target
+
+    def __repr__(self) -> str:
+        return "\n".join(self.answer())
+
+    def _repr_html_(self) -> str:
+        shown = self.suspects[:SHOWN]
+        rows = [
+            (str(one.rank), str(one.row), one.given, one.proposed, format_share(one.probability, 0)) for one in shown
+        ]
+        headings = ("rank", "row", "label", "proposed", "wrong with a probability of")
+        below = html.table(headings, rows, f"The first {len(shown)} suspects") if shown else ""
+        return "".join(html.paragraph(sentence) for sentence in self.answer()) + below
 
 
 def audit(
@@ -96,8 +139,5 @@ def audit(
     prepared = prepare(study, device=device)
     skip_blas()
     with Workspace.open(folder, create=True, write=True) as opened:
-        counted = progress_before(prepared, opened)
-        shows = progress and counted.runs_done < len(prepared.runs)
-        with display(counted) if shows else nullcontext(silent) as shown:
-            run_study(prepared, opened, shown)
+        train(prepared, opened, progress=progress)
         return Audit(audited(load_results(opened, prepared.id), examples), examples)

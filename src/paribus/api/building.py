@@ -100,6 +100,28 @@ def load(name: str | os.PathLike[str], changes: Mapping[str, Any] | None = None)
     return load_file(Path(text).expanduser(), overrides)
 
 
+def draft(data: str, target: str | None = None) -> Study:
+    """A first study of data of your own: a linear model against a network with hidden layers.
+
+    Parameters
+    ----------
+    data : a file, a folder, a built-in source, or what `paribus.source` gives.
+    target : the column or the array to predict.
+
+    The task, the scaling, the split and the sizes are guessed from the data. `paribus new --data` writes the same study
+    as a file, with a reason on each line. Raises UserError where the data cannot be read.
+
+    Examples
+    --------
+    >>> import paribus
+    >>> print(paribus.draft("sklearn:wine").arms[0].name)
+    linear
+    """
+    from paribus.cli.draft_study import draft_study
+
+    return draft_study(data, target, Path())[1]
+
+
 def _listed_arms(arms: Mapping[str, Table] | Sequence[Table]) -> list[Table]:
     """Arms as a study file lists them, from a mapping of names to tables or from such a list."""
     if isinstance(arms, Mapping):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from paribus.errors import Shown, UserError
@@ -23,3 +23,8 @@ def frame(columns: Mapping[str, Any]) -> pd.DataFrame:
             remedy="install paribus[notebook]",
         )
     return importlib.import_module("pandas").DataFrame(dict(columns))
+
+
+def of_records(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """A data frame with a row for each record, all of which have the same keys; without records, an empty one."""
+    return frame({name: [record[name] for record in records] for name in records[0]} if records else {})

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from paribus.analysis import results as recorded
 from paribus.analysis.answers import answer
 from paribus.analysis.columns import curve_columns, result_columns
+from paribus.analysis.confirmation import confirmation
 from paribus.api import html
 from paribus.api.frames import frame
 from paribus.api.judged import Contrasts, Findings, Verdicts, contrasts, findings, verdicts
 from paribus.api.predictions import recorded_columns
 from paribus.cli.arguments import default_workspace
 from paribus.errors import Shown, UserError, nearest
-from paribus.spec.study import Study
+from paribus.spec.study import Study, parse
 from paribus.store.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -89,8 +90,8 @@ class Results:
         """
         run = self._run(arm, replicate)
         rule = rule or self.recorded.deploy(arm)
-        _known(rule, self.recorded.rules(arm), "rule")
-        _known(split, SPLITS, "split")
+        refuse_unknown(rule, self.recorded.rules(arm), "rule")
+        refuse_unknown(split, SPLITS, "split")
         outputs, targets = run.artifact(rule, f"outputs/{split}"), run.artifact("", f"targets/{split}")
         if outputs is None or targets is None:
             raise UserError(
@@ -126,6 +127,14 @@ class Results:
         """The study's question answered in sentences, as the report opens with them."""
         return answer(self.recorded).sentences
 
+    def confirmation(self) -> Study:
+        """The study that trains the arms chosen by `choose` on fresh replicates: what `paribus confirm` writes.
+
+        Its `document` is the text of that file. Raises UserError where the study has no rule, or is not finished.
+        """
+        name, text = confirmation(self.recorded)
+        return parse(text, place=f"study {name}", folder=self.study.folder)
+
     def report(self, folder: str | os.PathLike[str], *, pdf: bool = False, figures: bool = False) -> Path:
         """Write the report into a folder, as `paribus report` does; the path of its page."""
         from paribus.energy.carbon import grid_of_user
@@ -145,7 +154,7 @@ class Results:
         return above + (judged if len(judged) else self.contrasts())._repr_html_()
 
     def _run(self, arm: str, replicate: int) -> Run:
-        _known(arm, self.recorded.arms, "arm")
+        refuse_unknown(arm, self.recorded.arms, "arm")
         run = self.recorded.run(arm, replicate)
         if run is None or run.state != "done":
             given = "no such run" if run is None else f"one that is {run.state}"
@@ -154,6 +163,7 @@ class Results:
         return run
 
 
-def _known(word: str, known: tuple[str, ...], what: str) -> None:
+def refuse_unknown(word: str, known: tuple[str, ...], what: str) -> None:
+    """Raises UserError where a study has no such arm, rule, ..."""
     if word not in known:
         raise UserError(f"must be one of the study's {what}s", given=word, place=what, remedy=nearest(word, known))

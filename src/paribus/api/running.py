@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from paribus.api.watching import Callback
     from paribus.execution.progress import StudyProgress
+    from paribus.execution.runner import PreparedStudy
     from paribus.spec.study import Study
 
 
@@ -66,10 +67,23 @@ def run(
     limits = Limits(limit, [watching(prepared, callback) for callback in callbacks])
     skip_blas()
     with Workspace.open(folder, create=True, write=True) as opened:
-        counted = progress_before(prepared, opened)
-        with display(counted) if progress and counted.runs_done < len(prepared.runs) else nullcontext(silent) as shown:
-            run_study(prepared, opened, shown, meters=meters, limits=limits)
+        train(prepared, opened, progress=progress, meters=meters, limits=limits)
     return read_results(prepared.id, workspace=folder)
+
+
+def train(
+    prepared: PreparedStudy,
+    opened: Workspace,
+    *,
+    progress: bool,
+    meters: Sequence[str] = (),
+    limits: Limits | None = None,
+) -> None:
+    """Train what is not recorded, and show it if `progress` is asked for and something is left to train."""
+    counted = progress_before(prepared, opened)
+    shows = progress and counted.runs_done < len(prepared.runs)
+    with display(counted) if shows else nullcontext(silent) as shown:
+        run_study(prepared, opened, shown, meters=meters, limits=limits)
 
 
 def display(counted: StudyProgress) -> AbstractContextManager[Listener]:

@@ -6,16 +6,20 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from paribus.analysis import results as recorded
+from paribus.analysis.recorded import study_of
 from paribus.api import html
-from paribus.api.results import Results
+from paribus.api.results import Results, refuse_unknown
 from paribus.cli.arguments import default_workspace, recorded_studies, recorded_study
 from paribus.errors import StorageError
 from paribus.spec.study import Study
 from paribus.store.records import StudyRecord
 from paribus.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    from paribus.api.evaluating import Evaluation
 
 
 def workspace(folder: str | os.PathLike[str] | None = None) -> RecordedWorkspace:
@@ -31,6 +35,16 @@ def workspace(folder: str | os.PathLike[str] | None = None) -> RecordedWorkspace
     path = default_workspace() if folder is None else Path(folder).expanduser()
     with Workspace.open(path):
         return RecordedWorkspace(path)
+
+
+def unpack(archive: str | os.PathLike[str], to: str | os.PathLike[str]) -> RecordedWorkspace:
+    """Open an archive of `paribus export --format archive` in a new folder, verify it, and return its workspace.
+
+    Every hash is checked, and nothing in it is executed. Raises UserError where the archive was changed.
+    """
+    from paribus.export.archive import unpack as unpacked
+
+    return workspace(unpacked(Path(archive).expanduser(), Path(to).expanduser()).workspace)
 
 
 @dataclass(frozen=True)
@@ -88,6 +102,30 @@ class RecordedWorkspace:
             choice = Choice(tuple(arms), tuple(replicates), tuple(rules))
             export(opened, recorded_study(opened, study), format, path, choice)
         return path
+
+    def evaluate(
+        self,
+        study: Study | str,
+        arm: str,
+        data: str,
+        *,
+        replicate: int = 0,
+        rule: str | None = None,
+        target: str | None = None,
+    ) -> Evaluation:
+        """Evaluate a recorded network on data that are read and scaled as its study says.
+
+        `data` is a source, and its split where it has several: "fashion-mnist:train", "new.csv". `study` is a recorded
+        one, or an object where its own data files do not lie in the current folder. `rule` is by default the one at
+        which arms are compared. Raises UserError where these are test data that the study keeps locked, and where the
+        network is not recorded.
+        """
+        from paribus.api.evaluating import on_named_data, recorded_subject
+
+        with Workspace.open(self.path) as opened:
+            found = study if isinstance(study, Study) else study_of(opened, recorded_study(opened, study))
+            refuse_unknown(arm, tuple(one.name for one in found.arms), "arm")
+            return on_named_data(recorded_subject(opened, found, arm, replicate, rule or found.deploy), data, target)
 
     def verify(self) -> None:
         """Check every hash. Raises StorageError with the first problem."""

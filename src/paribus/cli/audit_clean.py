@@ -20,18 +20,18 @@ Bools = npt.NDArray[np.bool_]
 _TABLES = (".csv", ".tsv")
 
 
-def check_clean(target: Path, examples: Examples) -> None:
-    """Raises UserError, before anything is trained, where no copy can be written to `target`."""
+def check_clean(target: Path, examples: Examples, place: str = "--clean") -> None:
+    """Raises UserError, before anything is trained, where no copy can be written to `target`, which `place` names."""
     suffix, source = target.suffix.lower(), Path(str(examples.table["source"]))
     if target.exists():
         raise UserError("must not exist yet, as paribus overwrites nothing", given=Shown("a file of that name"),
-                        place=str(target), remedy="name another with --clean")  # fmt: skip
+                        place=str(target), remedy="name another file")  # fmt: skip
     if not target.parent.is_dir():
         raise UserError("folder not found", given=Shown(""), place=str(target.parent), remedy="make it first")
     if suffix == ".npz" or (suffix in _TABLES and source.suffix.lower() == suffix):
         return
     kinds = f"{source.suffix.lower()} or .npz" if source.suffix.lower() in _TABLES else ".npz"
-    raise UserError(f"must end in {kinds}", given=target.name, place="--clean", remedy="name such a file")
+    raise UserError(f"must end in {kinds}", given=target.name, place=place, remedy="name such a file")
 
 
 def write_clean(target: Path, result: AuditResult, examples: Examples, *, relabel: bool) -> str:

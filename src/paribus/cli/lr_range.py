@@ -7,7 +7,6 @@ their own, NAME-lr-range, whose report has the figure.
 from __future__ import annotations
 
 import argparse
-import math
 from typing import TYPE_CHECKING, Any
 
 from paribus.cli.arguments import add_change_options, add_device_option, load_study, parse_changes
@@ -18,7 +17,7 @@ from paribus.cli.where import add_ray_option, where_of
 from paribus.errors import Exit, UserError
 
 if TYPE_CHECKING:
-    from paribus.analysis.range_test import Rule
+    from paribus.analysis.range_test import RangeTest, Rule
     from paribus.analysis.results import Results
 
 _RULES = ("decade-below", "steepest", "largest-stable")
@@ -41,16 +40,17 @@ def add_arguments(to: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> Exit:
     """Train the range test's study, and print what it suggests."""
-    first, last, epochs = _numbers(arguments)
     with Waiting() as waiting:
         waiting("loading paribus")
         from paribus.analysis.results import load
         from paribus.execution.runner import prepare
-        from paribus.search.range_study import range_study
+        from paribus.searching.range_study import range_study, refuse_no_range
         from paribus.spec.study import parse
         from paribus.store.workspace import Workspace
         from paribus.training.cpu.compiling import skip_blas
 
+        first, last, epochs = _rate(arguments.first, "--from"), _rate(arguments.last, "--to"), _epochs(arguments.epochs)
+        refuse_no_range(first, last, epochs, ("--from", "--to", "--epochs"))
         skip_blas()
         study = load_study(arguments.study, parse_changes(arguments))
         name, text = range_study(study, first=first, last=last, epochs=epochs)
@@ -65,27 +65,18 @@ def execute(arguments: argparse.Namespace) -> Exit:
     return Exit.FAILED_RUNS if outcome.failed else Exit.DONE
 
 
-def _numbers(arguments: argparse.Namespace) -> tuple[float, float, int]:
-    """The first rate, the last rate and the epochs. Raises UserError where they are no range."""
-    first, last = _rate(arguments.first, "--from"), _rate(arguments.last, "--to")
-    if not first < last:
-        rule, remedy = f"must be above --from ({first:g})", "raise it"
-        raise UserError(rule, given=last, place="--to", remedy=remedy)
-    text = str(arguments.epochs)
-    if not (text.isascii() and text.isdecimal() and 5 <= int(text[:9]) <= 100_000):
-        rule = "must be a whole number from 5 to 100000"
-        raise UserError(rule, given=text, place="--epochs", remedy="write --epochs 100")
-    return first, last, int(text)
+def _epochs(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 9):
+        raise UserError("must be a whole number", given=text, place="--epochs", remedy="write --epochs 100")
+    return int(text)
 
 
 def _rate(text: str, place: str) -> float:
     try:
-        found = float(text)
+        return float(text)
     except ValueError:
-        found = math.nan
-    if not 0 < found <= 1e6:
-        raise UserError("must be a number above 0", given=text, place=place, remedy=f"write {place} 1e-3")
-    return found
+        remedy = f"write {place} 1e-3"
+        raise UserError("must be a number above 0", given=text, place=place, remedy=remedy) from None
 
 
 def _print(arguments: argparse.Namespace, results: Results) -> None:
@@ -95,7 +86,7 @@ def _print(arguments: argparse.Namespace, results: Results) -> None:
     rule: Rule = arguments.rule
     tests = range_tests(results)
     if arguments.json:
-        print_json([_as_json(test, rule) for test in tests])
+        print_json([as_json(test, rule) for test in tests])
         return
     rows: list[tuple[str, ...]] = [("arm", *RULES, "unstable from", "constant from")]
     for test in tests:
@@ -107,7 +98,8 @@ def _print(arguments: argparse.Namespace, results: Results) -> None:
     print_message(rules_in_words().removesuffix("."))
 
 
-def _as_json(test: Any, rule: Rule) -> dict[str, Any]:
+def as_json(test: RangeTest, rule: Rule) -> dict[str, Any]:
+    """One arm's test for programs: what each rule suggests, the regions, and the curves."""
     from paribus.analysis.range_answers import suggested
     from paribus.analysis.range_test import RULES
 

@@ -41,12 +41,9 @@ def _builtin(arguments: argparse.Namespace) -> tuple[str, str]:
 
 
 def _of_data(arguments: argparse.Namespace) -> tuple[str, str]:
-    """The name and the text of a first study of the data, which has been read as the study says."""
-    from paribus.cli.draft import drafted
-    from paribus.cli.draft_text import study_name, study_text
-    from paribus.data.loading import load_splits
-    from paribus.spec.fit import refuse_misfit
-    from paribus.spec.study import parse
+    """The name and the text of a first study of the data."""
+    from paribus.cli.draft_study import draft_study
+    from paribus.cli.draft_text import study_name
 
     if arguments.study is not None:
         raise UserError("takes STUDY or --data, and not both", given=arguments.study, place="paribus new",
@@ -54,11 +51,7 @@ def _of_data(arguments: argparse.Namespace) -> tuple[str, str]:
     name = study_name(arguments.data)
     folder = (Path(f"{name}.toml") if arguments.to is None else parse_path(arguments.to, "--to")).parent
     try:
-        text = study_text(drafted(_seen_from(folder, arguments.data), arguments.target, folder))
-        study = parse(text, place="the study", folder=folder)
-        arm = study.arms[0]
-        data = arm.recipe.data.model_copy(update={"task": arm.recipe.task})
-        refuse_misfit(arm, load_splits(data, folder, study.streams(arm, 0)).dataset)
+        text, _ = draft_study(_seen_from(folder, arguments.data), arguments.target, folder)
     except UserError as error:
         raise UserError(_by_option(error.rule), given=error.given, place=_by_option(error.place),
                         remedy=_by_option(error.remedy)) from None  # fmt: skip

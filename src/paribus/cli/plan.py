@@ -60,11 +60,11 @@ def execute(arguments: argparse.Namespace) -> Exit:
         prepared = prepare(study, device=arguments.device)
         print_data_findings(prepared)
         waiting(f"{study.name}: timing a few steps of each cohort")
-        plan, expected, note = _planned(prepared, arguments.workspace)
+        plan, expected, note = planned_in(prepared, arguments.workspace)
     if note:
         print_message(note)
     if arguments.json:
-        print_json(_as_json(prepared.id, plan, expected))
+        print_json(as_json(prepared.id, plan, expected))
     else:
         _print(plan, expected)
         if arguments.layers:
@@ -88,17 +88,22 @@ def print_notes(name: str, study: Study, changes: dict[str, str]) -> None:
 
 def print_data_findings(prepared: PreparedStudy) -> None:
     """Say what was found about the data, before anything trains on them."""
+    for sentence in data_notes(prepared):
+        print_message(f"note: {sentence.removesuffix('.')}")
+
+
+def data_notes(prepared: PreparedStudy) -> list[str]:
+    """What was found about the data, in sentences."""
     from paribus.analysis.data_findings import data_findings
 
     datasets: dict[str, dict[int, Dataset]] = {}
     for run in prepared.runs:
         for arm, replicate in run.members:
             datasets.setdefault(arm, {})[replicate] = run.spec.dataset
-    for found in data_findings(datasets):
-        print_message(f"note: {found.sentence.removesuffix('.')}")
+    return [found.sentence for found in data_findings(datasets)]
 
 
-def _planned(prepared: PreparedStudy, workspace: Path) -> tuple[Plan, Expectation | None, str | None]:
+def planned_in(prepared: PreparedStudy, workspace: Path) -> tuple[Plan, Expectation | None, str | None]:
     """The plan with what the workspace holds, what it is expected to take, and a note on runs that are not reused.
 
     Planning makes no workspace.
@@ -120,9 +125,8 @@ def _planned(prepared: PreparedStudy, workspace: Path) -> tuple[Plan, Expectatio
 
 def _print(plan: Plan, expected: Expectation | None) -> None:
     study = plan.study
-    arms, replicates = plural(len(study.arms), "arm"), plural(study.replicates.count, "replicate")
     print_paragraph(study.name if study.title == study.name else f"{study.name}: {study.title}")
-    print_line(f"{arms} x {replicates} = {plural(len(plan.runs), 'run')}, {_recorded(plan)} recorded already")
+    print_line(counted(plan))
     if not plan.cohorts:
         print_line("nothing to train")
         return
@@ -134,9 +138,15 @@ def _print(plan: Plan, expected: Expectation | None) -> None:
     last = len(rows[0]) - 1
     print_columns(rows, right=range(last), flexible=(last,))
     print_line()
-    print_paragraph(f"expected time: {_expected(plan, expected)}")
+    print_paragraph(f"expected time: {expected_time(plan, expected)}")
     if expected is not None:
-        print_paragraph(f"expected energy: {_energy(expected)}")
+        print_paragraph(f"expected energy: {expected_energy(expected)}")
+
+
+def counted(plan: Plan) -> str:
+    """How many runs there are, and how many of them are recorded."""
+    arms, replicates = plural(len(plan.study.arms), "arm"), plural(plan.study.replicates.count, "replicate")
+    return f"{arms} x {replicates} = {plural(len(plan.runs), 'run')}, {_recorded(plan)} recorded already"
 
 
 def _print_layers(plan: Plan) -> None:
@@ -160,7 +170,7 @@ def _print_layers(plan: Plan) -> None:
         print_columns(rows, right=(3, 4), flexible=(0, 1))
 
 
-def _expected(plan: Plan, expected: Expectation | None) -> str:
+def expected_time(plan: Plan, expected: Expectation | None) -> str:
     """How long it takes, where, and what that rests on."""
     operations = count(sum(cohort.operations for cohort in plan.cohorts))
     if expected is None:
@@ -171,7 +181,7 @@ def _expected(plan: Plan, expected: Expectation | None) -> str:
     return f"{expected} on {_place(plan)} ({expected.basis})"
 
 
-def _energy(expected: Expectation) -> str:
+def expected_energy(expected: Expectation) -> str:
     """The range of joules by this machine's meter or model."""
     if expected.low_j is None or expected.high_j is None:
         return "unknown: nothing here measures or models it"
@@ -208,7 +218,8 @@ def _recorded(plan: Plan) -> int:
     return len(plan.runs) - len(plan.unfinished)
 
 
-def _as_json(study_id: str, plan: Plan, expected: Expectation | None) -> dict[str, Any]:
+def as_json(study_id: str, plan: Plan, expected: Expectation | None) -> dict[str, Any]:
+    """What running a study would do, for programs."""
     return {
         "study": plan.study.name,
         "id": study_id,

@@ -10,32 +10,46 @@ from paribus.cli.output import print_columns, print_json, print_line, print_para
 from paribus.errors import Exit
 
 if TYPE_CHECKING:
+    from paribus.searching.driver import PreparedSearch
     from paribus.spec.study import Study
 
 
 def print_search(study: Study, arguments: argparse.Namespace) -> Exit:
     """Print the plan of a search, whose space is checked against the data. What trains depends on what is found."""
-    from paribus.search.driver import prepare_search
+    from paribus.searching.driver import prepare_search
 
     prepared = prepare_search(study, device=arguments.device)
-    search, rows = prepared.search, planned(study)
-    total = round(sum(row["candidates"] * row["replicates"] * row["more_epochs"] for row in rows))
-    confirm = search.confirm
-    confirmed = confirm.finalists * confirm.replicates * prepared.epochs
+    found = as_json(prepared)
+    rows = found["rungs"]
     if arguments.json:
-        print_json({"study": study.name, "id": prepared.id, "rungs": rows, "epochs": total, "confirmation": confirmed})
+        print_json(found)
         return Exit.DONE
     print_paragraph(study.name if study.title == study.name else f"{study.name}: {study.title}")
-    print_line(f"{plural(search.candidates, 'candidate')} by {search.sampler}, {search.batch} at a time")
+    proposed, most = sentences(prepared)
+    print_line(proposed)
     print_line()
     shown = [("bracket", "rung", "epoch", "candidates", "replicates")]
     shown += [(*(str(row[key]) for key in ("bracket", "rung", "epoch", "candidates", "replicates")),) for row in rows]
     print_columns(shown, right=range(5))
     print_line()
-    print_line(
-        f"at most {plural(total, 'epoch')} in the search, and {confirmed} to confirm {confirm.finalists} finalists"
-    )
+    print_line(most)
     return Exit.DONE
+
+
+def as_json(prepared: PreparedSearch) -> dict[str, Any]:
+    """What a search trains at most, for programs: its rungs, its epochs, and those of the confirmation."""
+    study, confirm, rows = prepared.study, prepared.search.confirm, planned(prepared.study)
+    total = round(sum(row["candidates"] * row["replicates"] * row["more_epochs"] for row in rows))
+    confirmed = confirm.finalists * confirm.replicates * prepared.epochs
+    return {"study": study.name, "id": prepared.id, "rungs": rows, "epochs": total, "confirmation": confirmed}
+
+
+def sentences(prepared: PreparedSearch) -> tuple[str, str]:
+    """How candidates are proposed, and how many epochs train at most."""
+    search, found = prepared.search, as_json(prepared)
+    proposed = f"{plural(search.candidates, 'candidate')} by {search.sampler}, {search.batch} at a time"
+    most = f"at most {plural(found['epochs'], 'epoch')} in the search"
+    return proposed, f"{most}, and {found['confirmation']} to confirm {search.confirm.finalists} finalists"
 
 
 def planned(study: Study) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ import argparse
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from paribus.cli.arguments import load_study, parse_path
 from paribus.cli.formatting import plural
@@ -20,10 +20,15 @@ from paribus.cli.waiting import Waiting
 from paribus.errors import Exit, UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from paribus.analysis.review import Review
     from paribus.spec.study import Study
+
+HEADINGS: Final[tuple[str, ...]] = (
+    "archive", "verified", "study", "differs in", "seeds", "replicates", "runs", "test reads", "late claims",
+    "verdicts",
+)  # fmt: skip
 
 
 def add_arguments(to: argparse.ArgumentParser) -> None:
@@ -40,30 +45,35 @@ def execute(arguments: argparse.Namespace) -> Exit:
     assignment = None if arguments.assignment is None else load_study(arguments.assignment, {})
     paths = [parse_path(name, "ARCHIVE") for name in arguments.archives]
     with Waiting() as waiting:
-        reviews = list(_reviews(paths, assignment, waiting))
+        reviews = list(reviewed(paths, assignment, lambda path: waiting(f"checking {path.name}")))
     broken = [error for _, error in reviews if isinstance(error, str)]
     if arguments.json:
-        print_json([_as_json(path, found) for path, found in reviews])
+        print_json([as_json(path, found) for path, found in reviews])
         return Exit.FAILURE if broken else Exit.DONE
-    rows = _rows(reviews)
+    rows = [HEADINGS, *(row(path, found) for path, found in reviews)]
     if arguments.csv:
         print_csv(rows)
     else:
         print_columns(rows, flexible=range(len(rows[0])))
-        for line in _details(reviews):
+        for line in details(reviews):
             print_message(line)
     return Exit.FAILURE if broken else Exit.DONE
 
 
-def _reviews(paths: Sequence[Path], assignment: Study | None, waiting: Waiting) -> Iterator[tuple[Path, Review | str]]:
-    """Each archive's studies, or what is wrong with it. Of several studies of one name, the latest."""
+def reviewed(
+    paths: Sequence[Path], assignment: Study | None, begins: Callable[[Path], None] = lambda _: None
+) -> Iterator[tuple[Path, Review | str]]:
+    """Each archive's studies, or what is wrong with it. Of several studies of one name, the latest.
+
+    `begins` is told each archive before it is checked.
+    """
     from paribus.analysis.results import load
     from paribus.analysis.review import review
     from paribus.export.archive import unpack
     from paribus.store.workspace import Workspace
 
     for path in paths:
-        waiting(f"checking {path.name}")
+        begins(path)
         with tempfile.TemporaryDirectory(prefix="paribus-review-") as folder:
             try:
                 found = unpack(path, Path(folder) / "archive")
@@ -76,21 +86,16 @@ def _reviews(paths: Sequence[Path], assignment: Study | None, waiting: Waiting) 
                     yield path, review(load(workspace, record.id), assignment)
 
 
-def _rows(reviews: Sequence[tuple[Path, Review | str]]) -> list[tuple[str, ...]]:
+def row(path: Path, found: Review | str) -> tuple[str, ...]:
+    """One study of an archive, or an archive that is broken, under `HEADINGS`."""
     from paribus.analysis.review import summary
 
-    rows: list[tuple[str, ...]] = []
-    headings: tuple[str, ...] = ("archive", "verified", "study", "differs in", "seeds", "replicates", "runs",
-                                 "test reads", "late claims", "verdicts")  # fmt: skip
-    for path, found in reviews:
-        if isinstance(found, str):
-            rows.append((path.name, "NO", *[""] * (len(headings) - 2)))
-        else:
-            rows.append((path.name, "yes", *summary(found).values()))
-    return [headings, *rows]
+    if isinstance(found, str):
+        return (path.name, "NO", *[""] * (len(HEADINGS) - 2))
+    return (path.name, "yes", *summary(found).values())
 
 
-def _details(reviews: Sequence[tuple[Path, Review | str]]) -> Iterator[str]:
+def details(reviews: Sequence[tuple[Path, Review | str]]) -> Iterator[str]:
     """What the table has no room for: why an archive is broken, each difference, late claims, copies."""
     seen: dict[str, str] = {}
     for path, found in reviews:
@@ -110,7 +115,8 @@ def _details(reviews: Sequence[tuple[Path, Review | str]]) -> Iterator[str]:
     yield f"{plural(archives, 'archive')}, {plural(len(checked), 'study', 'studies')} verified"
 
 
-def _as_json(path: Path, found: Review | str) -> dict[str, Any]:
+def as_json(path: Path, found: Review | str) -> dict[str, Any]:
+    """One study of an archive for programs, with every difference."""
     if isinstance(found, str):
         return {"archive": str(path), "verified": False, "problem": found}
     return {"archive": str(path), "verified": True, **asdict(found)}

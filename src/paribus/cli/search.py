@@ -7,7 +7,7 @@ candidates, rungs and winner. The winner is written as a study file with its cla
 from __future__ import annotations
 
 import argparse
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,9 +20,9 @@ from paribus.cli.arguments import (
     parse_changes,
     parse_path,
 )
-from paribus.cli.formatting import plural
 from paribus.cli.output import print_json, print_line, print_message, write_new
 from paribus.cli.run import display_of, ending, run_prepared
+from paribus.cli.search_stages import StageDisplay
 from paribus.cli.waiting import Waiting
 from paribus.cli.where import Where, add_ray_option, where_of
 from paribus.errors import Exit
@@ -31,11 +31,10 @@ if TYPE_CHECKING:
     from paribus.analysis.results import Results
     from paribus.analysis.search_outcome import SearchOutcome
     from paribus.execution.events import Listener
-    from paribus.search.driver import PreparedSearch, Stage
+    from paribus.execution.progress import StudyProgress
+    from paribus.searching.driver import PreparedSearch
     from paribus.spec.study import Study
-    from paribus.store.records import Assessment
     from paribus.store.workspace import Workspace
-    from paribus.training.plan import Plan
 
 
 def add_arguments(to: argparse.ArgumentParser) -> None:
@@ -53,7 +52,7 @@ def execute(arguments: argparse.Namespace) -> Exit:
     """Search, confirm the finalists, and write the winner's study file."""
     with Waiting() as waiting:
         waiting("loading paribus")
-        from paribus.search.driver import prepare_search
+        from paribus.searching.driver import prepare_search
         from paribus.store.workspace import Workspace
         from paribus.training.cpu.compiling import skip_blas
 
@@ -79,11 +78,17 @@ def _searched(
     from paribus.analysis.finalists import finalists_study
     from paribus.analysis.results import load
     from paribus.execution.runner import prepare
-    from paribus.search.driver import run_search
+    from paribus.searching.driver import run_search
     from paribus.spec.study import parse
 
     study = prepared.study
-    run_search(prepared, workspace, _Display(study, waiting), executor=where.executor)
+
+    @contextmanager
+    def shows(progress: StudyProgress) -> Generator[Listener]:
+        with display_of(progress) as listener:
+            yield ending(waiting, listener)
+
+    run_search(prepared, workspace, StageDisplay(study, shows), executor=where.executor)
     followed = finalists_study(load(workspace, prepared.id))
     if followed is None:
         print_message(f"{study.name}: no candidate without a fault is left to confirm")
@@ -94,44 +99,6 @@ def _searched(
         following = prepare(again, device=arguments.device, workers=where.workers)
         run_prepared(following, workspace, waiting, where, debug=arguments.debug, timing=False)
     return load(workspace, prepared.id)
-
-
-class _Display:
-    """Prints each stage of a search, and shows its training."""
-
-    def __init__(self, study: Study, waiting: Waiting) -> None:
-        self._study, self._waiting = study, waiting
-        self._reached = 0
-
-    @contextmanager
-    def stage(self, stage: Stage, plan: Plan, /) -> Generator[Listener]:
-        from paribus.execution.progress import StudyProgress
-
-        what = plural(len(stage.candidates), "candidate")
-        going = "" if stage.proposed else " go on" if len(stage.candidates) != 1 else " goes on"
-        by = f", {plural(stage.replicates, 'replicate')} each" if stage.replicates > 1 else ""
-        print_message(f"{self._study.name}: {what}{going} to epoch {stage.epochs}{by}")
-        with display_of(StudyProgress.of(plan)) as listener:
-            yield ending(self._waiting, listener)
-
-    def decided(self, stage: Stage, assessed: Sequence[Assessment], /) -> None:
-        """The best value of a stage, and how many have a fault."""
-        from paribus.analysis.wording import label, quantity
-
-        search = self._study.search
-        assert search is not None
-        known = [one for one in assessed if one.value is not None and not one.faults]
-        faulty = sum(bool(one.faults) for one in assessed)
-        also = f"; {faulty} with a fault" if faulty else ""
-        if not known:
-            print_message(f"{self._study.name}: epoch {stage.epochs}: no candidate without a fault{also}")
-            return
-        best = max(known, key=lambda one: search.direction * (one.value or 0.0))
-        value = quantity(search.metric, best.value)
-        print_message(
-            f"{self._study.name}: epoch {stage.epochs}: best {label(search.metric)} {value} "
-            f"(candidate {best.number}){also}"
-        )
 
 
 def _report(workspace: Workspace, results: Results) -> None:

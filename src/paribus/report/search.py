@@ -278,19 +278,24 @@ def _faults(outcome: SearchOutcome) -> str:
     return f"Candidates with a fault are disqualified. {capital(words)}."
 
 
-def _table(results: Results, outcome: SearchOutcome) -> Table:
-    metric, keys = metric_named(outcome.search.metric), list(outcome.search.space)
+def candidate_rows(results: Results, outcome: SearchOutcome) -> list[Record]:
+    """Every candidate with its proposed values by dotted key, the epochs that it has come to, its value, its faults."""
     values = {one.number: one.values for one in results.candidates}
-    records = [
+    return [
         {
             "candidate": name_of(one.number),
-            **{key: values[one.number].get(key) for key in keys},
+            **{key: values[one.number].get(key) for key in outcome.search.space},
             "epochs": one.epochs,
             "value": one.value,
             "faults": ", ".join(one.faults),
         }
         for one in outcome.last
     ]
+
+
+def _table(results: Results, outcome: SearchOutcome) -> Table:
+    metric, keys = metric_named(outcome.search.metric), list(outcome.search.space)
+    records = candidate_rows(results, outcome)
     columns = [
         text("candidate", "candidate"),
         *(text(key.rpartition(".")[2].replace("_", " "), key) for key in keys),

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from paribus.execution.runner import prepare, run_study
-from paribus.search.simulation import Costs, replayed, saturation, simulated
+from paribus.searching.simulation import Costs, replayed, saturation, simulated
 from paribus.spec.candidates import Candidate
 from paribus.spec.study import parse
 from paribus.store.workspace import Workspace
-from tests.search.conftest import history, prepared, search, searched
+from tests.searching.conftest import history, prepared, search, searched
 
 COSTS = Costs(runs=4, epochs=10, train_s=2.0, begin_s=0.01, message_s=0.001, end_s=0.005, task_bytes=100.0,
               message_bytes=10.0, end_bytes=1000.0, shared_bytes=5000.0)  # fmt: skip

@@ -15,8 +15,24 @@ from paribus.spec.schedules import Exponential
 from paribus.spec.study import Study
 
 SUFFIX = "-lr-range"
+MIN_EPOCHS, MAX_EPOCHS = 5, 100_000
+MAX_RATE = 1e6
 RULE = "last"
 _LENGTH = 60
+
+
+def refuse_no_range(first: float, last: float, epochs: int, places: tuple[str, str, str]) -> None:
+    """Raises UserError where these are no range of rates to be tried. `places` name the three values for the user."""
+    of_first, of_last, of_epochs = places
+    for rate, place in ((first, of_first), (last, of_last)):
+        if not 0 < rate <= MAX_RATE:
+            rule = f"must be a number above 0, at most {MAX_RATE:g}"
+            raise UserError(rule, given=rate, place=place, remedy="give a rate such as 1e-3")
+    if not first < last:
+        raise UserError(f"must be above {of_first} ({first:g})", given=last, place=of_last, remedy="raise it")
+    if not MIN_EPOCHS <= epochs <= MAX_EPOCHS:
+        rule = f"must be a whole number from {MIN_EPOCHS} to {MAX_EPOCHS}"
+        raise UserError(rule, given=epochs, place=of_epochs, remedy="give 100")
 
 
 def range_study(study: Study, *, first: float, last: float, epochs: int) -> tuple[str, str]:

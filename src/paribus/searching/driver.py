@@ -19,8 +19,8 @@ from paribus.execution.events import Listener, silent
 from paribus.execution.executor import Deliver, Executor
 from paribus.execution.executors import ExecutorsByFamily
 from paribus.execution.runner import member_runs, train
-from paribus.search.assessing import Assessor
-from paribus.search.sampler import Sampler, proposer
+from paribus.searching.assessing import Assessor
+from paribus.searching.sampler import Sampler, proposer
 from paribus.spec.candidates import Candidate
 from paribus.spec.identity import study_id
 from paribus.spec.search import Search

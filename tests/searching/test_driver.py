@@ -11,13 +11,13 @@ import pytest
 
 from paribus.analysis.halving import survivors
 from paribus.errors import UserError
-from paribus.search import driver
-from paribus.search.driver import prepare_search
+from paribus.searching import driver
+from paribus.searching.driver import prepare_search
 from paribus.store import faults
 from paribus.store.verify import verify
 from paribus.store.workspace import Workspace
 from tests.execution.conftest import ARMS, TINY
-from tests.search.conftest import history, prepared, search, searched
+from tests.searching.conftest import history, prepared, search, searched
 
 RUNGS = (2, 4, 8, 12)
 

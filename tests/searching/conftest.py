@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from paribus.search.driver import PreparedSearch, prepare_search, run_search
+from paribus.searching.driver import PreparedSearch, prepare_search, run_search
 from paribus.spec.study import Study, parse
 from paribus.store.workspace import Workspace
 from tests.execution.conftest import save_digits

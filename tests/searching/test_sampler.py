@@ -6,10 +6,10 @@ from typing import Any
 import optuna
 import pytest
 
-from paribus.search.sampler import Sampler, proposer
+from paribus.searching.sampler import Sampler, proposer
 from paribus.seeding import sampler_seed
 from paribus.spec.search import Search
-from tests.search.conftest import TEXT
+from tests.searching.conftest import TEXT
 
 TABLES = tomllib.loads(TEXT)
 
