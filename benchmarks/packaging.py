@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -92,7 +93,8 @@ def tried(name: str, python: str, installs: Sequence[Sequence[str]], folder: Pat
 
 
 def _run(command: Sequence[str], cwd: Path | None = None) -> None:
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    outside = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}  # no package from elsewhere
+    done = subprocess.run(command, cwd=cwd, env=outside, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(
             f"{' '.join(command)} ended with code {done.returncode}:\n{done.stdout[-1500:]}{done.stderr[-3000:]}"
