@@ -28,6 +28,12 @@ class Small(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return self.head(torch.relu(self.norm(self.conv(images))).flatten(1))
 """
+PICTURES = {
+    "source": "images.npz",
+    "inputs": "X",
+    "target": "y",
+    "split": {"by": "stratified", "validation": 0.2, "test": 0.2},
+}
 COMMON = {"optimizer": {"kind": "adam", "lr": 0.01}, "training": {"epochs": 3, "batch_size": 16}, "replicates": 2}
 
 
@@ -54,13 +60,6 @@ def table(folder: Path) -> None:
 def studies(folder: Path) -> dict[str, Study]:
     images(folder)
     table(folder)
-    (folder / "nets.py").write_text(NETS)
-    pictures = {
-        "source": "images.npz",
-        "inputs": "X",
-        "target": "y",
-        "split": {"by": "stratified", "validation": 0.2, "test": 0.2},
-    }
     houses = {
         "source": "houses.csv",
         "missing": "median",
@@ -72,7 +71,7 @@ def studies(folder: Path) -> dict[str, Study]:
         paribus.study(
             "classes",
             "Does wider help?",
-            data={**pictures, "scale": "standardise"},
+            data={**PICTURES, "scale": "standardise"},
             network={"hidden": [6, 5], "batch_norm": True},
             arms={"narrow": {}, "wide": {"network": {"hidden": [12, 5]}}},
             claims=[claim],
@@ -117,22 +116,28 @@ def studies(folder: Path) -> dict[str, Study]:
             folder=folder,
             **COMMON,
         ),
-        paribus.study(
-            "own",
-            "Do convolutions help?",
-            data=pictures,
-            network={"kind": "module", "module": "nets.py:Small"},
-            selection={"rules": ["last"]},
-            folder=folder,
-            **{**COMMON, "replicates": 1, "training": {"epochs": 1, "batch_size": 16}},
-        ),
     ]
     return {study.name: study for study in found}
 
 
+def own(folder: Path) -> Study:
+    """A module of the user's own, whose processes import PyTorch: trained only for the tests that need it."""
+    images(folder)
+    (folder / "nets.py").write_text(NETS)
+    return paribus.study(
+        "own",
+        "Do convolutions help?",
+        data=PICTURES,
+        network={"kind": "module", "module": "nets.py:Small"},
+        selection={"rules": ["last"]},
+        folder=folder,
+        **{**COMMON, "replicates": 1, "training": {"epochs": 1, "batch_size": 16}},
+    )
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a workspace `w`, and the data and the module of its studies."""
+    """A folder with a workspace `w`, and the data of its studies."""
     folder = tmp_path_factory.mktemp("exports")
     with Workspace.open(folder / "w", create=True, write=True) as workspace:
         for study in studies(folder).values():

@@ -68,7 +68,7 @@ def test_a_study_goes_on_in_an_unpacked_workspace_without_training_again(trained
     found = unpack(archive, tmp_path / "there")
     copy = tmp_path / "data"
     copy.mkdir()
-    for name in ("images.npz", "houses.csv", "nets.py"):
+    for name in ("images.npz", "houses.csv"):
         shutil.copy(trained / name, copy / name)
     study = studies(copy)["classes"]
     with Workspace.open(found.workspace, write=True) as opened:

@@ -11,7 +11,10 @@ import pytest
 
 from paribus.analysis.results import load
 from paribus.errors import UserError
+from paribus.execution.runner import prepare, run_study
 from paribus.export.formats import export
+from paribus.store.workspace import Workspace
+from tests.export.conftest import own
 
 
 def session(path):
@@ -83,22 +86,37 @@ def test_an_autoencoder_with_tied_weights_gives_images_back(workspace, trained, 
     np.testing.assert_allclose(errors, outputs["error"], rtol=1e-4)
 
 
-def test_a_module_is_exported_by_pytorch_in_a_process_of_its_own(workspace, trained, tmp_path):
-    export(workspace, workspace.study("own"), "onnx", tmp_path / "out", code=trained)
-    outputs, targets, run = recorded(workspace, "own")
+@pytest.fixture(scope="module")
+def own_trained(tmp_path_factory):
+    """A folder with a workspace that has a module's run, and the module."""
+    folder = tmp_path_factory.mktemp("own")
+    with Workspace.open(folder / "w", create=True, write=True) as opened:
+        assert not run_study(prepare(own(folder)), opened).failed
+    return folder
+
+
+@pytest.fixture
+def own_workspace(own_trained):
+    with Workspace.open(own_trained / "w") as opened:
+        yield opened
+
+
+def test_a_module_is_exported_by_pytorch_in_a_process_of_its_own(own_workspace, own_trained, tmp_path):
+    export(own_workspace, own_workspace.study("own"), "onnx", tmp_path / "out", code=own_trained)
+    outputs, targets, run = recorded(own_workspace, "own")
     path = tmp_path / "out" / f"own_{run.epoch('last'):04d}.onnx"
-    found = ran(path, pictures(trained)[targets["rows"]])["logits"]
+    found = ran(path, pictures(own_trained)[targets["rows"]])["logits"]
     np.testing.assert_allclose(found - found.max(1, keepdims=True), outputs["outputs"], atol=5e-3, rtol=2e-3)
 
 
-def test_a_module_whose_file_has_changed_is_not_exported(workspace, trained, tmp_path):
+def test_a_module_whose_file_has_changed_is_not_exported(own_workspace, own_trained, tmp_path):
     code = tmp_path / "code"
     code.mkdir()
     with pytest.raises(UserError, match="needs the module's Python file"):
-        export(workspace, workspace.study("own"), "onnx", tmp_path / "out", code=code)
-    (code / "nets.py").write_text((trained / "nets.py").read_text() + "\nprint('other')\n")
+        export(own_workspace, own_workspace.study("own"), "onnx", tmp_path / "out", code=code)
+    (code / "nets.py").write_text((own_trained / "nets.py").read_text() + "\nprint('other')\n")
     with pytest.raises(UserError, match="must be the file that the run was trained with"):
-        export(workspace, workspace.study("own"), "onnx", tmp_path / "out", code=code)
+        export(own_workspace, own_workspace.study("own"), "onnx", tmp_path / "out", code=code)
     assert not (tmp_path / "out").exists()
 
 
