@@ -71,7 +71,7 @@ def measured(name: str, seed: int, tools: Sequence[str]) -> list[dict[str, Any]]
     rows: list[dict[str, Any]] = []
     for tool in tools:
         found = by_paribus(name, seed) if tool == "paribus" else by_peer(tool, name, seed)
-        rows.append({"space": name, "seed": seed, "tool": tool, **found})
+        rows.append({"space": name, "seed": seed, "tool": tool, **found, "load": os.getloadavg()[1]})
         print(f"{name}, search {seed}: {tool} {found}", file=sys.stderr, flush=True)
     confirm(name, seed, rows)
     return rows

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from paribus.child_python import python_path
 from paribus.execution.events import Event, Listener, silent
 from paribus.execution.executors import ExecutorsByFamily
 from paribus.execution.runner import PreparedStudy, StudyOutcome, prepare, run_study
@@ -188,17 +189,27 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
 
 
 @pytest.fixture(scope="session")
-def ray_cluster() -> Iterator[None]:
-    """A Ray cluster of this machine's cores, for all tests that need one: starting it takes seconds."""
+def ray_cluster() -> Iterator[Any]:
+    """A Ray cluster of two raylets with a core each, for all tests that need one: starting it takes seconds."""
     import ray
+    from ray.cluster_utils import Cluster
 
-    from paribus.execution.ray_cluster import LOCAL, connect
+    from paribus.execution.ray_cluster import connect
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
         warnings.simplefilter("ignore")  # Ray's own
-        connect(LOCAL)
-        yield
+        patch.setenv("PYTHONPATH", python_path())
+        patch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        cluster = Cluster(initialize_head=True, head_node_args=NODE)
+        cluster.add_node(**NODE)
+        connect(cluster.address)
+        yield cluster
         ray.shutdown()
+        cluster.shutdown()
+
+
+NODE = {"num_cpus": 1, "object_store_memory": 100 * 2**20, "include_dashboard": False}
+"""What each raylet has."""
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from pathlib import Path
 from paribus.execution.worker import Worker
 
 VARIABLE = "PARIBUS_TEST_FAULT"
+OPEN = "open"
+BUSY_S = 5.0
 
 
 def settings() -> dict[str, str]:
@@ -25,9 +27,16 @@ def describe(folder: Path, kind: str, *, epoch: int = 3, times: int = 1, lr: flo
     return json.dumps({"kind": kind, "epoch": epoch, "times": times, "lr": lr, "folder": str(folder)})
 
 
-def meet(kind: str) -> None:
-    """What the fault does."""
+def meet(kind: str, folder: Path) -> None:
+    """What the fault does. A worker `waits` until there is a file `open` in the folder; a `busy` one computes."""
+    until_s = time.monotonic() + {"waits": 60.0, "busy": BUSY_S}.get(kind, 0.0)
     match kind:
+        case "waits":
+            while not (folder / OPEN).exists() and time.monotonic() < until_s:
+                time.sleep(0.01)
+        case "busy":
+            while time.monotonic() < until_s:
+                pass
         case "error":
             raise RuntimeError("broken")
         case "memory":
@@ -53,7 +62,7 @@ def install(patch=setattr) -> None:
                 number = len(list(met.iterdir()))
                 if number < fault["times"]:
                     (met / str(number)).touch()
-                    meet(fault["kind"])
+                    meet(fault["kind"], met)
         return metrics
 
     patch(Worker, "_epoch", faulty)

@@ -137,8 +137,12 @@ def forecast(ws: Workspace) -> None:
     ws.record_forecast(Forecast(STUDY, "2026-01-02T02:59:00+00:00", 4, 2.0, None, "measured steps"))
 
 
+def proposals() -> list[Proposal]:
+    return [Proposal(i, 0, {"optimizer.lr": 0.1 * i, "network.hidden": [4]}, "tpe 5") for i in (0, 1)]
+
+
 def propose(ws: Workspace) -> None:
-    ws.add_proposals(STUDY, [Proposal(i, 0, {"optimizer.lr": 0.1 * i, "network.hidden": [4]}, "tpe 5") for i in (0, 1)])
+    ws.add_proposals(STUDY, proposals())
 
 
 def assess(ws: Workspace) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from paribus.cli.arguments import add_device_option, parse_path
 from paribus.cli.output import print_message
 from paribus.cli.waiting import Waiting
+from paribus.cli.where import Where, add_ray_option, where_of
 from paribus.errors import Exit, UserError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(to: argparse.ArgumentParser) -> None:
-    """`paribus audit DATA [--target COLUMN] [--folds N] ... [--csv | --json] [--html PAGE] [--clean FILE]`."""
+    """`paribus audit DATA [--target COLUMN] [--folds N] ... [--ray ADDRESS] [--csv | --json] [--html PAGE]`."""
     to.add_argument("data", metavar="DATA", help="a data file, a folder, a built-in source, or a study file (.toml)")
     to.add_argument("--target", metavar="COLUMN", help="the column or the array of the labels")
     to.add_argument("--split", metavar="NAME", help="which split of a source that has several (default: its first)")
@@ -38,6 +39,7 @@ def add_arguments(to: argparse.ArgumentParser) -> None:
     how.add_argument("--epochs", metavar="N", type=int, help="epochs; the best by validation counts (default: 6 to 60)")
     how.add_argument("--seed", metavar="N", type=int, help="of all random numbers (default: 0)")
     add_device_option(to)
+    add_ray_option(to)
     form = to.add_mutually_exclusive_group()
     form.add_argument("--csv", action="store_true", help="print every example, the most suspicious first, as CSV")
     form.add_argument("--json", action="store_true", help="print a JSON object of all that was found")
@@ -56,10 +58,11 @@ def execute(arguments: argparse.Namespace) -> Exit:
     clean = None if arguments.clean is None else parse_path(arguments.clean, "--clean")
     with Waiting() as waiting:
         waiting("loading paribus")
-        examples, prepared = _prepared(arguments, waiting)
+        where = where_of(arguments)
+        examples, prepared = _prepared(arguments, where, waiting)
         if clean is not None:
             check_clean(clean, examples)
-        result, outcome = _audited(arguments, examples, prepared, waiting)
+        result, outcome = _audited(arguments, examples, prepared, where, waiting)
         waiting.over()
     if arguments.html is not None:
         from paribus.cli.audit_page import write_page
@@ -78,7 +81,7 @@ def execute(arguments: argparse.Namespace) -> Exit:
     return Exit.FAILED_RUNS if outcome.diverged or outcome.failed else Exit.DONE
 
 
-def _prepared(arguments: argparse.Namespace, waiting: Waiting) -> tuple[Examples, PreparedStudy]:
+def _prepared(arguments: argparse.Namespace, where: Where, waiting: Waiting) -> tuple[Examples, PreparedStudy]:
     from paribus.cli.audit_data import examples_and_study, subject_of
     from paribus.execution.runner import prepare
 
@@ -87,7 +90,7 @@ def _prepared(arguments: argparse.Namespace, waiting: Waiting) -> tuple[Examples
     settings = _settings(arguments, subject.seed)
     examples, study = examples_and_study(subject, settings, arguments.groups)
     waiting(f"{study.name}: checking the study")
-    return examples, prepare(study, device=arguments.device)
+    return examples, prepare(study, device=arguments.device, workers=where.workers)
 
 
 def _settings(arguments: argparse.Namespace, seed: int | None) -> Settings:
@@ -113,7 +116,7 @@ def _widths(text: str) -> tuple[int, ...]:
 
 
 def _audited(
-    arguments: argparse.Namespace, examples: Examples, prepared: PreparedStudy, waiting: Waiting
+    arguments: argparse.Namespace, examples: Examples, prepared: PreparedStudy, where: Where, waiting: Waiting
 ) -> tuple[AuditResult, StudyOutcome]:
     from paribus.analysis.results import load
     from paribus.auditing.assembling import audited
@@ -122,12 +125,12 @@ def _audited(
 
     skip_blas()
     with Workspace.open(Path(arguments.workspace), create=True, write=True) as workspace:
-        outcome = _trained(prepared, workspace, waiting)
+        outcome = _trained(prepared, workspace, where, waiting)
         waiting(f"{prepared.study.name}: ranking {len(examples):,} labels")
         return audited(load(workspace, prepared.id), examples), outcome
 
 
-def _trained(prepared: PreparedStudy, workspace: Workspace, waiting: Waiting) -> StudyOutcome:
+def _trained(prepared: PreparedStudy, workspace: Workspace, where: Where, waiting: Waiting) -> StudyOutcome:
     """Train what is not recorded, with progress."""
     from paribus.cli.run import display_of, ending, progress_before, say
     from paribus.execution.runner import run_study
@@ -138,7 +141,7 @@ def _trained(prepared: PreparedStudy, workspace: Workspace, waiting: Waiting) ->
 
         waiting(f"{total(progress)}; timing a few steps of each cohort", told=True)
     with display_of(progress) as listener:
-        outcome = run_study(prepared, workspace, ending(waiting, listener))
+        outcome = run_study(prepared, workspace, ending(waiting, listener), executor=where.executor)
     waiting.over()
     say(prepared.study, outcome, debug=False)
     return outcome

@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from queue import SimpleQueue
-from threading import Event, Lock, RLock, Thread
+from threading import Event, Lock, Thread
 from typing import Final, final
 
 from paribus.errors import printable
@@ -22,13 +22,14 @@ from paribus.execution.channel import Channel
 from paribus.execution.child_process import last_words, signal_name, started
 from paribus.execution.encoding import decode, encode
 from paribus.execution.events import EpochDone
-from paribus.execution.executor import Deliver, Executor
+from paribus.execution.executor import Deliver
 from paribus.execution.memory_kills import memory_kills
-from paribus.execution.messages import Failure, Finished, FromWorker, Heartbeat, Task, ToWorker
+from paribus.execution.messages import Failure, FromWorker, Heartbeat, Task, ToWorker
 from paribus.execution.shared_memory import SharedArrays
 from paribus.execution.silence import LEAST_S, Silence
 from paribus.execution.withholding import withheld
 from paribus.execution.worker import failure_of
+from paribus.execution.worker_pool import WorkerPool
 
 ENTRY: Final = "paribus.execution.worker_process"
 END_S: Final = 5.0
@@ -40,7 +41,7 @@ STOPPED_S: Final = 5.0
 
 
 @final
-class ProcessExecutor(Executor):
+class ProcessExecutor(WorkerPool["_WorkerProcess"]):
     """Starts a process where no idle one is left, and ends one that is silent.
 
     Parameters
@@ -51,14 +52,10 @@ class ProcessExecutor(Executor):
     """
 
     def __init__(self, deliver: Deliver, *, entry: str = ENTRY, least_silence_s: float = LEAST_S) -> None:
-        self._deliver = deliver
+        super().__init__(deliver)
         self._entry = entry
         self._least_silence_s = least_silence_s
         self._shared = SharedArrays()
-        self._workers: list[_WorkerProcess] = []
-        self._lock = RLock()
-        self._ended_cpu_s = 0.0
-        self._peak_gib = 0.0
         self._closing = Event()
         self._watch = Thread(target=self._end_silent, name="paribus-watch", daemon=True)
         self._watch.start()
@@ -87,47 +84,10 @@ class ProcessExecutor(Executor):
         self._shared.close()
 
     @property
-    def workers(self) -> int:
-        """Processes that are running."""
-        return len(self.pids)
-
-    @property
     def pids(self) -> list[int]:
         """The processes that are running."""
         with self._lock:
             return [worker.pid for worker in self._workers]
-
-    @property
-    def cpu_s(self) -> float:
-        with self._lock:
-            return self._ended_cpu_s + sum(worker.cpu_s for worker in self._workers)
-
-    @property
-    def memory_gib(self) -> float:
-        with self._lock:
-            self._peak_gib = max(self._peak_gib, sum(worker.memory_gib for worker in self._workers))
-            return self._peak_gib
-
-    def _received(self, worker: _WorkerProcess, message: FromWorker) -> None:
-        """Take a message, in the thread that reads from this worker."""
-        with self._lock:
-            task_id = worker.task_id
-            if task_id is None:
-                return
-            if isinstance(message, Finished):
-                worker.task_id = None
-        if isinstance(message, Heartbeat):
-            return
-        self._deliver(task_id, message)
-
-    def _ended(self, worker: _WorkerProcess, failure: Failure) -> None:
-        """Note that a process has ended, whatever the reason."""
-        with self._lock:
-            task_id, worker.task_id = worker.task_id, None
-            self._ended_cpu_s += worker.cpu_s
-            self._workers.remove(worker)
-        if task_id is not None:
-            self._deliver(task_id, Finished(worker.task_s, failure))
 
     def _end_silent(self) -> None:
         looked_s = time.monotonic()

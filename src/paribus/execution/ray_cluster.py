@@ -1,28 +1,34 @@
 """Workers on a Ray cluster: a laptop's cores, or many machines.
 
-Each worker is an actor of one core (`execution/ray_worker.py`). Data go to Ray's object store once, named by their
-content, and from there to each node once. Results come back to this process, which alone writes the workspace. Actors
+Each worker is an actor of one core (`execution/ray_worker.py`). Data go to Ray's object store, named by their content,
+and from there to each node once. Results come back to this process, which alone writes the workspace. Actors
 end with this process, whatever ends it.
+
+An actor begins when the cluster has a core for it. A cluster that has lost nodes has fewer cores than tasks were begun,
+so a task whose actor waits for a core goes to the first actor that is done with its own.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from threading import Event, RLock, Thread
+from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any, Final, final
 
 from paribus.child_python import python_path
 from paribus.errors import Shown, UserError, printable
 from paribus.execution.encoding import Array, Encoded, Message, content_hash, decode, encode
 from paribus.execution.events import EpochDone
-from paribus.execution.executor import Deliver, Executor
-from paribus.execution.messages import Failure, Finished, FromWorker, Task, ToWorker
+from paribus.execution.executor import Deliver
+from paribus.execution.messages import Failure, Finished, FromWorker, Stop, Task, ToWorker
 from paribus.execution.ray_worker import News, RayWorker
+from paribus.execution.shared_memory import MAX_BYTES, MAX_OPEN
 from paribus.execution.silence import LEAST_S, Silence
 from paribus.execution.withholding import withheld
 from paribus.execution.worker import failure_of
+from paribus.execution.worker_pool import WorkerPool
 from paribus.training.devices import Device
 
 if TYPE_CHECKING:
@@ -33,6 +39,8 @@ WAIT_S: Final = 2.0
 """Seconds after which a worker that has nothing to tell says that it is there."""
 LOOK_S: Final = 1.0
 """Seconds between two looks at whether an answer has come."""
+START_S: Final = 30.0
+"""Seconds that a worker may take to begin. After that, its task goes to another one that has nothing to do."""
 _CALLS: Final = 4
 """Calls that an actor carries out side by side: it waits for news in one of them."""
 
@@ -70,7 +78,7 @@ def connect(address: str) -> int:
 
 
 @final
-class RayExecutor(Executor):
+class RayExecutor(WorkerPool["_Actor"]):
     """Hands tasks to actors of the cluster that this process is connected with.
 
     Parameters
@@ -79,6 +87,7 @@ class RayExecutor(Executor):
     settings : variables of the environment that workers get, beside those of this process that begin with PARIBUS.
     entry : a module whose `install` each worker calls first; tests break workers by it.
     least_silence_s : seconds of silence that are always allowed.
+    start_s : seconds that a worker may take to begin, before another one gets its task.
     """
 
     def __init__(
@@ -89,35 +98,37 @@ class RayExecutor(Executor):
         settings: Mapping[str, str] | None = None,
         entry: str = "",
         least_silence_s: float = LEAST_S,
+        start_s: float = START_S,
     ) -> None:
-        self._deliver, self._entry, self._least_silence_s = deliver, entry, least_silence_s
+        super().__init__(deliver)
+        self._entry, self._least_silence_s, self._start_s = entry, least_silence_s, start_s
         own = {name: value for name, value in os.environ.items() if name.startswith("PARIBUS_")}
         self._settings = own | dict(settings or {})
-        self._shared: dict[str, ObjectRef[Any]] = {}
-        self._workers: list[_Actor] = []
-        self._lock = RLock()
-        self._ended_cpu_s = self._peak_gib = 0.0
+        self._shared: OrderedDict[str, tuple[ObjectRef[Any], int]] = OrderedDict()
+        self._putting = Lock()
 
     def start(self, task: Task) -> None:
         with self._lock:
-            idle = next((worker for worker in self._workers if worker.task_id is None), None)
-            if idle is None:
-                idle = _Actor(self._settings, self._entry, self._received, self._ended)
-                self._workers.append(idle)
-            idle.task_id, idle.silence, idle.began_s = task.id, Silence(time.monotonic(), self._least_silence_s), None
-        try:
-            idle.begin(self._put(encode(withheld(task))))
-        except (OSError, MemoryError, TypeError) as error:
-            self._refused(idle, failure_of(error))
+            worker = next((worker for worker in self._workers if worker.idle), None)
+            if worker is None:
+                worker = _Actor(self._settings, self._entry, self._received, self._ended, self._waits)
+                self._workers.append(worker)
+            worker.assign(task, Silence(time.monotonic(), self._least_silence_s))
+        self._tell(worker, task)
 
     def send(self, task_id: str, message: ToWorker) -> None:
         with self._lock:
-            found = [worker for worker in self._workers if worker.task_id == task_id]
-        for worker in found:
-            try:
-                worker.receive(self._put(encode(withheld(message))))
-            except (OSError, MemoryError, TypeError) as error:
-                self._refused(worker, failure_of(error))
+            worker = next((worker for worker in self._workers if worker.task_id == task_id), None)
+            if worker is None:
+                return
+            never_began = isinstance(message, Stop) and not worker.answered
+            if never_began:  # it may wait for a core for a long time
+                worker.task_id = None
+                worker.kill()
+        if never_began:
+            self._deliver(task_id, Finished(0.0))
+        else:
+            self._tell(worker, message)
 
     def close(self) -> None:
         with self._lock:
@@ -127,71 +138,60 @@ class RayExecutor(Executor):
         self._shared.clear()
 
     @property
-    def workers(self) -> int:
-        """Actors that have not ended."""
-        with self._lock:
-            return len(self._workers)
-
-    @property
     def elsewhere(self) -> bool:
         import ray
 
         return sum(bool(node["Alive"]) for node in ray.nodes()) > 1
 
-    @property
-    def cpu_s(self) -> float:
-        with self._lock:
-            return self._ended_cpu_s + sum(worker.cpu_s for worker in self._workers)
-
-    @property
-    def memory_gib(self) -> float:
-        with self._lock:
-            self._peak_gib = max(self._peak_gib, sum(worker.memory_gib for worker in self._workers))
-            return self._peak_gib
-
-    def _put(self, message: Encoded) -> tuple[Any, tuple[Array, ...], list[str], list[ObjectRef[Any]]]:
-        """A message whose shared arrays are in the object store. Raises MemoryError where that is full."""
-        import ray
-        from ray.exceptions import ObjectStoreFullError
+    def _tell(self, worker: _Actor, message: Task | ToWorker) -> None:
+        """Bring a message to a worker. Where that cannot be done, its task is over."""
+        from ray.exceptions import ObjectStoreFullError, OutOfDiskError
 
         try:
-            for name, array in message.shared.items():
+            encoded = encode(withheld(message))
+            worker.tell(isinstance(message, Task), encoded, self._put(encoded.shared))
+        except (ObjectStoreFullError, OutOfDiskError) as error:
+            reason = f"could not be told its task: Ray's object store is full ({type(error).__name__})"
+            worker.end(Failure("memory", reason, str(error)))
+        except (OSError, MemoryError, TypeError) as error:
+            worker.end(failure_of(error))
+
+    def _put(self, shared: Mapping[str, Array]) -> dict[str, ObjectRef[Any]]:
+        """Shared arrays in the object store, by content hash. The latest ones stay there for later tasks."""
+        import ray
+
+        found: dict[str, ObjectRef[Any]] = {}
+        with self._putting:
+            for name, array in shared.items():
                 if name not in self._shared:
                     assert name == content_hash(array)
-                    self._shared[name] = ray.put(array)
-        except ObjectStoreFullError as error:
-            raise MemoryError(f"Ray's object store is full: {printable(str(error))[:120]}") from error
-        names = list(message.shared)
-        return message.values, message.arrays, names, [self._shared[name] for name in names]
+                    self._shared[name] = ray.put(array), array.nbytes
+                found[name] = self._shared[name][0]
+                self._shared.move_to_end(name)
+            while len(self._shared) > MAX_OPEN or (
+                len(self._shared) > 1 and sum(size for _, size in self._shared.values()) > MAX_BYTES
+            ):
+                self._shared.popitem(last=False)
+        return found
 
-    def _received(self, worker: _Actor, message: FromWorker) -> None:
+    def _waits(self, worker: _Actor, since_s: float) -> None:
+        """A worker has not begun for so long: its task goes to an idle one, if there is one."""
         with self._lock:
-            task_id = worker.task_id
-            if task_id is not None and isinstance(message, Finished):
-                worker.task_id = None
-        if task_id is not None:
-            self._deliver(task_id, message)
-
-    def _ended(self, worker: _Actor, failure: Failure) -> None:
-        """Note that an actor has ended, whatever the reason."""
-        with self._lock:
-            task_id, worker.task_id = worker.task_id, None
-            self._ended_cpu_s += worker.cpu_s
-            self._workers.remove(worker)
-        if task_id is not None:
-            self._deliver(task_id, Finished(worker.task_s, failure))
-
-    def _refused(self, worker: _Actor, failure: Failure) -> None:
-        """A message could not be sent: the task is over, with that failure."""
-        worker.broken = failure
-        worker.kill()
+            idle = next((other for other in self._workers if other.idle and other.answered), None)
+            if since_s < self._start_s or worker.task is None or worker.task_id is None or idle is None:
+                return
+            task, worker.task_id = worker.task, None
+            idle.assign(task, Silence(time.monotonic(), self._least_silence_s))
+            worker.kill()
+        self._tell(idle, task)
 
 
 @final
 class _Actor:
     """One actor, and the thread of the parent that asks it for news.
 
-    `received` takes its messages, and `ended` why it ended, both in that thread.
+    All in that thread: `received` takes its messages, `ended` why it ended, and `waits` for how many seconds it has
+    not answered yet since it got its first task.
     """
 
     def __init__(
@@ -200,39 +200,56 @@ class _Actor:
         entry: str,
         received: Callable[[_Actor, FromWorker], None],
         ended: Callable[[_Actor, Failure], None],
+        waits: Callable[[_Actor, float], None],
     ) -> None:
         import ray
 
         made: Any = ray.remote(RayWorker)
         options = made.options(num_cpus=1, max_restarts=0, max_task_retries=0, max_concurrency=_CALLS)
         self._actor: Any = options.remote(dict(settings), entry)
-        self._received, self._ended = received, ended
+        self._received, self._ended, self._waits = received, ended, waits
+        self._made_s = time.monotonic()
+        self._began_s: float | None = None
+        self._silence = Silence(self._made_s)
         self._closing = Event()
+        self._killed = False
+        self._broken: Failure | None = None
+        self.task: Task | None = None
         self.task_id: str | None = None
-        self.silence = Silence(time.monotonic())
-        self.began_s: float | None = None
-        self.broken: Failure | None = None
+        self.answered = False
         self.cpu_s = self.memory_gib = 0.0
         self._reader = Thread(target=self._read, name="paribus-from-ray", daemon=True)
         self._reader.start()
 
     @property
+    def idle(self) -> bool:
+        return self.task_id is None and not self._killed
+
+    @property
     def task_s(self) -> float:
         """Seconds since the worker was first heard of in its task."""
-        return 0.0 if self.began_s is None else time.monotonic() - self.began_s
+        return 0.0 if self._began_s is None else time.monotonic() - self._began_s
 
-    def begin(self, sent: tuple[Any, tuple[Array, ...], list[str], list[ObjectRef[Any]]]) -> None:
-        values, arrays, names, shared = sent
-        self._actor.begin.remote(values, arrays, names, *shared)
+    def assign(self, task: Task, silence: Silence) -> None:
+        """From now on it trains this task."""
+        self.task = None if self.answered else task
+        self.task_id, self._silence, self._began_s = task.id, silence, None
 
-    def receive(self, sent: tuple[Any, tuple[Array, ...], list[str], list[ObjectRef[Any]]]) -> None:
-        values, arrays, names, shared = sent
-        self._actor.receive.remote(values, arrays, names, *shared)
+    def tell(self, begins: bool, message: Encoded, shared: Mapping[str, ObjectRef[Any]]) -> None:
+        """Send a message, which `begins` a task or belongs to one. What Ray raises where it cannot, passes through."""
+        call = self._actor.begin if begins else self._actor.receive
+        call.remote(message.values, message.arrays, list(shared), *shared.values())
+
+    def end(self, failure: Failure) -> None:
+        """End the actor's process at once, for that reason."""
+        self._broken = self._broken or failure
+        self.kill()
 
     def kill(self) -> None:
         """End the actor's process at once."""
         import ray
 
+        self._killed = True
         ray.kill(self._actor)
 
     def close(self) -> None:
@@ -243,43 +260,47 @@ class _Actor:
 
     def _read(self) -> None:
         failure = self._read_to_its_end()
-        self._ended(self, self.broken or failure)
+        self.kill()  # it may be alive, and only its answer lost
+        self._ended(self, self._broken or failure)
 
     def _read_to_its_end(self) -> Failure:
         import ray
-        from ray.exceptions import ActorDiedError, OutOfMemoryError, RayError
+        from ray.exceptions import OutOfMemoryError, RayActorError, RayError
 
         try:
             while True:
                 asked = self._actor.news.remote(WAIT_S)
                 while not ray.wait([asked], timeout=LOOK_S)[0]:
-                    self._end_if_silent()
+                    self._look()
                 self._take(ray.get(asked))
-                self._end_if_silent()
+                self._look()
         except OutOfMemoryError as error:
             return Failure("memory", "was ended by Ray, because memory was lacking", str(error))
-        except ActorDiedError as error:
+        except RayActorError as error:  # dead, or unreachable
             return Failure("died", "was lost with its process or its node", str(error))
         except RayError as error:
             return Failure("died", f"was lost ({printable(str(error))[:200]})", str(error))
 
     def _take(self, news: News) -> None:
         now = time.monotonic()
-        self.began_s = now if self.began_s is None else self.began_s
+        self.answered, self.task = True, None
+        self._began_s = now if self._began_s is None else self._began_s
         self.cpu_s, self.memory_gib = news.cpu_s, news.memory_gib
         if news.at_work:
-            self.silence.heard(now)
+            self._silence.heard(now)
         for values, arrays in news.messages:
             message: Message = decode(Encoded(values, arrays, {}))
             if isinstance(message, EpochDone):
-                self.silence.epoch_took(message.runs / message.model_epochs_per_s)
+                self._silence.epoch_took(message.runs / message.model_epochs_per_s)
             self._received(self, message)  # type: ignore[arg-type]
 
-    def _end_if_silent(self) -> None:
-        """Kill an actor that has a task, has answered once, and is silent for too long: one that waits for a free core
+    def _look(self) -> None:
+        """Kill an actor that has a task, has answered once, and is silent for too long. One that waits for a free core
         has not begun."""
-        if self._closing.is_set() or self.task_id is None or self.began_s is None:
+        now = time.monotonic()
+        if self._closing.is_set() or self.task_id is None or self._killed:
             return
-        if self.broken is None and self.silence.too_long(time.monotonic()):
-            self.broken = Failure("silent", f"was silent for {self.silence.limit_s:.0f} s and was ended")
-            self.kill()
+        if not self.answered:
+            self._waits(self, now - self._made_s)
+        elif self._silence.too_long(now):
+            self.end(Failure("silent", f"was silent for {self._silence.limit_s:.0f} s and was ended"))

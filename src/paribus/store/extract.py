@@ -37,7 +37,7 @@ def extract(workspace: Workspace, study_ids: Sequence[str], folder: Path) -> Non
             "WHERE study_id IN (SELECT id FROM wanted)"
         )
         new.execute("INSERT INTO studies SELECT * FROM source.studies WHERE id IN (SELECT id FROM wanted)")
-        for table in ("members", "claims", "forecasts"):
+        for table in ("members", "claims", "forecasts", "proposals", "assessments"):
             _copy(new, table, "study_id IN (SELECT id FROM wanted)")
         for table in _OF_RUNS:  # before the runs: nothing is added to a run that has ended
             _copy(new, table, "run_id IN (SELECT id FROM wanted_runs)")

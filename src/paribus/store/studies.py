@@ -84,6 +84,17 @@ def claims(database: Database, study_id: str) -> list[ClaimRecord]:
     return [ClaimRecord(*row) for row in rows]
 
 
+def run_title(database: Database, run_id: str) -> str:
+    """A run as a person knows it."""
+    rows = database.rows(
+        "SELECT name, arm, members.replicate FROM members JOIN studies ON study_id = studies.id WHERE run_id = ? "
+        "ORDER BY ordinal LIMIT 1",
+        run_id,
+    )
+    known = "".join(f" ({name}, arm {arm}, replicate {replicate})" for name, arm, replicate in rows)
+    return f"run {run_id}{known}"
+
+
 def _require_as_written(database: Database, study_id: str, members: Members) -> None:
     digest = database.rows("SELECT digest FROM studies WHERE id = ?", study_id)
     if digest and digest != [(digests.of_study(database, study_id),)]:

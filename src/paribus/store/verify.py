@@ -14,6 +14,7 @@ from paribus.store.database import DATABASE, TENSORS, Database
 from paribus.store.digests import RunRow
 from paribus.store.recording import ENDED
 from paribus.store.runs import stored_row
+from paribus.store.studies import run_title
 from paribus.store.tensors import SUFFIX, TensorFolder, is_name
 
 
@@ -130,22 +131,11 @@ def _run(database: Database, run_id: str, digest: str) -> Iterator[str]:
     if row is None:
         yield f"run {run_id}: cannot be found by its name"
         return
-    title = _title(database, run_id)
+    title = run_title(database, run_id)
     if digests.of_run(database, row) != digest:
         yield f"{title}: what is recorded of it is not as it was written"
     for problem in (*_inconsistent(database, row), *_out_of_range(database, run_id, row.epochs_done)):
         yield f"{title}: {problem}"
-
-
-def _title(database: Database, run_id: str) -> str:
-    """A run as a person knows it."""
-    rows = database.rows(
-        "SELECT name, arm, members.replicate FROM members JOIN studies ON study_id = studies.id WHERE run_id = ? "
-        "ORDER BY ordinal LIMIT 1",
-        run_id,
-    )
-    known = "".join(f" ({name}, arm {arm}, replicate {replicate})" for name, arm, replicate in rows)
-    return f"run {run_id}{known}"
 
 
 def _inconsistent(database: Database, row: RunRow) -> Iterator[str]:
@@ -197,7 +187,7 @@ def _later(database: Database, checked: dict[str, int]) -> Iterator[str]:
         if digests.of(values) != digest:
             run_id, rule, name, *_ = values
             at = f" at {rule}" if rule else ""
-            yield f"{_title(database, run_id)}: the later measurement of {name}{at} is not as it was written"
+            yield f"{run_title(database, run_id)}: the later measurement of {name}{at} is not as it was written"
 
 
 def _logs(database: Database, checked: dict[str, int]) -> Iterator[str]:
@@ -231,11 +221,11 @@ class _References:
         for name, run_id, reason in rows:
             self._reported.add(name)
             if not is_name(name):
-                yield f"{_title(database, run_id)}: {reason} names {name!r}, which cannot be a tensor file"
+                yield f"{run_title(database, run_id)}: {reason} names {name!r}, which cannot be a tensor file"
             elif name in self._damage:
-                yield f"{_file(name)}: {self._damage[name]}; it is {reason} of {_title(database, run_id)}"
+                yield f"{_file(name)}: {self._damage[name]}; it is {reason} of {run_title(database, run_id)}"
             elif not self._tensors.path(name).exists() and _still_named(database, name):
-                yield f"{_file(name)}: not found; it is {reason} of {_title(database, run_id)}"
+                yield f"{_file(name)}: not found; it is {reason} of {run_title(database, run_id)}"
         for name in self._tensors.names():
             if name not in self._reported and not _still_named(database, name):
                 self._reported.add(name)
