@@ -15,6 +15,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,6 +40,10 @@ NAMES: Final = {"paribus": "paribus", "ray": "Ray Tune + ASHA", "optuna": "Optun
 FRESH: Final = 5
 """Fresh replicates on which every tool's winner is trained again."""
 FIRST: Final = 50_000
+ENOUGH: Final = 10
+"""Searches of each tool on each space from which on the comparison says something."""
+QUIET: Final = 1.5
+"""Processes that want to run, for each core, up to which a machine has no other work."""
 OUTPUT: Final = Path(__file__).with_name("search.json")
 PAGE: Final = machine.ROOT / "docs/search.md"
 
@@ -118,7 +123,8 @@ def by_paribus(name: str, seed: int) -> dict[str, Any]:
 def by_peer(tool: str, name: str, seed: int) -> dict[str, Any]:
     """One search of another tool, in a process of its own."""
     words = [sys.executable, "-W", "ignore", "-m", "benchmarks.searching.peers", tool, name, str(seed)]
-    environment = {**os.environ, "RAY_DEDUP_LOGS": "0", "OMP_NUM_THREADS": "1"}
+    # Ray gives its workers a low priority unless it is told otherwise, and then other programs take their time.
+    environment = {**os.environ, "RAY_DEDUP_LOGS": "0", "RAY_worker_niceness": "0", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(words, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         raise RuntimeError(done.stderr[-4000:])
@@ -189,7 +195,8 @@ def summary(known: Mapping[str, Any]) -> list[dict[str, Any]]:
                     "confirmed": estimate(_mean(row) for row in found),
                     "against": estimate(differences),
                     "ratio": times[0] / times[1] if times[1] else None,
-                    "disqualified": sum(bool(row["excluded"]) for row in found),
+                    "disqualified": sum(bool(row["excluded"]) and row["lr"] is not None for row in found),
+                    "without": sum(row["lr"] is None for row in found),
                 }
             )
     return rows
@@ -215,6 +222,7 @@ def page(known: Mapping[str, Any]) -> str:
         "beside paribus's",
         "our time",
         "disqualified",
+        "no winner",
     )
     lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
     for row in summary(known):
@@ -229,6 +237,7 @@ def page(known: Mapping[str, Any]) -> str:
             "" if ours else _with_interval(row["against"], 5, signed=True),
             "" if ours or row["ratio"] is None else f"{row['ratio']:.2f} of it",
             f"{row['disqualified']} of {row['searches']}",
+            f"{row['without']} of {row['searches']}",
         )
         lines.append(f"| {' | '.join(cells)} |")
     table = "\n".join(lines)
@@ -245,13 +254,36 @@ Found: the validation loss that the tool reports of its winner. Confirmed: the v
 where there are several. Beside paribus's: the confirmed loss minus ours, paired by search; above 0 the tool is worse.
 Our time: paribus's seconds over the tool's. Ours are those of the whole command, its start and the confirmation of the
 finalists included; those of the others are their search alone, without imports. Disqualified: winners that diverge,
-collapse, are dead or unstable in some fresh replicate.
+collapse, are dead or unstable in some fresh replicate. No winner: searches that ended without one. That is what paribus
+says where every candidate has such a fault; the others always name one.
 
 {table}
+
+{_load(known)}
 
 Printed by `python -m benchmarks.search`, commit {known.get("commit", "unknown")}, on
 {known.get("environment", {}).get("processor", "an unknown processor")}.
 """
+
+
+def _load(known: Mapping[str, Any]) -> str:
+    """What else the machine did meanwhile, and what the numbers do not show."""
+    loads = [row["load"] for row in known["searches"] if row.get("load") is not None]
+    cores = known.get("environment", {}).get("cores", os.cpu_count() or 1)
+    few = min((len(list(_of(known, name, tool))) for name in SPACES for tool in TOOLS), default=0) < ENOUGH
+    words = [f"Searches of one seed follow each other, one tool after the other. Each tool uses all {cores} cores."]
+    if loads and max(loads) > QUIET * cores:
+        words.append(
+            f"Other programs ran on this machine: when a search ended, {min(loads):.0f} to {max(loads):.0f} processes "
+            "wanted to run. Times are therefore long, and differ by more than the tools do; losses are not affected "
+            "by load, except that Ray's early stopping depends on which trial is first."
+        )
+    if few:
+        words.append(
+            f"There are fewer than {ENOUGH} searches of some tool on some space, so intervals are wide or missing: "
+            "this says little about which tool is better."
+        )
+    return "\n".join(textwrap.fill(one, 120, break_on_hyphens=False) for one in words)
 
 
 def _with_interval(found: Estimate, digits: int, *, signed: bool = False) -> str:

@@ -77,7 +77,7 @@ def by_ray(given: Space, seed: int) -> dict[str, Any]:
 
     cores = len(os.sched_getaffinity(0))
     began = time.perf_counter()
-    ray.init(num_cpus=cores, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    ray.init("local", num_cpus=cores, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     data = ray.put(given)
 
     def trial(config: Mapping[str, Any]) -> None:

@@ -200,7 +200,8 @@ def ray_cluster() -> Iterator[Any]:
         warnings.simplefilter("ignore")  # Ray's own
         patch.setenv("PYTHONPATH", python_path())
         patch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        cluster = Cluster(initialize_head=True, head_node_args=NODE)
+        patch.setenv("RAY_worker_niceness", "0")  # else all else on the machine goes first
+        cluster = Cluster(initialize_head=True, head_node_args={**NODE, "no_monitor": True})
         cluster.add_node(**NODE)
         connect(cluster.address)
         yield cluster
@@ -208,7 +209,7 @@ def ray_cluster() -> Iterator[Any]:
         cluster.shutdown()
 
 
-NODE = {"num_cpus": 1, "object_store_memory": 100 * 2**20, "include_dashboard": False}
+NODE = {"num_cpus": 1, "object_store_memory": 100 * 2**20, "include_dashboard": False, "include_log_monitor": False}
 """What each raylet has."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -61,11 +62,34 @@ def losses(events):
     return [(event.reason, event.again) for event in events if isinstance(event, CohortLost)]
 
 
-def test_a_killed_actor_is_replaced(tmp_path, study, whole, ray_cluster, often, monkeypatch):
+def test_a_killed_actor_and_an_object_store_that_is_full_for_a_while_cost_nothing(
+    tmp_path, study, whole, ray_cluster, often, monkeypatch
+):
+    """Meanwhile few arrays stay in the store: those of earlier tasks are let go."""
+    import ray
+
+    put, refused, kept, share = ray.put, [], [], RayExecutor._put
+
+    def full_once(array):
+        if not refused:
+            refused.append(1)
+            raise ray.exceptions.ObjectStoreFullError("full")
+        return put(array)
+
+    def watched(executor, shared):
+        found = share(executor, shared)
+        kept.append(len(executor._shared))
+        return found
+
+    monkeypatch.setattr(ray, "put", full_once)
+    monkeypatch.setattr(RayExecutor, "_put", watched)
+    monkeypatch.setattr(module, "MAX_OPEN", 1)
     monkeypatch.setenv(faults.VARIABLE, faults.describe(tmp_path / "faults", "SIGKILL"))
     events = []
     assert on_ray(tmp_path / "w", study, events.append)[1] == whole
-    assert losses(events) == [("was lost with its process or its node", True)]
+    full = "could not be told its task: Ray's object store is full (ObjectStoreFullError)"
+    assert losses(events) == [(full, True), ("was lost with its process or its node", True)]
+    assert set(kept) == {1}
 
 
 def test_a_lost_node_loses_nothing_and_its_runs_go_on_where_a_core_is_free(
@@ -109,7 +133,9 @@ def test_a_stopped_actor_is_ended_and_replaced(tmp_path, study, whole, ray_clust
     monkeypatch.setenv(faults.VARIABLE, faults.describe(tmp_path / "faults", "SIGSTOP"))
     events = []
     assert on_ray(tmp_path / "w", study, events.append, least_silence_s=8.0)[1] == whole
-    assert losses(events) == [("was silent for 8 s and was ended", True)]
+    [(reason, again)] = losses(events)
+    assert re.fullmatch(r"was silent for \d+ s and was ended", reason)  # longer where epochs take long
+    assert again
 
 
 def test_an_actor_that_is_slow_is_not_ended(tmp_path, study, whole, ray_cluster, monkeypatch):
@@ -140,39 +166,7 @@ def test_runs_fail_where_the_object_store_is_full_and_the_same_study_trains_them
         assert recorded(workspace, study) == whole
 
 
-def test_an_object_store_that_is_full_for_a_while_costs_nothing(tmp_path, study, whole, ray_cluster, monkeypatch):
-    import ray
-
-    put, refused = ray.put, []
-
-    def full_once(array):
-        if not refused:
-            refused.append(1)
-            raise ray.exceptions.ObjectStoreFullError("full")
-        return put(array)
-
-    monkeypatch.setattr(ray, "put", full_once)
-    events = []
-    assert on_ray(tmp_path / "w", study, events.append)[1] == whole
-    assert [again for _, again in losses(events)] == [True]
-
-
-def test_few_arrays_stay_in_the_object_store(tmp_path, study, whole, ray_cluster, monkeypatch):
-    """Each replicate has arrays of its own: those of earlier tasks are let go."""
-    monkeypatch.setattr(module, "MAX_OPEN", 1)
-    kept, put = [], RayExecutor._put
-
-    def watched(executor, shared):
-        found = put(executor, shared)
-        kept.append(len(executor._shared))
-        return found
-
-    monkeypatch.setattr(RayExecutor, "_put", watched)
-    assert on_ray(tmp_path / "w", study, lambda _: None)[1] == whole
-    assert set(kept) == {1}
-
-
-def test_a_driver_that_is_killed_leaves_no_process_and_loses_nothing(tmp_path, study, whole, ray_cluster):
+def test_a_driver_that_is_killed_leaves_no_actor_and_loses_nothing(tmp_path, study, whole, ray_cluster):
     """`paribus run --ray local`, killed in the middle of its training; the study is finished on another cluster."""
     folder = tmp_path / "faults"
     environment = {
@@ -200,13 +194,13 @@ def test_a_driver_that_is_killed_leaves_no_process_and_loses_nothing(tmp_path, s
         while not (any(folder.iterdir()) and has_begun(tmp_path / "cut")) and time.monotonic() < ended_by:
             assert driver.poll() is None, driver.stderr.read()
             time.sleep(0.1)
-        children = descendants(driver.pid)
+        actors = [pid for pid in descendants(driver.pid) if b"ray::RayWorker" in command_of(pid)]
         driver.kill()
-    assert len(children) >= 3  # Ray's own processes, and an actor that trains
-    ended_by = time.monotonic() + 30
-    while any(map(is_running, children)) and time.monotonic() < ended_by:
+    assert actors
+    ended_by = time.monotonic() + 60
+    while any(map(is_running, actors)) and time.monotonic() < ended_by:
         time.sleep(0.05)
-    assert [pid for pid in children if is_running(pid)] == []
+    assert [pid for pid in actors if is_running(pid)] == []
     with Workspace.open(tmp_path / "cut") as workspace:
         assert {run.state for run in runs_in(workspace, study).values()} <= {"planned", "running"}
     outcome, found = on_ray(tmp_path / "cut", study, lambda _: None)
@@ -257,6 +251,13 @@ def descendants(parent):
         last = {pid for pid, own in parents.items() if own in last} - found
         found |= last
     return found
+
+
+def command_of(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def is_running(pid):

@@ -101,6 +101,15 @@ def search_outcome(results: Results) -> SearchOutcome | None:
     return SearchOutcome(search, tuple(last[number] for number in sorted(last)), tuple(found), naive, won)
 
 
+def _is_over(results: Results) -> bool:
+    """Whether candidates of the last bracket have trained to their ends, and none of them can be a finalist."""
+    search, assessed, epochs = results.study.search, results.assessments, results.study.arms[0].recipe.training.epochs
+    assert search is not None
+    last = {number for batch in search.batches(search.brackets - 1) for number in batch}
+    ended = any(one.number in last and one.epochs >= epochs for one in assessed)
+    return ended and not finalists(search, assessed, epochs)
+
+
 def values_in_words(values: Mapping[str, Any]) -> str:
     """Proposed values: `lr 0.00123, batch_size 16`."""
     return ", ".join(f"{key.rpartition('.')[2]} {_word(value)}" for key, value in values.items())
@@ -133,6 +142,8 @@ def search_sentences(results: Results) -> list[str]:
         lines.append(_shrinkage(metric, won))
     elif not outcome.last:
         lines.append("No candidate has come to a rung yet.")
+    elif results.confirmed is None and _is_over(results):
+        lines.append(f"None of {proposals} is without a fault: the search has no winner.")
     elif results.confirmed is None:
         lines.append(f"{proposals} so far; no finalist is confirmed yet.")
     else:

@@ -31,7 +31,8 @@ def add_arguments(to: argparse.ArgumentParser) -> None:
     )
     to.add_argument("--to", dest="last", metavar="RATE", default="1", help="the last rate (default: %(default)s)")
     to.add_argument("--epochs", metavar="N", default="100", help="rates that are tried (default: %(default)s)")
-    to.add_argument("--rule", choices=_RULES, default=_RULES[0], help="what is suggested (default: %(default)s)")
+    rules = "what is suggested: decade-below (the default), steepest or largest-stable"
+    to.add_argument("--rule", metavar="NAME", choices=_RULES, default=_RULES[0], help=rules)
     add_change_options(to)
     add_device_option(to)
     add_ray_option(to)
@@ -88,7 +89,7 @@ def _print(arguments: argparse.Namespace, results: Results) -> None:
     if arguments.json:
         print_json([as_json(test, rule) for test in tests])
         return
-    rows: list[tuple[str, ...]] = [("arm", *RULES, "unstable from", "constant from")]
+    rows: list[tuple[str, ...]] = [("arm", *RULES, "unstable", "constant")]
     for test in tests:
         rates = [*(test.suggestion(one) for one in RULES), test.unstable, test.collapsed]
         rows.append((test.arm, *("-" if rate is None else f"{rate:.2g}" for rate in rates)))

@@ -31,15 +31,25 @@ from paribus.report.blocks import Section
 
 def sections_of(results: Results, grid: Grid | None = None) -> tuple[Section, ...]:
     """All sections of a study's page that have something to say."""
-    own = search.sections(results) if results.study.search is not None else _of_arms(results)
     parts = (
-        *own,
+        *_own(results),
         method.cost_section(results, grid),
         user_modules.section(results),
         method.method_section(results),
         repeat.section(results),
     )
     return tuple(part for part in parts if part is not None)
+
+
+def _own(results: Results) -> tuple[Section | None, ...]:
+    """What is said of results. Of a range test, whose networks are trained until they fail, only the rates."""
+    if results.study.search is not None:
+        return tuple(search.sections(results))
+    ranges, figure = range_test.section(results), hero.figure(results)
+    if ranges is not None:
+        drawn = () if figure is None else figure.curves
+        return (None if figure is None else figure.section, ranges, training_curves.section(results, drawn))
+    return _of_arms(results)
 
 
 def _of_arms(results: Results) -> tuple[Section | None, ...]:
@@ -51,7 +61,6 @@ def _of_arms(results: Results) -> tuple[Section | None, ...]:
         overview.finding_section(results),
         choice.section(results),
         rates.section(results),
-        range_test.section(results),
         results_of_arms.section(results),
         training_curves.section(results, () if figure is None else figure.curves),
         *held_out.sections(results),

@@ -45,12 +45,13 @@ def range_study(study: Study, *, first: float, last: float, epochs: int) -> tupl
         rule, remedy = "must have arms, and is a search", "name a study with [[arms]] or [factors]"
         raise UserError(rule, given=Shown("[search]"), place=f"study {study.name}", remedy=remedy)
     gamma = (last / first) ** (1 / (epochs - 1))
+    title = f"Learning rates of {study.title}"
     name = study.name[: _LENGTH - len(SUFFIX)].rstrip("-") + SUFFIX
     document = tomllib.loads(study.document)
     kept = {key: document[key] for key in ("replicates", "seed") if key in document}
     found: dict[str, Any] = {
         "name": name,
-        "title": f"Learning rates of {study.title}"[:_LENGTH].strip(),
+        "title": title if len(title) <= _LENGTH else f"Learning rates of {study.name}"[:_LENGTH],
         "question": f"At which learning rates does each arm of {study.name} train well?",
         **kept,
         "control": study.control,
