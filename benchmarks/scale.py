@@ -19,11 +19,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks import machine
+from paribus.energy.choice import Meters
 from paribus.execution import parent as recording
 from paribus.execution.encoding import encode
-from paribus.execution.events import silent
+from paribus.execution.events import EpochDone, silent
 from paribus.execution.executors import ExecutorsByFamily
-from paribus.execution.messages import EpochDone, RunEnded, Task
+from paribus.execution.limits import Limits
+from paribus.execution.messages import RunEnded, Task
 from paribus.execution.recorder import Recorder
 from paribus.execution.runner import member_runs, prepare
 from paribus.searching.simulation import Costs, saturation, simulated
@@ -117,7 +119,8 @@ def real(runs: int, workers: int, watched: Watched | None = None) -> Watched:
     ):
         members = member_runs(prepared.study, prepared.runs)
         workspace.register_study(prepared.id, "scale", prepared.study.document, members)
-        parent = _Watching(prepared.id, plan, workspace, silent, 20.0, ExecutorsByFamily)
+        meters, limits = Meters(), Limits()
+        parent = _Watching(prepared.id, "scale", plan, workspace, silent, 20.0, ExecutorsByFamily, meters, limits)
         parent.watched = own
         began = time.perf_counter()
         parent.run()

@@ -153,8 +153,7 @@ def confirm(name: str, seed: int, rows: Sequence[dict[str, Any]]) -> None:
         Workspace.open(Path(folder) / "workspace", create=True, write=True) as workspace,
     ):
         run_study(prepare(parse(tomli_w.dumps(base), place="fresh")), workspace)
-        results = load(workspace, "fresh")
-    write_confirmed(results, rows)
+        write_confirmed(load(workspace, "fresh"), rows)
 
 
 def write_confirmed(results: Results, rows: Sequence[dict[str, Any]]) -> None:
@@ -255,14 +254,15 @@ where there are several. Beside paribus's: the confirmed loss minus ours, paired
 Our time: paribus's seconds over the tool's. Ours are those of the whole command, its start and the confirmation of the
 finalists included; those of the others are their search alone, without imports. Disqualified: winners that diverge,
 collapse, are dead or unstable in some fresh replicate. No winner: searches that ended without one. That is what paribus
-says where every candidate has such a fault; the others always name one.
+says where every candidate has such a fault; the others always name one. Such a search has nothing to confirm, so its
+time has no confirmation in it.
 
 {table}
 
 {_load(known)}
 
-Printed by `python -m benchmarks.search`, commit {known.get("commit", "unknown")}, on
-{known.get("environment", {}).get("processor", "an unknown processor")}.
+Printed by `python -m benchmarks.search`, commit {known.get("commit", "unknown")}, on an
+{known.get("environment", {}).get("processor", "unknown processor")}.
 """
 
 
@@ -275,8 +275,8 @@ def _load(known: Mapping[str, Any]) -> str:
     if loads and max(loads) > QUIET * cores:
         words.append(
             f"Other programs ran on this machine: when a search ended, {min(loads):.0f} to {max(loads):.0f} processes "
-            "wanted to run. Times are therefore long, and differ by more than the tools do; losses are not affected "
-            "by load, except that Ray's early stopping depends on which trial is first."
+            "wanted to run. Times are therefore long, and differ by more than the tools do. What the other tools find "
+            "changes with load, too: they stop a trial early by those that were faster."
         )
     if few:
         words.append(
