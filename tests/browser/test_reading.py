@@ -175,7 +175,7 @@ def test_on_paper_it_is_light_and_whole(browser: Browser, reports: Path) -> None
 def test_a_page_without_scripts_has_its_pictures(browser: Browser, reports: Path) -> None:
     seen = watched(browser, java_script_enabled=False)
     page = seen.page
-    page.goto((reports / "digits.html").as_uri())
+    page.goto((reports / "still" / "digits.html").as_uri())
     charts = page.locator("[data-chart]")
     assert charts.count() > 3
     pictures = page.locator("noscript svg, noscript img")
