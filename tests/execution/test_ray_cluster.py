@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 import pytest
-from paribus.search.driver import run_search
 
 from paribus.child_python import python_path
 from paribus.cli.main import run_command
@@ -20,10 +19,11 @@ from paribus.execution import ray_cluster as module
 from paribus.execution.events import CohortLost, EpochDone
 from paribus.execution.executors import ExecutorsByFamily
 from paribus.execution.ray_cluster import RayExecutor
+from paribus.searching.driver import run_search
 from paribus.store.workspace import Workspace
 from tests.execution import faults
 from tests.execution.conftest import ARMS, NODE, recorded, runs_in, tiny, trained
-from tests.search.conftest import history, prepared
+from tests.searching.conftest import history, prepared
 
 CHANGES = {"training.epochs": "8", "snapshots.every": "5", "test.read_at": '["last"]', "replicates": "1"}
 MADE = []
