@@ -1,6 +1,6 @@
 """How far one recording process goes: simulated from measured costs, and held against real runs (docs/scale.json).
 
-    python -m benchmarks.scale [--to docs/scale.json]
+    python -m benchmarks.scale [--to docs/scale.json] [--page docs/scale.md]
 
 Costs are measured on a study of small networks: seconds of a worker for a cohort, and of the parent to begin a task, to
 take an epoch's message and to record a run. Then the same study is trained in several sizes, and its time is compared
@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import tempfile
+import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -32,6 +34,7 @@ from paribus.searching.simulation import Costs, saturation, simulated
 from paribus.spec.study import Study, parse
 from paribus.store.workspace import Workspace
 from paribus.training.plan import CohortPlan, Plan
+from paribus.units import duration
 
 STUDY: Final = """
 name = "scale"
@@ -49,12 +52,16 @@ SIZES: Final = (16, 64, 160)
 RUNS: Final = (10**2, 10**3, 10**4, 10**5, 10**6)
 NODES: Final = (1, 10, 100, 1000)
 CORES: Final = 32
+HEADING: Final = "## How far one process records"
+QUIET: Final = 1.5
+"""Processes that want to run, for each core, up to which a machine has no other work."""
 
 
 def main() -> None:
     """Measure, compare, simulate, and write what was found."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
     parser.add_argument("--to", type=Path, default=machine.ROOT / "docs/scale.json")
+    parser.add_argument("--page", type=Path, default=machine.ROOT / "docs/scale.md", help="its last section is renewed")
     options = parser.parse_args()
     real(2 * COHORT, 1)  # loads kernels and data
     costs = measured(6 * COHORT)
@@ -75,9 +82,61 @@ def main() -> None:
         ],
         "environment": machine.environment(),
         "commit": machine.commit(),
+        "load": os.getloadavg()[1],
     }
     options.to.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(found, indent=1))
+    write_section(found, options.page)
+
+
+def write_section(found: Mapping[str, Any], page: Path) -> None:
+    """Put what was found at the end of the page, in place of what stands there under the same heading."""
+    text = page.read_text(encoding="utf-8")
+    page.write_text(text.partition(HEADING)[0] + HEADING + section(found), encoding="utf-8")
+
+
+def section(found: Mapping[str, Any]) -> str:
+    """The section without its heading, from what was measured and simulated."""
+    costs, cores = found["costs"], found["environment"]["cores"]
+    measured_costs = (
+        f"One process records all results. For cohorts of {costs['runs']} small runs of {costs['epochs']} epochs, "
+        f"which take a core {costs['train_s']:.2g} s, it needs {1000 * costs['begin_s']:.2g} ms to begin a cohort, "
+        f"{1000 * costs['message_s']:.2g} ms for an epoch's message and {1000 * costs['end_s']:.2g} ms to record a "
+        f"run. So it is always busy from {found['saturated_at_workers']:.0f} workers on. Further workers wait for it, "
+        "and shorten nothing. Where networks train ten times as slowly, about ten times as many workers are of use."
+    )
+    simulations = (
+        "Simulated from these costs, as nobody has that many machines to try: how long so many runs take, and how "
+        f"much of that time the recording process is busy, on nodes of {CORES} cores."
+    )
+    rows = [["runs", *(f"{nodes:,} node{'s' * (nodes > 1)}" for nodes in NODES), "sent, on 1 node"]]
+    for runs in RUNS:
+        own = {one["nodes"]: one for one in found["simulated"] if one["runs"] == runs}
+        times = (f"{duration(own[n]['seconds'])}, {100 * own[n]['driver_load']:.0f} %" for n in NODES)
+        rows.append([f"{runs:,}", *times, f"{own[1]['bytes'] / 1e6:,.0f} MB"])
+    real = [["runs", "workers", "real", "simulated", "simulated over real"]]
+    for one in found["real"]:
+        times = [one["real_s"], one["simulated_s"]]
+        ratio = f"{times[1] / times[0]:.2f}"
+        real.append([str(one["runs"]), str(one["workers"]), *(f"{seconds:.1f} s" for seconds in times), ratio])
+    note = f"Measured on an {found['environment']['processor']} with {cores} cores, commit {found['commit']}."
+    if found["load"] > QUIET * cores:
+        note += (
+            f" Other programs ran meanwhile ({found['load']:.0f} processes wanted to run), so every cost is too high, "
+            "and the real times differ by chance."
+        )
+    note += " For programs: [scale.json](scale.json)."
+    compared = "The same study, trained in several sizes on one machine:"
+    parts = [_filled(measured_costs), _filled(simulations), _table(rows), compared, _table(real), _filled(note)]
+    return "\n\n" + "\n\n".join(parts) + "\n"
+
+
+def _filled(text: str) -> str:
+    return textwrap.fill(text, 120, break_on_hyphens=False, break_long_words=False)
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([lines[0], f"|{'---|' * len(rows[0])}", *lines[1:]])
 
 
 class Watched:
