@@ -56,6 +56,8 @@ def test_counts_have_no_interval(classifiers, steady) -> None:
         ("test_accuracy", -0.205, -0.2247, -0.1854, "18.5 to 22.5"),
         ("mse", 0.07644, -0.08319, 0.2361, "-0.08 to +0.24"),
         ("test_rmse", 1413.0, 402.0, 2424.0, "400 to 2,400"),
+        ("mse", -0.0040599, -0.0040698, -0.0040501, "0.00405 to 0.00407"),
+        ("mse", 0.5, 0.4999991, 0.5000012, "0.499999 to 0.500001"),
     ],
 )
 def test_an_interval_has_the_digits_that_its_width_allows(metric, mean, low, high, words) -> None:

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from paribus.analysis.results import Registration, Results
-from paribus.analysis.verdicts import claim_outcomes, claim_sentence
+from paribus.analysis.verdicts import MAX_MORE, claim_outcomes, claim_sentence
 from paribus.spec.identity import claim_text
 
 from .conftest import CLASSIFIERS
@@ -149,3 +149,15 @@ def test_the_sentence_names_n_the_interval_and_what_would_decide(compared) -> No
         "The interval contains the margin of 1 point. "
         f"About {found.judgement.needed - 3} more replicates would decide."
     )
+
+
+def test_a_large_number_of_needed_replicates_is_not_named(compared) -> None:
+    """A mean just above the margin: hundreds would decide, if it were known so exactly."""
+    results = compared([0.80, 0.81, 0.82], [0.8101, 0.8205, 0.8302], more=DROPPED)
+    (found,) = claim_outcomes(results)
+    assert found.judgement.needed is not None
+    needed = found.judgement.needed - 3
+    said = claim_sentence(results, found)
+    assert (f"About {needed} more" in said) == (needed <= MAX_MORE)
+    far = replace(found, judgement=replace(found.judgement, needed=3 + MAX_MORE + 1))
+    assert f"More than {MAX_MORE} more replicates would be needed" in claim_sentence(results, far)

@@ -23,6 +23,8 @@ from paribus.store.records import UsageRecord
 from paribus.units import JOULES_PER_KWH, duration, joules, kwh
 
 _WORST: tuple[Tag, ...] = ("unknown", "modelled", "measured")
+_LEAST_KWH = 1e-4
+"""Less energy than this is given in joules only."""
 
 
 @dataclass(frozen=True)
@@ -191,9 +193,11 @@ def energy_sentence(cost: ArmCost, grid: Grid | None = None) -> str:
     """Energy with its tag and range, and CO2 with the grid that it rests on, as far as they are known."""
     if cost.energy_j is None:
         return "The energy is unknown: nothing here could measure or model it."
-    parts = [f"{number(cost.energy_j)} J ({kwh(cost.energy_j):.6f} kWh, {_tag(cost)})"]
+    in_kwh = kwh(cost.energy_j)
+    shown = f"{in_kwh:.3g} kWh, " if in_kwh >= _LEAST_KWH else ""
+    parts = [f"{joules(cost.energy_j)} ({shown}{_tag(cost)})"]
     if cost.energy_per_model_epoch_j is not None:
-        parts.append(f"{number(cost.energy_per_model_epoch_j)} J per model-epoch")
+        parts.append(f"{joules(cost.energy_per_model_epoch_j)} per model-epoch")
     if cost.co2_g is None or grid is None:
         return f"Training took {listed(parts)}; no CO2 estimate (no grid carbon intensity given)."
     overhead = "" if grid.overhead == 1 else f" and an overhead of {grid.overhead:g}"

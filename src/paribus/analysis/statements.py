@@ -12,6 +12,8 @@ from paribus.spec.metrics import metric_named
 from paribus.units import decimals_for
 
 _MAX_POINT_DECIMALS = 2
+_DIGITS = 3
+"""Significant digits of the larger end of an interval, unless its ends would then look the same."""
 
 
 def statement(results: Results, found: Contrast, *, with_interval: bool = True) -> str:
@@ -57,7 +59,7 @@ def signed_between(metric: str, interval: Interval) -> str:
 
 
 def amount(metric: str, value: float, interval: Interval | None) -> str:
-    """The size of a difference with its unit, in as many digits as half its interval's width has two of."""
+    """The size of a difference with its unit, in as many digits as its interval's width allows (see `_decimals`)."""
     points = metric_named(metric).is_share
     text = _digits(metric, abs(value), interval)
     return f"{text} {'point' if text == '1' else 'points'}" if points else text
@@ -81,12 +83,24 @@ def _digits(metric: str, value: float, interval: Interval | None) -> str:
     half = 0.0 if interval is None else scale * (interval.high - interval.low) / 2
     if not half > 0:
         return f"{scale * value:.{_MAX_POINT_DECIMALS}f}" if share else wording.number(value)
-    decimals = decimals_for(half)
-    if share:
-        decimals = min(decimals, _MAX_POINT_DECIMALS)
-    elif decimals > 8 or abs(value) >= 1e12:
+    if interval is None:
+        return wording.number(value)
+    decimals = min(decimals_for(half), _MAX_POINT_DECIMALS) if share else _decimals(interval)
+    if not share and (decimals > 8 or abs(value) >= 1e12):
         return f"{value:.3g}"
     return f"{round(scale * value, decimals) + 0.0:,.{max(0, decimals)}f}"
+
+
+def _decimals(interval: Interval) -> int:
+    """Decimals with two significant digits of half the interval's width, but no more than a reader can use.
+
+    These are three significant digits of the larger end, or as many as tell the two ends apart.
+    """
+    most = decimals_for((interval.high - interval.low) / 2)
+    decimals = min(most, _DIGITS - 2 + decimals_for(max(abs(interval.low), abs(interval.high))))
+    while decimals < most and round(interval.low, decimals) == round(interval.high, decimals):
+        decimals += 1
+    return decimals
 
 
 def _subject(results: Results, found: Contrast) -> str:

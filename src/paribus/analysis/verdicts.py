@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Final, Literal
 
 from paribus.analysis import wording
 from paribus.analysis.contrasts import ArmAtRule, Contrast, contrast
@@ -20,6 +20,8 @@ from paribus.spec.claims import Claim
 from paribus.spec.identity import claim_text
 from paribus.spec.metrics import METRICS
 
+MAX_MORE: Final = 50
+"""Further replicates up to which their number is named."""
 Status = Literal["judged", "pending", "between looks"]
 """Whether a claim is judged now. pending: not all declared replicates are there."""
 
@@ -71,14 +73,31 @@ def claim_sentence(results: Results, case: ClaimOutcome) -> str:
         reason = case.judgement.detail or "nothing is measured"
         return f"{statement(results, found)}: {reason}."
     sentences = [f"{statement(results, found)}.", _why(case)]
-    wider = sampling(results, found)
-    if wider is not None:
-        ends = between(case.claim.metric, found.mean, wider.interval)
-        sentences.append(f"With the sampling error of the test set: {ends}.")
+    gained = _contained_by_wider(results, case)
+    if gained:
+        ends = with_sampling(results, case)
+        sentences.append(f"With the sampling error of the test set, the interval is {ends} and contains {gained}.")
     if case.holm is not None and case.holm > 1 and case.judgement.p is not None and case.judgement.p <= 1:
         sentences.append("Does not hold after Holm's correction.")
     sentences += [f"{wording.capital(note)}." for note in case.notes]
     return " ".join(sentences)
+
+
+def with_sampling(results: Results, case: ClaimOutcome) -> str:
+    """The ends of the interval for new replicates and new test examples; empty where it is unknown."""
+    wider = sampling(results, case.contrast)
+    return "" if wider is None else between(case.claim.metric, case.contrast.mean or 0.0, wider.interval)
+
+
+def _contained_by_wider(results: Results, case: ClaimOutcome) -> str:
+    """What the interval contains only with the sampling error of the test set: the margin, or zero; else empty."""
+    wider, narrow, by = sampling(results, case.contrast), case.contrast.interval, case.claim.by
+    if wider is None or narrow is None:
+        return ""
+    margins = [by, -by] if by >= 0 else [METRICS[case.claim.metric].direction * by]
+    if any(value in wider.interval and value not in narrow for value in margins if value):
+        return f"the margin of {margin(case.claim.metric, by)}"
+    return "zero" if 0.0 in wider.interval and 0.0 not in narrow else ""
 
 
 def consequence(case: ClaimOutcome) -> str:
@@ -235,7 +254,13 @@ def _why_not_worse(case: ClaimOutcome, whole: str, size: str) -> str:
 
 
 def _more(case: ClaimOutcome) -> str:
-    """How many further replicates would decide an inconclusive claim."""
+    """How many further replicates would decide an inconclusive claim: a number only where it is small.
+
+    A large one rests on how near the mean is to the margin, which the replicates hardly tell.
+    """
     if case.judgement.needed is None:
         return ""
-    return f" About {wording.plural(case.judgement.needed - case.contrast.n, 'more replicate')} would decide."
+    more = case.judgement.needed - case.contrast.n
+    if more > MAX_MORE:
+        return f" More than {MAX_MORE} more replicates would be needed: the mean is close to the margin."
+    return f" About {wording.plural(more, 'more replicate')} would decide."

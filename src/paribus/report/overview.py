@@ -11,12 +11,11 @@ from paribus.analysis.findings import GRAVE
 from paribus.analysis.results import Results
 from paribus.analysis.statements import margin
 from paribus.analysis.test_access import test_access
-from paribus.analysis.verdicts import ClaimOutcome, claim_outcomes, claim_sentence
+from paribus.analysis.verdicts import ClaimOutcome, claim_outcomes, claim_sentence, with_sampling
 from paribus.analysis.wording import at, capital, label
 from paribus.report import charts
 from paribus.report.blocks import Block, Chart, Mention, Note, Notes, Section, Table, Verdict
 from paribus.report.tabulate import difference_unit, table, text
-from paribus.spec.claims import Claim
 from paribus.spec.metrics import METRICS
 
 _OWN_AXIS = 25.0
@@ -33,7 +32,7 @@ def claims_section(results: Results) -> Section | None:
     for place, (case, one) in enumerate(zip(found, drawn, strict=True)):
         chart = None if case.effect is None else _chart(case, one, _shared_ends(place, drawn), f"claim-{place + 1}")
         blocks.append(Verdict(case.claim.statement, case.label, claim_sentence(results, case), chart))
-    blocks += _reasons([case.claim for case in found])
+    blocks += _reasons(results, found)
     lead = (
         "Each claim states the smallest difference that matters, the margin (grey band). The dot is the mean "
         f"difference, paired by replicate, the bar its {LEVEL_TEXT} confidence interval, the short strokes are the "
@@ -42,15 +41,27 @@ def claims_section(results: Results) -> Section | None:
     return Section("claims", "Claims", tuple(blocks), lead=(lead,))
 
 
-def _reasons(claims: Sequence[Claim]) -> list[Table]:
-    """Why each margin is the smallest difference that matters, as the study file says it."""
+def _reasons(results: Results, found: Sequence[ClaimOutcome]) -> list[Table]:
+    """Why each margin is the smallest difference that matters, as the study file says it, and the wider intervals."""
     records = [
-        {"claim": claim.statement, "margin": margin(claim.metric, claim.by), "reason": claim.because}
-        for claim in claims
-        if claim.because
+        {
+            "claim": case.claim.statement,
+            "margin": margin(case.claim.metric, case.claim.by),
+            "reason": case.claim.because,
+            "with_sampling": with_sampling(results, case),
+        }
+        for case in found
     ]
+    reasons = [record for record in records if record["reason"] or record["with_sampling"]]
+    if not reasons:
+        return []
     columns = [text("claim", "claim"), text("margin", "margin"), text("reason", "reason")]
-    return [table("margins", "Why these margins", columns, records, fold=True)] if records else []
+    title, note = "Why these margins", ""
+    if any(record["with_sampling"] for record in reasons):
+        columns.append(text(f"{LEVEL_TEXT} CI with the test set's sampling error", "with_sampling"))
+        title += ", and the sampling error of the test set"
+        note = "The sampling error is that of other test examples. The verdicts rest on the replicates alone."
+    return [table("margins", title, columns, reasons, note=note, fold=True)]
 
 
 def finding_section(results: Results) -> Section | None:

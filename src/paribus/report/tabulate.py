@@ -12,10 +12,12 @@ from paribus.analysis.estimates import Estimate
 from paribus.analysis.wording import number
 from paribus.report.blocks import Cell, Heading, Record, Table
 from paribus.spec.metrics import Form, metric_named
-from paribus.units import with_spread
+from paribus.units import decimals_for, with_spread
 
 NONE = "–"
 _DECIMALS: Mapping[Form, int] = {"loss": 4, "error": 5, "ratio": 3}
+_WHOLE_FROM = 10.0
+"""Counts whose standard deviation is at least this are shown without decimals."""
 
 
 @dataclass(frozen=True)
@@ -97,13 +99,22 @@ def estimated(key: str, estimate: Estimate) -> dict[str, Any]:
 def with_sd(form: Form, mean: float | None, sd: float | None) -> tuple[str, str]:
     """A mean with its unit, and its standard deviation without; the latter is empty where there is none, or it is 0.
 
-    A standard deviation that would be rounded to 0 has two significant digits, and so has the mean.
+    Both have the decimals that show two significant digits of the standard deviation, but no more than a single number
+    of that form has: `0.090` and `0.057`, `0.00339` and `<0.00001`, `438` and `189`.
     """
     if mean is None or not sd or not math.isfinite(sd):
         return shown(form, mean), ""
-    if form == "quantity" or (form in _DECIMALS and sd < 0.5 * 10.0 ** -_DECIMALS[form]):
+    if form == "quantity":
         return with_spread(mean, sd)
-    return shown(form, mean), shown(form, sd, unit=False)
+    if form == "count" and sd >= _WHOLE_FROM:
+        return f"{mean:,.0f}", f"{sd:,.0f}"
+    if form not in _DECIMALS or not math.isfinite(mean):
+        return shown(form, mean), shown(form, sd, unit=False)
+    if 0 < abs(mean) < 10.0 ** -_DECIMALS[form]:
+        return with_spread(mean, sd)  # so small a mean would be rounded away
+    decimals = max(0, min(decimals_for(sd), _DECIMALS[form]))
+    least = 10.0**-decimals
+    return f"{mean:,.{decimals}f}", f"<{least:.{decimals}f}" if sd < least / 2 else f"{sd:,.{decimals}f}"
 
 
 def shown(form: Form, value: float | None, *, unit: bool = True) -> str:
