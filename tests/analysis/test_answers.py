@@ -1,5 +1,8 @@
+from types import SimpleNamespace
+
 import pytest
 
+from paribus.analysis import beside_claims
 from paribus.analysis.answers import MAX_POINTS, answer
 
 CLAIM = """
@@ -10,6 +13,8 @@ better = { arm = "dropped" }
 than = { arm = "fixed" }
 by = 0.005
 """
+ENERGY = {"fixed": 3 * 339.0, "dropped": 3 * 1440.0}
+"""Joules of the three runs of each arm."""
 BOTH_RULES = """
 [[claims]]
 statement = "The rule matters."
@@ -139,3 +144,42 @@ def test_the_answer_does_not_depend_on_the_study_s_name(compared, name) -> None:
     results = compared([0.80, 0.81, 0.82], [0.85, 0.861, 0.87], more=CLAIM)
     renamed = results.study.model_copy(update={"name": name})
     assert answer(results) == answer(type(results)(**{**vars(results), "study": renamed}))
+
+
+def test_further_claims_are_named_by_what_they_compare(classifiers, steady) -> None:
+    rules = ("max-val-accuracy", "min-train-loss", "min-val-loss", "last")
+    pair = CLAIM.replace("0.005", "0.001")
+    claims = pair + "".join(
+        pair.replace('arm = "dropped"', f'arm = "dropped", rule = "{rule}"').replace(
+            'arm = "fixed"', f'arm = "fixed", rule = "{rule}"'
+        )
+        for rule in rules[1:3]
+    )
+    claims += pair.replace("test_accuracy", "val_accuracy")
+    claims += pair.replace('arm = "fixed"', 'arm = "dropped", rule = "min-val-loss"')
+    maker = classifiers(more=claims)
+    for replicate in range(3):
+        for arm, value in (("fixed", 0.80), ("dropped", 0.85)):
+            measured = {
+                (rule, metric): value + 0.01 * replicate + 0.0001 * replicate * (arm == "fixed") - 0.02 * place
+                for place, rule in enumerate(rules[:3])
+                for metric in ("test_accuracy", "val_accuracy")
+            }
+            maker.run(arm, replicate, curves=steady(replicate), measured=measured)
+    assert answer(maker.results()).points[-1] == (
+        "Further claims: SUPPORTED for dropped against fixed in validation accuracy; INCONCLUSIVE for dropped at the "
+        "highest validation accuracy rather than at the lowest validation loss."
+    )
+
+
+def test_the_cost_of_networks_of_different_size_stands_beside_claims(compared, monkeypatch) -> None:
+    results = compared([0.80, 0.81, 0.82], [0.85, 0.861, 0.87], more=CLAIM)
+    costs = [SimpleNamespace(arm=arm, energy_j=joules, runs=3, tag="modelled") for arm, joules in ENERGY.items()]
+    monkeypatch.setattr(beside_claims, "arm_costs", lambda _results: costs)
+    assert not any("One run takes" in point for point in answer(results).points)  # networks of one size
+    sizes = [SimpleNamespace(arm="fixed", parameters=25_450), SimpleNamespace(arm="dropped", parameters=118_346)]
+    monkeypatch.setattr(beside_claims, "sizes", lambda _results: sizes)
+    assert answer(results).points[-1] == (
+        "One run takes from 339 J with fixed (25,450 parameters) to 1.44 kJ with dropped (118,346 parameters), "
+        "modelled."
+    )

@@ -2,12 +2,13 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
+from paribus.analysis.answers import MAX_POINTS, answer
 from paribus.analysis.denoising import deployed
 from paribus.analysis.results import Results
 from paribus.data import faces
 from paribus.data.pool import whole
 from paribus.report import denoising, eigenfaces, reconstructions, weight_images
-from paribus.report.blocks import Chart, Montage, Table, within
+from paribus.report.blocks import Chart, Fold, Montage, SideBySide, Table, within
 from paribus.report.denoising_charts import NOTHING, arm_rows, other_rows
 from paribus.report.montage import strip
 
@@ -85,3 +86,70 @@ def test_dead_units_have_a_frame() -> None:
     plain, framed = (strip(images, (4, 4), signed=True, framed=flags) for flags in ([], [False, True, False]))
     assert plain != framed
     assert framed == strip(images, (4, 4), signed=True, framed=[False, True, False])
+
+
+def test_the_answer_says_how_near_the_networks_come_to_pca_and_what_they_make_of_noise(faces_results: Results) -> None:
+    ratios = {
+        arm: np.mean(np.divide(faces_results.values(arm, "last", "mse"), faces_results.values(arm, "last", "pca_mse")))
+        for arm in faces_results.arms
+    }
+    best = min(ratios, key=lambda arm: ratios[arm])
+    found = answer(faces_results)
+    assert (
+        f"The lowest error relative to PCA of the same rank is {ratios[best]:.2f} times, with {best}." in found.points
+    )
+    gains = [gain for case in deployed(faces_results) if (gain := case.gain.interval) is not None]
+    assert gains
+    better, worse = sum(gain.low > 0 for gain in gains), sum(gain.high < 0 for gain in gains)
+    said = (
+        f"Of {len(gains)} cases of corrupted images, the networks bring {better} nearer to the clean images and {worse}"
+    )
+    assert any(point.startswith(said) for point in found.points)
+    assert len(found.points) <= MAX_POINTS + 1
+
+
+def test_an_arm_with_collapsed_runs_has_the_range_of_its_errors(faces_results: Results, monkeypatch) -> None:
+    """A mean of collapsed and other runs describes none of them."""
+    values, errors = faces_results.values, (0.125, 0.015625)
+    made_up = {"mse": errors, "collapsed": (1.0, 0.0)}
+
+    def with_collapse(_results: Results, arm: str, rule: str, metric: str):
+        return made_up[metric] if arm == "n=16" and metric in made_up else values(arm, rule, metric)
+
+    monkeypatch.setattr(Results, "values", with_collapse)
+    words = reconstructions.error_words(faces_results, "n=16")
+    assert words.startswith("error 0.12500 and 0.01562, ")
+    assert f"{np.mean(errors):.5f}" not in words
+    assert words.endswith("; 1 of 2 runs collapsed")
+    assert "collapsed" not in reconstructions.error_words(faces_results, "n=64")
+
+
+def test_the_weights_in_full_sight_are_those_of_the_arm_with_the_fewest_dead_units(
+    faces_results: Results, monkeypatch
+) -> None:
+    dead = {arm: place for place, arm in enumerate(reversed(faces_results.arms))}
+    monkeypatch.setattr(weight_images, "_dead", lambda _results, run: dead[run.arm])
+    part = weight_images.section(faces_results)
+    assert part is not None
+    shown = [
+        next(within(block.blocks)).title.partition(",")[0] for block in part.blocks if isinstance(block, SideBySide)
+    ]
+    folded = [block.title.partition(":")[0] for block in part.blocks if isinstance(block, Fold)]
+    assert len(shown) == 2  # one of each width
+    for one, other in zip(shown, folded, strict=True):
+        assert dead[one] < dead[other]
+
+
+def test_one_kind_of_corrupted_images_and_no_principal_angles_are_in_full_sight(faces_results: Results) -> None:
+    parts = [eigenfaces.section(faces_results), denoising.section(faces_results)]
+    seen = [block for part in parts if part is not None for block in _in_sight(part.blocks)]
+    assert len([block for block in seen if isinstance(block, Montage) and block.name.startswith("noisy-")]) == 1
+    assert not [block for block in seen if isinstance(block, Chart) and block.name.startswith("angles-")]
+
+
+def _in_sight(blocks):
+    for block in blocks:
+        if isinstance(block, SideBySide):
+            yield from _in_sight(block.blocks)
+        elif not isinstance(block, Fold):
+            yield block

@@ -9,7 +9,7 @@ import pytest
 
 from paribus.analysis.results import load
 from paribus.report import augmentation, occlusion
-from paribus.report.blocks import Gallery, Section, Table
+from paribus.report.blocks import Fold, Gallery, Section, Table
 from paribus.report.page import compose, html
 from paribus.store.workspace import Workspace
 from tests.execution.conftest import save_digits, tiny, trained
@@ -55,9 +55,10 @@ def test_the_operations_are_told_in_their_order_with_their_arms(results) -> None
 
 def test_augmented_examples_stand_beside_the_images_that_they_were_made_of(results) -> None:
     section = augmentation.section(results)
-    galleries = [block for block in section.blocks if isinstance(block, Gallery)]
-    assert [gallery.title.partition(":")[0] for gallery in galleries] == ["moved", "noisy"]
-    for gallery in galleries:
+    folds = [block for block in section.blocks if isinstance(block, Fold)]
+    assert [fold.title.partition(":")[0] for fold in folds] == ["moved", "noisy"]
+    for (gallery,) in (fold.blocks for fold in folds):
+        assert isinstance(gallery, Gallery)
         assert len(gallery.pictures) == 16
         assert [picture.caption for picture in gallery.pictures[1::2]] == ["in epoch 1"] * 8
         assert all(picture.alt for picture in gallery.pictures)

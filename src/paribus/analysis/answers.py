@@ -1,4 +1,4 @@
-"""The answer to a study's question: one sentence, and at most three that complete it.
+"""The answer to a study's question: one sentence, and a few that complete it.
 
 A study with claims is answered by its verdicts, so that the answer and the verdicts cannot disagree. A study that
 chooses an arm is answered by its choice, any other by its arms, best first, as far as intervals tell them apart. What
@@ -14,6 +14,7 @@ from typing import Final, get_args
 
 from paribus.analysis import wording
 from paribus.analysis.autoencoder_answers import relative
+from paribus.analysis.beside_claims import beside_claims
 from paribus.analysis.choice import choice_sentences
 from paribus.analysis.finding_summaries import findings
 from paribus.analysis.findings import GRAVE
@@ -29,11 +30,16 @@ from paribus.analysis.verdicts import ClaimOutcome, claim_outcomes, consequence
 from paribus.spec.metrics import metric_named
 
 MAX_POINTS: Final = 3
+MAX_NAMED: Final = 5
+"""Of more further claims only the verdicts are counted."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer in one sentence, and at most `MAX_POINTS` sentences that complete it."""
+    """The answer in one sentence, and at most `MAX_POINTS` sentences that complete it.
+
+    There is one more where something stands beside the claims.
+    """
 
     headline: str
     points: tuple[str, ...]
@@ -53,13 +59,14 @@ def answer(results: Results) -> Answer:
     if not any(results.finished(arm) for arm in results.arms):
         return Answer("No run is complete yet.", ())
     warnings = _gravest(results)
-    room = MAX_POINTS - len(warnings)
+    beside = beside_claims(results) if results.study.claims else []
+    room = MAX_POINTS + bool(beside) - len(warnings) - len(beside)
     if results.study.claims:
         headline, points = _of_claims(results, room)
     else:
         chosen = choice_sentences(results)
         headline, points = (chosen[0], list(chosen[1 : 1 + room])) if chosen else _of_arms(results, room)
-    return Answer(headline, (*points, *warnings))
+    return Answer(headline, (*points, *beside, *warnings))
 
 
 def _gravest(results: Results) -> list[str]:
@@ -83,24 +90,47 @@ def _of_claims(results: Results, room: int) -> tuple[str, list[str]]:
     if not any(case.verdict != "INCONCLUSIVE" for case in judged):
         number = wording.plural(len(judged), "claim")
         text = f"The {number} is undecided." if len(judged) == 1 else f"All {number} are undecided."
-        return text, _limited([_sentence(results, [case]) for case in judged], room, [])
+        return text, _limited(results, [_sentence(results, [case]) for case in judged], room, [])
     groups = _alike(sorted(judged, key=lambda case: case.verdict == "INCONCLUSIVE"))
     headline, *each = (
         _sentence(results, group, short=place == 0) if len(set(map(_sides, group))) == 1 else _together(group)
         for place, group in enumerate(groups)
     )
-    return headline, _limited(each, room, groups[1:])
+    return headline, _limited(results, each, room, groups[1:])
 
 
-def _limited(sentences: list[str], room: int, groups: Sequence[Sequence[ClaimOutcome]]) -> list[str]:
-    """As many sentences as there is room for; where it is short, the last one counts the claims that are left."""
+def _limited(results: Results, sentences: list[str], room: int, groups: Sequence[Sequence[ClaimOutcome]]) -> list[str]:
+    """As many sentences as there is room for; where it is short, the last one names the claims that are left."""
     if len(sentences) <= room:
         return sentences
     rest = [case for group in groups[max(0, room - 1) :] for case in group]
-    counts = Counter(case.judgement.verdict for case in rest)
-    each = wording.listed(f"{counts[verdict]} {verdict}" for verdict in get_args(Verdict) if counts[verdict])
-    counted = [f"Further claims: {each}."] if rest else []
-    return [*sentences[: room - len(counted)], *counted] if room > 0 else []
+    named = [f"Further claims: {_verdicts(results, rest)}."] if rest else []
+    return [*sentences[: room - len(named)], *named] if room > 0 else []
+
+
+def _verdicts(results: Results, cases: Sequence[ClaimOutcome]) -> str:
+    """What each verdict is about, or of many claims, or of several on one difference, how many have it."""
+    sides: dict[Verdict, list[str]] = {}
+    for case in cases:
+        sides.setdefault(case.judgement.verdict, []).append(_in_short(results, case))
+    known = [(verdict, sides[verdict]) for verdict in get_args(Verdict) if verdict in sides]
+    if len(cases) > MAX_NAMED or len({side for _, own in known for side in own}) < len(cases):
+        return wording.listed(f"{len(own)} {verdict}" for verdict, own in known)
+    return "; ".join(f"{verdict} for {wording.listed(own)}" for verdict, own in known)
+
+
+def _in_short(results: Results, case: ClaimOutcome) -> str:
+    """The two sides of a claim: `Adam against momentum`, `fixed at the last epoch rather than at epoch 5`."""
+    first, second = case.contrast.first, case.contrast.second
+    metric = case.claim.metric
+    ending = "" if metric == compared_metric(results) else f" in {wording.label(metric)}"
+    if first.arm == second.arm:
+        return f"{first.arm} {wording.at(first.rule)} rather than {wording.at(second.rule)}{ending}"
+    deployed = all(end.rule in ("", results.deploy(end.arm)) for end in (first, second))
+    if deployed or first.rule == second.rule:
+        at = "" if deployed else f" {wording.at(first.rule)}"
+        return f"{first.arm} against {second.arm}{ending}{at}"
+    return f"{first.arm} {wording.at(first.rule)} against {second.arm} {wording.at(second.rule)}{ending}"
 
 
 def _sentence(results: Results, cases: Sequence[ClaimOutcome], *, short: bool = False) -> str:

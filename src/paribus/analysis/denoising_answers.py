@@ -27,6 +27,15 @@ def tally(cases: Sequence[Denoised]) -> str:
     )
 
 
+def nearer_and_further(cases: Sequence[Denoised]) -> str:
+    """How many cases of corruption the networks improve, and how many they make worse, by the intervals."""
+    better, worse = _counts([case.gain.interval for case in cases])
+    return (
+        f"Of {wording.plural(len(cases), 'case')} of corrupted images, the networks bring {better} nearer to the clean "
+        f"images and {worse} further from them ({LEVEL_TEXT} intervals)."
+    )
+
+
 def noise_sentence(results: Results, measured: Sequence[SplitName]) -> str:
     """How the corruptions were made, and what their severity is."""
     shown = {case.kind for split in measured for case in deployed(results, "mse", split)}

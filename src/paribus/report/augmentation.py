@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from paribus.analysis.augmentation import Augmented, augmented
 from paribus.analysis.results import Results
-from paribus.report.blocks import Block, Gallery, Picture, Section
+from paribus.report.blocks import Block, Fold, Gallery, Picture, Section
 from paribus.report.images import image, is_image, shown_size
 
 
@@ -17,7 +17,7 @@ def section(results: Results) -> Section | None:
     for one in found:
         dataset = results.dataset(one.arms[0])
         if one.examples and dataset is not None and is_image(dataset.shape):
-            blocks.append(_gallery(one, dataset.shape))
+            blocks.append(Fold(f"{', '.join(one.arms)}: images before and after", (_gallery(one, dataset.shape),)))
     return Section("augmentation", "Augmentation", tuple(blocks), lead=tuple(one.sentence for one in found))
 
 
@@ -27,4 +27,4 @@ def _gallery(one: Augmented, shape: tuple[int, ...]) -> Gallery:
     for row, clean, seen in one.examples:
         pictures.append(Picture(image(clean, shape), f"Training image of row {row}", f"row {row}"))
         pictures.append(Picture(image(seen, shape), f"Row {row} as it was augmented in epoch 1", "in epoch 1"))
-    return Gallery(f"{', '.join(one.arms)}: images and what was made of them", tuple(pictures), *shown_size(shape))
+    return Gallery("", tuple(pictures), *shown_size(shape))

@@ -97,7 +97,8 @@ class Strip:
 class Montage:
     """Rows of images under shared column titles. A image takes `width` x `height` CSS pixels, its gap included.
 
-    The row is `rows` images high (more than one where a strip is a grid of `across` images a row).
+    The row is `rows` images high (more than one where a strip is a grid of `across` images a row). `enlarged` images
+    show their pixels; others may be drawn smaller.
     """
 
     name: str
@@ -108,6 +109,7 @@ class Montage:
     height: int
     across: int | None = None
     note: str = ""
+    enlarged: bool = False
     kind: str = "montage"
 
 

@@ -75,6 +75,7 @@ def theme(colours: Sequence[str], *, ink: str, faint: str, line: str, family: st
             "labelLimit": 620,
             "titleLimit": 900,
         },
+        "axisXQuantitative": {"labelBound": 4},  # else the last label may be cut where the drawing ends
         "text": {"color": ink, "font": family},
         "title": {"color": ink, "font": family, "fontSize": 13, "fontWeight": 600, "offset": 8},
         "legend": {"labelColor": ink, "labelFont": family, "labelFontSize": 12, "symbolSize": 90, "labelLimit": 200},

@@ -139,6 +139,8 @@ def _score_chart(
     )
     if len(names) < len(first.classes):
         note += f" The {len(names)} classes of the lowest recall."
+    if len(drawn) < len(matrices):
+        note += f" Drawn are {len(drawn)} of {len(matrices)} arms; the table below has all."
     return charts.figure(
         "recall",
         "Recall by class",

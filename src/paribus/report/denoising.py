@@ -97,13 +97,17 @@ def pixels(images: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
 
 
 def _galleries(results: Results, split: SplitName) -> list[Block]:
-    """The images of the middle severity of each kind of corruption; more of them would make the page heavy."""
+    """The images of the middle severity of each kind of corruption, all but the first kind folded.
+
+    More of them would make the page heavy.
+    """
     found = _images(results, split)
     kinds: dict[str, list[Montage]] = {}
     for condition, block in found.items():
         kinds.setdefault(condition.partition("-")[0], []).append(block)
     shown = tuple(blocks[len(blocks) // 2] for blocks in kinds.values())
-    return [SideBySide(shown)] if len(shown) > 1 else list(shown)
+    rest = [Fold(f"Images of other corruptions, {IMAGES[split]}", (SideBySide(shown[1:]),))] if shown[1:] else []
+    return [*shown[:1], *rest]
 
 
 def _images(results: Results, split: SplitName) -> dict[str, Montage]:

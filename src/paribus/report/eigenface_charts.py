@@ -60,6 +60,7 @@ def overlap_over_epochs(results: Results) -> Chart | None:
     shown = list(dict.fromkeys(e.arm for e in found))
     note = (
         "First-layer weights against as many eigenfaces as the code has units: mean over replicates, and the range. "
+        "Overlap: mean squared cosine of the principal angles (100 %: the same subspace). "
         f"Dashed: by chance, dimension of the weights' span / pixels ({_chances(found)} at the last epoch)."
     )
     last = {e.arm: e for e in found}

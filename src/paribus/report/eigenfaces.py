@@ -15,7 +15,7 @@ from paribus.analysis.shown_arms import shown_arms
 from paribus.analysis.thresholds import EQUAL_VARIANCE
 from paribus.analysis.weights import layer_weights
 from paribus.report import charts, eigenface_charts
-from paribus.report.blocks import Block, Cell, Chart, Montage, Record, Section, SideBySide, Strip, Table
+from paribus.report.blocks import Block, Cell, Chart, Fold, Montage, Record, Section, SideBySide, Strip, Table
 from paribus.report.montage import robust_limit, strip
 from paribus.report.reconstructions import montage
 from paribus.report.tabulate import NONE, Column, arm, estimated, mean_and_sd, shown, table, text, value
@@ -36,9 +36,11 @@ def section(results: Results) -> Section | None:
     ranks = dict.fromkeys(pca_rank(results, run.arm) for run, _ in found)
     blocks += [SideBySide((*_eigenfaces(first, rank), *_weights(results, found, rank))) for rank in ranks if rank]
     blocks += _error_table(results)
-    linked = eigenface_charts.overlap_over_epochs(results), *eigenface_charts.angles(results)
-    drawn = tuple(block for block in linked if block is not None)
-    blocks += [SideBySide(drawn)] if len(drawn) > 1 else drawn
+    over_epochs = eigenface_charts.overlap_over_epochs(results)
+    blocks += [] if over_epochs is None else [over_epochs]
+    angles = eigenface_charts.angles(results)
+    if angles:
+        blocks.append(Fold("Principal angles between weights and eigenfaces", (SideBySide(tuple(angles)),)))
     blocks += _overlap_table(results)
     lead = (
         "Eigenfaces are the principal components of the training images with their mean removed, in the order of "
@@ -199,7 +201,7 @@ def _error_table(results: Results) -> list[Table]:
         "Mean squared errors per pixel on the training images. A ratio of 1 is PCA's own error. A dash: the error is "
         "larger than that of the mean face, so no variance is explained."
     )
-    return [table("pca-comparison", "Error beside PCA's", columns, records, note=note)] if records else []
+    return [table("pca-comparison", "Error beside PCA's", columns, records, note=note, fold=True)] if records else []
 
 
 def _explained_share(record: Record) -> Cell:

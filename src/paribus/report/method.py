@@ -71,7 +71,7 @@ def cost_section(results: Results, grid: Grid | None = None) -> Section | None:
             Column("CO2eq", lambda r: Cell(NONE if r["co2_g"] is None else f"{r['co2_g']:.3g} g"), numeric=True)
         )
     note = "Runs that train together share their cohort's time and energy in proportion to their work."
-    blocks: list[Block] = [table("costs", "Time and energy by arm", columns, records, note=note)]
+    blocks: list[Block] = [table("costs", "Time and energy by arm", columns, records, note=note, fold=True)]
     blocks += _meters(results)
     blocks += _forecasts(results)
     tracker = tracker_for(results)

@@ -14,7 +14,7 @@ from paribus.analysis.test_access import test_access
 from paribus.analysis.verdicts import ClaimOutcome, claim_outcomes, claim_sentence, with_sampling
 from paribus.analysis.wording import at, capital, label
 from paribus.report import charts
-from paribus.report.blocks import Block, Chart, Mention, Note, Notes, Section, Table, Verdict
+from paribus.report.blocks import Block, Chart, Mention, Note, Notes, Record, Section, Table, Verdict
 from paribus.report.tabulate import difference_unit, table, text
 from paribus.spec.metrics import METRICS
 
@@ -43,25 +43,26 @@ def claims_section(results: Results) -> Section | None:
 
 def _reasons(results: Results, found: Sequence[ClaimOutcome]) -> list[Table]:
     """Why each margin is the smallest difference that matters, as the study file says it, and the wider intervals."""
-    records = [
+    wider = [with_sampling(results, case) for case in found]
+    records: list[Record] = [
         {
             "claim": case.claim.statement,
             "margin": margin(case.claim.metric, case.claim.by),
             "reason": case.claim.because,
-            "with_sampling": with_sampling(results, case),
+            **({"with_sampling": ends} if any(wider) else {}),
         }
-        for case in found
+        for case, ends in zip(found, wider, strict=True)
+        if case.claim.because or ends
     ]
-    reasons = [record for record in records if record["reason"] or record["with_sampling"]]
-    if not reasons:
+    if not records:
         return []
     columns = [text("claim", "claim"), text("margin", "margin"), text("reason", "reason")]
     title, note = "Why these margins", ""
-    if any(record["with_sampling"] for record in reasons):
+    if any(wider):
         columns.append(text(f"{LEVEL_TEXT} CI with the test set's sampling error", "with_sampling"))
         title += ", and the sampling error of the test set"
         note = "The sampling error is that of other test examples. The verdicts rest on the replicates alone."
-    return [table("margins", title, columns, reasons, note=note, fold=True)]
+    return [table("margins", title, columns, records, note=note, fold=True)]
 
 
 def finding_section(results: Results) -> Section | None:

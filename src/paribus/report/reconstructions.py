@@ -14,6 +14,7 @@ from paribus.analysis.results import Results
 from paribus.analysis.run import Run
 from paribus.analysis.shown_arms import shown_arms
 from paribus.analysis.weights import image_shape
+from paribus.analysis.wording import each_or_range
 from paribus.report.blocks import Block, Fold, Montage, Section, SideBySide, Strip
 from paribus.report.montage import GAP, strip
 from paribus.report.tabulate import shown
@@ -46,7 +47,13 @@ def section(results: Results) -> Section | None:
         "The training images of the smallest and the largest error, each above its reconstruction, in "
         f"the first replicate of each arm at its deployed epoch ({results.study.deploy})."
     )
-    return Section("reconstructions", "Best and worst reconstructions", tuple(blocks), lead=(lead,))
+    return Section(
+        "reconstructions",
+        "Best and worst reconstructions",
+        tuple(blocks),
+        lead=(lead,),
+        folded="The images of the smallest and the largest error, and every replicate",
+    )
 
 
 def grid(
@@ -91,17 +98,20 @@ def grid(
 
 
 def error_words(results: Results, arm: str, split: SplitName = "train") -> str:
-    """`error 0.00770, 1.04 × PCA; 2 of 5 runs collapsed`."""
+    """`error 0.00770, 1.04 × PCA`; of an arm with collapsed runs the range, since its mean describes no run."""
     found = next(f for f in pca_comparisons(results, split) if f.arm == arm and f.rule == results.deploy(arm))
     if found.mse.mean is None:
         return ""
-    words = f"error {shown('error', found.mse.mean)}"
-    if found.ratio.mean is not None:
-        words += f", {found.ratio.mean:.2f} × PCA"
     collapsed = [value for value in results.values(arm, found.rule, "collapsed") if value is not None]
-    if any(collapsed):
-        words += f"; {sum(value > 0 for value in collapsed)} of {len(collapsed)} runs collapsed"
-    return words
+    if not any(collapsed):
+        ratio = "" if found.ratio.mean is None else f", {found.ratio.mean:.2f} × PCA"
+        return f"error {shown('error', found.mse.mean)}{ratio}"
+    errors = [value for value in found.mse.values if value is not None]
+    ratios = [value for value in found.ratio.values if value is not None]
+    words = f"error {each_or_range(errors, lambda error: shown('error', error))}"
+    if ratios:
+        words += f", {each_or_range(ratios, lambda ratio: f'{ratio:.2f}')} × PCA"
+    return f"{words}; {sum(value > 0 for value in collapsed)} of {len(collapsed)} runs collapsed"
 
 
 _EXTREMES = ("best", "worst")
@@ -166,7 +176,7 @@ def montage(
     """
     factor = scale or max(1, -(-MIN_SIDE // max(shape)))
     height, width = ((side + GAP) * factor for side in shape)
-    return Montage(name, title, tuple(columns), tuple(strips), width, height, across, note)
+    return Montage(name, title, tuple(columns), tuple(strips), width, height, across, note, enlarged=factor > 1)
 
 
 def runs_of_images(results: Results) -> tuple[list[Run], tuple[int, int]]:

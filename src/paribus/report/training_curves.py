@@ -13,13 +13,15 @@ from paribus.analysis.results import Results
 from paribus.analysis.tables import shown_rules
 from paribus.analysis.wording import capital, listed, number, quantity
 from paribus.report import charts
-from paribus.report.blocks import Block, Chart, Record, Section, SideBySide
+from paribus.report.blocks import Block, Chart, Fold, Record, Section, SideBySide
 from paribus.spec.metrics import METRICS, Form, Metric
 
 POINTS = 360
 """About how many epochs of a curve are drawn; selected epochs come on top."""
 MAX_DESCRIBED = 6
 """Arms that the description of a chart names."""
+_TWIN, _OF_TWIN = "train_loss_end", "train_loss"
+"""A curve that is folded away beside the other, which it hardly differs from."""
 _MONITORED = ("test_accuracy", "test_rmse")
 """Curves whose best epoch is marked where test data are monitored."""
 REACH = 2.5
@@ -35,9 +37,11 @@ def section(results: Results, shown: Collection[str] = ()) -> Section | None:
     drawn = {m: chart(results, m, bands) for m, bands in found.items() if bands and m.name not in shown}
     if not drawn:
         return None
-    charts_shown = tuple(block for metric, block in drawn.items() if not _is_setting(metric))
+    twin = next((m for m in drawn if m.name == _TWIN), None) if any(m.name == _OF_TWIN for m in drawn) else None
+    charts_shown = tuple(block for metric, block in drawn.items() if not _is_setting(metric) and metric != twin)
     blocks: list[Block] = [SideBySide(charts_shown)] if len(charts_shown) > 1 else list(charts_shown)
     blocks += [block for metric, block in drawn.items() if _is_setting(metric)]
+    blocks += [Fold(capital(twin.label), (drawn[twin],))] if twin is not None else []
     lead = (*_lead(found.values()), *_scaled_losses(results))
     return Section("curves", "Training curves", tuple(blocks), lead=lead, hint=_HINT)
 

@@ -21,22 +21,24 @@ ARMS_OF_A_WIDTH = 2
 
 
 def section(results: Results) -> Section | None:
-    """The first arm of each width in full sight, the others folded."""
+    """Of each width the arm with the fewest dead units in full sight, the others folded."""
     blocks: list[Block] = []
-    widths: list[int] = []
     runs, shape = runs_of_images(results)
+    by_width: dict[int, list[tuple[Run, History]]] = {}
     for run in runs:
         found = history(results, run)
-        if found is None or len(found.epoch) < 2:
-            continue
-        width = found.weights.shape[1]
-        if widths.count(width) == ARMS_OF_A_WIDTH:
-            continue
-        side = _side(results, run, found, shape)
-        blocks.append(Fold(f"{run.arm}: first-layer weights over the epochs", (side,)) if width in widths else side)
-        if run.artifact("", "pca") is None and width > UNITS_SHOWN:  # else they stand beside the eigenfaces
-            blocks.append(Fold(f"{run.arm}: all {width} units at the end", (_all_units(results, run, found, shape),)))
-        widths.append(width)
+        if found is not None and len(found.epoch) >= 2:
+            by_width.setdefault(found.weights.shape[1], []).append((run, found))
+    for width, arms in by_width.items():
+        told = arms[:ARMS_OF_A_WIDTH]
+        open_one = min(told, key=lambda arm: _dead(results, arm[0]))  # the first of several
+        for run, found in sorted(told, key=lambda arm: arm is not open_one):
+            side = _side(results, run, found, shape)
+            folded = Fold(f"{run.arm}: first-layer weights over the epochs", (side,))
+            blocks.append(side if run is open_one[0] else folded)
+            if run.artifact("", "pca") is None and width > UNITS_SHOWN:  # else they stand beside the eigenfaces
+                units = _all_units(results, run, found, shape)
+                blocks.append(Fold(f"{run.arm}: all {width} units at the end", (units,)))
     if not blocks:
         return None
     lead = (
@@ -46,6 +48,12 @@ def section(results: Results) -> Section | None:
         "epoch. A frame marks a dead unit, whose activation is constant on the training images."
     )
     return Section("weights", "First-layer weights over the epochs", tuple(blocks), lead=(lead,))
+
+
+def _dead(results: Results, run: Run) -> int:
+    """How many units of the first layer are dead at the deployed epoch."""
+    layer = run.hidden_layers(results.deploy(run.arm)).get(results.layers(run.arm)[0])
+    return 0 if layer is None else int(layer.dead.sum())
 
 
 def _side(results: Results, run: Run, found: History, shape: tuple[int, int]) -> SideBySide:
