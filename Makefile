@@ -14,7 +14,7 @@ STUDIES := recipe faces selection capacity noisy-labels
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
 	$$p -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 
-.PHONY: help study test lint bench whole compare gpu modules torture agreement packaging docs energy statistics lock setup clean
+.PHONY: help study test lint bench whole compare gpu modules torture agreement audit packaging docs energy statistics lock setup clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -52,6 +52,9 @@ torture: $(DEV)/.installed ## kill training at random instants and compare the w
 
 agreement: $(DEV)/.installed ## compare runs with plain PyTorch, and write docs/agreement.md
 	$(DEV)/bin/python -m benchmarks.agreement
+
+audit: $(DEV)/.installed ## measure how well wrong labels are found, beside cleanlab, and write docs/audit.md
+	$(DEV)/bin/python -m benchmarks.audit
 
 docs: $(DEV)/.installed ## build the documentation into site: notebooks executed, links checked, no network needed
 	$(DEV)/bin/python -m docs_site

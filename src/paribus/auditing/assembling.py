@@ -34,8 +34,8 @@ def audited(results: Results, examples: Examples) -> AuditResult:
     Raises UserError where no run of it has ended.
     """
     scores = scores_of(results, examples.labels, examples.pool.source_rows, len(examples.classes))
-    noise = estimated_noise(scores.labels, scores.probabilities)
-    judged = judge(scores, noise)
+    judged = judge(scores, estimated_noise(scores.labels, scores.probabilities))
+    noise = judged.noise
     likely = int((np.nan_to_num(judged.probabilities) >= SUSPECTED_FROM).sum())
     listed = ranking(judged.probabilities, judged.suspicion)[: likely + LISTED]
     space = Space(examples.pool)
@@ -59,7 +59,7 @@ def audited(results: Results, examples: Examples) -> AuditResult:
         probabilities=judged.probabilities,
         suspicion=judged.suspicion,
         noise=noise,
-        cuts=cuts_of(_known(judged.probabilities), judged.of_planted, judged.weights, noise.rate),
+        cuts=cuts_of(_known(judged.probabilities), judged.of_planted, judged.weights, noise.rate, judged.right_again),
         suspects=tuple(suspects[:likely]),
         next_ranked=tuple(suspects[likely:]),
         by_class=tuple(_by_class(examples, scores, judged, noise, proposed)),

@@ -10,8 +10,13 @@ two-groups model", 2008). Planted flips have the density f1 as far as real error
 Both are in one arm, trained by the same networks. The ratio f1 / f is the isotonic regression of "is planted" on the
 suspicion, since a label that fits worse is no less probably wrong.
 
-The rate is estimated elsewhere (`noise`). Where there is no error, it is nearly 0, and no suspicion makes a label
-probably wrong: an ambiguous example of a clean data set is not called wrong for being ambiguous.
+A planted flip of a wrong label may make it right again. If the share c of the flips has, they have the density
+(1 - c) f1 + c f0, with that of right labels, f0, and with its ratio r to f
+
+    p(s) = rate * (r(s) (1 - rate) - c) / (1 - rate - c).
+
+The rate is estimated elsewhere (`noise`, `planted_rate`). Where there is no error, it is nearly 0, and no suspicion
+makes a label probably wrong: an ambiguous example of a clean data set is not called wrong for being ambiguous.
 """
 
 from __future__ import annotations
@@ -61,6 +66,11 @@ def likelihood_ratio(suspicion: Doubles, planted: Bools, weights: Doubles) -> Li
     return LikelihoodRatio(suspicion[order][blocks], np.maximum.accumulate(shares[0] / shares[1]))
 
 
+def probability_wrong(ratio: Doubles, rate: float, right_again: float) -> Doubles:
+    """p (example,) from r (example,), the rate of wrong labels and c, `right_again`, which is below 1 - rate."""
+    return np.clip(rate * (ratio * (1 - rate) - right_again) / (1 - rate - right_again), 0.0, 1.0)
+
+
 @dataclass(frozen=True)
 class Cut:
     """What a list has that is cut at a probability of `at_least`.
@@ -80,18 +90,23 @@ class Cut:
     false_alarms: float
 
 
-def cuts_of(probabilities: Doubles, of_planted: Doubles, weights: Doubles, rate: float) -> tuple[Cut, ...]:
+def cuts_of(
+    probabilities: Doubles, of_planted: Doubles, weights: Doubles, rate: float, right_again: float = 0.0
+) -> tuple[Cut, ...]:
     """The cuts of a list with the `probabilities` (example,) that labels are wrong.
 
-    `of_planted` (flip,) are those that planted flips got, with their `weights`; `rate` is that of wrong labels.
+    `of_planted` (flip,) are those that planted flips got, with their `weights`; `rate` is that of wrong labels. The
+    share `right_again` of the flips is not wrong, and is listed as often as right labels are.
     """
     found: list[Cut] = []
     effective = float(weights.sum() ** 2 / (weights**2).sum()) if len(weights) else 0.0  # Kish 1965
     for at_least in CUTS:
         listed = probabilities[probabilities >= at_least]
-        caught = of_planted >= at_least
-        recall = float((weights * caught).sum() / weights.sum()) if len(weights) else 0.0
         right = (1 - rate) * len(probabilities)
+        false_alarms = float((1 - listed).sum() / right) if right else 0.0
+        caught = of_planted >= at_least
+        of_flips = float((weights * caught).sum() / weights.sum()) if len(weights) else 0.0
+        recall = min(1.0, max(0.0, (of_flips - right_again * false_alarms) / (1 - right_again)))
         found.append(
             Cut(
                 at_least=at_least,
@@ -101,7 +116,7 @@ def cuts_of(probabilities: Doubles, of_planted: Doubles, weights: Doubles, rate:
                 planted=len(of_planted),
                 recall=recall,
                 recall_interval=wilson(recall, effective),
-                false_alarms=float((1 - listed).sum() / right) if right else 0.0,
+                false_alarms=false_alarms,
             )
         )
     return tuple(found)

@@ -7,7 +7,7 @@ the place of anchor points: Liu and Tao, "Classification with noisy labels by im
 counts of labels in the place of probabilities: Northcutt et al., "Confident learning", 2021.)
 
 Errors that are more frequent among hard examples are counted too low, and hard classes that networks confuse surely are
-counted too high.
+counted too high. Planted flips bound the rate once more (`planted_rate`).
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ LEAST_SURE: Final = 20
 """And at least so many, where there are as many."""
 CERTAIN: Final = 5.0
 """Standard errors by which an error between two classes must exceed the others to count more than they do."""
+CONCENTRATIONS: Final = 10.0 ** np.linspace(-2, 2, 41)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,13 +39,14 @@ class Noise:
 
     `counts` (true class, given class) are those of the sure examples, `matrix` their shares by row: of a class, the
     share of its examples that each label is given to; NaN for a class into which no example is put. `surely` is the
-    number of sure examples.
+    number of sure examples. `by_flips` says that the rate is that by planted flips (`planted_rate`).
     """
 
     rate: float
     interval: Interval
     counts: Ints
     matrix: Doubles
+    by_flips: bool = False
 
     @property
     def surely(self) -> int:
@@ -111,12 +113,31 @@ def pair_weights(noise: Noise, true: Ints, given: Ints) -> Doubles:
     """How much a planted flip from class `true` to class `given` (flip,) counts, so that flips are like real errors.
 
     Planted flips go to every other class alike; errors do not. A flip's weight is the number of errors that the noise
-    has from the one class to the other, plus one, over the number of planted flips from the one to the other; so pairs
-    that are never confused keep a small weight. Weights have the mean 1.
+    has from the one class to the other, plus `concentration`, over the number of planted flips from the one to the
+    other; so pairs that are never confused keep a small weight. Weights have the mean 1.
     """
     classes = len(noise.matrix)
-    errors = (noise.counts + 1.0) * (1 - np.eye(classes))
+    errors = (noise.counts + concentration(noise.counts)) * (1 - np.eye(classes))
     planted = np.zeros((classes, classes))
     np.add.at(planted, (true, given), 1)
     weights = errors[true, given] / planted[true, given]
     return weights / weights.mean() if len(weights) else weights
+
+
+def concentration(counts: Ints) -> float:
+    """How evenly errors are spread over other classes: large where evenly, small where each class has few others.
+
+    It is the parameter of a symmetric Dirichlet distribution of each class's shares of errors, the most likely one by
+    `counts` (true class, given class), their diagonal aside, among 41 values from 0.01 to 100 (the
+    Dirichlet-multinomial distribution; Minka, "Estimating a Dirichlet distribution", 2000).
+    """
+    from scipy.special import gammaln  # slow to import, and needed here only
+
+    off = counts * (1 - np.eye(len(counts), dtype=np.int64))
+    totals, several, others = off.sum(axis=1), off[off > 0], len(counts) - 1
+    found = [
+        (gammaln(others * value) - gammaln(totals + others * value)).sum()
+        + (gammaln(several + value) - gammaln(value)).sum()
+        for value in CONCENTRATIONS
+    ]
+    return float(CONCENTRATIONS[int(np.argmax(found))])

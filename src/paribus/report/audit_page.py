@@ -318,13 +318,17 @@ def _method(result: AuditResult) -> tuple[str, ...]:
         "the estimated share of wrong labels times the density of wrong labels at its suspicion over that of all "
         "labels; flips count as often as the estimated errors between the same two classes."
     )
-    limits = (
-        "The share of wrong labels is counted among the examples that held-out networks are surest of, a tenth of "
-        "those put into each class. Errors that are more frequent among ambiguous examples are therefore counted too "
-        "low. An example that is ambiguous by nature is no error, and this audit cannot tell which of two names is "
-        "meant."
+    rate = (
+        "The share of wrong labels is the lower one of two estimates, since ambiguous examples make both too high. One "
+        "counts wrong labels among the examples that held-out networks are surest of, a tenth of those put into each "
+        "class. The other counts how many labels are as suspicious as the more suspicious seven tenths of the flips, "
+        "and divides by seven tenths."
     )
-    return scores, flips, limits
+    limits = (
+        "Errors that are more frequent among ambiguous examples are counted too low. An example that is ambiguous by "
+        "nature is no error, and this audit cannot tell which of two names is meant."
+    )
+    return scores, flips, rate, limits
 
 
 def _per_cent(share: float | None) -> str:
