@@ -16,10 +16,10 @@ CLOSE: Final = 0.005
 Line = Mapping[str, Any]
 
 
-def write(path: Path, content: Mapping[str, Any]) -> None:
-    """Write the part below `MARK` anew; what a person wrote above stays."""
+def write(path: Path, content: Mapping[str, Any], of_real: Mapping[str, Any] | None = None) -> None:
+    """Write the part below `MARK` anew; what a person wrote above stays. `of_real` is what `real` shows."""
     head = path.read_text(encoding="utf-8").partition(MARK)[0] if path.exists() else ""
-    path.write_text(f"{head}{MARK}\n\n{page(content)}", encoding="utf-8")
+    path.write_text(f"{head}{MARK}\n\n{page(content)}{real(of_real) if of_real else ''}", encoding="utf-8")
 
 
 def page(content: Mapping[str, Any]) -> str:
@@ -175,3 +175,47 @@ def _clean(lines: Sequence[Line]) -> list[str]:
         for line in lines
     ]
     return _table(head, 2, rows)
+
+
+def real(content: Mapping[str, Any]) -> str:
+    """What an audit finds in data whose errors nobody made on purpose, as `benchmarks.audit_real` has measured."""
+    text = ["", "## Errors from the beginning", ""]
+    head = ("data", "examples", "suspects", "expected wrong among them", "estimated rate", "processor seconds")
+    rows = [
+        (
+            name,
+            f"{found['examples']:,}",
+            f"{found['suspects']:,}",
+            f"{found['expected_wrong']:.0f}",
+            f"{100 * found['rate']:.2f} % ({100 * found['interval'][0]:.2f} to {100 * found['interval'][1]:.2f})",
+            _shown(found["processor_s"], 0),
+        )
+        for name, found in content.items()
+    ]
+    text += _table(head, 1, rows)
+    for name, found in content.items():
+        known = found.get("known", ())
+        if known:
+            suspects = sum(one["rank"] <= found["suspects"] for one in known)
+            text += [
+                "",
+                f"Of {len(known)} training images of {name} that people have named, {suspects} are suspects:",
+                "",
+            ]
+            text += _table(
+                ("row", "label", "proposed", "rank", "probability of being wrong"),
+                3,
+                [
+                    (str(one["row"]), one["given"], one["proposed"], f"{one['rank']:,}", _shown(one["probability"], 2))
+                    for one in known
+                ],
+            )
+        first = found.get("first", ())
+        if first:
+            text += ["", f"The first of {name}:", ""]
+            text += _table(
+                ("row", "label", "proposed", "probability of being wrong"),
+                3,
+                [(str(one["row"]), one["given"], one["proposed"], _shown(one["probability"], 2)) for one in first],
+            )
+    return "\n".join(text) + "\n"

@@ -65,7 +65,7 @@ def test_the_estimates_hold(noisy):
     found = audit.found
     assert found.noise.interval.low < wrong.mean() < found.noise.interval.high
     listed = found.probabilities >= 0.5
-    assert found.probabilities[listed].mean() == pytest.approx(wrong[listed].mean(), abs=0.1)
+    assert -0.05 < wrong[listed].mean() - found.probabilities[listed].mean() < 0.2  # too low rather than too high
     half = next(cut for cut in found.cuts if cut.at_least == 0.5)
     assert half.suspects == listed.sum() == len(found.suspects)
     assert half.recall == pytest.approx(listed[wrong].mean(), abs=0.15)

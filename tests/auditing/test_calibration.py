@@ -122,6 +122,10 @@ def test_a_label_counts_only_where_it_was_not_flipped():
     np.testing.assert_allclose(judged.suspicion[:10], of_arms[0][:10])
     np.testing.assert_allclose(judged.suspicion[10:], (of_arms[0] + of_arms[1])[10:] / 2)
     assert len(judged.of_planted) == len(judged.weights) == 10
+    other = ArmScores("given", labels, arms[0].planted, -arms[0].margins)
+    again = judge(Scores(labels, probabilities, (other, arms[1])), noise)
+    assert (again.suspicion[10:] != judged.suspicion[10:]).any()
+    np.testing.assert_array_equal(again.probabilities[10:], judged.probabilities[10:])  # from the arm with flips alone
 
 
 def test_what_networks_learned_from_wrong_labels_is_undone():

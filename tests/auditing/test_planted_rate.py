@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from paribus.auditing.calibration import likelihood_ratio, probability_wrong
+from paribus.auditing.judging import noise_rate
 from paribus.auditing.noise import Noise, concentration, estimated_noise
 from paribus.auditing.planted_rate import PlantedFlips, bounded, right_again
 from tests.auditing.test_calibration import classified, world
@@ -38,7 +39,7 @@ def test_right_labels_as_suspicious_make_it_too_high():
 def test_the_lower_estimate_counts():
     suspicion, planted, wrong = apart(100_000, 0.05)
     found = bounded(noise_of(0.2), flips_of(suspicion, planted))
-    assert found.by_flips
+    assert found.examples_by_flips == pytest.approx(0.7 * 95_000, rel=0.01)
     assert found.rate == pytest.approx(wrong[~planted].mean(), rel=0.05)
     low = noise_of(0.05)
     assert bounded(low, flips_of(suspicion, planted)) is low
@@ -58,6 +59,8 @@ def test_no_suspicious_label_gives_no_rate():
     found = bounded(noise_of(0.2), flips_of(suspicion, planted))
     assert found.rate == 0
     assert 0 == found.interval.low < found.interval.high < 0.01
+    assert noise_rate(found) == 0.5 / (found.examples_by_flips + 1) < noise_rate(noise_of(0.0))
+    assert bounded(noise_of(0.0), flips_of(suspicion, planted)).interval == found.interval
 
 
 def test_without_planted_flips_the_count_stays():

@@ -106,7 +106,8 @@ def cuts_of(
         false_alarms = float((1 - listed).sum() / right) if right else 0.0
         caught = of_planted >= at_least
         of_flips = float((weights * caught).sum() / weights.sum()) if len(weights) else 0.0
-        recall = min(1.0, max(0.0, (of_flips - right_again * false_alarms) / (1 - right_again)))
+        of_wrong = min(1.0, (of_flips - right_again * false_alarms) / (1 - right_again))
+        recall = max(found[-1].recall if found else 0.0, of_wrong)  # a longer list has no fewer of them
         found.append(
             Cut(
                 at_least=at_least,

@@ -33,7 +33,8 @@ def judge(scores: Scores, noise: Noise) -> Judged:
     """Calibrate the arms' suspicions by their planted flips, and average over the arms.
 
     `noise` is that among sure examples. A label counts in every arm that trained on it as it is given: not in the arm
-    that has flipped it.
+    that has flipped it. Its probability is the mean over the arms with planted flips alone, where there is one:
+    suspicions are scores of ranks within an arm, and an arm without flips has other labels at these ranks.
     """
     matrix = transitions(noise)
     true = true_probabilities(scores.probabilities, matrix)
@@ -45,10 +46,12 @@ def judge(scores: Scores, noise: Noise) -> Judged:
     known = [np.isfinite(found) for found in suspicions]
     counted = [own & ~arm.planted for own, arm in zip(known, scores.arms, strict=True)]
     planted = [own & arm.planted for own, arm in zip(known, scores.arms, strict=True)]
+    calibrated = [own & bool(arm.planted.any()) for own, arm in zip(counted, scores.arms, strict=True)]
+    probable = _mean(probabilities, calibrated)
     return Judged(
         noise=noise,
         suspicion=_mean(suspicions, counted),
-        probabilities=_mean(probabilities, counted),
+        probabilities=np.where(np.isnan(probable), _mean(probabilities, counted), probable),
         of_planted=np.concatenate([found[own] for found, own in zip(probabilities, planted, strict=True)]),
         weights=flips.weights,
         right_again=flips.right_again,
@@ -56,11 +59,11 @@ def judge(scores: Scores, noise: Noise) -> Judged:
 
 
 def noise_rate(noise: Noise) -> float:
-    """The rate that probabilities are computed with: (errors + 1/2) / (examples + 1) where no sure label is wrong.
+    """The rate that probabilities are computed with: (errors + 1/2) / (examples + 1) where no counted label is wrong.
 
-    An error that no sure example shows is still possible. (The mean of Jeffreys' posterior.)
+    An error that no counted example shows is still possible. (The mean of Jeffreys' posterior.)
     """
-    return max(noise.rate, 0.5 / (noise.surely + 1))
+    return max(noise.rate, 0.5 / ((noise.examples_by_flips or noise.surely) + 1))
 
 
 def _flips(scores: Scores, suspicions: list[Doubles], noise: Noise) -> PlantedFlips:

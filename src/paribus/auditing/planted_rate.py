@@ -60,7 +60,11 @@ def right_again(noise: Noise, before: Ints, after: Ints, weights: Doubles) -> fl
 
 
 def bounded(noise: Noise, flips: PlantedFlips) -> Noise:
-    """`noise` with the rate by planted flips, and its interval, where this rate is the lower one."""
+    """`noise` with the rate by planted flips, and its interval, where this rate is the lower one.
+
+    Of two equal ones, such as 0, the one that is counted among more examples says more. The flips tell of the share
+    `CAUGHT` of all errors, and so of as many examples.
+    """
     if not len(flips.weights) or flips.planted.all():
         return noise
     of_flips, others = flips.suspicion[flips.planted], flips.suspicion[~flips.planted]
@@ -71,9 +75,10 @@ def bounded(noise: Noise, flips: PlantedFlips) -> Noise:
     found = float((others >= limit).sum()) / flips.arms
     examples = len(others) / flips.arms
     rate = found / examples / CAUGHT
-    if rate >= noise.rate:
+    if rate > noise.rate or (rate == noise.rate and CAUGHT * examples < noise.surely):
         return noise
-    return replace(noise, rate=rate, interval=_interval(rate, found, examples, wanted, flips.weights), by_flips=True)
+    interval = _interval(rate, found, examples, wanted, flips.weights)
+    return replace(noise, rate=rate, interval=interval, examples_by_flips=round(CAUGHT * examples))
 
 
 def _interval(rate: float, found: float, examples: float, wanted: float, weights: Doubles) -> Interval:

@@ -41,7 +41,7 @@ def _noise(result: AuditResult) -> str:
     low, high = noise.interval.low, noise.interval.high
     sure = plural(noise.surely, "example")
     words = f"The estimated share of wrong labels is {_share(noise.rate)} ({LEVEL_TEXT} CI {_ends(low, high)}"
-    if noise.by_flips:
+    if noise.examples_by_flips:
         return f"{words}, by how many labels are as suspicious as those that the audit flipped itself)."
     return f"{words}, counted among the {sure} of which the networks are surest)."
 

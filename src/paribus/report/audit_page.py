@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,6 +21,8 @@ from paribus.report.tabulate import Column, plain, table, text, value
 
 IMAGES_SHOWN: Final = 200
 ROWS_SHOWN: Final = 500
+ROWS_OPEN: Final = 25
+"""Suspects that a page shows as rows without being asked; the others are folded."""
 FEATURES_SHOWN: Final = 8
 FEATURES_NAMED: Final = 50
 """Features up to which the values of a row are shown; embeddings have more, and are shown by their neighbours."""
@@ -57,7 +60,7 @@ def audit_page(result: AuditResult, examples: ShownExamples) -> Page:
     return Page(
         name=result.study,
         file_name=result.study,
-        title=f"Labels of {result.source}",
+        title=f"Labels of {result.source.removeprefix('python:')}",
         question="Which labels are wrong, and how sure is that?",
         answer=opening(result),
         state=f"{result.examples:,} examples, {plural(len(result.classes), 'class')}".replace("classs", "classes"),
@@ -83,8 +86,12 @@ def _suspects(result: AuditResult, examples: ShownExamples) -> Section:
     likely, rest = result.suspects, result.next_ranked
     lead = (
         "Each is shown with its label, the most probable other class, the probability that the label is wrong, and its "
-        f"row in the data, from 0. Those below a probability of {100 * SUSPECTED_FROM:.0f} % are no suspects: they "
-        "only follow in the ranking."
+        f"row in the data, from 0; the most suspicious first. Those below a probability of "
+        f"{100 * SUSPECTED_FROM:.0f} % are no suspects: they only follow in the ranking."
+    )
+    of_rows = (
+        "'Held out' is the probability of the label by networks that have not seen the example. The nearest examples "
+        "are given by their labels and rows."
     )
     blocks: list[Block] = []
     for title, found in ((f"Suspects ({len(likely):,})", likely), ("Next in the ranking, not suspect", rest)):
@@ -92,14 +99,19 @@ def _suspects(result: AuditResult, examples: ShownExamples) -> Section:
             shown = found[: IMAGES_SHOWN if found is likely else 40]
             blocks.append(_gallery(_first(title, shown, found), shown, examples))
     name_of = {int(row): result.classes[label] for row, label in zip(result.rows, result.labels, strict=True)}
-    for name, title, found in (("suspects", "Suspects", likely), ("next", "Next in the ranking", rest)):
+    shown = likely[:ROWS_SHOWN]
+    open_rows = 0 if is_image(examples.shape) else ROWS_OPEN
+    parts = (
+        ("suspects", _first("Suspects", shown[:open_rows], likely), shown[:open_rows], False),
+        ("more-suspects", f"Suspects from rank {open_rows + 1}", shown[open_rows:], True),
+        ("next", "Next in the ranking", rest, True),
+    )
+    for name, title, found, fold in parts:
         if found:
-            shown = found[:ROWS_SHOWN]
-            fold = is_image(examples.shape) or name == "next"
-            blocks.append(_rows(name, _first(title, shown, found), shown, examples, name_of, fold=fold))
+            blocks.append(_rows(name, title, found, examples, name_of, fold=fold))
     if not blocks:
         blocks.append(Prose(("No example has been held out and scored.",)))
-    return Section("suspects", "Suspects", tuple(blocks), lead=(lead,))
+    return Section("suspects", "Suspects", tuple(blocks), lead=(f"{lead} {of_rows}",))
 
 
 def _first(title: str, shown: Sequence[Any], found: Sequence[Any]) -> str:
@@ -132,6 +144,7 @@ def _rows(
 ) -> Table:
     known = examples.names if 0 < len(examples.names) <= FEATURES_NAMED else ()
     records: list[Record] = []
+    near = {one.row: [name_of[row] for row in one.neighbours] for one in found}
     for one in found:
         record: dict[str, Any] = {
             "rank": one.rank,
@@ -143,23 +156,33 @@ def _rows(
             "p_proposed": one.p_proposed,
             "margin": one.margin,
             "neighbours": " ".join(map(str, one.neighbours)),
-            "neighbour_labels": ", ".join(name_of[row] for row in one.neighbours),
+            "neighbour_labels": ", ".join(near[one.row]),
         }
         if known and one.row in examples.values:
             record |= dict(zip(known, map(float, examples.values[one.row]), strict=False))
         records.append(record)
+
+    def nearest(record: Record) -> Cell:
+        return Cell(_nearest(near[record["row"]]), faint=record["neighbours"].replace(" ", "\u00a0"))
+
     columns = [
         value("rank", "rank", "count"),
         value("row", "row", "count"),
         text("label", "label"),
         text("proposed", "proposed"),
         Column("wrong", lambda record: Cell(_per_cent(record["probability_wrong"])), numeric=True),
-        Column("held-out probability of the label", lambda record: Cell(_per_cent(record["p_label"])), numeric=True),
+        Column("held out", lambda record: Cell(_per_cent(record["p_label"])), numeric=True),
         value("margin", "margin", "ratio"),
-        Column("nearest examples", lambda record: Cell(record["neighbour_labels"], faint=record["neighbours"])),
+        Column("nearest", nearest),
         *(_feature(feature) for feature in known[:FEATURES_SHOWN]),
     ]
     return table(name, title, columns, records, fold=fold)
+
+
+def _nearest(labels: Sequence[str]) -> str:
+    """The labels of the nearest examples, each once with its number, the most frequent first."""
+    counts = Counter(labels).most_common()
+    return ", ".join(name if number == 1 else f"{number}\u00a0×\u00a0{name}" for name, number in counts)
 
 
 def _feature(name: str) -> Column:
@@ -186,11 +209,11 @@ def _cuts(result: AuditResult) -> Table:
         return Cell(_per_cent(record["recall"]), faint=faint)
 
     columns = [
-        Column("probability of at least", lambda record: Cell(_per_cent(record["at_least"])), numeric=True),
-        value("labels listed", "labels", "count"),
-        value("of these wrong", "precision", "share"),
-        Column("of all wrong labels", recall, numeric=True),
-        value("of right labels", "false_alarm_rate", "share"),
+        Column("at least", lambda record: Cell(_per_cent(record["at_least"])), numeric=True),
+        value("labels", "labels", "count"),
+        Column("of these wrong", lambda record: Cell(_per_cent(record["precision"])), numeric=True),
+        Column("of all wrong", recall, numeric=True),
+        value("of all right", "false_alarm_rate", "share"),
     ]
     return table("cuts", "Cuts", columns, records)
 
@@ -222,12 +245,16 @@ def _classes(result: AuditResult) -> Table:
         text("class", "class"),
         value("examples", "examples", "count"),
         value("suspects", "suspects", "count"),
-        Column("labels expected wrong", lambda record: Cell(f"{record['expected_wrong']:,.1f}"), numeric=True),
-        Column("share of the class with another label", lost, numeric=True),
+        Column("expected wrong", lambda record: Cell(f"{record['expected_wrong']:,.1f}"), numeric=True),
+        Column("labelled otherwise", lost, numeric=True),
         value("held-out accuracy", "accuracy", "share"),
         text("often proposed", "often_proposed"),
     ]
-    note = "Accuracy is the share of a label's held-out examples that the networks put into that class."
+    note = (
+        "'Labelled otherwise' is the share of the class that has another label, counted among the examples that the "
+        "networks are surest of; ambiguous ones count, too. 'Held-out accuracy' is the share of a label's examples "
+        "that the networks put into that class."
+    )
     return table("classes", "Classes", columns, records, note=note, fold=len(records) > 40)
 
 
