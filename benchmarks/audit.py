@@ -160,7 +160,11 @@ def _measure(content: dict[str, Any], only: str) -> None:
             JSON.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-_NAMES: Final = {by_paribus: "paribus", by_network: "cleanlab, own network", by_logistic: "cleanlab, logistic"}
+_NAMES: Final[dict[Callable[[Array, Array], dict[str, Answer]], str]] = {
+    by_paribus: "paribus",
+    by_network: "cleanlab, own network",
+    by_logistic: "cleanlab, logistic",
+}
 
 
 def _is(line: dict[str, Any], case: Case) -> bool:

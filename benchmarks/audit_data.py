@@ -28,7 +28,7 @@ def fashion() -> tuple[Array, Array]:
 def digits() -> tuple[Array, Array]:
     from sklearn.datasets import load_digits
 
-    found = load_digits()
+    found: Any = load_digits()
     return found.data / 16, found.target.astype(np.int64)
 
 

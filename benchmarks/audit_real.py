@@ -18,7 +18,7 @@ import json
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -50,7 +50,7 @@ def digits() -> tuple[Any, Array, dict[str, Any]]:
 
     with tempfile.TemporaryDirectory() as folder:
         found = paribus.audit("sklearn:digits", workspace=folder, progress=False).found
-    return found, (load_digits().images * 15.9).astype(np.uint8), {}
+    return found, (np.asarray(cast("Any", load_digits()).images) * 15.9).astype(np.uint8), {}
 
 
 def nci60(folder: Path) -> tuple[Any, None, dict[str, Any]]:

@@ -91,7 +91,7 @@ def _with_folds(model: Any, inputs: Array, labels: Array) -> Answer:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the epochs are bounded on purpose
         outside = cross_val_predict(pipeline, flat / 255 if images else flat, labels, cv=5, method="predict_proba")
-    return _cleanlab(labels, outside, time.perf_counter() - started)
+    return _cleanlab(labels, np.asarray(outside), time.perf_counter() - started)
 
 
 def _cleanlab(labels: Array, outside: Array, trained: float | None = None) -> Answer:
