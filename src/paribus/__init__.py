@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from paribus.api.reviewing import review
     from paribus.api.running import run
     from paribus.api.searching import search
-    from paribus.api.workspaces import unpack, workspace
+    from paribus.api.workspaces import merge, unpack, workspace
     from paribus.errors import UserError
     from paribus.spec.study import Study
 
@@ -55,6 +55,7 @@ __all__ = [
     "explain",
     "load",
     "lr_range",
+    "merge",
     "plan",
     "results",
     "review",
@@ -78,6 +79,7 @@ _FROM = {
     "explain": "paribus.api.explaining",
     "load": "paribus.api.building",
     "lr_range": "paribus.api.rate_ranges",
+    "merge": "paribus.api.workspaces",
     "plan": "paribus.api.planning",
     "results": "paribus.api.results",
     "review": "paribus.api.reviewing",

@@ -15,7 +15,7 @@ def test_every_name_is_there() -> None:
     for name in paribus.__all__:
         assert getattr(paribus, name) is not None
         assert name in dir(paribus)
-    assert len(paribus.__all__) <= 21
+    assert len(paribus.__all__) <= 22
     with pytest.raises(AttributeError, match="has no attribute 'rum'"):
         paribus.rum  # noqa: B018
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import paribus as python
 from tests.execution.conftest import TINY, save_digits
 
 Paribus = Callable[..., Any]
@@ -27,6 +28,9 @@ def test_replicates_of_two_jobs_are_one_study(paribus: Paribus) -> None:
     assert paribus("table", "tiny", "--workspace", "all").code == 0
     more = paribus("merge", "all", "b", "--to", "more")
     assert more.lines == ["paribus: tiny: 4 runs, 2 of them in several workspaces"]
+    assert len(python.merge(["a", "b"], "python").results("tiny").table()) == len(
+        python.workspace("all").results("tiny").table()
+    )
 
 
 def test_mistakes_are_one_line_and_leave_nothing(paribus: Paribus) -> None:

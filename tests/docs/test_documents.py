@@ -54,7 +54,7 @@ def test_few_blocks_are_not_run_and_each_says_why() -> None:
     marked = [(path, block.not_run) for path, block in found if block.not_run is not None]
     assert all(len(reason or "") > 10 for _, reason in marked)
     assert {path for path, _ in marked if "how-to" in path} <= {"docs/how-to/live-page.md"}  # it serves until Ctrl-C
-    assert len(marked) <= 8
+    assert len(marked) <= 9
 
 
 @pytest.mark.parametrize("path", HOW_TOS, ids=name)

@@ -47,6 +47,20 @@ def unpack(archive: str | os.PathLike[str], to: str | os.PathLike[str]) -> Recor
     return workspace(unpacked(Path(archive).expanduser(), Path(to).expanduser()).workspace)
 
 
+def merge(sources: Sequence[str | os.PathLike[str]], to: str | os.PathLike[str]) -> RecordedWorkspace:
+    """Join workspaces in a new folder, each run once, and return what they make.
+
+    The sources are only read. Raises UserError where they disagree, are damaged or in use, or where `to` exists.
+    """
+    from paribus.export.target import new_folder
+    from paribus.store.merging import merge as merged
+
+    folder = Path(to).expanduser()
+    with new_folder(folder) as made:
+        merged([Path(source).expanduser() for source in sources], made)
+    return workspace(folder)
+
+
 @dataclass(frozen=True)
 class RecordedWorkspace:
     """A folder of recorded studies. Each call reads what is there at that moment; nothing is trained or changed."""
