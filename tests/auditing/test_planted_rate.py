@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from paribus.analysis.proportions import wilson
 from paribus.auditing.calibration import likelihood_ratio, probability_wrong
 from paribus.auditing.judging import noise_rate
-from paribus.auditing.noise import Noise, concentration, estimated_noise
-from paribus.auditing.planted_rate import PlantedFlips, bounded, right_again
-from tests.auditing.test_calibration import classified, world
+from paribus.auditing.noise import Noise, concentration
+from paribus.auditing.planted_rate import CAUGHT, PlantedFlips, bounded, right_again
+from tests.auditing.test_calibration import world
 
 
 def apart(examples, planted_share, seed=0):
@@ -18,12 +19,12 @@ def apart(examples, planted_share, seed=0):
     return suspicion + 2 * (planted | wrong), planted, wrong
 
 
-def noise_of(rate, classes=2):
-    """Noise that a count among sure examples has put at `rate`."""
+def noise_of(rate, classes=2, sure=200):
+    """Noise that a count among `sure` examples has put at `rate`."""
     counts = np.full((classes, classes), 10) + np.diag(np.full(classes, 90))
-    labels, _, probabilities = classified(400, classes, np.full((classes, classes), 1 / classes))
-    found = estimated_noise(labels, probabilities)
-    return Noise(rate, found.interval, counts, counts / counts.sum(axis=1, keepdims=True))
+    interval = wilson(rate, sure)
+    assert interval is not None
+    return Noise(rate, interval, counts, counts / counts.sum(axis=1, keepdims=True))
 
 
 def flips_of(suspicion, planted, again=0.0):
@@ -36,13 +37,33 @@ def test_right_labels_as_suspicious_make_it_too_high():
     assert wrong[~planted].mean() < found < 1.2 * wrong[~planted].mean()
 
 
-def test_the_lower_estimate_counts():
+def test_where_the_counts_contradict_each_other_the_lower_one_counts():
     suspicion, planted, wrong = apart(100_000, 0.05)
-    found = bounded(noise_of(0.2), flips_of(suspicion, planted))
-    assert found.examples_by_flips == pytest.approx(0.7 * 95_000, rel=0.01)
+    found = bounded(noise_of(0.4), flips_of(suspicion, planted))
     assert found.rate == pytest.approx(wrong[~planted].mean(), rel=0.05)
     low = noise_of(0.05)
     assert bounded(low, flips_of(suspicion, planted)) is low
+
+
+def test_where_they_agree_the_flips_count_by_more_examples():
+    suspicion, planted, wrong = apart(3_000, 0.05)
+    truth = wrong[~planted].mean()
+    for by_chance in (0.8 * truth, 1.2 * truth):
+        found = bounded(noise_of(by_chance), flips_of(suspicion, planted))
+        assert abs(found.rate - truth) < abs(by_chance - truth) / 2
+        assert found.interval.high - found.interval.low < 0.6 * (
+            noise_of(by_chance).interval.high - noise_of(by_chance).interval.low
+        )
+
+
+def test_as_many_errors_are_counted_as_no_right_label_disturbs():
+    """Nearly all of them where the two kinds are apart, and the most suspicious ones where they overlap."""
+    suspicion, planted, _ = apart(100_000, 0.05)
+    far = bounded(noise_of(0.4), flips_of(suspicion + 2 * (suspicion > 2), planted))
+    assert far.examples_by_flips == pytest.approx(CAUGHT[-1] * 95_000, rel=0.01)
+    suspicion, planted, _ = world(100_000, 0.05)
+    mixed = bounded(noise_of(0.4), flips_of(suspicion, planted))
+    assert mixed.examples_by_flips == pytest.approx(CAUGHT[0] * 95_000, rel=0.01)
 
 
 def test_its_interval_covers_the_rate():
@@ -101,4 +122,5 @@ def test_errors_to_few_classes_are_told_from_errors_to_all():
     few = 30 * np.roll(np.eye(10, dtype=np.int64), 1, axis=1) + 70 * np.eye(10, dtype=np.int64)
     even = np.full((10, 10), 4) + 60 * np.eye(10, dtype=np.int64)
     assert concentration(few) < 0.1
+    assert concentration(few // 30) > 10  # one error of each class says nothing about its others
     assert concentration(even) > 5

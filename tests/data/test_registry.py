@@ -34,7 +34,7 @@ def test_files_are_found_by_their_suffix_in_any_case(suffix, tmp_path):
         ("table.xls", "must be a folder, or a data file whose name ends in .npy", "source: fashion-mnist, faces"),
         ("folder/data", "must be a folder, or a data file", "built-in source"),
         ("~nobody/data", "must be a folder, or a data file", "built-in source"),
-        ("python:arrays", "data that this program has handed in", "hand the arrays in"),
+        ("python:never-handed-in", "data that this program has handed in", "hand the arrays in"),
     ],
 )
 def test_unknown_sources_are_refused_with_the_nearest_names(name, rule, remedy, tmp_path):

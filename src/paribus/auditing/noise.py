@@ -36,6 +36,8 @@ below it: of Fashion-MNIST's surest coats, 14 of 100 are labelled pullover."""
 MOST_COUNTED: Final = 100
 """Sure examples of a class that the lower end is made with at most: likeness does not vanish with more of them."""
 CONCENTRATIONS: Final = 10.0 ** np.linspace(-2, 2, 41)
+NOT_REJECTED: Final = 1.92
+"""Half the 95 % point of chi-square with one degree of freedom: the ends of a likelihood interval."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,9 +136,10 @@ def pair_weights(noise: Noise, true: Ints, given: Ints) -> Doubles:
 def concentration(counts: Ints) -> float:
     """How evenly errors are spread over other classes: large where evenly, small where each class has few others.
 
-    It is the parameter of a symmetric Dirichlet distribution of each class's shares of errors, the most likely one by
-    `counts` (true class, given class), their diagonal aside, among 41 values from 0.01 to 100 (the
-    Dirichlet-multinomial distribution; Minka, "Estimating a Dirichlet distribution", 2000).
+    It is the parameter of a symmetric Dirichlet distribution of each class's shares of errors, of 41 values from 0.01
+    to 100 the largest one that `counts` (true class, given class), their diagonal aside, do not contradict: its
+    logarithmic likelihood is at most `NOT_REJECTED` below the greatest (the Dirichlet-multinomial distribution; Minka,
+    "Estimating a Dirichlet distribution", 2000). So few errors never make planted flips of one pair count for all.
     """
     from scipy.special import gammaln  # slow to import, and needed here only
 
@@ -147,4 +150,4 @@ def concentration(counts: Ints) -> float:
         + (gammaln(several + value) - gammaln(value)).sum()
         for value in CONCENTRATIONS
     ]
-    return float(CONCENTRATIONS[int(np.argmax(found))])
+    return float(CONCENTRATIONS[np.flatnonzero(found >= max(found) - NOT_REJECTED)[-1]])
