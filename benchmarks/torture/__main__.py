@@ -145,6 +145,7 @@ def _quick(session: Session) -> list[TestedStudy]:
         play(kills.at_points(session, study, _every(study, 12), kills.LATER), AT_ONCE)
     play(scarcity.at_points(session, one, _every(one, 25)), AT_ONCE)
     play(scarcity.small_disks(session, one, 1), AT_ONCE)
+    play(itertools.islice(scarcity.forbidden(session, one), 3), AT_ONCE)
     play(concurrency.two_writers(session, one, 2), AT_ONCE)
     play(concurrency.wrong_clock(session, one), AT_ONCE)
     play(damage.truncated(session, one, 3), AT_ONCE)

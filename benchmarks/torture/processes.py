@@ -36,13 +36,15 @@ _THREADS = Path("/proc/self/task")
 class Fault:
     """What disturbs a command: `points` is PARIBUS_FAULT, and after `after_s` seconds it gets the signal `number`.
 
-    With `worker`, one of its worker processes gets the signal in its place, as soon as there is one.
+    It saves a checkpoint every `checkpoint_s` seconds. With `worker`, one of its worker processes gets the signal in
+    its place, as soon as there is one.
     """
 
     points: str = ""
     after_s: float | None = None
     number: signal.Signals = signal.SIGKILL
     worker: bool = False
+    checkpoint_s: float = CHECKPOINT_S
 
 
 NO_FAULT = Fault()
@@ -251,7 +253,7 @@ class Launcher:
 
 
 def _settings(fault: Fault) -> dict[str, str]:
-    return {"PARIBUS_CHECKPOINT_S": str(CHECKPOINT_S), "PARIBUS_FAULT": fault.points}
+    return {"PARIBUS_CHECKPOINT_S": str(fault.checkpoint_s), "PARIBUS_FAULT": fault.points}
 
 
 def _command(words: Sequence[str | Path], fault: Fault) -> int:

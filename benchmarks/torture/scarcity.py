@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Generator, Iterator, Sequence
@@ -96,8 +95,8 @@ def forbidden(session: Session, study: TestedStudy) -> Iterator[Scenario]:
         os.chmod(session.folder, 0o755)  # noqa: PTH101
     yield _no_folder(session, study)
     for part in ("", "tensors", recorded.DATABASE, "lock"):
-        for number in (signal.SIGKILL, signal.SIGINT):
-            yield _forbidden(session, study, part, number)
+        for way in ("kill", "interrupt"):
+            yield _forbidden(session, study, part, way)
     for part in ("", "tensors"):
         yield _taken_away(session, study, part)
 
@@ -118,14 +117,14 @@ def _no_folder(session: Session, study: TestedStudy) -> Scenario:
     session.remove(workspace)
 
 
-def _forbidden(session: Session, study: TestedStudy, part: str, number: signal.Signals) -> Scenario:
+def _forbidden(session: Session, study: TestedStudy, part: str, way: str) -> Scenario:
     """After a kill, the files beside the database still exist, and then nothing in the folder itself has to change."""
-    workspace = yield from _of_nobody(session, study, number)
+    workspace = yield from _of_nobody(session, study, way)
     before = _bytes(workspace)
     mode = _forbid(workspace / part)
     session.count(FORBIDDEN).injected += 1
     result = yield _as_user(session, study, workspace)
-    if result.code != study.code or part or number == signal.SIGINT:
+    if result.code != study.code or part or way == "interrupt":
         session.check_refusal(FORBIDDEN, study, result, code=2, words=[str(workspace / part), NO_PERMISSION])
         if part != "tensors" and not _bytes(workspace).items() <= before.items():  # what a crash left may be removed
             session.count(FORBIDDEN).different += 1
@@ -141,7 +140,7 @@ def _forbidden(session: Session, study: TestedStudy, part: str, number: signal.S
 
 def _taken_away(session: Session, study: TestedStudy, part: str) -> Scenario:
     """Permission is taken away during training, which may go on as long as it needs no new file there."""
-    workspace = yield from _of_nobody(session, study, signal.SIGKILL)
+    workspace = yield from _of_nobody(session, study, "kill")
     running = _as_user(session, study, workspace)
     while not (workspace / f"{recorded.DATABASE}-wal").exists() and running.result() is None:
         time.sleep(0.001)
@@ -157,9 +156,9 @@ def _taken_away(session: Session, study: TestedStudy, part: str) -> Scenario:
     session.remove(workspace)
 
 
-def _of_nobody(session: Session, study: TestedStudy, number: signal.Signals) -> Generator[Running, Result, Path]:
+def _of_nobody(session: Session, study: TestedStudy, way: str) -> Generator[Running, Result, Path]:
     """A workspace in which training has begun, and which belongs to the user whose permission is taken away."""
-    workspace = yield from session.interrupted(study, number)
+    workspace = yield from session.interrupted(study, way)
     if os.geteuid() == 0:
         for path in (workspace.parent, workspace, *workspace.rglob("*")):
             os.chown(path, NOBODY, NOBODY)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import shutil
-import signal
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +15,10 @@ from paribus.store.verify import verify
 BRIEF = ("--set", "training.epochs=8", "--replicates", "1")
 """So short that a study can be killed at each of its write points."""
 FULL = ("--set", "training.epochs=60")
-MAX_ATTEMPTS = 200
+MAX_ATTEMPTS = 50
 """Attempts at interrupting a study between its first checkpoint and its end."""
-NEAR, WIDER = 1.02, 1.2
-"""Moments that are too early and too late enclose the right ones. Where they come so near to each other, the machine
-has become slower or faster, and the range is made so much wider."""
+EVERY_EPOCH_S = 1e-6
+"""Seconds between checkpoints that leave none out."""
 
 
 @dataclass
@@ -174,22 +172,25 @@ class Session:
         self.check_finished(kind, study, workspace, result)
         return result
 
-    def interrupted(
-        self, study: TestedStudy, number: signal.Signals = signal.SIGKILL
-    ) -> Generator[Running, Result, Path]:
-        """A workspace in which training has begun and was ended by that signal."""
-        early, late = 0.4 * study.wall_s, 0.9 * study.wall_s
+    def interrupted(self, study: TestedStudy, way: str = "kill") -> Generator[Running, Result, Path]:
+        """A workspace in which training has begun and was ended at a write point, by "kill" or "interrupt".
+
+        Epochs are counted there, so a checkpoint is saved after each one. Points that are too early and too late
+        enclose the right ones, however fast the machine is.
+        """
+        early, late = 0, 2 * len(study.points)
         for _ in range(MAX_ATTEMPTS):
-            workspace, after_s = self.new_workspace(study), self.random.uniform(early, late)
-            yield self.launcher.fork(study.command(workspace), Fault(after_s=after_s, number=number))
-            now = recorded.run_progress(recorded.copied(workspace, workspace.with_name("copy")))
-            done = sum(now.epochs.values())
+            workspace, point = self.new_workspace(study), self.random.randint(early + 1, max(early + 1, late))
+            fault = Fault(f"{way}@{point}", checkpoint_s=EVERY_EPOCH_S)
+            yield self.launcher.fork(study.command(workspace), fault)
+            if not (workspace / recorded.DATABASE).exists():
+                done = 0
+            else:
+                copy = recorded.copied(workspace, workspace.with_name("copy"))
+                done = sum(recorded.run_progress(copy).epochs.values())
             if 0 < done < sum(study.progress.epochs.values()):
                 return workspace
-            if done == 0:  # too early; the machine may have become slower
-                early, late = after_s, late if late > NEAR * after_s else WIDER * after_s
-            else:
-                early, late = early if NEAR * early < after_s else after_s / WIDER, after_s
+            early, late = (point, late) if done == 0 else (early, point - 1)
             self.remove(workspace)
         raise RuntimeError(f"{study.name} never ends between its first checkpoint and its end")
 

@@ -157,6 +157,15 @@ def test_faults_come_from_the_environment(other_process, tmp_path: Path) -> None
     assert "no space left" in message
 
 
+def test_a_process_can_be_asked_to_end_at_a_point() -> None:
+    faults.inject("interrupt@2")
+    faults.point("first")
+    with pytest.raises(KeyboardInterrupt):
+        faults.point("second")
+    faults.point("third")
+    faults.inject("")
+
+
 def test_an_unknown_fault_is_refused() -> None:
     with pytest.raises(ValueError, match="kill@N"):
         faults.inject("explode@3")

@@ -346,10 +346,11 @@ def _method(result: AuditResult) -> tuple[str, ...]:
         "labels; flips count as often as the estimated errors between the same two classes."
     )
     rate = (
-        "The share of wrong labels is estimated twice. One estimate counts wrong labels among the examples that held-out "
-        "networks are surest of, a tenth of those put into each class. The other counts how many labels are as "
-        "suspicious as the more suspicious part of the flips, seven tenths or more of them, and divides by this part. "
-        "Ambiguous examples make both too high: where the second is above the interval of the first, the first is used."
+        "The share of wrong labels is estimated twice. One estimate counts wrong labels among the examples that "
+        "held-out networks are surest of, a tenth of those put into each class. The other counts how many labels are "
+        "as suspicious as the more suspicious part of the flips, seven tenths or more of them, and divides by this "
+        "part. Ambiguous examples make both too high: where the second is above the interval of the first, the first "
+        "is used."
     )
     limits = (
         "Errors that are more frequent among ambiguous examples are counted too low. An example that is ambiguous by "

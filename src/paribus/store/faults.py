@@ -4,6 +4,7 @@ Every step that changes a file is wrapped in `around`, which is a point before i
 nothing unless the environment variable PARIBUS_FAULT names a fault:
 
 `kill@N`        the process kills itself (SIGKILL) at its N-th point, counted from 1;
+`interrupt@N`   the process asks itself to end (SIGINT) at its N-th point;
 `enospc@N`      the N-th point raises OSError, no space left on device;
 `count@FILE`    when the process exits, it appends the names of all points that it passed to FILE, one per line.
 """
@@ -17,6 +18,9 @@ import signal
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
+
+SIGNALS: Final = {"kill": signal.SIGKILL, "interrupt": signal.SIGINT}
 
 
 class _Plan:
@@ -24,9 +28,9 @@ class _Plan:
 
     def __init__(self, text: str) -> None:
         self.kind, _, argument = text.partition("@")
-        if self.kind not in ("", "kill", "enospc", "count"):
-            raise ValueError(f"PARIBUS_FAULT must be kill@N, enospc@N or count@FILE, got {text!r}")
-        self.target = int(argument) if self.kind in ("kill", "enospc") else 0
+        if self.kind not in ("", *SIGNALS, "enospc", "count"):
+            raise ValueError(f"PARIBUS_FAULT must be kill@N, interrupt@N, enospc@N or count@FILE, got {text!r}")
+        self.target = int(argument) if self.kind in (*SIGNALS, "enospc") else 0
         self.passed: list[str] = []
         if self.kind == "count":
             atexit.register(self._write, Path(argument))
@@ -35,8 +39,9 @@ class _Plan:
         self.passed.append(name)
         if len(self.passed) != self.target:
             return
-        if self.kind == "kill":
-            os.kill(os.getpid(), signal.SIGKILL)
+        if self.kind in SIGNALS:
+            os.kill(os.getpid(), SIGNALS[self.kind])
+            return
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), name)
 
     def _write(self, path: Path) -> None:
