@@ -22,6 +22,7 @@ from benchmarks.audit_tools import Answer, by_logistic, by_network, by_paribus
 
 JSON: Final = machine.ROOT / "benchmarks" / "audit.json"
 REAL: Final = machine.ROOT / "benchmarks" / "audit_real.json"
+SCALE: Final = machine.ROOT / "benchmarks" / "audit_scale.json"
 PAGE: Final = machine.ROOT / "docs" / "audit.md"
 RECALLS: Final = (0.5, 0.8, 0.9)
 
@@ -141,7 +142,15 @@ def main() -> None:
         content = json.loads(JSON.read_text(encoding="utf-8"))
     if not options.tables:
         _measure(content, options.only)
-    audit_page.write(PAGE, content, json.loads(REAL.read_text(encoding="utf-8")) if REAL.exists() else None)
+    write_page()
+
+
+def write_page() -> None:
+    """Write the tables of docs/audit.md from all that is measured."""
+    content, real, scale = (
+        json.loads(path.read_text(encoding="utf-8")) if path.exists() else None for path in (JSON, REAL, SCALE)
+    )
+    audit_page.write(PAGE, content, real, scale)
 
 
 def _measure(content: dict[str, Any], only: str) -> None:

@@ -6,20 +6,33 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from paribus.units import duration, size
+
 MARK: Final = "<!-- from here on written by benchmarks.audit -->"
 OURS: Final = "paribus"
 SAME: Final = "cleanlab, same networks"
 LEVELS: Final = ("0.5", "0.8", "0.9")
+LIMIT_BYTES: Final = 8 * 2**30
+"""The memory that an audit of a million rows may take."""
+EXPECTED_WITHIN: Final = 0.25
+"""By how much of it the time of training may be off from the plan's forecast."""
 CLOSE: Final = 0.005
 """A difference of precision that is called equal."""
 
 Line = Mapping[str, Any]
 
 
-def write(path: Path, content: Mapping[str, Any], of_real: Mapping[str, Any] | None = None) -> None:
-    """Write the part below `MARK` anew; what a person wrote above stays. `of_real` is what `real` shows."""
+def write(
+    path: Path,
+    content: Mapping[str, Any],
+    of_real: Mapping[str, Any] | None = None,
+    of_scale: Mapping[str, Any] | None = None,
+) -> None:
+    """Write the part below `MARK` anew; what a person wrote above stays. `of_real` is what `real` shows, and `of_scale`
+    what `scale` shows."""
     head = path.read_text(encoding="utf-8").partition(MARK)[0] if path.exists() else ""
-    path.write_text(f"{head}{MARK}\n\n{page(content)}{real(of_real) if of_real else ''}", encoding="utf-8")
+    more = (real(of_real) if of_real else "") + (scale(of_scale) if of_scale else "")
+    path.write_text(f"{head}{MARK}\n\n{page(content)}{more}", encoding="utf-8")
 
 
 def page(content: Mapping[str, Any]) -> str:
@@ -219,3 +232,67 @@ def real(content: Mapping[str, Any]) -> str:
                 [(str(one["row"]), one["given"], one["proposed"], _shown(one["probability"], 2)) for one in first],
             )
     return "\n".join(text) + "\n"
+
+
+def scale(content: Mapping[str, Any]) -> str:
+    """Audits of many rows, as `benchmarks.audit_scale` has measured."""
+    audits = content["audits"]
+    head = ("rows", "type", "file", "time", "processor", "before training", "training", "expected", "ranking",
+            "peak memory", "average precision", "listed", "of these wrong", "of all wrong")  # fmt: skip
+    rows = [
+        (
+            f"{one['rows']:,}",
+            one["type"],
+            size(one["file_bytes"]),
+            duration(one["seconds"]),
+            duration(one["processor_s"]),
+            duration(one["prepared_s"]),
+            duration(one["trained_s"]),
+            f"{duration(one['expected_s'])} ({one['trained_s'] / one['expected_s']:.2f})",
+            duration(one["ranked_s"]),
+            size(one["peak_bytes"]),
+            _shown(one["average_precision"]),
+            f"{one['listed']:,}",
+            _shown(one["list_precision"], 2),
+            _shown(one["list_recall"], 2),
+        )
+        for one in audits
+    ]
+    text = [
+        "",
+        "## Many rows",
+        "",
+        "Rows of 784 features in a file of NumPy: training images of Fashion-MNIST, drawn with replacement, shifted by",
+        "up to one pixel and with noise of their own; 5 % of the labels are wrong, by any other class. So most images",
+        "have relatives in other folds, which makes wrong labels easier to find than in as many different images. Each",
+        "line is one `paribus audit` from the command line. *Expected* is the time of training that a timing run of a",
+        "few steps told before it, and in brackets the time taken over it; other programs ran on the machine, and not",
+        "the same ones all the time. The file is read into memory once, so that nobody can change it while an audit",
+        "trains.",
+        "",
+        *_table(head, 2, rows),
+        "",
+        *(line for one in audits for line in _notes(one)),
+    ]
+    return "\n".join(text) + "\n"
+
+
+def _notes(one: Line) -> list[str]:
+    """What follows from one audit of many rows: memory, the forecast, and what an interruption changed."""
+    name = f"{one['rows']:,} rows, {one['type']}"
+    memory = "within" if one["peak_bytes"] <= LIMIT_BYTES else "more than"
+    ratio = one["trained_s"] / one["expected_s"]
+    holds = "holds" if abs(ratio - 1) <= EXPECTED_WITHIN else "does not hold"
+    trained = "" if one["epochs"] is None else f" With --epochs {one['epochs']}."
+    used = f"it had {one['processor_s'] / one['seconds']:.2f} cores' time on average, of {one['cores']}"
+    forecast = f"the forecast {holds} within {100 * EXPECTED_WITHIN:.0f} %"
+    text = [f"- {name}: {memory} {size(LIMIT_BYTES)}; {forecast}; {used}.{trained}"]
+    stopped = one.get("interrupted")
+    if stopped is not None:
+        same = "the same CSV file, byte by byte" if stopped["same"] else "ANOTHER CSV FILE"
+        text.append(
+            f"- {name}, interrupted by SIGINT after {duration(stopped['after_s'])}, with {stopped['done']} of "
+            f"{one['runs']} runs recorded: it had stopped {duration(stopped['to_stop_s'])} later, and the same command "
+            f"went on and took {duration(stopped['resumed_s'])}. It gave {same} as without the interruption."
+        )
+    return text

@@ -36,6 +36,15 @@ def test_the_nearest_examples_are_those_of_scikit_learn(random, of_bytes, monkey
     np.testing.assert_allclose(found.distances, distances[:, 1:], rtol=1e-3)
 
 
+def test_every_distance_is_told(random, monkeypatch):
+    monkeypatch.setattr(duplicates, "_BLOCK_VALUES", 1000)
+    told: list[int] = []
+    space = Space(pool(random.normal(size=(300, 16)).astype(np.float32)), told.append)
+    space.nearest(np.arange(7), 2)
+    assert sum(told) == 7 * 300
+    assert len(told) > 1
+
+
 def test_missing_values_are_at_the_mean(random):
     values = random.normal(size=(50, 3)).astype(np.float32)
     values[4, 1] = np.nan

@@ -9,7 +9,7 @@ import pytest
 
 from paribus.cli.output import print_message
 from paribus.cli.terminal import can_redraw
-from paribus.cli.waiting import LOOK_EVERY_S, PRINTED_AFTER_S, Waiting
+from paribus.cli.waiting import LOOK_EVERY_S, PRINTED_AFTER_S, PRINTED_AGAIN_S, Waiting
 
 
 class Clock:
@@ -89,6 +89,27 @@ def test_a_pipe_gets_a_line_for_a_step_that_takes_long(clock: Clock, capsys: pyt
         assert capsys.readouterr().err == "paribus: timing\n"
         waiting("soon over")
     assert capsys.readouterr().err == ""
+
+
+def test_a_step_that_says_how_far_it_is_is_printed_again_with_the_time_left(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Waiting(clock) as waiting:
+        waiting("ranking")
+        for clock.now in (2.0, 4.0, 9.0):  # the first part counts from here
+            waiting.further((clock.now - 2.0) / 100)
+        assert capsys.readouterr().err == ""
+        for clock.now in (12.0, 12.0 + PRINTED_AGAIN_S - 0.1, 12.0 + PRINTED_AGAIN_S):
+            waiting.further((clock.now - 2.0) / 100)
+        assert capsys.readouterr().err == (
+            "paribus: ranking, 10 %, about 1 min 30 s left\nparibus: ranking, 30 %, about 1 min 10 s left\n"
+        )
+        clock.now += 2 * PRINTED_AGAIN_S
+        waiting.look()  # nothing new
+        waiting("drawing")
+        clock.now += PRINTED_AFTER_S
+        waiting.look()
+        assert capsys.readouterr().err == "paribus: drawing\n"
 
 
 class Stream(io.StringIO):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Final, final
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from paribus.analysis.proportions import wilson
 from paribus.analysis.results import Results
 from paribus.auditing.calibration import cuts_of
-from paribus.auditing.duplicates import Pair, Space, conflicting_pairs
+from paribus.auditing.duplicates import ALL_PAIRS, SAMPLE, Pair, Space, conflicting_pairs
 from paribus.auditing.examples import Examples
 from paribus.auditing.judging import Judged, judge, proposals
 from paribus.auditing.noise import Noise, estimated_noise
@@ -28,17 +29,20 @@ MAX_SEARCHED: Final = 1_000
 """Suspects, the most suspicious first, whose nearly equal examples are looked for where not all pairs are."""
 
 
-def audited(results: Results, examples: Examples) -> AuditResult:
+def audited(results: Results, examples: Examples, told: Callable[[float], None] | None = None) -> AuditResult:
     """What the study of an audit says of its `examples`.
 
-    Raises UserError where no run of it has ended.
+    `told` is called with the part of the comparisons of examples with each other that is made, from 0 to 1: with many
+    examples they take longest. Raises UserError where no run of it has ended.
     """
     scores = scores_of(results, examples.labels, examples.pool.source_rows, len(examples.classes))
     judged = judge(scores, estimated_noise(scores.labels, scores.probabilities))
     noise = judged.noise
     likely = int((np.nan_to_num(judged.probabilities) >= SUSPECTED_FROM).sum())
     listed = ranking(judged.probabilities, judged.suspicion)[: likely + LISTED]
-    space = Space(examples.pool)
+    searched = np.sort(listed[:MAX_SEARCHED])
+    watch = None if told is None else _Comparing(len(examples), len(listed), told)
+    space = Space(examples.pool, watch)
     near = space.nearest(listed[:MAX_WITH_NEIGHBOURS], NEIGHBOURS).positions
     rows = _rows(examples)
     proposed = proposals(scores)
@@ -46,7 +50,7 @@ def audited(results: Results, examples: Examples) -> AuditResult:
         _suspect(int(i), rank, scores, judged, proposed, examples, rows, near)
         for rank, i in enumerate(listed.tolist(), start=1)
     ]
-    pairs, complete = conflicting_pairs(examples.pool, scores.labels, np.sort(listed[:MAX_SEARCHED]), space)
+    pairs, complete = conflicting_pairs(examples.pool, scores.labels, searched, space)
     planted = results.study.arms[-1].recipe.data.planted
     return AuditResult(
         study=results.study.name,
@@ -69,6 +73,21 @@ def audited(results: Results, examples: Examples) -> AuditResult:
         planted_arms=sum(bool(arm.planted.any()) for arm in scores.arms),
         unfinished=results.planned - sum(run.state == "done" for run in results.runs),
     )
+
+
+@final
+class _Comparing:
+    """Counts the distances between examples that are made, and tells their part of all that are to be made."""
+
+    def __init__(self, examples: int, listed: int, told: Callable[[float], None]) -> None:
+        every = examples if examples <= ALL_PAIRS else min(listed, MAX_SEARCHED)
+        queries = every + min(listed, MAX_WITH_NEIGHBOURS) + min(examples, SAMPLE)
+        self._whole, self._made, self._told = queries * examples, 0, told
+        told(0.0)
+
+    def __call__(self, distances: int) -> None:
+        self._made += distances
+        self._told(min(1.0, self._made / self._whole))
 
 
 def _known(values: Doubles) -> Doubles:

@@ -10,7 +10,7 @@ nearest one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,7 +28,8 @@ ALL_PAIRS: Final = 5_000
 NEARLY: Final = 0.25
 MAX_LISTED: Final = 1000
 _BLOCK_VALUES: Final = 2**24
-_SAMPLE: Final = 250
+SAMPLE: Final = 250
+"""Examples from which the typical distance is taken."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,13 @@ class Neighbours:
 
 
 class Space:
-    """The examples as points. Made once, its rows are scaled when they are asked for."""
+    """The examples as points. Made once, its rows are scaled when they are asked for.
 
-    def __init__(self, pool: Pool) -> None:
-        self._values = pool.values
+    `watch` is told of every block of examples that queries are compared with: of how many distances it was.
+    """
+
+    def __init__(self, pool: Pool, watch: Callable[[int], None] | None = None) -> None:
+        self._values, self._watch = pool.values, watch
         self._shift, self._factor = _scaling(pool)
         self._squares = np.concatenate([
             np.einsum("ij,ij->i", block, block) for _, block in self._blocks()
@@ -66,8 +70,12 @@ class Space:
         """The points (example, feature) of some rows."""
         found = self._values[chosen].astype(np.float32)
         if found.dtype.kind == "f" and self._values.dtype.kind == "f":
-            found = np.where(np.isnan(found), self._shift, found)
-        return (found - self._shift) * self._factor
+            missing = np.isnan(found)
+            if missing.any():
+                found = np.where(missing, self._shift, found)
+        found -= self._shift
+        found *= self._factor
+        return found
 
     def _blocks(self) -> Any:
         rows = max(1, _BLOCK_VALUES // max(1, self._values.shape[1]))
@@ -88,16 +96,21 @@ class Space:
             for inner in range(0, len(block), at_once):
                 some = block[inner : inner + at_once]
                 first = start + inner
-                distances = squares[:, None] + self._squares[first : first + len(some)] - 2 * (points @ some.T)
+                products = points @ some.T
+                products *= 2
+                distances = squares[:, None] + self._squares[first : first + len(some)]
+                distances -= products
                 _exclude(distances, queries, first)
                 if forbidden is not None:
                     distances[forbidden[queries][:, None] == forbidden[first : first + len(some)]] = np.inf
                 _merge(best, places, distances, first)
+                if self._watch is not None:
+                    self._watch(distances.size)
         return Neighbours(queries, places, np.sqrt(np.maximum(best, 0)))
 
     def typical(self) -> float:
         """The median distance of an example to its nearest one, from a sample spread over all."""
-        sample = np.unique(np.linspace(0, len(self) - 1, min(len(self), _SAMPLE)).astype(np.int64))
+        sample = np.unique(np.linspace(0, len(self) - 1, min(len(self), SAMPLE)).astype(np.int64))
         return float(np.median(self.nearest(sample, 1).distances)) if len(self) > 1 else 0.0
 
 
@@ -121,7 +134,7 @@ def _exclude(distances: Floats, queries: Ints, first: int) -> None:
 
 
 def _merge(best: Floats, places: Ints, distances: Floats, first: int) -> None:
-    """Take over what is nearer than the `best` so far; of equal distances the earlier row stays."""
+    """Take over what is nearer than the `best` so far; of equal distances the earlier row stays. Spoils `distances`."""
     count = best.shape[1]
     if count == 1:
         nearest = distances.argmin(axis=1)
@@ -129,9 +142,13 @@ def _merge(best: Floats, places: Ints, distances: Floats, first: int) -> None:
         nearer = found < best[:, 0]
         best[nearer, 0], places[nearer, 0] = found[nearer], first + nearest[nearer]
         return
-    own = np.argsort(distances, axis=1, kind="stable")[:, :count]
-    both = np.concatenate([best, np.take_along_axis(distances, own, 1)], axis=1)
-    from_where = np.concatenate([places, first + own], axis=1)
+    rows, found, from_where = np.arange(len(distances)), [best], [places]
+    for _ in range(min(count, distances.shape[1])):  # the least of what is left: a few times, faster than sorting
+        nearest = distances.argmin(axis=1)
+        found.append(distances[rows, nearest][:, None])
+        from_where.append(first + nearest[:, None])
+        distances[rows, nearest] = np.inf
+    both, from_where = np.concatenate(found, axis=1), np.concatenate(from_where, axis=1)
     order = np.argsort(both, axis=1, kind="stable")[:, :count]
     best[:], places[:] = np.take_along_axis(both, order, 1), np.take_along_axis(from_where, order, 1)
 

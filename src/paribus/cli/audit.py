@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from paribus.auditing.plan import Settings
     from paribus.auditing.result import AuditResult
     from paribus.execution.runner import PreparedStudy, StudyOutcome
+    from paribus.store.records import Forecast
     from paribus.store.workspace import Workspace
 
 
@@ -90,7 +91,7 @@ def _prepared(arguments: argparse.Namespace, where: Where, waiting: Waiting) -> 
     settings = _settings(arguments, subject.seed)
     examples, study = examples_and_study(subject, settings, arguments.groups)
     waiting(f"{study.name}: checking the study")
-    return examples, prepare(study, device=arguments.device, workers=where.workers)
+    return examples, prepare(study, device=arguments.device, workers=where.workers, told=waiting.further)
 
 
 def _settings(arguments: argparse.Namespace, seed: int | None) -> Settings:
@@ -127,21 +128,27 @@ def _audited(
     with Workspace.open(Path(arguments.workspace), create=True, write=True) as workspace:
         outcome = _trained(prepared, workspace, where, waiting)
         waiting(f"{prepared.study.name}: ranking {len(examples):,} labels")
-        return audited(load(workspace, prepared.id), examples), outcome
+        return audited(load(workspace, prepared.id), examples, waiting.further), outcome
 
 
 def _trained(prepared: PreparedStudy, workspace: Workspace, where: Where, waiting: Waiting) -> StudyOutcome:
     """Train what is not recorded, with progress."""
+    from paribus.cli.lines import total
     from paribus.cli.run import display_of, ending, progress_before, say
     from paribus.execution.runner import run_study
 
     progress = progress_before(prepared, workspace)
     if progress.runs_done < len(prepared.runs):
-        from paribus.cli.lines import total
-
         waiting(f"{total(progress)}; timing a few steps of each cohort", told=True)
+
+    def expecting(forecast: Forecast) -> None:
+        progress.remaining_s = forecast.wall_s
+        waiting(f"{total(progress)} by a timing run", told=True)
+
     with display_of(progress) as listener:
-        outcome = run_study(prepared, workspace, ending(waiting, listener), executor=where.executor)
+        outcome = run_study(
+            prepared, workspace, ending(waiting, listener), executor=where.executor, expecting=expecting
+        )
     waiting.over()
     say(prepared.study, outcome, debug=False)
     return outcome

@@ -70,6 +70,7 @@ def drafted(source_name: str, target: str | None, folder: Path) -> Draft:
     `target` is a column or the key of an array; None where the data have their own targets, or none. Raises UserError
     where the data cannot be read, and where a table has no such column.
     """
+    from paribus.data.imputation import missing_counts
     from paribus.data.registry import find
 
     source = find(source_name, folder)
@@ -112,7 +113,7 @@ def drafted(source_name: str, target: str | None, folder: Path) -> Draft:
         has_validation=validation,
         has_test=tested > 0 or "test" in split,
         target_deviation=None if numbers is None else float(numbers.std(axis=0, dtype=np.float64).max()),
-        missing_values=int(np.isnan(parts.train.values).sum()) if parts.train.values.dtype.kind == "f" else 0,
+        missing_values=int(missing_counts(parts.train).sum()),
         dropped=dropped,
         categorical=categorical,
     )

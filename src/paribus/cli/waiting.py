@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from types import TracebackType
 from typing import Self, final
 
 from paribus.cli.columns import shortened
+from paribus.cli.formatting import format_expected
 from paribus.cli.output import escape_controls, print_message
 from paribus.cli.terminal import MESSAGES, can_redraw, chosen_width, terminal_width
 
@@ -18,6 +20,8 @@ SHOWN_FROM_S = 2.0
 """From then on a terminal shows how long a step has taken."""
 PRINTED_AFTER_S = 10.0
 """Where nothing can be redrawn, a step that takes longer than this is printed, once."""
+PRINTED_AGAIN_S = 20.0
+"""After so long again, where it says how far it is."""
 
 
 @final
@@ -25,7 +29,8 @@ class Waiting:
     """Shows the step that a command is at, until the next one or until it is over.
 
     A terminal shows it at once, in a line that is redrawn and disappears; a file or a pipe gets a line if the step
-    takes long. So a mistake that is found soon is a single line.
+    takes long. So a mistake that is found soon is a single line. A step that says how far it is (`further`) is shown
+    with the time that is left, in a file again and again.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -33,6 +38,9 @@ class Waiting:
         self._redraws = can_redraw(sys.stderr)
         self._step: str | None = None
         self._since = 0.0
+        self._printed_at: float | None = None
+        self._shares: list[tuple[float, float]] = []
+        self._further_since_print = False
         self._lock = RLock()
         self._ended = Event()
         self._thread = Thread(target=self._watch, name="paribus-waiting", daemon=True)
@@ -52,11 +60,18 @@ class Waiting:
         """Begin a step, named as `reading the data`; one that is `told` is printed at once everywhere."""
         with self._lock:
             self._since, self._step = self._clock(), step
+            self._printed_at, self._shares = None, []
             if self._redraws:
                 self.look()
             elif told:
-                self._step = None
-                print_message(step)
+                self._print()
+
+    def further(self, share: float) -> None:
+        """The part of the present step that is done, from 0 to 1."""
+        with self._lock:
+            at = self._clock(), share
+            self._shares, self._further_since_print = [*self._shares[:1], at], True
+            self.look()
 
     def over(self) -> None:
         """The step is over: there is something else to show."""
@@ -74,10 +89,26 @@ class Waiting:
             if self._redraws:
                 took = f" ({elapsed_s:.0f} s)" if elapsed_s >= SHOWN_FROM_S else ""
                 width = chosen_width() or terminal_width(sys.stderr) or 80
-                MESSAGES.pass_by(shortened(f"paribus: {escape_controls(step)}{took}", width - 1))
-            elif elapsed_s >= PRINTED_AFTER_S:
-                self._step = None
-                print_message(step)
+                MESSAGES.pass_by(shortened(f"paribus: {escape_controls(step)}{self._how_far()}{took}", width - 1))
+            elif self._printed_at is None:
+                if elapsed_s >= PRINTED_AFTER_S:
+                    self._print()
+            elif self._further_since_print and self._clock() - self._printed_at >= PRINTED_AGAIN_S:
+                self._print()
+
+    def _print(self) -> None:
+        self._printed_at, self._further_since_print = self._clock(), False
+        print_message(f"{self._step}{self._how_far()}")
+
+    def _how_far(self) -> str:
+        """`, 40 %, about 12 s left`, once a part of the step is done."""
+        if not self._shares:
+            return ""
+        (began, before), (now, share) = self._shares[0], self._shares[-1]
+        if share <= before:
+            return ""
+        left_s = (now - began) * (1 - share) / (share - before)
+        return f", {math.floor(100 * share)} %" + (f", about {format_expected(left_s)} left" if left_s >= 1 else "")
 
     def _watch(self) -> None:
         while not self._ended.wait(LOOK_EVERY_S):

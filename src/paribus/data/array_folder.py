@@ -13,6 +13,7 @@ from paribus.data.assembly import Origin
 from paribus.data.files import FoundFile
 from paribus.data.keys import TEXT_MEANINGS, own_splits, roles_of
 from paribus.data.npy import MAX_VALUES, BrokenFileError, Numbers, read_npy
+from paribus.data.once import read_once
 from paribus.data.source import Parts, Source
 from paribus.data.wanted import Wanted
 from paribus.spec.data import Data
@@ -33,7 +34,8 @@ class ArrayFolder(Source):
         return hashlib.sha256(content.encode("utf-8", "surrogateescape")).hexdigest()
 
     def read(self, data: Data) -> Parts:
-        return _parts(self._folder, self._files, self.fingerprint(), Wanted.of(data))
+        read = functools.partial(_parts, self._folder, self._files, self.fingerprint())
+        return read_once(read, Wanted.of(data))
 
 
 @functools.lru_cache(maxsize=4)

@@ -6,6 +6,7 @@ import functools
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,13 +15,18 @@ from paribus.data.pool import Features, Pool, Split
 from paribus.errors import Shown, UserError
 from paribus.spec.data import Missing
 
+_BLOCK_ROWS: Final = 4096
+
 
 @functools.lru_cache(maxsize=16)
 def missing_counts(pool: Pool) -> npt.NDArray[np.int64]:
     """How many values of each feature (feature,) are missing: NaN. Bytes are never missing."""
     if pool.values.dtype.kind != "f":
         return np.zeros(pool.values.shape[1], np.int64)
-    return np.isnan(pool.values).sum(axis=0)
+    found = np.zeros(pool.values.shape[1], np.int64)
+    for start in range(0, len(pool), _BLOCK_ROWS):
+        found += np.isnan(pool.values[start : start + _BLOCK_ROWS]).sum(axis=0)
+    return found
 
 
 def refuse_missing(pool: Pool, names: Sequence[str], place: str) -> None:

@@ -187,18 +187,19 @@ class _Columns:
 
 def _columns(train: Split, scaling: Scaling) -> _Columns:
     """Of the features of a table, as a network sees them in training."""
-    blocks = [train.take(slice(start, start + _BLOCK_ROWS)) for start in range(0, len(train), _BLOCK_ROWS)]
     first = train.take(slice(1)).inputs[0].astype(np.float64)
     low, high = np.full_like(first, np.inf), np.full_like(first, -np.inf)
     binary = np.ones(len(first), bool)
-    total, squares = np.zeros_like(first), np.zeros_like(first)
-    for block in blocks:
-        values = block.inputs
+    total, squares, buffer = np.zeros_like(first), np.zeros_like(first), np.empty((_BLOCK_ROWS, len(first)))
+    for start in range(0, len(train), _BLOCK_ROWS):
+        values = train.take(slice(start, start + _BLOCK_ROWS)).inputs
         low, high = np.minimum(low, values.min(axis=0)), np.maximum(high, values.max(axis=0))
-        binary &= ((values == 0) | (values == 1)).all(axis=0)
-        shifted = values - first
+        if binary.any():
+            some = values[:, binary]
+            binary[binary] = ((some == 0) | (some == 1)).all(axis=0)
+        shifted = np.subtract(values, first, out=buffer[: len(values)])
         total += shifted.sum(axis=0)
-        squares += np.square(shifted).sum(axis=0)
+        squares += np.square(shifted, out=shifted).sum(axis=0)
     centre = np.zeros_like(first) if scaling.centre is None else scaling.centre.astype(np.float64)
     factor = np.ones_like(first) if scaling.factor is None else scaling.factor.astype(np.float64)
     variance = np.maximum(squares / len(train) - np.square(total / len(train)), 0)

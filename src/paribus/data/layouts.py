@@ -22,6 +22,7 @@ from paribus.data.wanted import Wanted, in_row, numbers_equal
 LOG = logging.getLogger("paribus.data")
 _CHANNELS = (1, 3)
 """Channels of an image that says nothing of its layout."""
+_BLOCK_ROWS = 4096
 _IMAGE_SIDE = 4
 """The smallest square of pixels that is taken for an image in an archive whose arrays have no names."""
 
@@ -168,7 +169,7 @@ def table_values(array: Numbers, what: str) -> Examples:
         return Examples(np.ascontiguousarray(array), 1.0, (features,))
     with np.errstate(over="ignore"):
         values = np.ascontiguousarray(array, dtype=np.float32)
-    infinite = np.flatnonzero(np.isinf(values).any(axis=1))
+    infinite = _infinite_rows(values)
     if len(infinite):
         column = int(np.flatnonzero(np.isinf(values[infinite[0]]))[0])
         raise BrokenFileError(f"{what} must hold finite numbers that fit into 32 bits",
@@ -179,6 +180,13 @@ def table_values(array: Numbers, what: str) -> Examples:
                     "numbers; take it out if it holds identifiers", what,
                     int(np.flatnonzero(numbers_equal(array))[0]))  # fmt: skip
     return Examples(values, 1.0, (features,))
+
+
+def _infinite_rows(values: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+    """The rows of `values` (example, feature) with an infinite number, found block by block."""
+    starts = range(0, len(values), _BLOCK_ROWS)
+    found = [start + np.flatnonzero(np.isinf(values[start : start + _BLOCK_ROWS]).any(axis=1)) for start in starts]
+    return np.concatenate(found) if found else np.zeros(0, np.int64)
 
 
 def _shown(shape: tuple[int, ...]) -> str:

@@ -14,6 +14,7 @@ from paribus.data.assembly import Found, Origin, assembled
 from paribus.data.files import FoundFile
 from paribus.data.layouts import examples_of
 from paribus.data.npy import BrokenFileError, Numbers, read_npy
+from paribus.data.once import read_once
 from paribus.data.source import Parts, Source
 from paribus.data.wanted import Wanted, refuse_keys
 from paribus.spec.data import Data
@@ -32,7 +33,7 @@ class NpyFile(Source):
         return files.fingerprint(self._file)
 
     def read(self, data: Data) -> Parts:
-        return _parts(self._file, Wanted.of(data))
+        return read_once(functools.partial(_parts, self._file), Wanted.of(data))
 
 
 MAPPED_BYTES: Final = 2**26

@@ -15,6 +15,7 @@ from paribus.data.assembly import Origin
 from paribus.data.files import FoundFile
 from paribus.data.keys import TEXT_MEANINGS, Roles, own_splits, roles_of
 from paribus.data.npy import BrokenFileError, Meanings, names_in, read_npz
+from paribus.data.once import read_once
 from paribus.data.source import Parts, Source
 from paribus.data.wanted import Wanted
 from paribus.spec.data import Data
@@ -32,7 +33,7 @@ class NpzFile(Source):
         return files.fingerprint(self._file)
 
     def read(self, data: Data) -> Parts:
-        return _parts(self._file, Wanted.of(data))
+        return read_once(functools.partial(_parts, self._file), Wanted.of(data))
 
 
 @functools.lru_cache(maxsize=16)

@@ -21,6 +21,7 @@ from paribus.data.columns import chosen
 from paribus.data.columns import parts_of as parts_of_table
 from paribus.data.keys import own_splits, roles_of
 from paribus.data.npy import MAX_VALUES, BrokenFileError
+from paribus.data.once import read_once
 from paribus.data.source import Parts, Source
 from paribus.data.table_file import check_names
 from paribus.data.typed_columns import typed
@@ -67,7 +68,7 @@ class ArraySource(Source):
         return self._sha256
 
     def read(self, data: Data) -> Parts:
-        return self._read(Wanted.of(data))
+        return read_once(self._read, Wanted.of(data))
 
     def _parts(self, wanted: Wanted) -> Parts:
         try:
@@ -106,7 +107,7 @@ class FrameSource(Source):
         return self._sha256
 
     def read(self, data: Data) -> Parts:
-        return self._read(Wanted.of(data))
+        return read_once(self._read, Wanted.of(data))
 
     def _parts(self, wanted: Wanted) -> Parts:
         try:

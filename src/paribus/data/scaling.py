@@ -21,13 +21,19 @@ def fitted(scale: Scale, train: Split) -> Scaling:
     """
     if scale in ("none", "unit"):
         return Scaling(None, None)
-    mean = sum(block.sum(axis=0, dtype=np.float64) for block in _blocks(train)) / len(train)
+    first = train.take(slice(1)).inputs
+    total, constant = np.zeros(first.shape[1]), np.ones(first.shape[1], bool)
+    for block in _blocks(train):
+        total += block.sum(axis=0, dtype=np.float64)
+        constant &= (block == first).all(axis=0)
+    mean = total / len(train)
     centre = np.asarray(mean, np.float32)
     if scale == "centre":
         return Scaling(centre, None)
-    squares = sum(np.square(block - mean).sum(axis=0) for block in _blocks(train))
-    first = train.take(slice(1)).inputs
-    constant = np.logical_and.reduce([(block == first).all(axis=0) for block in _blocks(train)])
+    squares, buffer = np.zeros(first.shape[1]), np.empty((_BLOCK_ROWS, first.shape[1]))
+    for block in _blocks(train):
+        differences = np.subtract(block, mean, out=buffer[: len(block)])
+        squares += np.square(differences, out=differences).sum(axis=0)
     # A constant feature's mean may be rounded, so its deviation is tested for here and not against 0. A deviation too
     # small for a float32 has no factor in float32 either.
     deviation = np.sqrt(squares / len(train))

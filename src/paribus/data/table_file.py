@@ -18,6 +18,7 @@ from paribus.data.assembly import Origin, SplitKey
 from paribus.data.columns import Choice, chosen, parts_of
 from paribus.data.files import FoundFile
 from paribus.data.npy import MAX_VALUES, BrokenFileError
+from paribus.data.once import read_once
 from paribus.data.source import Parts, Source
 from paribus.data.typed_columns import Column, typed
 from paribus.data.wanted import Wanted
@@ -61,7 +62,8 @@ class TableFile(Source):
         return _columns(self._file)
 
     def read(self, data: Data) -> Parts:
-        return _parts((("all", self._file),), self.name, self.fingerprint(), Wanted.of(data))
+        read = functools.partial(_parts, (("all", self._file),), self.name, self.fingerprint())
+        return read_once(read, Wanted.of(data))
 
 
 class TableFolder(Source):
@@ -94,7 +96,8 @@ class TableFolder(Source):
         return _columns(self._files[0][1])
 
     def read(self, data: Data) -> Parts:
-        return _parts(self._files, self.name, self.fingerprint(), Wanted.of(data))
+        read = functools.partial(_parts, self._files, self.name, self.fingerprint())
+        return read_once(read, Wanted.of(data))
 
 
 def _columns(file: FoundFile) -> tuple[Column, ...]:

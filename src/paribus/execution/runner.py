@@ -75,13 +75,21 @@ class Trained:
     stopped: str = ""
 
 
-def prepare(study: Study, *, device: str = "cpu", workers: int | None = None) -> PreparedStudy:
+def prepare(
+    study: Study,
+    *,
+    device: str = "cpu",
+    workers: int | None = None,
+    told: Callable[[float], None] | None = None,
+) -> PreparedStudy:
     """Load the data of a study and check the study against them.
+
+    `told` is called with the part of the runs whose data are loaded, from 0 to 1.
 
     Raises UserError where the data cannot be loaded, or the study asks for what they do not have.
     """
     place = device_named(device, workers)
-    return PreparedStudy(study, runs_of(study, place), place)
+    return PreparedStudy(study, runs_of(study, place, told=told), place)
 
 
 def plan_in(prepared: PreparedStudy, workspace: Workspace, *, timing: bool = True) -> Plan:
@@ -116,10 +124,12 @@ def run_study(
     timing: bool = True,
     meters: Sequence[str] = (),
     limits: Limits | None = None,
+    expecting: Callable[[Forecast], None] | None = None,
 ) -> StudyOutcome:
     """Train every run of a study that `workspace` (open for writing) does not hold, and record it there.
 
-    With `timing`, a few steps are timed first: they decide how many runs train together, and make a forecast.
+    With `timing`, a few steps are timed first: they decide how many runs train together, and make a forecast, with
+    which `expecting` is called where there is something to train.
 
     A recorded run that lacks a measurement gets it. KeyboardInterrupt passes through once every run in training has its
     checkpoint; so does an error in recording, such as StorageError of a full disk. What breaks a run's worker fails
@@ -141,6 +151,8 @@ def run_study(
     if unfinished and not stopped:
         if forecast is not None:
             workspace.record_forecast(forecast)
+            if expecting is not None:
+                expecting(forecast)
         trained = train(prepared.id, plan, workspace, listener, executor, session=session, meters=chosen, limits=limits)
         failed, stopped = trained.failed, trained.stopped
     recorded = [run for run in plan.runs if run.state == "recorded"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
@@ -175,10 +175,13 @@ class Plan:
         return tuple(run for run in self.runs if run.is_left)
 
 
-def runs_of(study: Study, device: Device, known: Loaded | None = None) -> tuple[PlannedRun, ...]:
+def runs_of(
+    study: Study, device: Device, known: Loaded | None = None, told: Callable[[float], None] | None = None
+) -> tuple[PlannedRun, ...]:
     """Every run of a study, its data loaded; none is compared with what is recorded yet.
 
-    What `known` has is not loaded again, and it gets what is loaded.
+    What `known` has is not loaded again, and it gets what is loaded. `told` is called with the part of the runs whose
+    data are loaded, from 0 to 1.
 
     Raises UserError where the data cannot be loaded, where the study asks for what they do not have, or where two arms
     are one run and ask for different measurements of it.
@@ -187,7 +190,10 @@ def runs_of(study: Study, device: Device, known: Loaded | None = None) -> tuple[
     known = known or Loaded(study, device)
     loaded, contents, modules = known.splits, known.contents, known.modules
     datasets: dict[str, Dataset] = {}
-    for arm, replicate in study.members():
+    members_of = tuple(study.members())
+    for place, (arm, replicate) in enumerate(members_of):
+        if told is not None:
+            told(place / len(members_of))
         data, streams = arm.recipe.data.model_copy(update={"task": arm.recipe.task}), study.streams(arm, replicate)
         key = (data.model_dump_json(), streams.split, streams.label_noise)
         if key not in loaded:
