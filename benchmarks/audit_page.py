@@ -273,6 +273,7 @@ def scale(content: Mapping[str, Any]) -> str:
         *_table(head, 2, rows),
         "",
         *(line for one in audits for line in _notes(one)),
+        *_not_measured(audits),
     ]
     return "\n".join(text) + "\n"
 
@@ -286,13 +287,34 @@ def _notes(one: Line) -> list[str]:
     trained = "" if one["epochs"] is None else f" With --epochs {one['epochs']}."
     used = f"it had {one['processor_s'] / one['seconds']:.2f} cores' time on average, of {one['cores']}"
     forecast = f"the forecast {holds} within {100 * EXPECTED_WITHIN:.0f} %"
-    text = [f"- {name}: {memory} {size(LIMIT_BYTES)}; {forecast}; {used}.{trained}"]
+    compiled = " Kernels were compiled first, in the time before training." if one.get("compiled_first") else ""
+    text = [f"- {name}: {memory} {size(LIMIT_BYTES)}; {forecast}; {used}.{trained}{compiled}"]
     stopped = one.get("interrupted")
     if stopped is not None:
-        same = "the same CSV file, byte by byte" if stopped["same"] else "ANOTHER CSV FILE"
+        same = "the same CSV file, byte by byte, as" if stopped["same"] else "ANOTHER CSV FILE than"
         text.append(
             f"- {name}, interrupted by SIGINT after {duration(stopped['after_s'])}, with {stopped['done']} of "
             f"{one['runs']} runs recorded: it had stopped {duration(stopped['to_stop_s'])} later, and the same command "
-            f"went on and took {duration(stopped['resumed_s'])}. It gave {same} as without the interruption."
+            f"went on and took {duration(stopped['resumed_s'])}. It gave {same} without the interruption."
         )
+    return text
+
+
+def _not_measured(audits: Sequence[Line]) -> list[str]:
+    """What the largest audit of bytes lets expect of numbers of four bytes, and of an interruption, if not measured."""
+    of_bytes = [one for one in audits if one["type"] == "uint8"]
+    if not of_bytes:
+        return []
+    largest = max(of_bytes, key=lambda one: one["rows"])
+    known = {(one["rows"], one["type"]) for one in audits}
+    text: list[str] = []
+    if (largest["rows"], "float32") not in known:
+        wider = largest["peak_bytes"] + 3 * largest["file_bytes"]
+        text.append(
+            f"- {largest['rows']:,} rows, float32: not measured. With four bytes in place of one for each number, "
+            f"memory would come to {size(wider)}."
+        )
+    stopped = [one["rows"] for one in audits if "interrupted" in one]
+    if stopped and max(stopped) < largest["rows"]:
+        text.append(f"- An interruption was compared at {max(stopped):,} rows, and at no more.")
     return text

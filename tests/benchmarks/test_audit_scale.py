@@ -64,3 +64,14 @@ def test_the_page_says_what_holds_and_what_does_not():
     assert "more than 8 GiB; the forecast does not hold within 25 %" in text
     assert "With --epochs 2." in text
     assert "ANOTHER CSV FILE" in text
+
+
+def test_the_page_says_what_is_not_measured():
+    stopped = {"after_s": 5.0, "to_stop_s": 1.0, "code": 130, "done": 8, "resumed_s": 9.0, "same": True}
+    few = record(rows=1_000, interrupted=stopped)
+    text = scale({"audits": [few, record(file_bytes=2**30)]})
+    assert "1,000,000 rows, float32: not measured." in text
+    assert "memory would come to 6 GiB." in text  # 3 GiB, and 3 more for each byte of features
+    assert "compared at 1,000 rows, and at no more" in text
+    wide = record(type="float32", interrupted=stopped)
+    assert "measured." not in scale({"audits": [record(interrupted=stopped), wide]})
