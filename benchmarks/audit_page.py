@@ -287,8 +287,8 @@ def _notes(one: Line) -> list[str]:
     trained = "" if one["epochs"] is None else f" With --epochs {one['epochs']}."
     used = f"it had {one['processor_s'] / one['seconds']:.2f} cores' time on average, of {one['cores']}"
     forecast = f"the forecast {holds} within {100 * EXPECTED_WITHIN:.0f} %"
-    compiled = " Kernels were compiled first, in the time before training." if one.get("compiled_first") else ""
-    text = [f"- {name}: {memory} {size(LIMIT_BYTES)}; {forecast}; {used}.{trained}{compiled}"]
+    note = f" {one['note']}" if "note" in one else ""
+    text = [f"- {name}: {memory} {size(LIMIT_BYTES)}; {forecast}; {used}.{trained}{note}"]
     stopped = one.get("interrupted")
     if stopped is not None:
         same = "the same CSV file, byte by byte, as" if stopped["same"] else "ANOTHER CSV FILE than"
