@@ -210,9 +210,10 @@ def real(content: Mapping[str, Any]) -> str:
         known = found.get("known", ())
         if known:
             suspects = sum(one["rank"] <= found["suspects"] for one in known)
+            are = "is a suspect" if suspects == 1 else "are suspects"
             text += [
                 "",
-                f"Of {len(known)} training images of {name} that people have named, {suspects} are suspects:",
+                f"Of {len(known)} rows of {name} whose labels are known to be wrong, {suspects} {are}:",
                 "",
             ]
             text += _table(
@@ -222,14 +223,6 @@ def real(content: Mapping[str, Any]) -> str:
                     (str(one["row"]), one["given"], one["proposed"], f"{one['rank']:,}", _shown(one["probability"], 2))
                     for one in known
                 ],
-            )
-        first = found.get("first", ())
-        if first:
-            text += ["", f"The first of {name}:", ""]
-            text += _table(
-                ("row", "label", "proposed", "probability of being wrong"),
-                3,
-                [(str(one["row"]), one["given"], one["proposed"], _shown(one["probability"], 2)) for one in first],
             )
     return "\n".join(text) + "\n"
 

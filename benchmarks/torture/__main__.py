@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -40,6 +41,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="a few of each fault on one study, in about a minute")
     parser.add_argument("--to", type=Path, help="folder for reliability.md and .json (default: docs; quick: none)")
     options = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what it starts in the background
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="paribus-torture-", ignore_cleanup_errors=True) as folder:
         os.chmod(folder, 0o755)  # noqa: PTH101 - other users work in it, too
