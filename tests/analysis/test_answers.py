@@ -47,7 +47,7 @@ def test_an_undecided_claim_is_called_that(compared) -> None:
     assert found.headline == "The 1 claim is undecided."
     (point,) = found.points
     assert point.startswith("The test accuracy is the same with dropped and with fixed (95 % CI -5.0 to +5.0, n = 3)")
-    assert point.endswith(": undecided (the margin is 0.5 points).")
+    assert point.endswith(": whether it is higher by 0.5 points is undecided.")
 
 
 def test_decided_claims_come_before_undecided_ones(classifiers, steady) -> None:
@@ -86,13 +86,25 @@ def test_the_answer_is_short_however_many_claims_there_are(classifiers, steady) 
     assert len(found.headline.split()) <= 30
 
 
+def test_a_difference_below_one_margin_and_undecided_by_another_is_no_contradiction(classifiers, steady) -> None:
+    maker = classifiers(more=CLAIM.replace("0.005", "0.05") + CLAIM)
+    for replicate, (fixed, dropped) in enumerate([(0.80, 0.805), (0.81, 0.821), (0.82, 0.821)]):
+        for arm, value in (("fixed", fixed), ("dropped", dropped)):
+            maker.run(arm, replicate, curves=steady(replicate), measured={("max-val-accuracy", "test_accuracy"): value})
+    found = answer(maker.results())
+    assert found.headline.endswith(
+        ": less than the margin of 5 points; whether it is higher by 0.5 points is undecided."
+    )
+    assert not found.points
+
+
 def test_two_margins_of_one_difference_are_one_sentence(classifiers, steady) -> None:
     maker = classifiers(more=CLAIM.replace("0.005", "0.02") + CLAIM.replace("0.005", "0.06"))
     for replicate, (fixed, dropped) in enumerate([(0.80, 0.85), (0.81, 0.861), (0.82, 0.87)]):
         for arm, value in (("fixed", fixed), ("dropped", dropped)):
             maker.run(arm, replicate, curves=steady(replicate), measured={("max-val-accuracy", "test_accuracy"): value})
     found = answer(maker.results())
-    assert found.headline.endswith("more than the margin of 2 points, too little to matter (the margin is 6 points).")
+    assert found.headline.endswith("more than the margin of 2 points; less than the margin of 6 points.")
     assert not found.points
 
 

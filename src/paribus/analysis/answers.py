@@ -38,7 +38,7 @@ MAX_NAMED: Final = 5
 class Answer:
     """The answer in one sentence, and at most `MAX_POINTS` sentences that complete it.
 
-    There is one more where something stands beside the claims.
+    There are more where much stands beside the claims: those have room for one sentence at least.
     """
 
     headline: str
@@ -60,7 +60,7 @@ def answer(results: Results) -> Answer:
         return Answer("No run is complete yet.", ())
     warnings = _gravest(results)
     beside = beside_claims(results) if results.study.claims else []
-    room = MAX_POINTS + bool(beside) - len(warnings) - len(beside)
+    room = max(1, MAX_POINTS + bool(beside) - len(warnings) - len(beside))
     if results.study.claims:
         headline, points = _of_claims(results, room)
     else:
@@ -136,7 +136,7 @@ def _in_short(results: Results, case: ClaimOutcome) -> str:
 def _sentence(results: Results, cases: Sequence[ClaimOutcome], *, short: bool = False) -> str:
     """A difference, and what it means for each claim about it."""
     what = statement(results, cases[0].contrast, with_interval=not short)
-    meanings = ", ".join(filter(None, map(consequence, cases)))
+    meanings = "; ".join(filter(None, (consequence(case, alone=len(cases) == 1) for case in cases)))
     return f"{what}{f': {meanings}' if meanings else ''}."
 
 

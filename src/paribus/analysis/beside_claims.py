@@ -1,4 +1,5 @@
-"""What a study's claims do not say of its arms: what they cost, how near they come to PCA, what they make of noise."""
+"""What a study's claims do not say of its arms: what they cost, how near they come to PCA, what their weights show,
+what they make of noise."""
 
 from __future__ import annotations
 
@@ -8,12 +9,13 @@ from paribus.analysis.denoising import deployed
 from paribus.analysis.denoising_answers import nearer_and_further
 from paribus.analysis.eigenfaces import pca_comparisons
 from paribus.analysis.results import Results
+from paribus.analysis.weight_answers import weight_sentences
 from paribus.units import joules
 
 
 def beside_claims(results: Results) -> list[str]:
-    """Sentences that complete an answer by claims: of autoencoders on PCA and noise, of others on cost."""
-    found = [*_nearest_to_pca(results), *_noise(results)]
+    """Sentences that complete an answer by claims: of autoencoders on PCA, weights and noise, of others on cost."""
+    found = [*_nearest_to_pca(results), *_weights(results), *_noise(results)]
     return found or _cost(results)
 
 
@@ -26,7 +28,12 @@ def _nearest_to_pca(results: Results) -> list[str]:
     if not known:
         return []
     ratio, arm = min(known)
-    return [f"The lowest error relative to PCA of the same rank is {ratio:.2f} times, with {arm}."]
+    return [f"Lowest error relative to PCA of the same rank: {ratio:.2f} times, with {arm}."]
+
+
+def _weights(results: Results) -> list[str]:
+    found = weight_sentences(results)
+    return [" ".join(found)] if found else []
 
 
 def _noise(results: Results) -> list[str]:

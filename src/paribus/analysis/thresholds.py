@@ -109,3 +109,19 @@ CONSTANT_LOSS_SHARE = 0.99
 
 It then explains at most 1 % of the targets' variance, the limit of `COLLAPSE_VARIATION`.
 """
+
+EIGENFACE_COSINE = 0.9
+"""A unit resembles an eigenface if the cosine of its weights with it is at least this, or at most its negative.
+
+0.9 is an angle of 26 degrees, as for `UNMOVED_COSINE`: 81 % of the weights' squared length is that one eigenface.
+"""
+
+SMOOTH_CORRELATION = 0.8
+"""A unit's weights are a smooth image if neighbouring pixels correlate by this much: two thirds of what varies is then
+shared with the neighbour (0.8 squared is 0.64)."""
+
+NOISE_CORRELATION = 0.1
+"""A unit's weights are noise if neighbouring pixels correlate by less than this: 1 % of what varies is shared.
+
+Independent weights of 64 x 64 pixels correlate by 0 with standard deviation 1/64.
+"""

@@ -100,8 +100,11 @@ def _contained_by_wider(results: Results, case: ClaimOutcome) -> str:
     return "zero" if 0.0 in wider.interval and 0.0 not in narrow else ""
 
 
-def consequence(case: ClaimOutcome) -> str:
-    """What a judged difference means for its claim, as the end of a sentence; empty where nothing need be said."""
+def consequence(case: ClaimOutcome, *, alone: bool = True) -> str:
+    """What a judged difference means for its claim, as the end of a sentence; empty where nothing need be said.
+
+    A difference below a margin is too little to matter only where it is `alone`, not judged by another margin, too.
+    """
     size = margin(case.claim.metric, case.claim.by)
     match case.judgement.verdict:
         case "SUPPORTED" if case.claim.by < 0:
@@ -109,14 +112,27 @@ def consequence(case: ClaimOutcome) -> str:
         case "SUPPORTED":
             return f"more than the margin of {size}" if case.claim.by else ""
         case "EQUIVALENT":
-            return f"too little to matter (the margin is {size})"
+            return f"less than the margin of {size}{', too little to matter' if alone else ''}"
         case "REFUTED" if case.claim.by < 0:
             return f"worse by more than the margin of {size}"
         case "REFUTED":
             worse = case.judgement.detail == "worse"
             return "the opposite of the claim" if worse else f"less than the margin of {size}"
         case "INCONCLUSIVE":
-            return f"undecided (the margin is {size})" if case.claim.by else "undecided"
+            return f"whether it is {_wanted(case)} is undecided"
+
+
+def _wanted(case: ClaimOutcome) -> str:
+    """What is to be decided of a difference: `higher by 0.5 points`, `lower by 0.001`, `higher`.
+
+    Of a claim of non-inferiority it is whether the difference is worse by its margin.
+    """
+    by, metric = case.claim.by, case.claim.metric
+    better = wording.better(metric)
+    worse = "lower" if better == "higher" else "higher"
+    if by < 0:
+        return f"{worse} by {margin(metric, by)}"
+    return f"{better} by {margin(metric, by)}" if by else better
 
 
 def claim_outcomes(results: Results) -> tuple[ClaimOutcome, ...]:
@@ -230,7 +246,7 @@ def _why(case: ClaimOutcome) -> str:
         case "SUPPORTED":
             return f"{whole} is better by more than the margin of {size}." if case.claim.by else f"{whole} is better."
         case "EQUIVALENT":
-            return f"A difference of {size} or more is excluded (two one-sided tests at 5 %)."
+            return f"A difference of {size} or more is excluded."
         case "REFUTED":
             worse = judgement.detail == "worse"
             means = (
