@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 import time
@@ -9,6 +10,7 @@ from threading import Event
 
 import pytest
 
+from paribus.analysis.answers import answer
 from paribus.analysis.results import load
 from paribus.analysis.tables import rows
 from paribus.errors import UserError
@@ -96,6 +98,14 @@ def test_a_page_is_made_once_for_each_state_of_its_study(folder: Path, monkeypat
         shown.index()
         shown.table(name, None)
     assert made == ["done", "open"]
+
+
+def test_the_index_has_the_answer_of_each_study_in_one_sentence(folder: Path) -> None:
+    with Workspace.open(folder) as workspace:
+        first, *_ = answer(load(workspace, "done")).sentences
+    index = html.unescape(content(Library(folder).index())).replace("\u00a0", " ").replace("\u2212", "-")
+    assert index.count('<p class="headline">') == 2
+    assert f'<p class="headline">{first}</p>' in index
 
 
 def test_only_the_latest_pages_are_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,12 +23,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from paribus import __version__
+from paribus.analysis.answers import answer
 from paribus.analysis.results import Results, load
 from paribus.analysis.tables import rows
 from paribus.analysis.verdicts import claim_outcomes
 from paribus.energy.carbon import grid_of_user
 from paribus.report.page import LiveParts, html, page_of, policy, scripts, style
-from paribus.report.writing import csv_text
+from paribus.report.writing import csv_text, tied
 from paribus.store.live import read_live
 from paribus.store.records import StudyRecord
 from paribus.store.workspace import Workspace
@@ -68,6 +69,7 @@ class _Listed:
     share: float
     training: bool
     complete: bool
+    answer: tuple[str, ...]
     outcomes: tuple[str, ...]
 
 
@@ -86,7 +88,7 @@ class Library:
         self._grid = grid_of_user()
         self._pages = Pages(self._make, nice)
         self._watched: dict[str, StudyWatch] = {}
-        self._outcomes: dict[str, tuple[str, tuple[str, ...]]] = {}
+        self._judged: dict[str, tuple[str, _Judged]] = {}
         self._lock = Lock()
 
     def close(self) -> None:
@@ -181,7 +183,7 @@ class Library:
         return state, {**news, **told}
 
     def listed(self) -> list[_Listed]:
-        """The studies of the index page with their progress and the outcomes of their claims."""
+        """The studies of the index page with their progress, their answer and the outcomes of their claims."""
         live = read_live(self._path)
         with Workspace.open(self._path) as workspace:
             shown = {record.id if self._only else record.name: record for record in self._shown(workspace)}
@@ -189,10 +191,10 @@ class Library:
 
     def _entry(self, workspace: Workspace, record: StudyRecord, live: News | None) -> _Listed:
         state = study_state(workspace, record)
-        version, outcomes = self._outcomes.get(record.id, ("", ()))
+        version, judged = self._judged.get(record.id, ("", _Judged()))
         if version != state.version:
-            outcomes = _outcomes(load(workspace, record.id))
-            self._outcomes[record.id] = state.version, outcomes
+            judged = _judged(load(workspace, record.id))
+            self._judged[record.id] = state.version, judged
         study, progress = state.study, study_progress(state, live, time.time())
         return _Listed(
             id=state.id,
@@ -203,7 +205,8 @@ class Library:
             share=progress.share,
             training=progress.training,
             complete=progress.complete,
-            outcomes=outcomes,
+            answer=judged.answer,
+            outcomes=judged.outcomes,
         )
 
     def _make(self, study_id: str) -> MadePage:
@@ -236,15 +239,23 @@ def index_news(listed: Sequence[_Listed]) -> News:
 
 def _digest(listed: Sequence[_Listed]) -> str:
     """A hash of what the index page shows, without the progress, which is updated in place."""
-    content = [(one.id, one.title, one.outcomes, one.training, one.complete) for one in listed]
+    content = [(one.id, one.title, one.answer, one.outcomes, one.training, one.complete) for one in listed]
     return hashlib.sha256(repr(content).encode()).hexdigest()[:32]
 
 
-def _outcomes(results: Results) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class _Judged:
+    """A study's answer and the outcomes of its claims."""
+
+    answer: tuple[str, ...] = ()
+    outcomes: tuple[str, ...] = ()
+
+
+def _judged(results: Results) -> _Judged:
     try:
-        return tuple(case.label for case in claim_outcomes(results))
+        return _Judged(answer(results).sentences, tuple(case.label for case in claim_outcomes(results)))
     except _FAILURES:
-        return ()  # the study's own page says what is wrong
+        return _Judged()  # the study's own page says what is wrong
 
 
 def _page(content: bytes, *allowed: str, status: HTTPStatus = HTTPStatus.OK) -> Document:
@@ -262,7 +273,9 @@ def _panel(study_id: str, version: str, *, waiting: bool = False) -> Markup:
 
 
 def _environment() -> Environment:
-    return Environment(loader=PackageLoader("paribus.web", "templates"), autoescape=True, undefined=StrictUndefined)
+    found = Environment(loader=PackageLoader("paribus.web", "templates"), autoescape=True, undefined=StrictUndefined)
+    found.filters["tied"] = tied
+    return found
 
 
 @lru_cache(maxsize=8)
