@@ -30,8 +30,8 @@ def erring(autoencoders):
 @pytest.mark.parametrize(
     ("plain", "centred", "said"),
     [
-        ((0.020, 0.021, 0.022), (0.011, 0.012, 0.011), "centred comes nearest."),
-        ((0.020, 0.011, 0.015), (0.012, 0.013, 0.014), "No arm comes clearly nearest."),
+        ((0.020, 0.021, 0.022), (0.011, 0.012, 0.011), "centred comes nearest to PCA."),
+        ((0.020, 0.011, 0.015), (0.012, 0.013, 0.014), "No arm comes clearly nearest to PCA."),
     ],
 )
 def test_the_nearest_arm_is_named_only_where_the_paired_difference_is_clear(erring, plain, centred, said):

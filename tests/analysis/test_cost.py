@@ -86,6 +86,8 @@ def test_the_reference_s_tracker_is_taken_apart_into_its_hidden_constants() -> N
     said = tracker_sentence(TRACKER)
     assert "294.2 g/kWh" in said
     assert "1.58" in said
+    assert "55.5 kJ (0.0154 kWh)" in said  # in the units and digits of our own figures
+    assert "without it, 35.1 kJ (0.00976 kWh)" in said
 
 
 def test_the_tracker_stands_beside_comparisons_of_sizes_that_have_published_figures(classifiers) -> None:

@@ -42,6 +42,19 @@ def test_rules_in_words() -> None:
     assert wording.at("epoch:40") == "at epoch 40"
 
 
+@pytest.mark.parametrize(
+    ("rule", "name"),
+    [
+        ("max-val-accuracy", "highest validation accuracy"),
+        ("min-train-loss", "lowest training loss"),
+        ("last", "last epoch"),
+        ("epoch:5", "epoch 5"),
+    ],
+)
+def test_a_rule_has_a_name_in_words(rule, name) -> None:
+    assert wording.rule_name(rule) == name
+
+
 def test_lists_in_words() -> None:
     assert [wording.listed(words) for words in ([], [1], [1, 2], [1, 2, 3])] == ["none", "1", "1 and 2", "1, 2 and 3"]
 

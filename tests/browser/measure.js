@@ -69,11 +69,24 @@
       }
     }
   }
+  // Names of rows, and the marks of the rows: a name may stand above its row, but not on it.
+  const covered = [];
+  for (const svg of [...document.querySelectorAll(".chart svg")].filter(shown)) {
+    const boxes = (selector) => [...svg.querySelectorAll(selector)].filter(shown).map((one) => [one, one.getBoundingClientRect()]);
+    const names = boxes(".role-axis-label text").filter(([name]) => name.textContent.trim());
+    for (const [, mark] of boxes(".mark-symbol.role-mark path")) {
+      for (const [name, box] of names) {
+        const across = Math.min(box.right, mark.right) - Math.max(box.left, mark.left);
+        const down = Math.min(box.bottom, mark.bottom) - Math.max(box.top, mark.top);
+        if (across > 2 && down > 4) covered.push(`${svg.closest("[data-chart]")?.dataset.chart}: "${name.textContent}"`);
+      }
+    }
+  }
   const empty = [...document.querySelectorAll("[data-chart]")].filter((place) => shown(place) && !place.querySelector("svg"))
     .map((place) => place.dataset.chart);
   const narrow = [...document.querySelectorAll(".chart svg")].filter(shown).filter((svg) => {
     const plot = svg.querySelector(".mark-group.role-frame .background, .mark-group.role-scope .background");
     return plot && plot.getBoundingClientRect().width < 90;
   }).map((svg) => svg.closest("[data-chart]")?.dataset.chart);
-  return { wide, outside, cut, silent, unreachable, labels, collisions, empty, narrow };
+  return { wide, outside, cut, silent, unreachable, labels, collisions, covered, empty, narrow };
 }

@@ -81,6 +81,7 @@ def test_every_chart_is_drawn_and_wide_enough_to_read(laid: Laid) -> None:
 def test_no_label_of_a_chart_is_cut_or_covers_another(laid: Laid) -> None:
     assert laid.wrong["labels"] == []
     assert laid.wrong["collisions"] == []
+    assert laid.wrong["covered"] == []
 
 
 def test_axe_finds_nothing_serious(laid: Laid) -> None:

@@ -27,6 +27,7 @@ def test_a_chart_is_saved_with_its_title_and_its_legend(browser: Browser, tmp_pa
     page.goto(write_pages([results], tmp_path).page.as_uri())
     drawn(page)
     card = page.locator(CARD)
+    card.locator("details.files > summary").click()
     with page.expect_download(timeout=PATIENCE_MS) as download:
         card.locator(f"button[data-save='{kind}']").click()
     assert download.value.suggested_filename == f"curve-val-loss.{kind}"

@@ -93,6 +93,14 @@ def test_one_arm_at_a_time_is_drawn_and_named():
     assert pictures[""] == pictures["a0"] == pictures["a7"] != pictures["a1"]
 
 
+def test_the_note_on_recall_tells_the_two_spreads_apart():
+    results, _ = study(FEW)
+    note = charts_of(by_slug(results)["classes"])["recall"].note
+    assert "Circles: replicates (other networks, the same test examples)." in note
+    assert "Line: 95 % Wilson interval at the mean (the same networks, other test examples)." in note
+    assert "arms; the table below has all" not in note
+
+
 def test_a_phone_is_too_narrow_for_the_digits():
     results, _ = study([f"class {i}" for i in range(12)])
     chart = charts_of(by_slug(results)["classes"])["confusion"]

@@ -153,10 +153,11 @@ def test_the_faces_report_shows_what_graders_asked_for(faces_results: Results) -
         "weights-1-1",
         "eigenfaces-16",
         "eigenfaces-64",
+        "last-layer-0",
     ):
         assert isinstance(names[name], Montage), name
     assert [s.label for s in names["noisy-uniform-0.4"].strips][:3] == ["clean", "noisy", "n=16"]
-    assert names["weights-0-1"].columns[0] == "0"
+    assert names["weights-0-1"].columns[0] == "epoch 0"
     chart = names["pca-error"]
     bound = {row["rank"]: row["mse"] for row in chart.data["pca"]}
     assert not [row for row in chart.data["arms"] if row["mse"] < bound[row["rank"]] * 0.999]

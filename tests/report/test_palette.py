@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from paribus.report.page import themes
 from paribus.report.palette import DARK, LIGHT, arm_colours, arm_dashes, diverging
 
 
@@ -21,6 +22,10 @@ def contrast(one: str, other: str) -> float:
 @pytest.mark.parametrize(("colours", "ground"), [(LIGHT, "#ffffff"), (DARK, "#1c1e22")])
 def test_every_arm_colour_stands_out_from_its_ground(colours: tuple[str, ...], ground: str) -> None:
     assert min(contrast(colour, ground) for colour in colours) >= 3.0
+
+
+def test_the_last_label_of_a_numeric_axis_stays_within_the_drawing() -> None:
+    assert all(theme["axisXQuantitative"]["labelBound"] for theme in themes().values())
 
 
 def test_arms_beyond_the_colours_differ_by_their_dashes() -> None:

@@ -10,7 +10,7 @@ from paribus.report.blocks import Chart, within
 from paribus.report.charts import arm_keys, curves, figure
 from paribus.report.class_charts import confusion
 from paribus.report.page import compose, themes
-from paribus.report.static_charts import drawings, longest_name, static
+from paribus.report.static_charts import drawings, left_out, longest_name, static
 
 ARMS = ("one", "two")
 SVG = "{http://www.w3.org/2000/svg}"
@@ -83,6 +83,8 @@ def test_a_chart_of_one_arm_at_a_time_has_a_picture_of_each(matrices: Chart) -> 
         assert name in texts
         assert not (set(ARMS) - {name}) & texts
     assert len(drawings(matrices, width=300, config=CONFIG, most=1)) == 1
+    assert left_out(matrices, 1) == "Printed: one; the page has two, too."
+    assert left_out(matrices, 2) == ""
 
 
 def test_the_longest_name_of_a_vertical_axis(lines: Chart, matrices: Chart) -> None:

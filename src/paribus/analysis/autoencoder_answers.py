@@ -53,11 +53,11 @@ def nearest(known: Sequence[PcaComparison]) -> str:
     others = [found for found in known if found is not best]
     unclear = [found for found in others if not _clearly_further(found, best)]
     if not unclear:
-        return f"{best.arm} comes nearest."
+        return f"{best.arm} comes nearest to PCA."
     if len(unclear) == len(others):
-        return "No arm comes clearly nearest."
+        return "No arm comes clearly nearest to PCA."
     names = [best.arm, *(found.arm for found in unclear)]
-    return f"{wording.listed(names)} come nearest (no clear difference between them)."
+    return f"{wording.listed(names)} come nearest to PCA (no clear difference between them)."
 
 
 def _clearly_further(found: PcaComparison, best: PcaComparison) -> bool:

@@ -129,12 +129,17 @@ def tracker_sentence(tracker: Tracker) -> str:
     """The tracker's figures with their hidden constants spelled out."""
     return (
         f"The reference's tracker predicted, for {tracker.epochs:,} epochs of one run on {tracker.device}, "
-        f"{duration(tracker.wall_s)}, {tracker.energy_kwh:.6f} kWh and {tracker.co2_g:.2f} g CO2eq "
+        f"{duration(tracker.wall_s)}, {_both_units(tracker.energy_kwh)} and {tracker.co2_g:.2f} g CO2eq "
         f"({1000 * tracker.car_km:.0f} m by car). The figure contains two constants that the report does not state: "
         f"{tracker.grid.g_per_kwh:g} g/kWh, an average for the EU in 2017 and not the local grid, and a PUE of "
         f"{tracker.grid.overhead:g}, which does not apply outside a data centre: without it, "
-        f"{tracker.device_kwh:.6f} kWh ({number(tracker.device_kwh * JOULES_PER_KWH)} J)."
+        f"{_both_units(tracker.device_kwh)}."
     )
+
+
+def _both_units(in_kwh: float) -> str:
+    """An energy in the units and digits of `energy_sentence`: `55.5 kJ (0.0154 kWh)`."""
+    return f"{joules(in_kwh * JOULES_PER_KWH)} ({in_kwh:.3g} kWh)"
 
 
 def _run_cost(run: Run, usage: Iterable[UsageRecord]) -> RunCost:

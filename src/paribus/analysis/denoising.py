@@ -98,12 +98,14 @@ class Help:
     harms: tuple[float, ...]
 
     @property
-    def in_words(self) -> str:
-        """`helps from 0.4 on, harms up to 0.1`; severities between are undecided."""
-        if not self.helps and not self.harms:
-            return "no clear help at any severity"
-        parts = [_spoken("helps", self.helps, self.severities), _spoken("harms", self.harms, self.severities)]
-        return ", ".join(part for part in parts if part)
+    def helps_at(self) -> str:
+        """Where it helps: `≥ 0.4`, `all`, empty for nowhere."""
+        return _range(self.helps, self.severities)
+
+    @property
+    def harms_at(self) -> str:
+        """Where it harms: `≤ 0.1`."""
+        return _range(self.harms, self.severities)
 
 
 def condition_words(condition: str) -> str:
@@ -164,17 +166,17 @@ def _help(arm: str, kind: Kind, split: SplitName, cases: list[Denoised]) -> Help
     )
 
 
-def _spoken(verb: str, at: tuple[float, ...], severities: tuple[float, ...]) -> str:
-    """`helps from 0.4 on`, `harms up to 0.2`, `helps at all severities`, or with the severities listed."""
+def _range(at: tuple[float, ...], severities: tuple[float, ...]) -> str:
+    """`≥0.4`, `≤0.2`, `all`, the severities themselves, or nothing."""
     if not at:
         return ""
     if at == severities:
-        return f"{verb} at all severities"
+        return "all"
     if at == severities[-len(at) :]:
-        return f"{verb} from {at[0]:g} on"
+        return f"≥{at[0]:g}"
     if at == severities[: len(at)]:
-        return f"{verb} up to {at[-1]:g}"
-    return f"{verb} at {', '.join(f'{severity:g}' for severity in at)}"
+        return f"≤{at[-1]:g}"
+    return ", ".join(f"{severity:g}" for severity in at)
 
 
 def _denoised(results: Results, arm: str, rule: str, condition: str, quality: Quality, split: SplitName) -> Denoised:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from paribus.analysis import wording
-from paribus.analysis.denoising import AXES, KINDS, Denoised, SplitName, deployed
+from paribus.analysis.denoising import Denoised, SplitName
 from paribus.analysis.estimates import LEVEL_TEXT, Interval
-from paribus.analysis.results import Results
 
 _SPLITS: tuple[SplitName, ...] = ("train", "validation")
 IMAGES: dict[SplitName, str] = {"train": "training images", "validation": "images not trained on"}
@@ -36,18 +35,11 @@ def nearer_and_further(cases: Sequence[Denoised]) -> str:
     )
 
 
-def noise_sentence(results: Results, measured: Sequence[SplitName]) -> str:
-    """How the corruptions were made, and what their severity is."""
-    shown = {case.kind for split in measured for case in deployed(results, "mse", split)}
-    listed = wording.listed(f"{NAMES[kind]} (severity: {AXES[kind]})" for kind in KINDS if kind in shown)
-    return f"Corruptions: {listed}. Corrupted images stay within [0, 1]."
-
-
 def help_sentence() -> str:
     """What it means that a network helps or harms."""
     return (
         "A network helps where its output has a lower error than the corrupted image, and harms where it has a higher "
-        f"one, by the {LEVEL_TEXT} interval of the paired difference over replicates."
+        f"one ({LEVEL_TEXT} interval of the paired difference). Corrupted images stay within [0, 1]."
     )
 
 

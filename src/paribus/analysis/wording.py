@@ -133,6 +133,11 @@ def best(metric: str) -> str:
     return "highest" if metric_named(metric).direction > 0 else "lowest"
 
 
+def rule_name(rule: str) -> str:
+    """A selection rule as a name: `lowest validation loss`, `last epoch`, `epoch 40`."""
+    return at(rule).removeprefix("at ").removeprefix("the ")
+
+
 def at(rule: str) -> str:
     """A selection rule within a sentence: `at the lowest validation loss`, `at the last epoch`, `at epoch 40`."""
     if rule == "last":

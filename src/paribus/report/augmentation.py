@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from paribus.analysis.augmentation import Augmented, augmented
 from paribus.analysis.results import Results
+from paribus.analysis.wording import listed
 from paribus.report.blocks import Block, Fold, Gallery, Picture, Section
 from paribus.report.images import image, is_image, shown_size
 
@@ -18,7 +19,10 @@ def section(results: Results) -> Section | None:
         dataset = results.dataset(one.arms[0])
         if one.examples and dataset is not None and is_image(dataset.shape):
             blocks.append(Fold(f"{', '.join(one.arms)}: images before and after", (_gallery(one, dataset.shape),)))
-    return Section("augmentation", "Augmentation", tuple(blocks), lead=tuple(one.sentence for one in found))
+    whose = listed(arm for one in found for arm in one.arms)
+    lead = tuple(one.sentence for one in found)
+    folded = f"How the training inputs of {whose} are changed"
+    return Section("augmentation", "Augmentation", tuple(blocks), lead=lead, folded=folded)
 
 
 def _gallery(one: Augmented, shape: tuple[int, ...]) -> Gallery:

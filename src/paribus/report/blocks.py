@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
+from paribus.analysis.wording import listed
+
+MAX_NAMED: Final = 3
+"""Of more arms that a note is about, only their number is said where it is folded."""
 Record = Mapping[str, Any]
 """One row of a table as data: column name to plain value (None where there is none)."""
 
@@ -83,7 +87,10 @@ class Chart:
 
 @dataclass(frozen=True)
 class Strip:
-    """One row of a montage: a PNG data URI of `count` images, and its description for those who cannot see it."""
+    """One row of a montage: a PNG data URI of `count` images, and its description for those who cannot see it.
+
+    `hover` is what a screen says of it under the pointer.
+    """
 
     label: str
     uri: str
@@ -91,6 +98,7 @@ class Strip:
     count: int
     arm: int | None = None
     faint: str = ""
+    hover: str = ""
 
 
 @dataclass(frozen=True)
@@ -162,6 +170,12 @@ class Note:
     sentence: str
     grave: bool = False
     arms: tuple[Mention, ...] = ()
+
+    @property
+    def whose(self) -> str:
+        """Which arms have it, or how many."""
+        names = [arm.name for arm in self.arms]
+        return f"in {listed(names)}" if len(names) <= MAX_NAMED else f"in {len(names)} arms"
 
 
 @dataclass(frozen=True)

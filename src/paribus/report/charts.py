@@ -12,6 +12,7 @@ from typing import Any
 
 import altair as alt
 
+from paribus.analysis.wording import rule_name
 from paribus.report.blocks import Chart, Key, Record
 from paribus.report.palette import GLYPHS, SHAPES, arm_dashes
 
@@ -19,6 +20,8 @@ FAMILY = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial,
 LINE_HEIGHT = 34
 TICKS = ",~r"
 """How an axis writes plain numbers: 400 and 42,000, which d3's `g` writes as 4e+2 and 4.2e+4, and 0.0042."""
+PARTED = " · "
+"""Between an arm and a rule in the name of a line, which is then written as two lines."""
 _ONE_OR_ALL = "only == '' || datum.key == only"
 
 
@@ -95,7 +98,7 @@ def arm_keys(arms: Sequence[str], shown: Sequence[str]) -> list[Key]:
 
 def rule_keys(rules: Sequence[str], shown: Collection[str]) -> list[Key]:
     """The legend's lines for the marks at selected epochs; a rule has the same mark in every chart of a page."""
-    return [Key(rule, glyph=GLYPHS[i % len(GLYPHS)]) for i, rule in enumerate(rules) if rule in shown]
+    return [Key(rule_name(rule), glyph=GLYPHS[i % len(GLYPHS)]) for i, rule in enumerate(rules) if rule in shown]
 
 
 def curves(
@@ -237,7 +240,17 @@ def dots(
     axis = alt.Axis(format=ticks, tickCount=7)
     across: dict[str, Any] = {"scale": _scale(log, padding=14), "title": x, "axis": axis}
     down = alt.Y(
-        "line:N", sort=list(order), title=None, axis=alt.Axis(grid=True, ticks=False, domain=False, labelPadding=8)
+        "line:N",
+        sort=list(order),
+        title=None,
+        axis=alt.Axis(
+            grid=True,
+            ticks=False,
+            domain=False,
+            labelPadding=8,
+            labelExpr=f"split(datum.label, '{PARTED}')",
+            labelOffset=-7 if any(PARTED in line for line in order) else 0,  # the middle of two lines on the row
+        ),
     )
     colour = arm_colour(arms)
     height = LINE_HEIGHT * len(order) + 10

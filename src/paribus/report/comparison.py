@@ -10,7 +10,7 @@ from paribus.analysis.labels import ranking
 from paribus.analysis.pairs import Pair
 from paribus.analysis.references import ReferenceLine, did_not_converge, gains, of_reference, reference_lines
 from paribus.analysis.results import Results
-from paribus.analysis.wording import capital, label
+from paribus.analysis.wording import capital, label, rule_name
 from paribus.report.blocks import Block, Cell, Chart, Record, Table
 from paribus.report.dotplots import Line, plot
 from paribus.report.tabulate import (
@@ -86,7 +86,7 @@ def contrast_table(name: str, title: str, found: Sequence[Contrast], results: Re
         Column(
             "difference",
             lambda r: Cell(
-                f"{r['first_rule']} − {r['second_rule']}"
+                f"{rule_name(r['first_rule'])} − {rule_name(r['second_rule'])}"
                 if r["first_arm"] == r["second_arm"]
                 else f"{r['first_arm']} − {r['second_arm']}"
             ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -19,17 +19,17 @@ from paribus.analysis.denoising import (
     images_name,
     measured_conditions,
 )
-from paribus.analysis.denoising_answers import IMAGES, NAMES, help_sentence, noise_sentence, tally
+from paribus.analysis.denoising_answers import IMAGES, NAMES, help_sentence, tally
 from paribus.analysis.eigenfaces import pca_rank
 from paribus.analysis.results import Results
 from paribus.analysis.run import Run
 from paribus.analysis.shown_arms import shown_arms
-from paribus.analysis.wording import capital
+from paribus.analysis.wording import capital, listed
 from paribus.report.blocks import Block, Cell, Chart, Fold, Montage, Record, Section, SideBySide, Strip, Table
 from paribus.report.denoising_charts import severity_chart
 from paribus.report.montage import strip
 from paribus.report.reconstructions import montage, runs_of_images
-from paribus.report.tabulate import Column, arm, estimated, mean_and_sd, table, text
+from paribus.report.tabulate import NONE, Column, arm, estimated, mean_and_sd, table
 from paribus.spec.metrics import Form
 from paribus.store.records import Tensors
 
@@ -55,20 +55,17 @@ def section(results: Results) -> Section | None:
         blocks.append(_help_table(results, split))
         blocks += _galleries(results, split)
         blocks.append(_table(results, split))
-    return Section("denoising", "Corrupted images through the networks", tuple(blocks), lead=_lead(results, measured))
+    return Section("denoising", "Corrupted images through the networks", tuple(blocks), lead=_lead(results))
 
 
-def _lead(results: Results, measured: Sequence[SplitName]) -> tuple[str, ...]:
+def _lead(results: Results) -> tuple[str, ...]:
     noisy = [arm for arm in results.arms if results.recipe(arm).augmentation.present]
-    words = "The networks were trained on clean images only."
+    words = "The networks were trained on clean images only, like PCA."
     if noisy:
-        listed = " and ".join((", ".join(noisy[:-1]), noisy[-1])) if len(noisy) > 1 else noisy[0]
-        words = (
-            f"{listed} {'were' if len(noisy) > 1 else 'was'} trained to remove noise, the other arms on clean images."
-        )
-    words += " PCA of the same rank is fitted to clean training images."
+        verb = "were" if len(noisy) > 1 else "was"
+        words = f"{listed(noisy)} {verb} trained to remove noise, the other arms and PCA on clean images."
     counted = tally([case for case in deployed(results) if case.gain.interval is not None])
-    return (*([counted] if counted else []), f"{noise_sentence(results, measured)} {words}", help_sentence())
+    return (*([counted] if counted else []), f"{words} {help_sentence()}")
 
 
 def _help_table(results: Results, split: SplitName) -> Table:
@@ -77,11 +74,22 @@ def _help_table(results: Results, split: SplitName) -> Table:
     kinds = list(dict.fromkeys(one.kind for one in found))
     by_arm: dict[str, dict[str, str]] = {}
     for one in found:
-        by_arm.setdefault(one.arm, {})[one.kind] = one.in_words
-    records = [{"arm": name, **{kind: own.get(kind) for kind in kinds}} for name, own in by_arm.items()]
-    columns = [arm(results.arms), *(text(NAMES[kind], kind) for kind in kinds)]
+        own = by_arm.setdefault(one.arm, {})
+        own |= {f"{one.kind}_helps": one.helps_at, f"{one.kind}_harms": one.harms_at}
+    records = [{"arm": name, **own} for name, own in by_arm.items()]
+    columns = [arm(results.arms), *(Column(NAMES[kind], _help(kind)) for kind in kinds)]
     name = f"helps{'-unseen' if split == 'validation' else ''}"
-    return table(name, f"At which severities the networks help, {IMAGES[split]}", columns, records)
+    return table(name, f"Severities at which the networks help (harm), {IMAGES[split]}", columns, records)
+
+
+def _help(kind: str) -> Callable[[Record], Cell]:
+    """Where an arm helps with a kind of corruption, and in brackets where it harms: `≥0.4 (≤0.1)`."""
+
+    def show(record: Record) -> Cell:
+        harms = record.get(f"{kind}_harms")
+        return Cell(str(record.get(f"{kind}_helps") or NONE), faint=f"({harms})" if harms else "")
+
+    return show
 
 
 def charts_of(results: Results, quality: Quality, split: SplitName) -> tuple[Chart, ...]:

@@ -96,7 +96,10 @@ def _at_most_severe(cases: Sequence[Denoised]) -> str:
 
 def _drawn(results: Results, others: Sequence[str], *, x: str, y: str, log: bool) -> alt.LayerChart:
     across = alt.X(
-        "severity:Q", title=x, scale=alt.Scale(nice=False, padding=10), axis=alt.Axis(format=charts.TICKS, grid=False)
+        "severity:Q",
+        title=x,
+        scale=alt.Scale(nice=False, padding=10),
+        axis=alt.Axis(format=charts.TICKS, grid=False, tickCount=6),
     )
     form: dict[str, Any] = {"type": "log"} if log else {"zero": False}
     up: dict[str, Any] = {

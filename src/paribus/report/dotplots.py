@@ -14,7 +14,7 @@ from paribus.spec.metrics import METRICS
 
 LOG_FROM = 12.0
 SHORT_LINE = 30
-"""Charts whose lines' names are longer than this many characters do not stand beside each other."""
+"""Charts whose lines' names have parts longer than this many characters do not stand beside each other."""
 
 
 @dataclass(frozen=True)
@@ -73,5 +73,6 @@ def plot(
 
 def arranged(plots: Sequence[Chart]) -> list[Block]:
     """Plots beside each other if the names of their lines are short enough, else one below the other."""
-    longest = max((len(str(row["line"])) for chart in plots for row in chart.data["means"]), default=0)
+    names = (part for chart in plots for row in chart.data["means"] for part in str(row["line"]).split(charts.PARTED))
+    longest = max(map(len, names), default=0)
     return [SideBySide(tuple(plots))] if len(plots) > 1 and longest <= SHORT_LINE else list(plots)

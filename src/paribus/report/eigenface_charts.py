@@ -17,7 +17,7 @@ from paribus.report.blocks import Chart, Record
 HEIGHT = 260
 
 
-def spectrum(faces: Pca) -> Chart:
+def spectrum(faces: Pca, note: str = "") -> Chart:
     """The share of the variance that each eigenface explains, and their sum. Data set: component, share, sum."""
     total = float(faces.mse_by_rank[0])
     shares = -np.diff(faces.mse_by_rank) / total
@@ -41,7 +41,8 @@ def spectrum(faces: Pca) -> Chart:
     half = next((row["component"] for row in rows if row["sum"] >= 0.5), None)
     words = f"{len(rows)} eigenfaces explain {100 * float(np.sum(shares)):.0f} % of the variance"
     words += f", the first {half} of them half of it." if half else "."
-    return charts.figure("spectrum", "Variance of the eigenfaces", drawing, {"spectrum": rows}, words, height=HEIGHT)
+    title = "Variance of the eigenfaces"
+    return charts.figure("spectrum", title, drawing, {"spectrum": rows}, words, note=note, height=HEIGHT)
 
 
 def overlap_over_epochs(results: Results) -> Chart | None:
@@ -59,9 +60,8 @@ def overlap_over_epochs(results: Results) -> Chart | None:
     chance = [{"arm": e.arm, "key": _key(results, e.arm), "epoch": e.epoch, "chance": e.chance} for e in found]
     shown = list(dict.fromkeys(e.arm for e in found))
     note = (
-        "First-layer weights against as many eigenfaces as the code has units: mean over replicates, and the range. "
-        "Overlap: mean squared cosine of the principal angles (100 %: the same subspace). "
-        f"Dashed: by chance, dimension of the weights' span / pixels ({_chances(found)} at the last epoch)."
+        "First-layer weights and as many eigenfaces as the code has units: mean squared cosine of the principal "
+        f"angles, mean and range over replicates. Dashed: by chance ({_chances(found)} at the last epoch)."
     )
     last = {e.arm: e for e in found}
     words = f"At the last epoch: {', '.join(f'{arm} {100 * e.mean:.1f} %' for arm, e in last.items())}."

@@ -13,12 +13,13 @@ from paribus.analysis.results import Results
 from paribus.analysis.run import Run
 from paribus.analysis.shown_arms import shown_arms
 from paribus.analysis.thresholds import EQUAL_VARIANCE
+from paribus.analysis.weight_answers import weight_sentences
 from paribus.analysis.weights import layer_weights
 from paribus.report import charts, eigenface_charts
-from paribus.report.blocks import Block, Cell, Chart, Fold, Montage, Record, Section, SideBySide, Strip, Table
+from paribus.report.blocks import Block, Cell, Chart, Fold, Montage, Prose, Record, Section, SideBySide, Strip, Table
 from paribus.report.montage import robust_limit, strip
 from paribus.report.reconstructions import montage
-from paribus.report.tabulate import NONE, Column, arm, estimated, mean_and_sd, shown, table, text, value
+from paribus.report.tabulate import NONE, Column, arm, estimated, mean_and_sd, rule, shown, table, text, value
 
 ACROSS = 8
 Faces = Sequence[tuple[Run, Pca]]
@@ -31,30 +32,37 @@ def section(results: Results) -> Section | None:
     if not found:
         return None
     _, first = found[0]
-    blocks: list[Block] = [SideBySide((*_mean(first), eigenface_charts.spectrum(first)))]
+    blocks: list[Block] = [SideBySide((*_mean(first), eigenface_charts.spectrum(first, " ".join(_explained(first)))))]
     blocks.append(_error_chart(results, first))
     ranks = dict.fromkeys(pca_rank(results, run.arm) for run, _ in found)
     blocks += [SideBySide((*_eigenfaces(first, rank), *_weights(results, found, rank))) for rank in ranks if rank]
+    blocks += _decoders(results, found)
     blocks += _error_table(results)
     over_epochs = eigenface_charts.overlap_over_epochs(results)
-    blocks += [] if over_epochs is None else [over_epochs]
+    if over_epochs is not None:
+        blocks.append(Fold("Overlap of weights and eigenfaces over the epochs", (over_epochs,)))
     angles = eigenface_charts.angles(results)
     if angles:
         blocks.append(Fold("Principal angles between weights and eigenfaces", (SideBySide(tuple(angles)),)))
     blocks += _overlap_table(results)
     lead = (
-        "Eigenfaces are the principal components of the training images with their mean removed, in the order of "
-        "their variance. Blue is darker than the mean face, orange lighter; the sign of an eigenface is arbitrary. The "
-        "outputs of a network with n hidden units and a linear last layer lie in an affine subspace of n dimensions, "
-        "so on these images its error is at least the one that the first n eigenfaces leave (Eckart and Young, 1936)."
+        "Eigenfaces are the principal components of the training images. Blue is darker than the mean face, orange "
+        "lighter; the sign is arbitrary."
+    )
+    bound = (
+        "The outputs of n hidden units and a linear last layer lie in an affine subspace of n dimensions, so their "
+        "error on the training images is at least that of the first n eigenfaces (Eckart and Young, 1936)."
     )
     deeper = (
         "A deeper network is compared with PCA of the width of its narrowest layer, the code. Where what follows the "
         "code is not linear, its error can be smaller."
     )
-    found_words = " ".join([*relative(results), *bounds(results)])
-    more = () if _all_bounded(results) else (deeper,)
-    leads = (*([found_words] if found_words else []), lead, *more, *_explained(first))
+    # the main figure has the errors themselves
+    weights = [] if results.study.claims else weight_sentences(results)  # else the answer has them
+    found_words = " ".join([*weights, *relative(results)[1:], *bounds(results)])
+    why = Prose((bound,) if _all_bounded(results) else (bound, deeper))
+    blocks.append(Fold("Why PCA of the same rank is a lower bound", (why,)))
+    leads = (*([found_words] if found_words else []), lead)
     return Section("eigenfaces", "Eigenfaces beside the weights", tuple(blocks), lead=leads)
 
 
@@ -136,6 +144,21 @@ def _weights(results: Results, found: Faces, rank: int) -> list[Montage]:
     return blocks
 
 
+def _decoders(results: Results, found: Faces) -> list[Block]:
+    """The last layer's weights of every arm, a column each as an image, folded: what the answer says of decoders."""
+    blocks: list[Montage] = []
+    for run, faces in found:
+        layers = layer_weights(results, run, results.deploy(run.arm))
+        if layers is None or faces.shape is None:
+            continue
+        rows = layers[-1].T
+        uri = strip(rows, faces.shape, signed=True, limit=robust_limit(rows), per_row=ACROSS)
+        words = f"last-layer weights of the {len(rows)} units of {run.arm}, replicate {run.replicate}"
+        name = f"last-layer-{results.arms.index(run.arm)}"
+        blocks.append(_grid(name, f"{run.arm}: last-layer weights", uri, words, faces.shape, len(rows)))
+    return [Fold("Decoder weights as images", (SideBySide(tuple(blocks)),))] if blocks else []
+
+
 def _grid(name: str, title: str, uri: str, words: str, shape: tuple[int, int], count: int) -> Montage:
     return montage(name, title, (), [Strip("", uri, words, count)], shape, across=ACROSS)
 
@@ -189,7 +212,7 @@ def _error_table(results: Results) -> list[Table]:
     ]
     columns = [
         arm(results.arms),
-        text("rule", "rule"),
+        rule(),
         text("n", "rank"),
         mean_and_sd("network", "mse", "error"),
         mean_and_sd("PCA of rank n", "pca_mse", "error"),

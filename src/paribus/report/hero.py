@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from paribus.analysis.headline import compared_metric
 from paribus.analysis.labels import noisy_arms, peaks
 from paribus.analysis.results import Results
 from paribus.analysis.tables import shown_rules
-from paribus.analysis.wording import capital, label, quantity
+from paribus.analysis.wording import capital, label, quantity, rule_name
 from paribus.report import charts, comparison, hero_charts, range_test, rates, reconstructions, training_curves
 from paribus.report.blocks import Block, Record, Section, SideBySide
 from paribus.report.dotplots import Line, plot
@@ -166,7 +166,7 @@ def _of_rules(results: Results) -> Figure | None:
         return None
     bands = training_curves.bands_of(results, METRICS[curve])
     lines = [
-        Line(f"{arm} · {rule}" if len(results.arms) > 1 else rule, arm, got)
+        Line(f"{arm} · {rule_name(rule)}" if len(results.arms) > 1 else rule_name(rule), arm, got)
         for arm in results.arms
         for rule in shown_rules(results, arm)
         if parse_rule(rule).split != "test"
@@ -187,7 +187,7 @@ def _of_cost(results: Results) -> Figure | None:
     energies = {cost.arm: cost.energy_j / cost.runs for cost in arm_costs(results) if cost.energy_j is not None}
     by_energy = set(energies) == set(results.arms)
     costs = energies if by_energy else {arm: float(size.parameters) for arm, size in known.items()}
-    rows: list[Record] = []
+    rows: list[dict[str, Any]] = []
     for arm in results.arms:
         got = estimate(results.values(arm, results.deploy(arm), metric))
         if got.mean is None:
@@ -203,7 +203,10 @@ def _of_cost(results: Results) -> Figure | None:
     low, high = min(row["cost"] for row in rows), max(row["cost"] for row in rows)
     log = low > 0 and high > LOG_FROM * low
     begin = low / 1.3 if log else low - 0.1 * (high - low)
-    end = high * (high / low) ** 0.6 if log else high + 0.6 * (high - low)
+    end = high * 1.3 if log else high + 0.1 * (high - low)
+    middle = (begin * end) ** 0.5 if log else (begin + end) / 2
+    for row in rows:
+        row["left"] = row["cost"] > middle
     x = "energy of one run (J)" if by_energy else "parameters"
     chart = charts.figure(
         "figure",

@@ -91,7 +91,8 @@ def interaction(lines: Sequence[str], levels: Sequence[str], *, x: str, y: str, 
 def cost(arms: Sequence[str], *, x: str, y: str, log: bool, percent: bool, low: float, high: float) -> alt.LayerChart:
     """What arms reach against what they cost: the mean with its interval, as large as the network, named beside it.
 
-    Data set `arms` has arm, cost, mean, lo, hi, parameters, text. The axis of cost runs from `low` to `high`.
+    Data set `arms` has arm, cost, mean, lo, hi, parameters, text, and whether its name is to the `left` of its dot.
+    The axis of cost runs from `low` to `high`.
     """
     across: dict[str, Any] = {
         "scale": alt.Scale(type="log" if log else "linear", domain=[low, high], nice=False, zero=False),
@@ -117,10 +118,13 @@ def cost(arms: Sequence[str], *, x: str, y: str, log: bool, percent: bool, low: 
         size=alt.Size("parameters:Q", scale=alt.Scale(range=[80, 500], zero=False), legend=None),
         tooltip=tip,
     )
-    names = base.mark_text(align="left", dx=16, fontSize=12, fontWeight=600).encode(
-        y=alt.Y("mean:Q", **up), text="text:N"
-    )
-    return laid(bars, dots, names)
+    names = [
+        base.transform_filter(alt.datum.left == left)
+        .mark_text(align="right" if left else "left", dx=-16 if left else 16, fontSize=12, fontWeight=600)
+        .encode(y=alt.Y("mean:Q", **up), text="text:N")
+        for left in (False, True)
+    ]
+    return laid(bars, dots, *names)
 
 
 def forest(arms: Sequence[str], order: Sequence[str], *, x: str) -> alt.LayerChart:

@@ -24,7 +24,7 @@ from paribus.analysis.test_access import has_test_data, test_access
 from paribus.analysis.wording import listed
 from paribus.energy.carbon import Grid
 from paribus.report.blocks import Block, Cell, Fold, Prose, Record, Section
-from paribus.report.tabulate import NONE, Column, arm, joules, plain, table, text
+from paribus.report.tabulate import NONE, Column, arm, joules, plain, rule, table, text
 from paribus.spec.label_noise import InstanceNoise, LabelNoiseBase, PairNoise, SymmetricNoise
 from paribus.spec.split import Split
 from paribus.units import duration
@@ -218,7 +218,7 @@ def _test_reads(results: Results) -> list[Block]:
         arm(results.arms),
         text("replicate", "replicate"),
         text("purpose", "purpose"),
-        Column("rule", lambda r: Cell(r["rule"] or NONE)),
+        rule(),
         Column("epoch", lambda r: Cell(NONE if r["epoch"] is None else f"{r['epoch']:,}"), numeric=True),
         Column("examples", lambda r: Cell(f"{r['examples']:,}"), numeric=True),
         Column("read at", lambda r: Cell(str(r["read_at"])[:19].replace("T", " "))),

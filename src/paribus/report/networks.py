@@ -7,7 +7,7 @@ from paribus.analysis.results import Results
 from paribus.analysis.thresholds import COLLAPSE_VARIATION, UNMOVED_COSINE
 from paribus.analysis.unit_counts import unit_counts
 from paribus.report.blocks import Block, Cell, Record
-from paribus.report.tabulate import NONE, Column, arm, plain, shown, table, text, value
+from paribus.report.tabulate import NONE, Column, arm, plain, rule, shown, table, text, value
 
 
 def size_blocks(results: Results) -> list[Block]:
@@ -86,7 +86,7 @@ def unit_blocks(results: Results) -> list[Block]:
     columns = [
         arm(results.arms),
         text("replicate", "replicate"),
-        text("rule", "rule"),
+        rule(),
         Column("dead units", dead, numeric=True),
         Column("close to start", lambda r: Cell(plain(r["unmoved"])), numeric=True),
     ]

@@ -34,10 +34,11 @@ def claims_section(results: Results) -> Section | None:
         blocks.append(Verdict(case.claim.statement, case.label, claim_sentence(results, case), chart))
     blocks += _reasons(results, found)
     lead = (
-        "Each claim states the smallest difference that matters, the margin (grey band). The dot is the mean "
-        f"difference, paired by replicate, the bar its {LEVEL_TEXT} confidence interval, the short strokes are the "
-        "replicates. Values right of zero favour the claim."
+        "Grey band: the margin, the smallest difference that matters. Dot and bar: mean difference, paired by "
+        f"replicate, and its {LEVEL_TEXT} CI. Strokes: replicates. Right of zero favours the claim."
     )
+    if any(case.verdict == "EQUIVALENT" for case in found):
+        lead += " EQUIVALENT: two one-sided tests at 5 % exclude a difference as large as the margin."
     return Section("claims", "Claims", tuple(blocks), lead=(lead,))
 
 

@@ -28,6 +28,7 @@ from paribus.errors import printable
 from paribus.report.blocks import Block, Chart, Record, Section, Table, tables, within
 from paribus.report.charts import theme
 from paribus.report.figure_files import named_charts, picture, still_pictures
+from paribus.report.legends import grouped
 from paribus.report.palette import DARK, LIGHT, arm_colours, arm_lines
 from paribus.report.sections import sections_of
 from paribus.report.writing import tied
@@ -265,6 +266,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["tied"] = tied
+    environment.filters["grouped"] = grouped
     return environment
 
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from paribus.analysis.agreement import Agreement, agreements
 from paribus.analysis.estimates import LEVEL, LEVEL_TEXT
 from paribus.analysis.results import Results
-from paribus.analysis.wording import capital, label, plural
+from paribus.analysis.wording import capital, label, plural, rule_name
 from paribus.report.blocks import Block, Cell, Chart, Fold, Record, Section, Table
 from paribus.report.dotplots import Line, arranged, plot
-from paribus.report.tabulate import NONE, Column, arm, estimated, plain, shown, signed, table
+from paribus.report.tabulate import NONE, Column, arm, estimated, rule, shown, signed, table
 from paribus.spec.metrics import METRICS
 
 
@@ -67,11 +67,18 @@ def _plots(results: Results, found: Sequence[Agreement]) -> list[Chart]:
     drawn: list[Chart] = []
     for metric in [m.name for m in sorted(METRICS.values(), key=lambda m: -m.priority) if m.direction]:
         rows = [a.row for a in found if a.row.metric == metric and a.row.mean is not None]
-        lines = [Line(f"{row.arm} · {row.rule or 'whole run'}", row.arm, row.estimate, row.published) for row in rows]
+        lines = [Line(f"{row.arm} · {_at(row.rule)}", row.arm, row.estimate, row.published) for row in rows]
         if lines:
             name = f"published-{metric.replace('_', '-')}"
             drawn.append(plot(results, name, capital(label(metric)), lines, metric, reference="the published figure"))
     return drawn
+
+
+_WHOLE = "whole run"
+
+
+def _at(rule: str) -> str:
+    return rule_name(rule) if rule else _WHOLE
 
 
 def _table(results: Results, found: Sequence[Agreement], *, note: str) -> Table:
@@ -98,7 +105,7 @@ def _table(results: Results, found: Sequence[Agreement], *, note: str) -> Table:
 
     columns = [
         arm(results.arms),
-        Column("rule", lambda r: Cell(plain(r["rule"] or "whole run"))),
+        rule(none=_WHOLE),
         Column("metric", lambda r: Cell(METRICS[r["metric"]].short)),
         Column("ours", ours, numeric=True),
         Column("published", lambda r: Cell(shown(METRICS[r["metric"]].form, r["published"])), numeric=True),

@@ -14,7 +14,7 @@ from paribus.analysis.results import Results
 from paribus.analysis.run import Run
 from paribus.analysis.shown_arms import shown_arms
 from paribus.analysis.weights import image_shape
-from paribus.analysis.wording import each_or_range
+from paribus.analysis.wording import at, each_or_range
 from paribus.report.blocks import Block, Fold, Montage, Section, SideBySide, Strip
 from paribus.report.montage import GAP, strip
 from paribus.report.tabulate import shown
@@ -90,9 +90,8 @@ def grid(
         place = results.arms.index(run.arm)
         strips.append(Strip(run.arm, uri, words, len(chosen), place, error_words(results, run.arm, split)))
     note = (
-        f"{'Training images' if split == 'train' else 'Images not trained on'}, first replicate of each arm at its "
-        f"deployed epoch ({results.study.deploy}). Errors: mean squared error per pixel over all images, mean over "
-        "replicates."
+        f"{'Training images' if split == 'train' else 'Images not trained on'}, first replicate of each arm "
+        f"{at(results.study.deploy)}. Errors: mean squared error per pixel over all images, mean over replicates."
     )
     return montage(f"grid-{name}", title, (), strips, shape, note=note, scale=scale)
 

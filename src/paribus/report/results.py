@@ -15,9 +15,9 @@ from paribus.analysis.references import of_reference, reference_lines
 from paribus.analysis.results import Results
 from paribus.analysis.statements import amount, margin, signed_between
 from paribus.analysis.thresholds import MEMORISING_RISE
-from paribus.analysis.wording import capital, label, listed
+from paribus.analysis.wording import at, capital, label, listed
 from paribus.report import comparison, metric_tables, networks, selection_rules
-from paribus.report.blocks import Block, Cell, Fold, Record, Section, Table
+from paribus.report.blocks import Block, Cell, Fold, Record, Section
 from paribus.report.tabulate import (
     NONE,
     Column,
@@ -26,6 +26,7 @@ from paribus.report.tabulate import (
     joules,
     mean_and_sd,
     mean_and_sd_points,
+    rule,
     table,
     text,
     value,
@@ -36,7 +37,7 @@ from paribus.spec.metrics import METRICS
 def section(results: Results) -> Section | None:
     """The table of arms, and what a reader may want to know beyond it."""
     metric = compared_metric(results)
-    blocks: list[Block] = [] if metric is None else [_summary(results, metric)]
+    blocks: list[Block] = [] if metric is None else _summary(results, metric)
     blocks += _peaks(results)
     details: list[tuple[str, list[Block]]] = [
         ("Main effects and interactions", _effects(results, metric)),
@@ -50,18 +51,26 @@ def section(results: Results) -> Section | None:
     blocks += [Fold(title, tuple(found)) for title, found in details if found]
     if not blocks:
         return None
-    lead = (
-        f"Mean ± standard deviation over replicates, with the weights that each arm deploys. Differences from the "
-        f"control, {results.study.control}, are paired by replicate, with {LEVEL_TEXT} confidence intervals that are "
-        "not corrected for multiple comparisons."
-        if len(results.arms) > 1
-        else "Mean ± standard deviation over replicates, with the weights that the arm deploys."
-    )
-    return Section("results", "Results", tuple(blocks), lead=(lead,) if metric is not None else ())
+    return Section("results", "Results", tuple(blocks), lead=(_lead(results),) if metric is not None else ())
 
 
-def _summary(results: Results, metric: str) -> Table:
-    """A line for each arm and reference line; metrics that arms lack have no column."""
+def _lead(results: Results) -> str:
+    """Which weights the numbers are of, and what the differences are."""
+    rules = list(dict.fromkeys(results.deploy(arm) for arm in results.arms))
+    words = f"Mean ± standard deviation over replicates, {at(rules[0]) if len(rules) == 1 else 'as each arm deploys'}."
+    if len(results.arms) > 1:
+        words += (
+            f" Differences from {results.study.control}, the control: paired by replicate, {LEVEL_TEXT} CI, not "
+            "corrected for multiple comparisons."
+        )
+    return words
+
+
+def _summary(results: Results, metric: str) -> list[Block]:
+    """A line for each arm and reference line: what decides in full sight, what completes it folded.
+
+    Metrics that arms lack have no column.
+    """
     contrasts = {c.first.arm: c for c in against_control(results, metric)}
     beside = [name for name in _shown_beside(metric) if any(_known(results, name, arm) for arm in results.arms)]
     by_size = {size.arm: size.parameters for size in sizes(results)}
@@ -94,19 +103,33 @@ def _summary(results: Results, metric: str) -> Table:
     ]
     if len(results.arms) > 1:
         columns.append(Column(f"minus control ({LEVEL_TEXT} CI)", _shown_difference(metric), numeric=True))
-    columns += [mean_and_sd(METRICS[other].short, other, METRICS[other].form) for other in beside]
+    rest = [mean_and_sd(METRICS[other].short, other, METRICS[other].form) for other in beside]
+    in_sight = sum(other in _DECIDING for other in beside)
+    columns, rest = columns + rest[:in_sight], rest[in_sight:]
+    costs = rest if in_sight else columns  # where much is in sight already, what networks cost is folded
     if len(set(by_size.values())) > 1:
-        columns.append(value("parameters", "parameters", "count"))
-    if any(record["energy_per_run_j"] is not None for record in records):
+        costs.append(value("parameters", "parameters", "count"))
+    energies = [record["energy_per_run_j"] for record in records if record["energy_per_run_j"] is not None]
+    if energies:
         tags = " and ".join(dict.fromkeys(cost.tag for cost in by_cost.values()))
         title = f"energy per run ({tags})"
-        columns.append(Column(title, lambda r: Cell(joules(r["energy_per_run_j"])), numeric=True))
-    rules = list(dict.fromkeys(str(record["rule"]) for record in records if record["rule"]))
-    if len(rules) > 1:
-        columns.insert(1, text("deployed weights", "rule"))
-    title = f"{capital(label(metric))} by arm"
-    note = f"Deployed weights: {rules[0]}." if len(rules) == 1 else ""
-    return table("results", title, columns, records, note=note)
+        energy = Column(title, lambda r: Cell(joules(r["energy_per_run_j"])), numeric=True)
+        (costs if max(energies) > _ALIKE * min(energies) else rest).append(energy)
+    if len({record["rule"] for record in records if record["rule"]}) > 1:
+        columns.insert(1, rule("deployed weights"))
+    blocks: list[Block] = [table("results", f"{capital(label(metric))} by arm", columns, records)]
+    if rest:
+        title = f"{capital(listed(column.title for column in rest))} by arm"
+        told = ("arm", *beside[in_sight:], "parameters", "energy_per_run_j")
+        kept = [{key: value for key, value in record.items() if key.startswith(told)} for record in records]
+        blocks.append(table("results-beside", title, [columns[0], *rest], kept, fold=True))
+    return blocks
+
+
+_DECIDING = ("pca_mse", "dead_units", "test_r2", "val_r2")
+"""Metrics that stand beside the compared one in full sight; they come first in `_shown_beside`."""
+_ALIKE = 1.05
+"""Energies whose largest is at most this many times the smallest do not tell arms apart."""
 
 
 def _shown_beside(metric: str) -> list[str]:

@@ -19,6 +19,7 @@ from paribus.report.tabulate import (
     estimated,
     mean_and_sd,
     mean_and_sd_points,
+    rule,
     shown,
     table,
     text,
@@ -64,7 +65,7 @@ def rules(results: Results, lines: Sequence[RuleLine]) -> Table:
         records.append(record)
     shown_columns = [
         arm(results.arms),
-        text("selection rule", "rule"),
+        rule("selection rule"),
         *(_with_published(metric) for metric in metrics if METRICS[metric].column),
     ]
     is_published = any(record[f"{metric}_published"] is not None for record in records for metric in metrics)
@@ -115,7 +116,7 @@ def _gaps(results: Results) -> list[Block]:
 
     shown_columns = [
         arm(results.arms),
-        text("rule", "rule"),
+        rule(),
         Column("of", lambda r: Cell(f"{names.get(r['metric'], r['metric'])}, training and {_SPLITS[r['split']]}")),
         Column("training", of("train"), numeric=True),
         Column("held out", of("held_out"), numeric=True),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, cast
 
+from paribus.analysis.wording import listed
 from paribus.report.blocks import Chart, Record
 
 _NUMBER: Final = re.compile(r"-?\d+\.\d{2,}")
@@ -99,6 +100,14 @@ def _tenth(number: re.Match[str]) -> str:
 @lru_cache(maxsize=4096)
 def _short(value: float) -> str:
     return f"{value + 0.0:g}" if abs(value) < 1e5 else f"{value:.1f}"
+
+
+def left_out(chart: Chart, pictures: int) -> str:
+    """Which arms have one of the `pictures` of a chart that shows one at a time; empty where all of them have."""
+    arms = [key.label for key in chart.legend if key.arm is not None]
+    if not chart.one_at_a_time or pictures >= len(arms):
+        return ""
+    return f"Printed: {listed(arms[:pictures])}; the page has {listed(arms[pictures:])}, too."
 
 
 def longest_name(chart: Chart) -> int:

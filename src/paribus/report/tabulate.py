@@ -9,7 +9,7 @@ from typing import Any
 
 from paribus import units
 from paribus.analysis.estimates import Estimate
-from paribus.analysis.wording import number
+from paribus.analysis.wording import number, rule_name
 from paribus.report.blocks import Cell, Heading, Record, Table
 from paribus.spec.metrics import Form, metric_named
 from paribus.units import decimals_for, with_spread
@@ -54,6 +54,11 @@ def arm(arms: Sequence[str], key: str = "arm", title: str = "arm") -> Column:
     """A column of arm names, each with its colour."""
     place = {name: i for i, name in enumerate(arms)}
     return Column(title, lambda record: Cell(str(record[key]), arm=place.get(str(record[key]))))
+
+
+def rule(title: str = "rule", key: str = "rule", *, none: str = NONE) -> Column:
+    """A column of selection rules, each as prose calls it; `none` stands where there is none."""
+    return Column(title, lambda record: Cell(rule_name(str(record[key])) if record[key] else none))
 
 
 def value(title: str, key: str, form: Form) -> Column:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,7 @@ _MONITORED = ("test_accuracy", "test_rmse")
 """Curves whose best epoch is marked where test data are monitored."""
 REACH = 2.5
 """An axis first shows so many times the distance between the best value and all but the worst twentieth of epochs."""
-_HINT = "Drag to move, shift and scroll to zoom, double-click to go back; click an arm's name to show it alone."
+_HINT = "Drag to move, shift and scroll to zoom, double-click to go back; click an arm to show it alone."
 LOG_FROM = 3.0
 """A loss whose highest mean is this many times its lowest gets a logarithmic axis."""
 
@@ -34,7 +34,7 @@ LOG_FROM = 3.0
 def section(results: Results, shown: Collection[str] = ()) -> Section | None:
     """A chart for every metric that some arm has a curve of; those in `shown` stand elsewhere on the page."""
     found = {metric: bands_of(results, metric) for metric in METRICS.values() if metric.chart}
-    drawn = {m: chart(results, m, bands) for m, bands in found.items() if bands and m.name not in shown}
+    drawn = {m: chart(results, m, bands, alone=False) for m, bands in found.items() if bands and m.name not in shown}
     if not drawn:
         return None
     twin = next((m for m in drawn if m.name == _TWIN), None) if any(m.name == _OF_TWIN for m in drawn) else None
@@ -42,12 +42,16 @@ def section(results: Results, shown: Collection[str] = ()) -> Section | None:
     blocks: list[Block] = [SideBySide(charts_shown)] if len(charts_shown) > 1 else list(charts_shown)
     blocks += [block for metric, block in drawn.items() if _is_setting(metric)]
     blocks += [Fold(capital(twin.label), (drawn[twin],))] if twin is not None else []
-    lead = (*_lead(found.values()), *_scaled_losses(results))
+    cut = any(_first_sight(m, found[m], selected_epochs(results, m.name)) for m in drawn)
+    lead = (*_lead(found.values(), cut=cut), *_scaled_losses(results))
     return Section("curves", "Training curves", tuple(blocks), lead=lead, hint=_HINT)
 
 
-def chart(results: Results, metric: Metric, bands: list[Band], *, name: str = "") -> Chart:
-    """One metric's chart: data sets `curves` (thinned), `marks` (every selected epoch) and `tails`."""
+def chart(results: Results, metric: Metric, bands: list[Band], *, name: str = "", alone: bool = True) -> Chart:
+    """One metric's chart: data sets `curves` (thinned), `marks` (every selected epoch) and `tails`.
+
+    One that stands `alone` says which part of its axis it shows first.
+    """
     marks = [] if _is_setting(metric) else selected_epochs(results, metric.name)
     wanted = [int(mark["epoch"]) for mark in marks] + (_steps(bands) if _is_setting(metric) else [])
     tails = [] if _is_setting(metric) else _tails(results, metric.name, bands, wanted)
@@ -57,9 +61,8 @@ def chart(results: Results, metric: Metric, bands: list[Band], *, name: str = ""
     rules = list(dict.fromkeys(rule for arm in results.arms for rule in shown_rules(results, arm)))
     marked = {str(mark["rule"]) for mark in marks}
     label, percent, sized = metric.label, metric.is_share, metric.form == "quantity"
-    log = _positive(bands) and (_is_setting(metric) or (metric.form in _LOGARITHMIC and _spans_orders(bands)))
-    marked_values = [float(mark["value"]) for mark in marks]
-    domain = None if _is_setting(metric) else first_sight(bands, metric.direction, marked_values, log=log)
+    log = _is_log(metric, bands)
+    domain = _first_sight(metric, bands, marks)
     height = 160 if _is_setting(metric) else 280
     shown = [b.arm for b in bands]
     drawing = charts.curves(
@@ -75,7 +78,7 @@ def chart(results: Results, metric: Metric, bands: list[Band], *, name: str = ""
         tails=bool(tails),
     )
     note = ""
-    if domain is not None:
+    if domain is not None and alone:
         ends = [f"{100 * end:.1f} %" if percent else number(end) if sized else f"{end:.3g}" for end in domain]
         note = f"The axis initially shows {ends[0]} to {ends[1]}; the first epochs lie outside."
     data = {"curves": rows} | ({"marks": marks} if marks else {}) | ({"tails": tails} if tails else {})
@@ -89,6 +92,17 @@ def chart(results: Results, metric: Metric, bands: list[Band], *, name: str = ""
         height=height,
         legend=[*charts.arm_keys(results.arms, shown), *charts.rule_keys(rules, marked)],
     )
+
+
+def _is_log(metric: Metric, bands: list[Band]) -> bool:
+    return _positive(bands) and (_is_setting(metric) or (metric.form in _LOGARITHMIC and _spans_orders(bands)))
+
+
+def _first_sight(metric: Metric, bands: list[Band], marks: Sequence[Record]) -> tuple[float, float] | None:
+    """The part of a metric's axis that is shown first, or None for all of it."""
+    if _is_setting(metric):
+        return None
+    return first_sight(bands, metric.direction, [float(mark["value"]) for mark in marks], log=_is_log(metric, bands))
 
 
 def _words(metric: Metric, bands: list[Band]) -> str:
@@ -244,12 +258,14 @@ def _scaled_losses(results: Results) -> list[str]:
     return ["Losses are those of the scaled targets, which networks learn; RMSE is in the unit of the target."]
 
 
-def _lead(found: Iterable[list[Band]]) -> list[str]:
+def _lead(found: Iterable[list[Band]], *, cut: bool) -> list[str]:
     last = max(int(b.epoch[-1]) for bands in found for b in bands)
     words = (
-        "Line: mean over replicates. Band: lowest to highest replicate. Marks: the epochs that the selection rules "
-        "chose, one per replicate; ties go to the earliest epoch."
+        "Line: mean over replicates. Band: lowest to highest replicate. Marks: selected epochs, one per replicate; "
+        "ties go to the earliest."
     )
     if last > POINTS:
         words += f" About {POINTS} of {last:,} epochs are drawn."
+    if cut:
+        words += " At first, the axes leave out the first epochs."
     return [words]

@@ -21,7 +21,7 @@ ARMS_OF_A_WIDTH = 2
 
 
 def section(results: Results) -> Section | None:
-    """Of each width the arm with the fewest dead units in full sight, the others folded."""
+    """Of the first width the arm with the fewest dead units in full sight; the others, and other widths, folded."""
     blocks: list[Block] = []
     runs, shape = runs_of_images(results)
     by_width: dict[int, list[tuple[Run, History]]] = {}
@@ -29,23 +29,22 @@ def section(results: Results) -> Section | None:
         found = history(results, run)
         if found is not None and len(found.epoch) >= 2:
             by_width.setdefault(found.weights.shape[1], []).append((run, found))
-    for width, arms in by_width.items():
+    for place, (width, arms) in enumerate(by_width.items()):
         told = arms[:ARMS_OF_A_WIDTH]
         open_one = min(told, key=lambda arm: _dead(results, arm[0]))  # the first of several
         for run, found in sorted(told, key=lambda arm: arm is not open_one):
             side = _side(results, run, found, shape)
             folded = Fold(f"{run.arm}: first-layer weights over the epochs", (side,))
-            blocks.append(side if run is open_one[0] else folded)
+            blocks.append(side if run is open_one[0] and place == 0 else folded)
             if run.artifact("", "pca") is None and width > UNITS_SHOWN:  # else they stand beside the eigenfaces
                 units = _all_units(results, run, found, shape)
                 blocks.append(Fold(f"{run.arm}: all {width} units at the end", (units,)))
     if not blocks:
         return None
     lead = (
-        "Each row is one unit of the first layer, its weights laid out as an image. Columns are epochs, closer "
-        "together early on; the first has the initial weights. Blue is negative, orange positive, on one scale for "
-        "each epoch of an arm. Beside each unit: the share of training images on which it is active at the deployed "
-        "epoch. A frame marks a dead unit, whose activation is constant on the training images."
+        "Each row is one unit, its weights laid out as an image. Columns are epochs; the first has the initial "
+        "weights. Blue is negative, orange positive, on one scale for each epoch of an arm. A frame marks a dead unit, "
+        "whose activation is constant on the training images."
     )
     return Section("weights", "First-layer weights over the epochs", tuple(blocks), lead=(lead,))
 
@@ -71,7 +70,7 @@ def _side(results: Results, run: Run, found: History, shape: tuple[int, int]) ->
         strips = [_unit(run, found, unit, epochs, limits, shape, layer) for unit in part]
         words = f"{title}: units {part[0] + 1} to {part[-1] + 1}"
         name = f"weights-{results.arms.index(run.arm)}-{i + 1}"
-        columns = [f"{int(found.epoch[e]):,}" for e in epochs]
+        columns = [f"{'epoch ' if place == 0 else ''}{int(found.epoch[e]):,}" for place, e in enumerate(epochs)]
         halves.append(montage(name, words, columns, strips, shape, note=note if i == 0 else ""))
     return SideBySide(tuple(halves))
 
@@ -91,10 +90,10 @@ def _unit(
     uri = strip(scaled, shape, signed=True, limit=1.0, framed=framed)
     at = ", ".join(str(found.epoch[e]) for e in epochs)
     words = f"{run.arm}: weights of unit {unit + 1} at epochs {at}"
-    active = ""
+    about = f"unit {unit + 1}"
     if layer is not None:
-        active = "dead" if is_dead else f"active on {100 * layer.active[unit]:.0f} %"
-    return Strip(f"unit {unit + 1}", uri, words, len(epochs), faint=active)
+        about += ", dead" if is_dead else f", active on {100 * layer.active[unit]:.0f} % of the training images"
+    return Strip("", uri, words, len(epochs), hover=about)
 
 
 def _all_units(results: Results, run: Run, found: History, shape: tuple[int, int]) -> Montage:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from paribus.errors import Shown, UserError
 from paribus.report.blocks import Record
 
+_NEGATIVE = re.compile(r"(?<![\w.,)\-])-(?=\.?\d)")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -67,5 +69,13 @@ def field(value: object) -> object:
 
 
 def tied(text: str) -> str:
-    """Numbers kept on one line with their unit, and with what they are of."""
-    return text.replace(" %", "\u00a0%").replace(" ± ", "\u00a0±\u00a0").replace(" = ", "\u00a0=\u00a0")
+    """Words as they are set: a true minus before negative numbers, and numbers on one line with their unit.
+
+    A hyphen within a word, as in `lr-0.1`, `1e-05` or `2026-01-31`, stays one.
+    """
+    return (
+        _NEGATIVE.sub("\u2212", text)
+        .replace(" %", "\u00a0%")
+        .replace(" ± ", "\u00a0±\u00a0")
+        .replace(" = ", "\u00a0=\u00a0")
+    )

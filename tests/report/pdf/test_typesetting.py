@@ -20,6 +20,7 @@ from paribus.report.blocks import Fold, Notes, Table, Verdict, within
 from paribus.report.page import Page, compose
 from paribus.report.pdf.typesetting import MAIN, pdf, sources, typeset
 from paribus.report.pdf.words import BREAK
+from paribus.report.writing import tied
 
 MARKUP = '#show *bold* _it_ $x^2$ <l> @r \\n [b] {c} "q" `r` // שלום'
 LONG = "w" * 60
@@ -81,7 +82,8 @@ def spoken(content: Any) -> Iterator[str]:
 
 
 def tight(text: str) -> str:
-    return "".join(text.split()).replace(BREAK, "")
+    """Text as it is set, without the spaces and breaks between its letters."""
+    return "".join(tied(text).split()).replace(BREAK, "")
 
 
 @pytest.fixture(scope="module", params=["faces", "selection", "noisy"])

@@ -13,37 +13,36 @@
   // at the ends of their curves, not beside them.
   const NARROW = 480;
   const CHARACTER = 7;
+  const ROW = 48; // a row with its name above it
   const lines = (title, width) => title.split(" ").reduce((found, word) => {
     const longer = [...found.slice(0, -1), `${found.at(-1)} ${word}`.trim()];
     return CHARACTER * longer.at(-1).length < width ? longer : [...found, word];
   }, [""]);
-  const narrowed = (spec, width, inside) => {
-    if (Array.isArray(spec)) return spec.map((part) => narrowed(part, width, inside));
+  const narrowed = (spec, width, inside, rows) => {
+    if (Array.isArray(spec)) return spec.map((part) => narrowed(part, width, inside, rows));
     if (!spec || typeof spec !== "object") return spec;
-    const copy = Object.fromEntries(Object.entries(spec).map(([key, value]) => [key, narrowed(value, width, inside)]));
+    const copy = Object.fromEntries(Object.entries(spec).map(([key, value]) => [key, narrowed(value, width, inside, rows)]));
     const { x, y } = copy.encoding ?? {};
     const names = Array.isArray(y?.sort) ? y.sort : y?.scale?.domain;
     if (x?.type === "quantitative" && ["nominal", "ordinal"].includes(y?.type) && Array.isArray(names) && y.axis !== null
       && CHARACTER * Math.max(...names.map((name) => String(name).length)) > width / 4) {
-      y.axis = { ...y.axis, labelAlign: "left", labelPadding: 0, labelOffset: -11, labelLimit: width, ticks: false, domain: false };
+      y.axis = { ...y.axis, labelAlign: "left", labelPadding: 0, labelOffset: 5 - ROW / 2, labelLimit: width, ticks: false, domain: false };
+      delete y.axis.labelExpr; // one line above the row, not two beside it
+      rows.count = names.length;
     }
     if (typeof x?.title === "string" && CHARACTER * x.title.length > width - 60) x.title = lines(x.title, width - 60);
-    if (copy.mark?.type === "text" && copy.mark.align === "left") {
-      copy.mark = { ...copy.mark, ...(inside ? { align: "right", dx: -4, dy: -9 } : { align: "center", dx: 0, dy: -18 }) };
+    if (copy.mark?.type === "text" && copy.mark.fontWeight) { // the names of curves and dots
+      copy.mark = { ...copy.mark, ...(inside ? { align: "right", dx: -4, dy: -9 } : { fontSize: 10.5 }) };
     }
     return copy;
   };
   const fitting = (spec, width) => {
     if (width >= NARROW) return spec;
     const inside = spec.padding?.right > 60;
-    const found = narrowed(spec, width, inside);
+    const rows = { count: 0 };
+    const found = narrowed(spec, width, inside, rows);
+    if (rows.count) for (const part of [found, ...found.layer ?? []]) if (part.height) part.height = ROW * rows.count;
     if (inside) found.padding = { ...spec.padding, right: 8 };
-    else if (JSON.stringify(spec).includes('"align":"left"')) {
-      for (const layer of [found, ...found.layer ?? []]) {
-        const x = layer.encoding?.x;
-        if (x?.type === "quantitative") x.scale = { ...x.scale, padding: width / 5 };
-      }
-    }
     return found;
   };
 
@@ -87,9 +86,11 @@
     const title = card.querySelector("h3, .statement")?.textContent.trim() ?? "";
     for (const line of title.match(new RegExp(`.{1,${Math.floor(width / 9)}}(\\s|$)`, "g")) ?? []) text(12, (top += 20), 16, line, 600);
     let left = Infinity;
-    for (const key of card.querySelectorAll(".legend > *")) {
-      const swatch = key.querySelector(".swatch");
-      const words = swatch ? key.textContent.trim() : key.lastChild.textContent.trim();
+    const named = (key) => (key.querySelector(".swatch") ? key : key.lastChild).textContent.trim();
+    const keys = JSON.parse(place.dataset.keys); // of a legend that several charts share, its own
+    const legend = card.querySelector(".legend") ?? place.closest(".charts")?.querySelector(".legend");
+    for (const key of [...legend?.children ?? []].filter((one) => keys.includes(named(one)))) {
+      const swatch = key.querySelector(".swatch"), words = named(key);
       if (left + words.length * 7 + 30 > width) [left, top] = [12, top + 22];
       if (swatch) {
         const stroke = getComputedStyle(swatch).getPropertyValue("--arm");

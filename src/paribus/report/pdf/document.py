@@ -30,7 +30,7 @@ from paribus.report.palette import arm_colours, arm_dashes
 from paribus.report.pdf.images import Band, cut, fits, gallery_size, png, sheet
 from paribus.report.pdf.tables import UPRIGHT_PT, Part, broken, fitted
 from paribus.report.pdf.words import breakable, clean, listing
-from paribus.report.static_charts import drawings, longest_name
+from paribus.report.static_charts import drawings, left_out, longest_name
 from paribus.report.writing import tied
 
 Node = dict[str, Any]
@@ -238,7 +238,7 @@ class Document:
             "kind": "chart",
             "label": self._next_figure(),
             "title": _text(chart.title),
-            "note": _text(chart.note),
+            "note": _text(" ".join(filter(None, (chart.note, left_out(chart, len(panels)))))),
             "across": 2 if len(panels) > 1 else 1,
             "panels": panels,
             "legend": [

@@ -26,7 +26,7 @@
   let shown = panel.dataset.version;
   let busy = false;
 
-  const folds = (unit) => [...unit.querySelectorAll("details")].map( // by title, whatever it counts
+  const folds = (unit) => [...unit.querySelectorAll("details:not(.files)")].map( // by title, whatever it counts
     (fold) => [fold.firstElementChild?.textContent.replace(/\d+/g, "#"), fold]);
   const focusable = (unit) => [...unit.querySelectorAll("a, button, summary, input, [tabindex]")];
   const replaceUnit = (old, fresh) => {
