@@ -8,8 +8,8 @@ from PIL import Image
 
 from paribus.analysis.results import Results
 from paribus.report.blocks import Chart, Verdict, within
-from paribus.report.figure_files import SCALE, WIDTH, named_charts, png
-from paribus.report.page import Page, compose
+from paribus.report.figure_files import SCALE, WIDTH, named_charts, picture, png
+from paribus.report.page import Page, compose, html, themes
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -46,6 +46,16 @@ def test_the_title_of_a_verdicts_chart_is_the_claim(selection_results: Results) 
     titles = {chart.name: title for chart, title in named_charts(page.sections)}
     assert claims
     assert all(titles[name] == statement for name, statement in claims.items())
+
+
+def test_curves_that_are_named_in_the_drawing_have_their_legend_on_phones_only(noisy_results: Results) -> None:
+    page = compose(noisy_results)
+    chart, title = next((c, t) for c, t in named_charts(page.sections) if c.name == "figure")
+    assert chart.names_inside
+    drawn = texts(picture(chart, title, arms=page.arms, config=themes()["light"]))
+    assert [key.arm for key in chart.legend] == list(range(len(noisy_results.arms)))
+    assert all(drawn.count(key.label) == 1 for key in chart.legend)
+    assert html(page).count('<p class="legend phone">') == 1
 
 
 def test_a_picture_as_png_is_sharp_and_on_white(selection_results: Results) -> None:

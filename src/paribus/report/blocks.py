@@ -69,7 +69,8 @@ class Chart:
     """A Vega-Lite specification without its data, and the table that it is drawn from, by data set name.
 
     `one_at_a_time`: it shows one of the arms in its legend, which the reader chooses; on paper each has a picture.
-    `hint` says what a reader can do with it on a screen.
+    `hint` says what a reader can do with it on a screen. Where `names_inside`, its curves are named in the drawing, and
+    its legend is for phones, on which there is no room for that.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Chart:
     legend: tuple[Key, ...] = ()
     one_at_a_time: bool = False
     hint: str = ""
+    names_inside: bool = False
     kind: str = "chart"
 
 

@@ -37,8 +37,9 @@ def figure(
     legend: Sequence[Key] = (),
     one_at_a_time: bool = False,
     hint: str = "",
+    names_inside: bool = False,
 ) -> Chart:
-    """A chart with the tables that it names, as a block. `one_at_a_time` and `hint` are those of `Chart`."""
+    """A chart with the tables that it names, as a block. The last three arguments are those of `Chart`."""
     spec: dict[str, Any] = chart.to_dict()
     for key in ("$schema", "config"):
         spec.pop(key, None)
@@ -53,6 +54,7 @@ def figure(
         legend=tuple(legend),
         one_at_a_time=one_at_a_time,
         hint=hint,
+        names_inside=names_inside,
     )
 
 

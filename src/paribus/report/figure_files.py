@@ -80,7 +80,8 @@ def picture(chart: Chart, title: str, *, arms: int, config: Mapping[str, Any]) -
     panels = drawings(
         chart, width=(room - _MARGIN * (across - 1)) / across, config=config, most=MOST_PANELS if across > 1 else 1
     )
-    legend = [key for key in chart.legend if key.arm is None] if chart.one_at_a_time else list(chart.legend)
+    named = chart.one_at_a_time or chart.names_inside
+    legend = [key for key in chart.legend if key.arm is None or not named]
     family = escape(str(config["font"]), quote=True)
     parts: list[str] = []
     top = _MARGIN

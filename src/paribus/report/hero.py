@@ -20,7 +20,7 @@ from paribus.analysis.results import Results
 from paribus.analysis.tables import shown_rules
 from paribus.analysis.wording import capital, label, quantity, rule_name
 from paribus.report import charts, comparison, hero_charts, range_test, rates, reconstructions, training_curves
-from paribus.report.blocks import Block, Record, Section, SideBySide
+from paribus.report.blocks import Block, Key, Record, Section, SideBySide
 from paribus.report.dotplots import Line, plot
 from paribus.spec.metrics import METRICS
 from paribus.spec.rules import parse_rule
@@ -93,6 +93,8 @@ def _of_noisy_labels(results: Results) -> Figure | None:
         alt,
         note=note,
         height=height,
+        legend=[Key(texts[b.arm], arm=results.arms.index(b.arm)) for b in bands],
+        names_inside=True,
     )
     return Figure(chart, ("test_accuracy",))
 

@@ -36,13 +36,14 @@
     }
     return copy;
   };
-  const fitting = (spec, width) => {
+  const fitting = (spec, width, named) => {
     if (width >= NARROW) return spec;
     const inside = spec.padding?.right > 60;
     const rows = { count: 0 };
     const found = narrowed(spec, width, inside, rows);
     if (rows.count) for (const part of [found, ...found.layer ?? []]) if (part.height) part.height = ROW * rows.count;
     if (inside) found.padding = { ...spec.padding, right: 8 };
+    if (inside && named) found.layer = found.layer.filter(({ mark }) => mark?.type !== "text"); // a legend names them
     return found;
   };
 
@@ -59,7 +60,7 @@
     if (place.clientWidth === 0 || drawn.get(place) === ground) return; // folded away: drawn when it is opened
     drawn.set(place, ground);
     const chart = read(place.dataset.chart);
-    const spec = { ...fitting(chart.spec, place.clientWidth), datasets: chart.datasets, config: themes[ground] };
+    const spec = { ...fitting(chart.spec, place.clientWidth, place.dataset.keys !== "[]"), datasets: chart.datasets, config: themes[ground] };
     const label = place.getAttribute("aria-label");
     const options = { mode: "vega-lite", renderer: "svg", actions: false, tooltip: { theme: ground, sanitize } };
     const { view } = await vegaEmbed(place, spec, options);
@@ -89,7 +90,7 @@
     const named = (key) => (key.querySelector(".swatch") ? key : key.lastChild).textContent.trim();
     const keys = JSON.parse(place.dataset.keys); // of a legend that several charts share, its own
     const legend = card.querySelector(".legend") ?? place.closest(".charts")?.querySelector(".legend");
-    for (const key of [...legend?.children ?? []].filter((one) => keys.includes(named(one)))) {
+    for (const key of [...legend?.checkVisibility() ? legend.children : []].filter((one) => keys.includes(named(one)))) {
       const swatch = key.querySelector(".swatch"), words = named(key);
       if (left + words.length * 7 + 30 > width) [left, top] = [12, top + 22];
       if (swatch) {

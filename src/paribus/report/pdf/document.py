@@ -232,7 +232,8 @@ class Document:
 
     def _chart(self, chart: Chart, room: float) -> Node:
         panels = self._panels(chart, room)
-        arms = [] if chart.one_at_a_time else [key for key in chart.legend if key.arm is not None]
+        named = chart.one_at_a_time or chart.names_inside
+        arms = [] if named else [key for key in chart.legend if key.arm is not None]
         marks = [key for key in chart.legend if key.arm is None]
         return {
             "kind": "chart",
