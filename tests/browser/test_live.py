@@ -129,7 +129,7 @@ def test_parts_that_change_are_replaced_and_all_else_stays(browser: Browser, tmp
             report_is_there(page)
             assert page.locator("[data-live='claims'] .outcome").inner_text() == "pending 0/2"
             page.locator("button[data-arm='a0']").first.click()
-            folds = page.locator("main details > summary")
+            folds = page.locator("main details:not(.files) > summary")
             folds.first.click()
             title = folds.first.inner_text()
             page.evaluate("document.querySelectorAll('main > section').forEach((one) => { one.dataset.old = 'yes'; })")
