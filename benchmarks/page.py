@@ -47,7 +47,7 @@ kind = "sgd"
 lr = 0.1
 [training]
 epochs = {EPOCHS}
-batch_size = 128
+batch_size = 45
 [selection]
 rules = ["min-val-loss", "last"]
 [test]
