@@ -54,13 +54,17 @@ def page(remedies: Results, rates: Results | None) -> str:
     peak = estimate(remedies.values(control, PEAK, METRIC))
     wrong = estimate(remedies.values(control, LAST, "mislabelled"))
     count, epochs = remedies.study.replicates.count, remedies.recipe(control).training.epochs
+    if rates is None:
+        by, how = "a built-in study", f"`paribus run {REMEDIES}` trains it"
+    else:
+        by, how = "two built-in studies", f"`paribus run {RATES} {REMEDIES}` trains them"
     return f"""\
 # Wrong labels, and remedies
 
-What wrong training labels do to a network, and what helps, measured by two built-in studies on Fashion-MNIST: 10,000
+What wrong training labels do to a network, and what helps, measured by {by} on Fashion-MNIST: 10,000
 training images and 60,000 test images with clean labels.
 
-`paribus run {RATES} {REMEDIES}` trains them in about half an hour, and `paribus report {REMEDIES}` shows more.
+{how}, and `paribus report {REMEDIES}` shows more.
 
 ## Remedies
 

@@ -24,3 +24,10 @@ def test_the_page_has_a_line_for_each_arm_with_what_was_measured() -> None:
     difference = np.mean([run.value("last", "test_accuracy") for run in remedies.of("mixup")] - peak)
     assert f"| {100 * difference:+.2f} (" in lines["mixup"]
     assert remedies.study.arm("mixup").note in lines["mixup"]
+
+
+def test_the_page_speaks_of_the_studies_that_it_shows() -> None:
+    remedies, rates = (Maker(builtin.text(name)).results() for name in ("label-remedies", "noise-rates"))
+    assert "noise-rates" not in page(remedies, None)
+    assert "two built-in studies" not in page(remedies, None)
+    assert "`paribus run noise-rates label-remedies`" in page(remedies, rates)

@@ -6,7 +6,6 @@ import functools
 import hashlib
 import logging
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -81,7 +80,7 @@ def load_splits(data: Data, folder: Path, streams: Streams) -> Splits:
             used=used,
             scaling=scales,
             classes=len(parts.classes),
-            pools=tuple(_pools_in_memory(parts)),
+            pools=tuple(parts.pools_in_memory()),
         )
     )
     dataset = Dataset(
@@ -125,7 +124,7 @@ def _read(source: Source, data: Data, folder: Path, streams: Streams) -> Parts:
     if data.planted is not None:
         parts = replace(parts, train=with_planted(parts.train, data.planted, len(parts.classes)))
     if data.missing == "refuse":
-        for pool in _pools_in_memory(parts):
+        for pool in parts.pools_in_memory():
             refuse_missing(pool, parts.feature_names, source.name)
     if data.scale != "none":
         _warn_of_zeros_and_ones(parts.train)
@@ -137,14 +136,6 @@ def _read(source: Source, data: Data, folder: Path, streams: Streams) -> Parts:
         validation=None if parts.validation is None else _as_it_is(parts.validation),
         test=None if test is None else replace(test, read=lambda: _as_it_is(test.read())),
     )
-
-
-def _pools_in_memory(parts: Parts) -> Iterator[Pool]:
-    yield parts.train
-    if parts.validation is not None:
-        yield parts.validation
-    if parts.test is not None and not parts.test.on_disk:
-        yield parts.test.read()
 
 
 @functools.lru_cache(maxsize=16)
@@ -166,7 +157,7 @@ def _warn_of_zeros_and_ones(pool: Pool) -> None:
 
 def _fill(data: Data, parts: Parts, train: Split) -> Features | None:
     """What stands for missing values, None where none is missing."""
-    if not any(missing_counts(pool).any() for pool in _pools_in_memory(parts)):
+    if not any(missing_counts(pool).any() for pool in parts.pools_in_memory()):
         return None
     return imputation.fitted(data.missing, train, parts.categorical, parts.feature_names)
 

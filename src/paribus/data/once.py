@@ -7,7 +7,7 @@ read is the same for both, so one copy of it serves both: a large source does no
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 from paribus.data.pool import Pool
@@ -25,17 +25,9 @@ def read_once(read: Callable[[Wanted], Parts], wanted: Wanted) -> Parts:
         parts = read(replace(wanted, bounded=False))
     except UserError:
         return read(wanted)  # which says what it wants of images
-    if wanted.bounded and not all(_is_bounded(pool) for pool in _pools(parts)):
+    if wanted.bounded and not all(_is_bounded(pool) for pool in parts.pools_in_memory()):
         return read(wanted)
     return parts
-
-
-def _pools(parts: Parts) -> Iterator[Pool]:
-    yield parts.train
-    if parts.validation is not None:
-        yield parts.validation
-    if parts.test is not None and not parts.test.on_disk:
-        yield parts.test.read()
 
 
 @functools.lru_cache(maxsize=16)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +58,14 @@ class Parts:
     targets: tuple[str, ...] = ()
     split_values: SplitValues | None = None
     categorical: tuple[slice, ...] = ()
+
+    def pools_in_memory(self) -> Iterator[Pool]:
+        """The pools of all splits; not that of a test split on disk, whose reads are logged."""
+        yield self.train
+        if self.validation is not None:
+            yield self.validation
+        if self.test is not None and not self.test.on_disk:
+            yield self.test.read()
 
 
 class Source(ABC):

@@ -190,10 +190,10 @@ def runs_of(
     known = known or Loaded(study, device)
     loaded, contents, modules = known.splits, known.contents, known.modules
     datasets: dict[str, Dataset] = {}
-    members_of = tuple(study.members())
-    for place, (arm, replicate) in enumerate(members_of):
+    pairs = tuple(study.members())
+    for place, (arm, replicate) in enumerate(pairs):
         if told is not None:
-            told(place / len(members_of))
+            told(place / len(pairs))
         data, streams = arm.recipe.data.model_copy(update={"task": arm.recipe.task}), study.streams(arm, replicate)
         key = (data.model_dump_json(), streams.split, streams.label_noise)
         if key not in loaded:
