@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import pytest
 from scipy import stats
 
 from paribus.analysis.score_sentences import contrast_sentence
 from paribus.analysis.scores import compare, read_scores
+from paribus.analysis.wording import MAX_MORE, more_replicates
 from paribus.errors import UserError
 
 BASE, NEW = [0.80, 0.81, 0.79, 0.805], [0.83, 0.835, 0.82, 0.83]
@@ -62,6 +65,9 @@ def test_the_sentence_says_how_it_was_compared() -> None:
         "val/accuracy of new against base: SUPPORTED, it is better by more than 0.005 (4 pairs of replicates)."
     )
     assert "2 values without a partner left out" in contrast_sentence(few, scores.metric, 0.005)
+    for more in (9, MAX_MORE + 1):
+        far = replace(new, judgement=replace(new.judgement, verdict="INCONCLUSIVE", needed=new.n + more))
+        assert contrast_sentence(far, scores.metric, 0.005).endswith(f"; {more_replicates(more)}.")
 
 
 @pytest.mark.parametrize(

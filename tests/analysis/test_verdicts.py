@@ -3,7 +3,8 @@ from dataclasses import replace
 import pytest
 
 from paribus.analysis.results import Registration, Results
-from paribus.analysis.verdicts import MAX_MORE, claim_outcomes, claim_sentence
+from paribus.analysis.verdicts import claim_outcomes, claim_sentence
+from paribus.analysis.wording import MAX_MORE
 from paribus.spec.identity import claim_text
 
 from .conftest import CLASSIFIERS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from paribus.analysis.scores import ScoreContrast
-from paribus.analysis.wording import plural
+from paribus.analysis.wording import more_replicates, plural
 
 
 def contrast_sentence(found: ScoreContrast, metric: str, by: float) -> str:
@@ -27,7 +27,7 @@ def contrast_sentence(found: ScoreContrast, metric: str, by: float) -> str:
             text = judgement.detail or f"these replicates do not tell whether it is better {margin}"
     notes: list[str] = []
     if judgement.needed is not None:
-        notes.append(f"about {plural(judgement.needed - found.n, 'more replicate')} would decide")
+        notes.append(more_replicates(judgement.needed - found.n))
     if found.holm is not None and found.holm > 1 and judgement.p is not None and judgement.p <= 1:
         notes.append("adjusted for all arms (Holm), it is not decided")
     if found.left_out:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Literal
 
 from paribus.analysis import wording
 from paribus.analysis.contrasts import ArmAtRule, Contrast, contrast
@@ -20,8 +20,6 @@ from paribus.spec.claims import Claim
 from paribus.spec.identity import claim_text
 from paribus.spec.metrics import METRICS
 
-MAX_MORE: Final = 50
-"""Further replicates up to which their number is named."""
 Status = Literal["judged", "pending", "between looks"]
 """Whether a claim is judged now. pending: not all declared replicates are there."""
 
@@ -270,13 +268,7 @@ def _why_not_worse(case: ClaimOutcome, whole: str, size: str) -> str:
 
 
 def _more(case: ClaimOutcome) -> str:
-    """How many further replicates would decide an inconclusive claim: a number only where it is small.
-
-    A large one rests on how near the mean is to the margin, which the replicates hardly tell.
-    """
+    """How many further replicates would decide an inconclusive claim, as a sentence."""
     if case.judgement.needed is None:
         return ""
-    more = case.judgement.needed - case.contrast.n
-    if more > MAX_MORE:
-        return f" More than {MAX_MORE} more replicates would be needed: the mean is close to the margin."
-    return f" About {wording.plural(more, 'more replicate')} would decide."
+    return f" {wording.capital(wording.more_replicates(case.judgement.needed - case.contrast.n))}."

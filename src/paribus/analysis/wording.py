@@ -10,6 +10,8 @@ from paribus.spec.metrics import metric_named
 from paribus.spec.rules import parse_rule
 from paribus.units import with_spread
 
+MAX_MORE = 50
+"""Further replicates up to which their number is named."""
 MAX_LISTED = 4
 """Of more values only the lowest and the highest are named."""
 
@@ -88,6 +90,17 @@ def mean_and_sd(metric: str, estimate: Estimate) -> str:
 def plural(count: int, noun: str) -> str:
     """`1 run`, `3 runs`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def more_replicates(more: int) -> str:
+    """How many further replicates would decide: `about 9 more replicates would decide`.
+
+    A number is named up to `MAX_MORE` only. A larger one rests on how near the mean is to the margin, which the
+    replicates hardly tell.
+    """
+    if more > MAX_MORE:
+        return f"more than {MAX_MORE} more replicates would be needed: the mean is close to the margin"
+    return f"about {plural(more, 'more replicate')} would decide"
 
 
 def capital(words: str) -> str:

@@ -25,7 +25,7 @@ def _verdicts(results: Results) -> Iterator[tuple[str, str]]:
     """Each claim with its verdict, its difference, its interval and the number of replicates."""
     from paribus.analysis.statements import amount, certainty
     from paribus.analysis.verdicts import claim_outcomes
-    from paribus.analysis.wording import label, plural
+    from paribus.analysis.wording import label, more_replicates
 
     for case in claim_outcomes(results):
         found, needed = case.contrast, case.judgement.needed
@@ -34,7 +34,7 @@ def _verdicts(results: Results) -> Iterator[tuple[str, str]]:
             way = f"{amount(found.metric, found.mean, found.interval)} {'higher' if found.mean > 0 else 'lower'}"
             text += f": {label(found.metric)} {way if found.mean else 'the same'} ({certainty(found)})"
         if case.verdict == "INCONCLUSIVE" and needed is not None:
-            text += f"; about {plural(needed - found.n, 'more replicate')} would decide"
+            text += f"; {more_replicates(needed - found.n)}"
         yield case.label, text
 
 
