@@ -26,9 +26,10 @@ MAX_GAP_S = 5.0
 """The longest time between two looks at a process that counts: the whole test may have been stopped meanwhile."""
 NOBODY = 65534
 _PROGRESS = re.compile(
-    r"paribus: (note: |compiling |cohort \d|next: |\S+: (\d+/\d+ runs done|trained |nothing to train))"
+    r"paribus: (note: |finding: |energy: |compiling |cohort \d|next: |"
+    r"\S+: (\d+/\d+ runs done|trained |nothing to train|\d+ runs? diverged))"
 )
-"""Lines about how a command goes."""
+"""Lines about how a command goes, and about what it found: a signal can come after them."""
 _THREADS = Path("/proc/self/task")
 
 
