@@ -1,19 +1,21 @@
 """What wrong labels do and which remedies help, from a workspace of two built-in studies: docs/noisy-labels.md.
 
 paribus run label-remedies noise-rates
+python -m benchmarks.relabelling
 python -m benchmarks.remedies WORKSPACE [--output FILE]
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from benchmarks import machine
+from benchmarks import machine, relabelling
 from paribus.analysis.contrasts import ArmAtRule, Contrast, contrast
-from paribus.analysis.estimates import LEVEL_TEXT, Estimate, estimate
+from paribus.analysis.estimates import LEVEL_TEXT, Estimate, Interval, estimate
 from paribus.analysis.labels import PeakAndLast, peaks
 from paribus.analysis.results import Results, load
 from paribus.analysis.statements import margin, signed_between, statement
@@ -43,13 +45,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     with Workspace.open(options.workspace) as workspace:
         names = {study.name for study in workspace.studies()}
-        text = page(load(workspace, REMEDIES), load(workspace, RATES) if RATES in names else None)
+        relabelled = json.loads(relabelling.JSON.read_text(encoding="utf-8"))["replicates"]
+        text = page(load(workspace, REMEDIES), load(workspace, RATES) if RATES in names else None, relabelled)
     options.output.write_text(text, encoding="utf-8")
     print(text)
 
 
-def page(remedies: Results, rates: Results | None) -> str:
-    """`docs/noisy-labels.md` from the results of the studies; the second one may not be there."""
+def page(remedies: Results, rates: Results | None, relabelled: Sequence[dict[str, Any]]) -> str:
+    """`docs/noisy-labels.md` from the results of the studies, of which the second one may not be there.
+
+    `relabelled` has what `benchmarks.relabelling` found for each replicate of the remedies.
+    """
     control = remedies.study.control
     peak = estimate(remedies.values(control, PEAK, METRIC))
     wrong = estimate(remedies.values(control, LAST, "mislabelled"))
@@ -76,7 +82,7 @@ deploy. Accuracies on the test images are in per cent, mean ± standard deviatio
 are in points, paired by replicate, with {LEVEL_TEXT} confidence intervals that are not corrected for multiple
 comparisons.
 
-{_table(REMEDY_HEADS, _remedy_lines(remedies))}
+{_table(REMEDY_HEADS, [*_remedy_lines(remedies), _relabelled_line(remedies, relabelled)])}
 
 {_best(remedies)}
 
@@ -84,6 +90,8 @@ comparisons.
 
 Forward correction is given the true probabilities of the noise, which nobody knows of real data. Co-teaching trains two
 networks, and is given the share of wrong labels. The last epoch is epoch {epochs}.
+
+{_relabelled(relabelled)}
 
 {_rates(rates)}Printed by `python -m benchmarks.remedies WORKSPACE`, commit {machine.commit()}.
 The runs were trained on: {machine.environment()["processor"]}.
@@ -124,6 +132,46 @@ def _remedy_lines(results: Results) -> Iterator[tuple[str, ...]]:
             _share(estimate(results.values(arm, LAST, "memorised"))),
             _onset(found.get(arm)),
         )
+
+
+def _relabelled_line(remedies: Results, relabelled: Sequence[dict[str, Any]]) -> tuple[str, ...]:
+    """The line of the plain network that is trained on the proposals of an audit, a study of its own."""
+    peak = remedies.values(remedies.study.control, PEAK, METRIC)
+    last, chosen = ([one[name] for one in relabelled] for name in ("last", "chosen"))
+    return (
+        "relabel and train again",
+        "the suspects of `paribus audit` get the proposed labels",
+        _share(estimate(last)),
+        _paired(last, peak),
+        _count(estimate(one["chosen_epoch"] for one in relabelled)),
+        _share(estimate(chosen)),
+        _paired(chosen, peak),
+        "",
+        "",
+    )
+
+
+def _relabelled(relabelled: Sequence[dict[str, Any]]) -> str:
+    """What the audits changed."""
+    before, changed, right, after = (
+        estimate(one[name] / one[of] for one in relabelled)
+        for name, of in (
+            ("wrong", "labels"),
+            ("changed", "labels"),
+            ("changed_to_the_truth", "changed"),
+            ("wrong_after", "labels"),
+        )
+    )
+    return f"""\
+The audit sees the noisy training images alone. It changes {_share(changed)} % of the labels, and
+{_share(right)} % of the changed ones are then right. Of all labels, {_share(before)} % were wrong before
+and {_share(after)} % after. `python -m benchmarks.relabelling` measures it."""
+
+
+def _paired(values: Sequence[float], peak: Sequence[float | None]) -> str:
+    """Differences by replicate: their mean, in points, with its interval."""
+    found = estimate(None if other is None else value - other for value, other in zip(values, peak, strict=True))
+    return _signed(found.mean, found.interval)
 
 
 def _rate_lines(results: Results) -> Iterator[tuple[str, ...]]:
@@ -194,10 +242,14 @@ def _numbers(found: Estimate, factor: int, digits: int) -> str:
 
 
 def _difference(found: Contrast) -> str:
-    if found.mean is None:
+    return _signed(found.mean, found.interval)
+
+
+def _signed(mean: float | None, interval: Interval | None) -> str:
+    if mean is None:
         return ""
-    ends = f" ({signed_between(METRIC, found.interval)})" if found.interval is not None else ""
-    return f"{100 * found.mean:+.2f}{ends}"
+    ends = f" ({signed_between(METRIC, interval)})" if interval is not None else ""
+    return f"{100 * mean:+.2f}{ends}"
 
 
 def _onset(found: PeakAndLast | None) -> str:
@@ -209,7 +261,7 @@ def _onset(found: PeakAndLast | None) -> str:
     return f"{_count(found.onset)}{few}"
 
 
-def _table(heads: Sequence[str], lines: Iterator[tuple[str, ...]]) -> str:
+def _table(heads: Sequence[str], lines: Iterable[tuple[str, ...]]) -> str:
     rows = [heads, ["---"] * len(heads), *lines]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
