@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from paribus.report.tabulate import with_sd
+from paribus.report.tabulate import plain, with_sd
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,7 @@ def test_a_mean_and_its_spread_have_the_same_decimals_and_no_exponent(form, sd) 
     mean, spread = with_sd(form, 0.5, sd)
     assert len(mean.partition(".")[2]) == len(spread.partition(".")[2])
     assert "e" not in mean + spread
+
+
+def test_a_setting_with_a_kind_is_called_by_it() -> None:
+    assert plain([{"kind": "relu"}, {"kind": "leaky-relu", "slope": 0.1}]) == "relu, leaky-relu, slope 0.1"

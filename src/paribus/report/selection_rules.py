@@ -170,7 +170,7 @@ def _settling(results: Results) -> list[Block]:
         }
         for s in found
     ]
-    if not records:
+    if all(s.epoch is None for s in found):
         return []
     shown_columns = [
         arm(results.arms),

@@ -153,7 +153,7 @@ def difference_unit(metric: str) -> str:
 
 
 def plain(value: object) -> str:
-    """Any plain value in words."""
+    """Any plain value in words; of a setting with a kind, the kind goes without saying that it is one."""
     if value is None:
         return NONE
     if isinstance(value, bool):
@@ -161,7 +161,7 @@ def plain(value: object) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {plain(part)}" for key, part in value.items())
+        return ", ".join(plain(part) if key == "kind" else f"{key} {plain(part)}" for key, part in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(plain(part) for part in value)
     return str(value)

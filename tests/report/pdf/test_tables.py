@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paribus.report.blocks import Cell, Heading, Table
-from paribus.report.pdf.tables import SIDEWAYS_PT, UPRIGHT_PT, Part, column_widths, fitted
+from paribus.report.pdf.tables import GUTTER_PT, SIDEWAYS_PT, UPRIGHT_PT, Part, column_widths, fitted, text_width
 
 
 def made(cells: list[list[str]], *, numeric: bool = True) -> Table:
@@ -69,3 +71,16 @@ def test_widths_add_up_to_the_room_where_words_are_wrapped(room: float) -> None:
     widths = column_widths(made([["a word or two and then some more words"] * 3]), room)
     if widths is not None:
         assert sum(widths) <= room + 1e-6
+
+
+def test_a_long_note_gets_the_room_that_headings_of_several_words_leave() -> None:
+    """Wrapped to as few lines as fit: no column of short words is wider at the note's cost."""
+    note = "a note of some length that says what the arm has and the others do not " * 2
+    made_up = made([["plain", "0.01", note]], numeric=False)
+    headings = (*(Heading(f"weight decay of the optimizer {i}", numeric=True) for i in range(4)), Heading("note"))
+    table = replace(made_up, headings=headings, cells=((*(Cell("0.001") for _ in range(4)), Cell(note)),))
+    (part,) = fitted(table)
+    *shorts, long = part.widths
+    lines = text_width(note) / (long - GUTTER_PT)
+    assert lines < 6
+    assert all(width < long / 2 for width in shorts)

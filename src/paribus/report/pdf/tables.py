@@ -59,29 +59,27 @@ def fitted(table: Table) -> tuple[Part, ...]:
 def column_widths(table: Table, room: float, font: float = FONT_PT) -> tuple[float, ...] | None:
     """A width for each column in points that add up to at most `room`; None where the words do not fit.
 
-    Columns have what their longest cell takes. Where that is too much, the widest give way: none is wider than a limit
-    that makes them fit, and each has at least its longest word.
+    Columns have what their longest cell takes. Where that is too much, all cells are wrapped to as few lines as fit:
+    each column has that part of what it wants, and at least its longest word.
     """
     scale = font / FONT_PT
     wanted = [_wanted(table, place) * scale + GUTTER_PT for place in range(len(table.headings))]
     if sum(wanted) <= room:
         return tuple(wanted)
     least = [_least(table, place) * scale + GUTTER_PT for place in range(len(table.headings))]
-    if sum(least) > room:
+    few, many = 1.0, float(MOST_LINES)
+    if sum(_wrapped(wanted, least, many)) > room:
         return None
-    low, high = 0.0, max(wanted)
     for _ in range(50):
-        limit = (low + high) / 2
-        fits = sum(_limited(wanted, least, limit)) <= room
-        low, high = (limit, high) if fits else (low, limit)
-    widths = _limited(wanted, least, low)
-    lines = max(most / width for most, width in zip(wanted, widths, strict=True))
-    return widths if lines <= MOST_LINES else None
+        lines = (few + many) / 2
+        fits = sum(_wrapped(wanted, least, lines)) <= room
+        few, many = (few, lines) if fits else (lines, many)
+    return _wrapped(wanted, least, many)
 
 
-def _limited(wanted: Sequence[float], least: Sequence[float], limit: float) -> tuple[float, ...]:
-    """What each column wants, up to a limit, but never less than its longest word."""
-    return tuple(max(few, min(most, limit)) for most, few in zip(wanted, least, strict=True))
+def _wrapped(wanted: Sequence[float], least: Sequence[float], lines: float) -> tuple[float, ...]:
+    """What each column takes in so many lines, but never less than its longest word."""
+    return tuple(max(word, most / lines) for most, word in zip(wanted, least, strict=True))
 
 
 def text_width(text: str, font_pt: float = FONT_PT) -> float:
