@@ -16,6 +16,7 @@ from paribus.execution.encoding import Encoded, decode, encode
 from paribus.execution.events import CohortDone, CohortLost, EpochDone, silent
 from paribus.execution.executor import Executor
 from paribus.execution.executors import ExecutorsByFamily
+from paribus.execution.lasting import LastingWorkers
 from paribus.execution.processes import ProcessExecutor
 from paribus.execution.ray_cluster import RayExecutor
 from paribus.execution.runner import member_runs, train
@@ -148,6 +149,32 @@ def test_runs_pause_at_the_epoch_that_they_are_told_and_go_on_with_the_same_bits
                 assert (state, epochs) == ("paused", epoch) or (arm == "stopping" and state == "done")
         assert plan.unfinished == ()
     assert finished(folder, study) == whole
+
+
+def test_workers_that_stay_for_the_next_training_give_the_same_bits(tmp_path, study, whole, executor):
+    """They stay after an interruption, and end where a training leaves them with a task."""
+    made = []
+
+    def counted(device, deliver):
+        made.append(executor(device, deliver))
+        return made[-1]
+
+    def leave(event):
+        if isinstance(event, EpochDone):
+            raise SystemExit
+
+    with LastingWorkers(counted) as workers:
+        with pytest.raises(KeyboardInterrupt):
+            finished(tmp_path / "cut", study, InterruptAfter(EpochDone, 3), executor=workers)
+        for folder in ("cut", "again"):
+            assert finished(tmp_path / folder, study, executor=workers) == whole
+            assert len(made) == 1
+            assert getattr(made[0], "workers", 1) > 0
+        with pytest.raises(SystemExit):
+            finished(tmp_path / "left", study, leave, executor=workers)
+        assert getattr(made[0], "workers", 0) == 0
+        assert finished(tmp_path / "left", study, executor=workers) == whole
+        assert len(made) == 2
 
 
 def test_lack_of_memory_is_told_and_the_cohort_begins_again(tmp_path, study, whole, executor, often, monkeypatch):

@@ -15,19 +15,22 @@ from paribus.api.watching import watching
 from paribus.cli.arguments import default_workspace
 from paribus.cli.run import progress_before
 from paribus.execution.events import Listener, silent
+from paribus.execution.executors import ExecutorsByFamily
 from paribus.execution.limits import Budget, Limits
 from paribus.execution.runner import prepare, run_study
 from paribus.store.workspace import Workspace
 from paribus.training.cpu.compiling import skip_blas
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
     from paribus.api.watching import Callback
+    from paribus.execution.executor import Deliver, Executor
     from paribus.execution.progress import StudyProgress
     from paribus.execution.runner import PreparedStudy
     from paribus.spec.study import Study
+    from paribus.training.devices import Device
 
 
 def run(
@@ -78,12 +81,13 @@ def train(
     progress: bool,
     meters: Sequence[str] = (),
     limits: Limits | None = None,
+    executor: Callable[[Device, Deliver], Executor] = ExecutorsByFamily,
 ) -> None:
     """Train what is not recorded, and show it if `progress` is asked for and something is left to train."""
     counted = progress_before(prepared, opened)
     shows = progress and counted.runs_done < len(prepared.runs)
     with display(counted) if shows else nullcontext(silent) as shown:
-        run_study(prepared, opened, shown, meters=meters, limits=limits)
+        run_study(prepared, opened, shown, executor=executor, meters=meters, limits=limits)
 
 
 def display(counted: StudyProgress) -> AbstractContextManager[Listener]:

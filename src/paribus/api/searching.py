@@ -21,6 +21,8 @@ from paribus.cli.arguments import default_workspace
 from paribus.cli.search import as_json
 from paribus.cli.search_stages import StageDisplay
 from paribus.errors import Shown, UserError
+from paribus.execution.executors import ExecutorsByFamily
+from paribus.execution.lasting import LastingWorkers
 from paribus.execution.runner import prepare
 from paribus.searching.driver import prepare_search, run_search
 from paribus.spec.study import Study, parse
@@ -187,13 +189,13 @@ def search(
     prepared = prepare_search(study, device=device)
     skip_blas()
     shown = StageDisplay(study, display, recalled=False) if progress else None
-    with Workspace.open(folder, create=True, write=True) as opened:
-        run_search(prepared, opened, shown)
+    with Workspace.open(folder, create=True, write=True) as opened, LastingWorkers(ExecutorsByFamily) as workers:
+        run_search(prepared, opened, shown, executor=workers)
         followed = finalists_study(recorded.load(opened, prepared.id))
         if followed is not None:
             name, text = followed
             again = parse(text, place=f"study {name}", folder=study.folder)
-            train(prepare(again, device=device), opened, progress=progress)
+            train(prepare(again, device=device), opened, progress=progress, executor=workers)
         return SearchResults(recorded.load(opened, prepared.id))
 
 

@@ -10,7 +10,7 @@ import argparse
 import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from paribus.cli.arguments import (
@@ -99,6 +99,7 @@ def _run_all(
 ) -> tuple[list[dict[str, Any]], Exit]:
     """Train the studies; what was done, for programs, and the exit code."""
     from paribus.analysis.results import load
+    from paribus.execution.lasting import LastingWorkers
     from paribus.store.workspace import Workspace
     from paribus.training.cpu.compiling import skip_blas
 
@@ -106,7 +107,11 @@ def _run_all(
     done: list[dict[str, Any]] = []
     ended: list[str] = []
     broken = 0
-    with Workspace.open(arguments.workspace, create=True, write=True) as workspace:
+    with (
+        Workspace.open(arguments.workspace, create=True, write=True) as workspace,
+        LastingWorkers(where.executor) as workers,
+    ):
+        where = replace(where, executor=workers)
         for name, first in studies.items():
             prepared = first
             while True:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,7 @@ def execute(arguments: argparse.Namespace) -> Exit:
     """Search, confirm the finalists, and write the winner's study file."""
     with Waiting() as waiting:
         waiting("loading paribus")
+        from paribus.execution.lasting import LastingWorkers
         from paribus.searching.driver import prepare_search
         from paribus.store.workspace import Workspace
         from paribus.training.cpu.compiling import skip_blas
@@ -62,8 +64,11 @@ def execute(arguments: argparse.Namespace) -> Exit:
         where = where_of(arguments)
         prepared = prepare_search(study, device=arguments.device, workers=where.workers)
         waiting.over()
-        with Workspace.open(arguments.workspace, create=True, write=True) as workspace:
-            results = _searched(arguments, prepared, workspace, where, waiting)
+        with (
+            Workspace.open(arguments.workspace, create=True, write=True) as workspace,
+            LastingWorkers(where.executor) as workers,
+        ):
+            results = _searched(arguments, prepared, workspace, replace(where, executor=workers), waiting)
             if arguments.report:
                 waiting("writing the report")
                 _report(workspace, results)

@@ -1,0 +1,95 @@
+"""Workers that stay for the next training of the same command.
+
+A search trains rung after rung, and a new worker process takes seconds to import PyTorch. So a command that trains
+several times makes its workers once, and lends them to each training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self, final
+
+from paribus.execution.executor import Deliver, Executor
+from paribus.execution.messages import Finished, FromWorker, Task, ToWorker
+from paribus.training.devices import Device
+
+
+@final
+class LastingWorkers:
+    """Makes executors that share their workers, one after the other; the workers end with the `with` block.
+
+    Parameters
+    ----------
+    make : makes the executor that is shared, with the first training.
+    """
+
+    def __init__(self, make: Callable[[Device, Deliver], Executor]) -> None:
+        self._make = make
+        self._shared: Executor | None = None
+        self._family = ""
+        self._borrower: _Borrowed | None = None
+
+    def __call__(self, device: Device, deliver: Deliver) -> Executor:
+        """An executor for one training. Its `close` leaves the workers, unless one of them still has a task."""
+        if self._shared is None or device.family != self._family:
+            self.close()
+            self._shared, self._family = self._make(device, self._deliver), device.family
+        self._borrower = _Borrowed(self, self._shared, deliver)
+        return self._borrower
+
+    def close(self) -> None:
+        """End every worker."""
+        if self._shared is not None:
+            self._shared.close()
+        self._shared = self._borrower = None
+
+    def _deliver(self, task_id: str, message: FromWorker) -> None:
+        if self._borrower is not None:
+            self._borrower.take(task_id, message)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+@final
+class _Borrowed(Executor):
+    """The shared executor during one training. `deliver` takes the messages of its tasks."""
+
+    def __init__(self, lender: LastingWorkers, shared: Executor, deliver: Deliver) -> None:
+        self._lender, self._shared, self._deliver = lender, shared, deliver
+        self._going: set[str] = set()
+
+    def start(self, task: Task) -> None:
+        self._going.add(task.id)
+        self._shared.start(task)
+
+    def send(self, task_id: str, message: ToWorker) -> None:
+        self._shared.send(task_id, message)
+
+    def take(self, task_id: str, message: FromWorker) -> None:
+        """Hand on a message of a worker."""
+        if isinstance(message, Finished):
+            self._going.discard(task_id)
+        self._deliver(task_id, message)
+
+    def close(self) -> None:
+        if self._going:
+            self._lender.close()
+
+    @property
+    def elsewhere(self) -> bool:
+        return self._shared.elsewhere
+
+    @property
+    def cpu_s(self) -> float:
+        return self._shared.cpu_s
+
+    @property
+    def memory_gib(self) -> float:
+        return self._shared.memory_gib
