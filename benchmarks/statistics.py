@@ -200,9 +200,10 @@ def main() -> None:
     page = machine.ROOT / "docs/statistics.md"
     prose = page.read_text(encoding="utf-8").partition(MARK)[0]
     note = (
-        f"{options.draws:,} draws for each line but the last ones, which are no simulation: two arms of one recipe, "
-        f"with seeds of their own, were trained {options.replicates:,} times and tested on the same examples "
-        "(an A/A test), and every n replicates are judged as one study. Whatever is found between the two is false.\n\n"
+        f"{options.draws:,} draws for each line except the A/A lines at the end, which are not simulated: two arms of "
+        f"one recipe, with seeds of their own, were trained {options.replicates:,} times and tested on the same "
+        "examples (an A/A test), and every n replicates are judged as one study. Whatever is found between the two is "
+        "false.\n\n"
         f"By `make statistics`, commit {machine.commit()}."
     )
     page.write_text(f"{prose}{MARK}\n\n{table(found)}\n\n{note}\n", encoding="utf-8")
