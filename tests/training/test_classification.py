@@ -46,6 +46,21 @@ def test_figures_are_scikit_learns(classes):
     )
 
 
+def test_equal_scores_count_half():
+    outputs, labels = outputs_and_labels(3)
+    coarse = np.round(outputs)  # many ties, also between examples of different classes
+    shares = probabilities(coarse, CrossEntropy())
+    assert scores(coarse, labels)["auroc"] == pytest.approx(metrics.roc_auc_score(labels, shares, multi_class="ovr"))
+
+
+def test_a_certain_mistake_has_the_log_loss_of_the_smallest_probability():
+    outputs, labels = outputs_and_labels(3)
+    outputs[0] = [-1e4, 0, 0]
+    labels[0] = 0
+    shares = probabilities(outputs, CrossEntropy())
+    assert scores(outputs, labels)["log_loss"] == pytest.approx(metrics.log_loss(labels, shares))
+
+
 def test_a_single_output_has_the_figures_of_two_classes():
     outputs, labels = outputs_and_labels(2)
     single = outputs[:, 1:] - outputs[:, :1]
