@@ -12,7 +12,7 @@ from paribus.seeding import Streams
 from paribus.spec.overrides import merged
 from paribus.spec.recipe import Recipe
 from paribus.training import modules
-from paribus.training.modules import checked
+from paribus.training.modules import ModuleChecks, checked
 from tests.training.torch.module_runs import BASE, BLOCKS, checked_here, prepared
 
 
@@ -21,11 +21,19 @@ def folder(tmp_path):
     return prepared(tmp_path)
 
 
-def attempt(folder, how=checked, **network):
+def attempt(folder, how=checked, checks=None, **network):
+    own = checks is None
     recipe = Recipe.model_validate(merged(BASE, {"network": network}))
     streams = Streams.of_replicate(7, 0)
     splits = load_splits(recipe.data, folder, streams)
-    return how("small", recipe, splits, streams, folder) if how is checked else how(recipe, splits, streams, folder)
+    if how is not checked:
+        return how(recipe, splits, streams, folder)
+    checks = ModuleChecks() if checks is None else checks
+    try:
+        return checked("small", recipe, splits, streams, folder, checks)
+    finally:
+        if own:
+            checks.close()
 
 
 def refused(folder, text):
@@ -64,6 +72,24 @@ def test_a_file_that_ends_its_process_is_told(folder, text, words):
 def test_a_file_that_never_ends_is_told(folder, monkeypatch):
     monkeypatch.setattr(modules, "WALL_S", 6.0)
     assert "within 6 s" in refused(folder, "import time\ntime.sleep(60)\n")
+
+
+def test_modules_of_one_file_are_checked_in_one_process(folder, monkeypatch):
+    began, start = [], modules._Child
+    monkeypatch.setattr(modules, "_Child", lambda: began.append(1) or start())
+    text = "from torch import nn\nclass Net(nn.Sequential):\n    def __init__(self, width):\n"
+    text += "        super().__init__(nn.Flatten(), nn.Linear(784, width), nn.ReLU(), nn.Linear(width, 3))\n"
+    (folder / "wide.py").write_text(text, encoding="utf-8")
+    checks = ModuleChecks()
+    sizes = [attempt(folder, checks=checks, module="wide.py:Net", arguments={"width": n}).size for n in (4, 8)]
+    assert [size.parameters for size in sizes] == [784 * n + n + 3 * n + 3 for n in (4, 8)]
+    assert len(began) == 1
+    with pytest.raises(UserError, match="TypeError"):
+        attempt(folder, checks=checks, module="wide.py:Net", arguments={"width": "none"})
+    assert len(began) == 2  # tried again in a new one, in case that the first import was to blame
+    attempt(folder, checks=checks, **BLOCKS)
+    assert len(began) == 3
+    checks.close()
 
 
 def test_a_file_that_is_not_there_is_told(folder):

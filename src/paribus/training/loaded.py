@@ -9,7 +9,7 @@ from paribus.spec.modules import UserModule
 from paribus.spec.network import Module
 from paribus.spec.study import Arm, Study
 from paribus.training.devices import Device
-from paribus.training.modules import check_key, checked
+from paribus.training.modules import ModuleChecks, check_key, checked
 
 
 class Loaded:
@@ -28,6 +28,7 @@ class _Modules:
         self._folder, self._device = study.folder, device
         self._of_arm: dict[str, UserModule] = {}
         self._checked: dict[tuple[object, ...], UserModule] = {}
+        self._checks = ModuleChecks()
 
     def of(self, arm: Arm, splits: Splits, streams: Streams) -> UserModule | None:
         """The module of an arm; None where it has another network. Raises UserError for what cannot be trained."""
@@ -41,6 +42,6 @@ class _Modules:
         if arm.name not in self._of_arm:
             key = check_key(arm.recipe)
             if key not in self._checked:
-                self._checked[key] = checked(arm.name, arm.recipe, splits, streams, self._folder)
+                self._checked[key] = checked(arm.name, arm.recipe, splits, streams, self._folder, self._checks)
             self._of_arm[arm.name] = self._checked[key]
         return self._of_arm[arm.name]

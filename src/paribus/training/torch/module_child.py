@@ -1,8 +1,9 @@
 """The process in which a user's module is checked before training: what cannot work is told in one line.
 
 It runs as `python -m paribus.training.torch.module_child` (see `training.modules`), as a process of its own because
-whatever a user's file does when it is imported, it does there. Standard input: a line of JSON, and examples as
-safetensors. Standard output: a line of JSON, which has the module's source and size, or what is wrong.
+whatever a user's file does when it is imported, it does there. Standard input has requests, each a line of JSON and
+examples as safetensors, of which the line gives the number of bytes. Standard output has a line of JSON for each, with
+the module's source and size, or what is wrong.
 
 A module is made twice from the same random numbers, and each takes the same training step. So it shows whether a step
 depends on anything else. A third one, loaded from the state dict of the first, takes the second step beside it: if they
@@ -30,18 +31,21 @@ from paribus.training.torch.user_code import UserCodeError, import_file, sources
 
 
 def main() -> None:
-    """Try the module that standard input describes."""
+    """Try the modules that standard input describes, until it ends."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever the user's code prints goes to standard error
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
-    request = json.loads(sys.stdin.buffer.readline())
-    batch = load(sys.stdin.buffer.read())
-    try:
-        answer = {"module": check(request, batch).to_json()}
-    except UserCodeError as error:
-        answer = {"problem": {"rule": error.rule, "given": error.given, "remedy": error.remedy, "where": error.where}}
-    print(json.dumps(answer), file=answers, flush=True)
+    requests = sys.stdin.buffer
+    while line := requests.readline():
+        request = json.loads(line)
+        batch = load(requests.read(request["bytes"]))
+        try:
+            answer = {"module": check(request, batch).to_json()}
+        except UserCodeError as error:
+            found = {"rule": error.rule, "given": error.given, "remedy": error.remedy, "where": error.where}
+            answer = {"problem": found}
+        print(json.dumps(answer), file=answers, flush=True)
     os._exit(0)  # threads that the user's code has started may never end
 
 
