@@ -76,7 +76,7 @@ def _cell(row: Row | None) -> str:
     digits = 0 if METRICS[row.metric].form == "count" else 2 if share else 4
     factor = 100 if share else 1
     published = "" if row.published is None else f" ({factor * row.published:.{digits}f})"
-    spread = "" if row.sd is None else f" ± {factor * row.sd:.{digits}f}"
+    spread = f" ± {factor * row.sd:.{digits}f}" if row.sd else ""
     return f"{factor * row.mean:.{digits}f}{spread}{published}"
 
 
@@ -86,9 +86,10 @@ def _faces(results: Results) -> Iterator[tuple[str, ...]]:
         mse, units = own["mse"], own["hidden_units"].mean or 0
         dead = ", ".join(f"{value:.0f}" for value in own["dead_units"].values if value is not None)
         collapsed = [value for value in own["collapsed"].values if value is not None]
+        spread = "" if not mse.sd else f" ± {mse.sd:.5f}" if mse.sd >= 0.000005 else " ± <0.00001"
         yield (
             arm,
-            f"{mse.mean:.5f} ± {mse.sd:.5f}",
+            f"{mse.mean:.5f}{spread}",
             f"{own['pca_mse'].mean:.5f}",
             f"{dead} of {units:.0f}",
             f"{sum(collapsed):.0f} of {len(collapsed)}",

@@ -44,7 +44,7 @@ def test_a_supported_claim_is_the_answer(compared) -> None:
 
 def test_an_undecided_claim_is_called_that(compared) -> None:
     found = answer(compared([0.80, 0.82, 0.81], [0.82, 0.80, 0.81], more=CLAIM))
-    assert found.headline == "The 1 claim is undecided."
+    assert found.headline == "The claim is undecided."
     (point,) = found.points
     assert point.startswith("The test accuracy is the same with dropped and with fixed (95 % CI -5.0 to +5.0, n = 3)")
     assert point.endswith(": whether it is higher by 0.5 points is undecided.")
@@ -82,8 +82,17 @@ def test_the_answer_is_short_however_many_claims_there_are(classifiers, steady) 
             maker.run(arm, replicate, curves=steady(replicate), measured={("max-val-accuracy", "test_accuracy"): value})
     found = answer(maker.results())
     assert len(found.points) == MAX_POINTS
-    assert found.points[-1] == "Further claims: 5 SUPPORTED."
+    assert found.points[-1] == "All 5 further claims are SUPPORTED."
     assert len(found.headline.split()) <= 30
+
+
+def test_many_further_claims_are_counted_by_verdict(classifiers, steady) -> None:
+    margins = [0.01, 0.02, 0.03, 0.04, 0.045, 0.2, 0.3, 0.4]
+    maker = classifiers(more="".join(CLAIM.replace("0.005", str(by)) for by in margins))
+    for replicate, (fixed, dropped) in enumerate([(0.80, 0.85), (0.81, 0.861), (0.82, 0.87)]):
+        for arm, value in (("fixed", fixed), ("dropped", dropped)):
+            maker.run(arm, replicate, curves=steady(replicate), measured={("max-val-accuracy", "test_accuracy"): value})
+    assert answer(maker.results()).points[-1] == "Of 5 further claims, 2 are SUPPORTED and 3 are EQUIVALENT."
 
 
 def test_a_difference_below_one_margin_and_undecided_by_another_is_no_contradiction(classifiers, steady) -> None:
@@ -117,7 +126,7 @@ def test_claims_wait_for_their_replicates(classifiers, steady) -> None:
 
 def test_one_replicate_gets_no_interval(compared) -> None:
     found = answer(compared([0.80], [0.90], more=CLAIM))
-    assert found.headline == "The 1 claim is undecided."
+    assert found.headline == "The claim is undecided."
     assert "(one replicate, no interval)" in found.points[0]
 
 

@@ -1,6 +1,7 @@
 import pytest
 
 from paribus.analysis.autoencoder_answers import CHANCE, OVERLAP, bounds, nearest, relative
+from paribus.analysis.beside_claims import beside_claims
 from paribus.analysis.eigenfaces import pca_comparisons
 from paribus.analysis.unseen_answers import sentences
 
@@ -38,6 +39,18 @@ def test_the_nearest_arm_is_named_only_where_the_paired_difference_is_clear(erri
     results = erring({"plain": plain, "centred": centred})
     assert nearest(pca_comparisons(results)) == said
     assert relative(results)[1] == said
+
+
+@pytest.mark.parametrize(
+    ("centred", "said"),
+    [
+        ((0.011, 0.012, 0.011), "1.13 times, with centred."),
+        ((0.019, 0.022, 0.018), "1.97 times, with centred (no clear difference from plain)."),
+    ],
+)
+def test_the_lowest_error_is_told_with_the_arms_that_are_not_clearly_further_from_pca(erring, centred, said):
+    results = erring({"plain": (0.020, 0.021, 0.022), "centred": centred})
+    assert beside_claims(results)[0] == f"Lowest error relative to PCA of the same rank: {said}"
 
 
 def test_values_of_an_arm_with_collapsed_runs_are_given_one_by_one(erring):

@@ -69,7 +69,11 @@ def test_a_validation_loss_that_has_risen_is_overfitting(classifiers) -> None:
     maker.run("fixed", 2, curves={name: values[:15] for name, values in _rising().items()})
     (found,) = findings(maker.results())
     assert (found.kind, found.replicates) == ("overfitting", (0,))
-    assert found.sentence == "fixed: overfitting in 1 of 3 runs: minimum at epoch 21."
+    assert found.sentence == (
+        "fixed: overfitting in 1 of 3 runs: the validation loss (mean of 5 epochs) ends more than 2 % above its "
+        "minimum at epoch 21."
+    )
+    assert found.detail == "1 of 3 runs: minimum at epoch 21"
 
 
 @pytest.mark.parametrize(

@@ -44,10 +44,25 @@ def test_agreement_tells_the_pace_where_figures_differ(classifiers, steady):
     accuracy = next(entry for entry in agreements(results) if entry.row.metric == "test_accuracy")
     assert accuracy.beyond
     told = next(reason.sentence for reason in accuracy.reasons if reason.kind == "pace")
-    assert "the published run at 1 (2.67 times earlier); the cause is unknown" in told
+    assert "n = 3), 2.67 times the published epoch 1; the cause is unknown" in told
 
 
 def test_agreement_says_where_the_published_loss_was_not_reached(classifiers, steady):
     results = _trained(classifiers(more=_published(1e-9, 3)), steady, [0.3, 0.32, 0.36])
     accuracy = next(entry for entry in agreements(results) if entry.row.metric == "test_accuracy")
     assert any("do not reach the published training loss" in reason.sentence for reason in accuracy.reasons)
+
+
+def test_arms_that_learn_faster_than_the_published_runs_are_told_beside_slower_ones(classifiers, steady):
+    unreached = _published(1e-9, 3).replace(RULE, "min-train-loss")
+    slower, faster = _published(0.5, 1), _published(0.5, 4).replace('"fixed"', '"dropped"')
+    maker = classifiers(more=unreached + slower + faster)
+    for replicate in range(3):
+        curves = steady(replicate)
+        falling = {**curves, "train_loss": np.exp(-0.4 * np.arange(1, len(curves["train_loss"]) + 1))}
+        for arm in ("fixed", "dropped"):
+            maker.run(
+                arm, replicate, curves=falling, measured={("min-train-loss", "test_accuracy"): 0.8 + replicate / 99}
+            )
+    (told,) = {r.sentence for a in agreements(maker.results()) for r in a.reasons if "do not reach" in r.sentence}
+    assert told.endswith("their epoch is so many times the published one: 2.00 (fixed) and 0.50 (dropped)")

@@ -179,7 +179,7 @@ def test_no_network_better_than_the_linear_model_is_a_finding() -> None:
         return [entry.sentence for entry in findings(results) if entry.kind == "no-better-than-linear"]
 
     (sentence,) = found(39_500.0, [39_000.0, 39_800.0, 38_700.0])
-    assert sentence.startswith("No network is better than the linear model by more than the spread: test RMSE of")
+    assert sentence.startswith("No network is clearly better than the linear model: test RMSE of")
     assert "the best, hidden, is 39,170 (sd 570, n = 3)" in sentence
     assert "; the improvement, paired by replicate, is +" in sentence
     (sentence,) = found(38_500.0, [39_000.0, 39_800.0, 38_700.0])

@@ -72,3 +72,8 @@ def test_few_values_are_listed_and_many_have_their_range(values, said) -> None:
 )
 def test_runs_are_counted_in_words(shown, of, said) -> None:
     assert wording.in_runs(shown, of) == said
+
+
+def test_arms_that_deploy_by_one_rule_name_it() -> None:
+    assert wording.at_each(["last", "last"]) == "at the last epoch"
+    assert wording.at_each(["last", "max-val-accuracy"]) == "as each arm deploys"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Sequence
@@ -81,6 +82,17 @@ def test_the_matrix_and_the_scores_are_scikit_learns():
         "one",
         "two",
     ]
+
+
+def test_replicates_that_agree_have_no_spread():
+    made, rng = classifiers(FEW, replicates=2), np.random.default_rng(5)
+    labels = rng.integers(0, len(FEW), EXAMPLES)
+    logits = random_logits(rng, labels, len(FEW))
+    for arm, replicate in itertools.product(("one", "two"), range(2)):
+        add(made, logits, labels=labels, arm=arm, replicate=replicate)
+    tables = tables_of(by_slug(made.results())["classes"])
+    for name in ("confused-pairs", "class-scores"):
+        assert not [cell.text for row in tables[name].cells for cell in row if "±" in cell.text]
 
 
 def test_one_arm_at_a_time_is_drawn_and_named():

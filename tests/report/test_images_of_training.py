@@ -81,7 +81,7 @@ def test_each_image_has_its_map_and_the_table_has_the_recorded_falls(results) ->
 
 def test_the_page_has_both_sections(results) -> None:
     page = html(compose(results))
-    assert "What the predictions rest on" in page
+    assert ">Occlusion maps</h2>" in page
     assert 'id="augmentation"' in page
 
 

@@ -62,6 +62,10 @@ def test_a_bibtex_entry_has_title_date_identity_and_version(plain_results: Calla
     assert plain.count("{") == plain.count("}")
 
 
+def test_one_replicate_is_one(plain_results: Callable[..., Results]) -> None:
+    assert bibtex(plain_results(replicates=1)).endswith("2 arms, 1 replicate}\n}")
+
+
 def test_before_the_first_result_there_is_no_date(plain_results: Callable[..., Results]) -> None:
     results = plain_results(states={(arm, r): "missing" for arm in ("one", "other") for r in (0, 1)})
     assert "year" not in bibtex(replace(results, test_reads=(), usage=()))

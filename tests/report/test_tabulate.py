@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from paribus.report.tabulate import plain, with_sd
+from paribus.report.tabulate import mean_and_sd_points, plain, signed, with_sd
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,7 @@ from paribus.report.tabulate import plain, with_sd
         ("count", 438.5, 189.2, ("438", "189")),
         ("count", 15.6, 0.5477, ("15.6", "0.5")),
         ("share", 0.8474, 0.0020, ("84.74 %", "0.20")),
+        ("share", 0.8474, 3e-5, ("84.74 %", "<0.01")),
         ("quantity", 41_253.0, 834.0, ("41,250", "830")),
         ("error", 0.25, 0.0, ("0.25000", "")),
     ],
@@ -36,3 +37,13 @@ def test_a_mean_and_its_spread_have_the_same_decimals_and_no_exponent(form, sd) 
 
 def test_a_setting_with_a_kind_is_called_by_it() -> None:
     assert plain([{"kind": "relu"}, {"kind": "leaky-relu", "slope": 0.1}]) == "relu, leaky-relu, slope 0.1"
+
+
+def test_no_difference_is_a_plain_zero() -> None:
+    assert [signed("share", value) for value in (0.0131, -0.0131, 0.0)] == ["+1.31", "−1.31", "0"]
+
+
+@pytest.mark.parametrize(("sd", "spread"), [(None, ""), (0.0, ""), (1e-5, "± <0.01"), (0.021, "± 2.10")])
+def test_equal_differences_have_no_spread(sd, spread) -> None:
+    cell = mean_and_sd_points("fall", "drop").show({"drop_mean": 0.2051, "drop_sd": sd})
+    assert (cell.text, cell.faint) == ("20.51", spread)

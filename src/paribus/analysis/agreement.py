@@ -1,7 +1,7 @@
-"""Ours beside what was published: do they differ by more than the spread, and what in the data would account for it.
+"""Ours beside what was published: do they differ, and what in the data would account for it.
 
-"By more than the spread" means that the published figure lies outside the prediction interval for one further run of
-ours (`Estimate.prediction`), for a published figure is one run. Reasons are conditions computed from curves, splits and
+They differ where the published figure lies outside the prediction interval for one further run of ours
+(`Estimate.prediction`), for a published figure is one run. Reasons are conditions computed from curves, splits and
 measurements; where none of them holds, the difference is unexplained.
 """
 
@@ -236,14 +236,19 @@ def _pace(results: Results, row: Row, _difference: float) -> Iterator[Reason]:
         yield Reason(
             "pace",
             f"our runs reach the published training loss {loss} at epoch {wording.mean_and_sd('epoch', own.ours)}, "
-            f"the published run at {own.theirs:,} ({own.ratio:.2f} times earlier); the cause is unknown",
+            f"{own.ratio:.2f} times the published epoch {own.theirs:,}; the cause is unknown",
         )
     elif not own.ours.n and own.lowest > own.train_loss:
         text = f"our runs do not reach the published training loss {loss} (lowest {own.lowest:.4f} on average)"
-        ratios = {pace.arm: pace.ratio for pace in every if pace.ratio is not None}
+        ratios: dict[str, list[float]] = {}
+        for pace in every:
+            if pace.ratio is not None:
+                ratios.setdefault(pace.arm, []).append(pace.ratio)
         if ratios:
-            compared = wording.listed(f"{ratio:.2f} times in {arm}" for arm, ratio in ratios.items())
-            text += f"; where both reach one, the published run is earlier by {compared}"
+            told = wording.listed(
+                f"{wording.each_or_range(found, lambda ratio: f'{ratio:.2f}')} ({arm})" for arm, found in ratios.items()
+            )
+            text += f"; where ours reach a published loss, their epoch is so many times the published one: {told}"
         yield Reason("pace", text)
 
 

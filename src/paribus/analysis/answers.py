@@ -89,7 +89,7 @@ def _of_claims(results: Results, room: int) -> tuple[str, list[str]]:
         return f"{text}; claims are judged at {wording.plural(declared, 'replicate')}.", []
     if not any(case.verdict != "INCONCLUSIVE" for case in judged):
         number = wording.plural(len(judged), "claim")
-        text = f"The {number} is undecided." if len(judged) == 1 else f"All {number} are undecided."
+        text = "The claim is undecided." if len(judged) == 1 else f"All {number} are undecided."
         return text, _limited(results, [_sentence(results, [case]) for case in judged], room, [])
     groups = _alike(sorted(judged, key=lambda case: case.verdict == "INCONCLUSIVE"))
     headline, *each = (
@@ -104,19 +104,23 @@ def _limited(results: Results, sentences: list[str], room: int, groups: Sequence
     if len(sentences) <= room:
         return sentences
     rest = [case for group in groups[max(0, room - 1) :] for case in group]
-    named = [f"Further claims: {_verdicts(results, rest)}."] if rest else []
+    named = [_further(results, rest)] if rest else []
     return [*sentences[: room - len(named)], *named] if room > 0 else []
 
 
-def _verdicts(results: Results, cases: Sequence[ClaimOutcome]) -> str:
+def _further(results: Results, cases: Sequence[ClaimOutcome]) -> str:
     """What each verdict is about, or of many claims, or of several on one difference, how many have it."""
     sides: dict[Verdict, list[str]] = {}
     for case in cases:
         sides.setdefault(case.judgement.verdict, []).append(_in_short(results, case))
     known = [(verdict, sides[verdict]) for verdict in get_args(Verdict) if verdict in sides]
     if len(cases) > MAX_NAMED or len({side for _, own in known for side in own}) < len(cases):
-        return wording.listed(f"{len(own)} {verdict}" for verdict, own in known)
-    return "; ".join(f"{verdict} for {wording.listed(own)}" for verdict, own in known)
+        number = wording.plural(len(cases), "further claim")
+        if len(known) == 1:
+            return f"All {number} are {known[0][0]}."
+        each = (f"{len(own)} {'is' if len(own) == 1 else 'are'} {verdict}" for verdict, own in known)
+        return f"Of {number}, {wording.listed(each)}."
+    return f"Further claims: {'; '.join(f'{verdict} for {wording.listed(own)}' for verdict, own in known)}."
 
 
 def _in_short(results: Results, case: ClaimOutcome) -> str:

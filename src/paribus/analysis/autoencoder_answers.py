@@ -20,7 +20,7 @@ OVERLAP: Final = (
 )
 CHANCE: Final = (
     "By chance a random subspace of the same dimension would give dimension / number of pixels. The dimension can be "
-    "smaller than the number of units, because weight decay has shrunk some to nothing."
+    "smaller than the number of units: weights that have shrunk to nothing span nothing."
 )
 
 
@@ -46,18 +46,22 @@ def _ratios(ratio: Estimate, each: bool) -> str:
 
 
 def nearest(known: Sequence[PcaComparison]) -> str:
-    """Which arms come nearest to PCA: the best one, and those whose paired difference from it has 0 in its interval."""
-    best = min(known, key=lambda found: found.ratio.mean or 0.0)
+    """Which arms come nearest to PCA."""
     if len(known) == 1:
         return ""
-    others = [found for found in known if found is not best]
-    unclear = [found for found in others if not _clearly_further(found, best)]
+    best, *unclear = nearest_ones(known)
     if not unclear:
         return f"{best.arm} comes nearest to PCA."
-    if len(unclear) == len(others):
+    if len(unclear) == len(known) - 1:
         return "No arm comes clearly nearest to PCA."
     names = [best.arm, *(found.arm for found in unclear)]
     return f"{wording.listed(names)} come nearest to PCA (no clear difference between them)."
+
+
+def nearest_ones(known: Sequence[PcaComparison]) -> list[PcaComparison]:
+    """The arm with the lowest mean ratio, then those whose paired difference from it has 0 in its interval."""
+    best = min(known, key=lambda found: found.ratio.mean or 0.0)
+    return [best, *(found for found in known if found is not best and not _clearly_further(found, best))]
 
 
 def _clearly_further(found: PcaComparison, best: PcaComparison) -> bool:

@@ -3,6 +3,7 @@ what they make of noise."""
 
 from __future__ import annotations
 
+from paribus.analysis.autoencoder_answers import nearest_ones
 from paribus.analysis.capacity import sizes
 from paribus.analysis.cost import ArmCost, arm_costs
 from paribus.analysis.denoising import deployed
@@ -10,6 +11,7 @@ from paribus.analysis.denoising_answers import nearer_and_further
 from paribus.analysis.eigenfaces import pca_comparisons
 from paribus.analysis.results import Results
 from paribus.analysis.weight_answers import weight_sentences
+from paribus.analysis.wording import MAX_LISTED, listed
 from paribus.units import joules
 
 
@@ -21,14 +23,18 @@ def beside_claims(results: Results) -> list[str]:
 
 def _nearest_to_pca(results: Results) -> list[str]:
     known = [
-        (found.ratio.mean, found.arm)
+        found
         for found in pca_comparisons(results)
         if found.rule == results.deploy(found.arm) and found.ratio.mean is not None
     ]
     if not known:
         return []
-    ratio, arm = min(known)
-    return [f"Lowest error relative to PCA of the same rank: {ratio:.2f} times, with {arm}."]
+    best, *unclear = nearest_ones(known)
+    text = f"Lowest error relative to PCA of the same rank: {best.ratio.mean or 0.0:.2f} times, with {best.arm}"
+    if unclear:
+        names = listed(found.arm for found in unclear) if len(unclear) <= MAX_LISTED else f"{len(unclear)} other arms"
+        text += f" (no clear difference from {names})"
+    return [f"{text}."]
 
 
 def _weights(results: Results) -> list[str]:

@@ -215,4 +215,4 @@ def energy_sentence(cost: ArmCost, grid: Grid | None = None) -> str:
 def _tag(cost: ArmCost) -> str:
     if cost.low_j is None or cost.high_j is None or cost.low_j == cost.high_j:
         return cost.tag
-    return f"{cost.tag}: {joules(cost.low_j)} to {joules(cost.high_j)}, if the model is off as far as such models were"
+    return f"{cost.tag}: {joules(cost.low_j)} to {joules(cost.high_j)}, by the errors measured of such models"

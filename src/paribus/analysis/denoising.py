@@ -22,12 +22,6 @@ QUALITIES: Final[dict[Quality, str]] = {
 
 PREFIX: Final[dict[SplitName, str]] = {"train": "", "validation": "val_"}
 """How the names of what is measured on a split begin."""
-_MADE: Final[dict[Kind, str]] = {
-    "uniform": "uniform noise between -{0:g} and {0:g} is added to every pixel, and the sum is clipped to [0, 1]",
-    "gaussian": "normal noise of standard deviation {0:g} is added to every pixel, and the sum is clipped to [0, 1]",
-    "zeroed": "each pixel is set to zero with probability {1:g} %",
-    "block": "a block of {1:g} % of the pixels, at a random place, is set to zero",
-}
 _SHORT: Final[dict[Kind, str]] = {
     "uniform": "uniform noise ±{0:g}",
     "gaussian": "normal noise, sd {0:g}",
@@ -61,11 +55,6 @@ class Denoised:
     noisy: Estimate
     network: Estimate
     pca: Estimate
-
-    @property
-    def made(self) -> str:
-        """How the noise was made, in words."""
-        return _MADE[self.kind].format(self.severity, 100 * self.severity)
 
     @property
     def gain(self) -> Estimate:

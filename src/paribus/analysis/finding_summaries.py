@@ -26,7 +26,7 @@ from paribus.analysis.thresholds import (
     OVERFIT_WINDOW,
     UNMOVED_COSINE,
 )
-from paribus.analysis.wording import at, each_or_range, effect, in_runs, label, mean_and_sd, quantity
+from paribus.analysis.wording import at, capital, each_or_range, effect, in_runs, label, mean_and_sd, quantity
 
 
 @dataclass(frozen=True)
@@ -72,19 +72,20 @@ def _about_runs(results: Results) -> tuple[FindingSummary, ...]:
 def _about(kind: RunFindingKind, arm: str, rule: str, runs: Sequence[Run], of: int) -> FindingSummary:
     some, numbers = in_runs(len(runs), of), _NUMBERS[kind](rule, runs)
     where = f" {at(rule)}" if rule else ""
+    alone = f"{_RISE} {numbers}" if kind == "overfitting" else numbers
     return FindingSummary(
         kind=kind,
         arm=arm,
         rule=rule,
         replicates=tuple(run.replicate for run in runs),
         of=of,
-        sentence=f"{arm}: {TITLES[kind]} in {some}{where}{f': {numbers}' if numbers else ''}.",
+        sentence=f"{arm}: {TITLES[kind]} in {some}{where}{f': {alone}' if alone else ''}.",
         detail=f"{some}{f': {numbers}' if numbers else ''}",
     )
 
 
 def _no_better_than_linear(results: Results) -> Iterator[FindingSummary]:
-    """Where no network of the arms that share their data is better than the linear model by more than the spread."""
+    """Where no network of the arms that share their data is clearly better than the linear model, by the interval."""
     for line in reference_lines(results):
         metric = compared_metric(results, results.recipe(line.arms[0]).task)
         if line.reference != "linear" or metric is None:
@@ -94,7 +95,7 @@ def _no_better_than_linear(results: Results) -> Iterator[FindingSummary]:
             continue
         best = max(known, key=lambda gain: gain.gain.mean or 0.0)
         sentence = (
-            f"No network is better than the {line.label} by more than the spread: {label(metric)} of the best, "
+            f"No network is clearly better than the {line.label}: {label(metric)} of the best, "
             f"{best.arm}, is {mean_and_sd(metric, best.network)}, that of the {line.label} "
             f"{mean_and_sd(metric, best.line)}; the improvement, "
             f"paired by replicate, is {effect(metric, best.gain.mean, best.gain.interval)}, n = {best.gain.n}."
@@ -102,6 +103,9 @@ def _no_better_than_linear(results: Results) -> Iterator[FindingSummary]:
         yield FindingSummary("no-better-than-linear", "", "", (), len(known), sentence)
 
 
+_RISE: Final = (
+    f"the validation loss (mean of {OVERFIT_WINDOW} epochs) ends more than {100 * OVERFIT_RISE:g} % above its"
+)
 TITLES: Final[dict[RunFindingKind, str]] = {
     "diverged": "divergence",
     "constant-data": "constant training data",
@@ -128,10 +132,7 @@ EXPLANATIONS: Final[dict[RunFindingKind, str]] = {
         f"The cosine between the unit's incoming weights and their initial values is above {UNMOVED_COSINE:g}. "
         "Such a unit may still be used."
     ),
-    "overfitting": (
-        f"The validation loss (mean of {OVERFIT_WINDOW} epochs) ends more than {100 * OVERFIT_RISE:g} % above its "
-        "minimum."
-    ),
+    "overfitting": f"{capital(_RISE)} minimum.",
     "memorisation": f"The network predicts {100 * MEMORISED_SHARE:g} % or more of the wrong training labels as given.",
 }
 """What each kind means, with its threshold."""

@@ -110,6 +110,6 @@ def _sentences(method: Mapping[str, Any]) -> Iterator[str]:
         least, most = method["deviations"]
         source = method.get("deviations_source", "")
         yield (
-            f"Models of this kind were found between {100 * least:.0f} % and +{100 * most:.0f} % off measurements "
-            f"({source}), which is where the range of the energy comes from."
+            f"Models of this kind differed from measurements by {100 * least:.0f} % to +{100 * most:.0f} % ({source}); "
+            "the range of the energy is computed from that."
         )

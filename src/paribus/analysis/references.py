@@ -34,7 +34,7 @@ class Gain:
 
     @property
     def is_clear(self) -> bool:
-        """Whether the network is better by more than the spread: its interval lies above 0."""
+        """Whether the network is clearly better: the interval of the paired difference lies above 0."""
         return self.gain.interval is not None and self.gain.interval.low > 0
 
 

@@ -137,7 +137,7 @@ def search_sentences(results: Results) -> list[str]:
     if won is not None:
         lines.append(
             f"{wording.capital(won.name)} ({values_in_words(won.values)}) is chosen of {proposals}: {label} "
-            f"{wording.mean_and_sd(metric, won.confirmed)} on {won.confirmed.n} fresh replicates."
+            f"{wording.mean_and_sd(metric, won.confirmed)} on {wording.plural(won.confirmed.n, 'fresh replicate')}."
         )
         lines.append(_shrinkage(metric, won))
     elif not outcome.last:

@@ -9,7 +9,7 @@ from paribus.analysis.autoencoder_answers import MOST
 from paribus.analysis.eigenfaces import Where, overlaps
 from paribus.analysis.estimates import estimate
 from paribus.analysis.results import Results
-from paribus.analysis.thresholds import EIGENFACE_COSINE
+from paribus.analysis.thresholds import EIGENFACE_COSINE, NOISE_CORRELATION, SMOOTH_CORRELATION
 from paribus.analysis.weight_patterns import weight_patterns
 
 
@@ -27,6 +27,15 @@ def weight_sentences(results: Results) -> list[str]:
     span = f"Decoder weights span {first[0]} of the space of as many eigenfaces with {first[1]}"
     span += "".join(f", and {shares} with {arms}" for shares, arms in rest)
     return [f"{span}; encoder weights span {_range(encoders, list(encoders))}.", _single(results)]
+
+
+def patterns_in_words() -> str:
+    """From which numbers on a unit counts as what."""
+    return (
+        f"A unit is a smooth image where neighbouring pixels of its weights correlate by {SMOOTH_CORRELATION:g} or "
+        f"more, and looks like noise where they correlate by less than {NOISE_CORRELATION:g}. It resembles an "
+        f"eigenface where the cosine of both is at least {EIGENFACE_COSINE:g}, or at most −{EIGENFACE_COSINE:g}."
+    )
 
 
 def _shares(results: Results, where: Where) -> dict[str, float]:
@@ -63,4 +72,4 @@ def _single(results: Results) -> str:
     told = (
         f"encoder units that look like noise: {wording.listed(noisy)}" if noisy else "no encoder unit looks like noise"
     )
-    return f"{words}{smooth:,} {'is' if smooth == 1 else 'are'} smooth images, {like}; {told}."
+    return f"{words}{smooth:,} {'is a smooth image' if smooth == 1 else 'are smooth images'}, {like}; {told}."

@@ -159,3 +159,9 @@ def at(rule: str) -> str:
         return f"at epoch {rule.removeprefix('epoch:')}"
     found = parse_rule(rule)
     return f"at the {'lowest' if found.direction < 0 else 'highest'} {label(found.metric)}"
+
+
+def at_each(rules: Iterable[str]) -> str:
+    """The rules that arms deploy by, in a sentence: `at the last epoch`, or `as each arm deploys` where some differ."""
+    distinct = list(dict.fromkeys(rules))
+    return at(distinct[0]) if len(distinct) == 1 else "as each arm deploys"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import tomli_w
 from pydantic import ValidationError
 
+from paribus.analysis.wording import plural
 from paribus.api.frames import frame
 from paribus.api.predictions import Columns, class_columns, number_columns
 from paribus.data.loading import load_splits
@@ -80,7 +81,7 @@ class Evaluation:
 
     def __repr__(self) -> str:
         figures = ", ".join(f"{name} {value:.6g}" for name, value in list(self.measured.items())[:3])
-        return f"<{title(self.scores.subject.run)} on {self.data.name}, {self.examples} examples: {figures}>"
+        return f"<{title(self.scores.subject.run)} on {self.data.name}, {plural(self.examples, 'example')}: {figures}>"
 
 
 def evaluate(

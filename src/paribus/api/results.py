@@ -11,6 +11,7 @@ from paribus.analysis import results as recorded
 from paribus.analysis.answers import answer
 from paribus.analysis.columns import curve_columns, result_columns
 from paribus.analysis.confirmation import confirmation
+from paribus.analysis.wording import plural
 from paribus.api import html
 from paribus.api.frames import frame
 from paribus.api.judged import Contrasts, Findings, Verdicts, contrasts, findings, verdicts
@@ -145,11 +146,13 @@ class Results:
 
     def __repr__(self) -> str:
         states = ", ".join(f"{count} {state}" for state, count in self.states.items())
-        return f"<results of {self.study.name}: {self.recorded.planned} runs ({states})>"
+        return f"<results of {self.study.name}: {plural(self.recorded.planned, 'run')} ({states})>"
 
     def _repr_html_(self) -> str:
         states = ", ".join(f"{count} {state}" for state, count in self.states.items())
-        above = html.paragraph(f"{self.study.question} {self.recorded.planned} runs: {states}.", self.study.name)
+        above = html.paragraph(
+            f"{self.study.question} {plural(self.recorded.planned, 'run')}: {states}.", self.study.name
+        )
         judged = self.verdicts()
         return above + (judged if len(judged) else self.contrasts())._repr_html_()
 

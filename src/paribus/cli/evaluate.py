@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paribus.cli.arguments import load_study, looks_like_path, open_workspace, parse_changes, parse_path
-from paribus.cli.formatting import format_number
+from paribus.cli.formatting import format_number, plural
 from paribus.cli.output import print_columns, print_json, print_line, print_message, write_new
 from paribus.errors import Exit, Shown, UserError, nearest
 
@@ -164,7 +164,7 @@ def _show_named(arguments: argparse.Namespace, found: Evaluation, whose: Mapping
                     "notes": notes})  # fmt: skip
     else:
         print_line(f"{_name(arguments, subject)}: {title(subject.run)}")
-        print_line(f"on {found.data.name}, {found.examples} examples")
+        print_line(f"on {found.data.name}, {plural(found.examples, 'example')}")
         print_line()
         print_columns([("metric", "value"), *((name, format_number(value)) for name, value in shown.items())],
                       right=[1])  # fmt: skip

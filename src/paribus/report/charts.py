@@ -7,6 +7,7 @@ arm to show ("a0" for the study's first; empty for all). `figure` turns a chart 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -175,14 +176,27 @@ def _marks(rules: Sequence[str], colour: alt.Color, x: alt.X, y: alt.Y, value: s
     shapes = [SHAPES[i % len(SHAPES)] for i in range(len(rules))]
     shape = alt.Shape("rule:N", scale=alt.Scale(domain=list(rules), range=shapes), legend=None)
     mark = alt.Chart(alt.NamedData("marks")).mark_point(filled=True, size=64, clip=True, strokeWidth=1)
-    return mark.encode(
+    names = json.dumps({rule: rule_name(rule) for rule in rules})  # the table has the rules as study files write them
+    return mark.transform_calculate(named=f"({names})[datum.rule]").encode(
         x=x,
         y=y,
         color=colour,
         shape=shape,
         opacity=shown_or_pale(0.9),
-        tooltip=["arm:N", "rule:N", "replicate:O", alt.Tooltip("epoch:Q"), alt.Tooltip("value:Q", format=value)],
+        tooltip=[
+            "arm:N",
+            alt.Tooltip("named:N", title="selection rule"),
+            "replicate:O",
+            alt.Tooltip("epoch:Q"),
+            alt.Tooltip("value:Q", format=value),
+        ],
     )
+
+
+def interval_tip(form: str) -> list[alt.Tooltip]:
+    """What a tooltip says of a mean and its interval, from the fields mean, lo and hi."""
+    titles = (("mean", "mean"), ("lo", "from"), ("hi", "to"))
+    return [alt.Tooltip(f"{key}:Q", format=form, title=title) for key, title in titles]
 
 
 def contrast(*, x: Sequence[str], by: float, low: float, high: float) -> alt.LayerChart:
@@ -211,11 +225,8 @@ def contrast(*, x: Sequence[str], by: float, low: float, high: float) -> alt.Lay
         tooltip=["replicate:O", alt.Tooltip("difference:Q", format="+.4g")],
     )
     interval = data.mark_rule(style="ink", strokeWidth=3).encode(x=alt.X("lo:Q", **across), x2="hi:Q", y=alt.value(20))
-    titles = (("mean", "mean"), ("lo", "from"), ("hi", "to"))
     mean = data.mark_point(style="ink", filled=True, size=130, opacity=1).encode(
-        x=alt.X("mean:Q", **across),
-        y=alt.value(20),
-        tooltip=[alt.Tooltip(f"{key}:Q", format="+.4g", title=title) for key, title in titles],
+        x=alt.X("mean:Q", **across), y=alt.value(20), tooltip=interval_tip("+.4g")
     )
     edge = data.mark_rule(style="faint", strokeWidth=2).encode(x=alt.datum(by, **across))
     return laid(*([band] if by > 0 else [edge] if by < 0 else []), zero, each, interval, mean)

@@ -11,6 +11,7 @@ from paribus.analysis.class_scores import ClassScore, Score, class_scores
 from paribus.analysis.confusion import ConfusedPair, Confusion, most_confused
 from paribus.analysis.estimates import LEVEL_TEXT
 from paribus.analysis.results import Results
+from paribus.analysis.wording import plural
 from paribus.report import charts, class_charts
 from paribus.report.blocks import Block, Cell, Chart, Record, Section, SideBySide
 from paribus.report.tabulate import NONE, Column, arm, estimated, shown, table, text
@@ -39,12 +40,12 @@ def section(results: Results, matrices: Sequence[Confusion]) -> Section | None:
     pairs = most_confused(alike, PAIRS_SHOWN if few else PAIRS_OF_MANY)
     split = SPLITS[ordered[0].split]
     examples, replicates = ordered[0].counts.sum(axis=(1, 2)), len(ordered[0].counts)
-    lead = f"{_range(examples)} {split} examples in each of {_replicates(replicates)}, each arm at its deploy rule."
+    of = f"{_range(examples)} {split} examples in each of {plural(replicates, 'replicate')}"
     body: list[Block] = [SideBySide(tuple(blocks))]
     if pairs:
         body.append(_pairs(alike, pairs))
     body.append(_table(results, alike, scores))
-    return Section("classes", "Results by class", tuple(body), lead=(lead,))
+    return Section("classes", "Results by class", tuple(body), lead=(f"{of}, each arm at its deploy rule.",))
 
 
 def control_first(results: Results, matrices: Sequence[Confusion]) -> list[Confusion]:
@@ -138,15 +139,15 @@ def _score_chart(
         f"interval at the mean (the same networks, other {split} examples)."
     )
     if len(names) < len(first.classes):
-        note += f" The {len(names)} classes of the lowest recall."
+        note += f" Only the {len(names)} classes of the lowest recall are drawn."
     if len(drawn) < len(matrices):
-        note += f" Drawn are {len(drawn)} of {len(matrices)} arms; the table below has all."
+        note += f" {len(drawn)} of {len(matrices)} arms are drawn; the table below has all."
     return charts.figure(
         "recall",
         "Recall by class",
         class_charts.class_scores(results.arms, drawn, names, x="share of the class that is predicted right"),
         {"scores": rows, "replicates": each},
-        f"Recall of {len(names)} classes by {len(drawn)} arms. {_lowest_words(rows)}",
+        f"Recall of {len(names)} classes by {plural(len(drawn), 'arm')}. {_lowest_words(rows)}",
         note=note,
         height=class_charts.score_height(len(names), len(drawn)),
         legend=charts.arm_keys(results.arms, drawn),
@@ -183,8 +184,7 @@ def _pairs(matrices: Sequence[Confusion], found: Sequence[Sequence[ConfusedPair]
             if not n:
                 return Cell(NONE)
             digits = 0 if mean >= 10 else 1
-            spread = f" ± {sd:,.{digits}f}" if sd is not None else ""
-            return Cell(f"{mean:,.{digits}f}{spread}", faint=f"{100 * record[f'{name} share_mean']:.1f} %")
+            return Cell(f"{mean:,.{digits}f}{_spread(sd, digits)}", faint=f"{100 * record[f'{name} share_mean']:.1f} %")
 
         return Column(name, show, numeric=True)
 
@@ -212,9 +212,8 @@ def _table(results: Results, matrices: Sequence[Confusion], scores: dict[str, tu
             mean, sd, low = record[f"{score}_mean"], record[f"{score}_sd"], record[f"{score}_low"]
             if mean is None:
                 return Cell(NONE)
-            spread = f" ± {100 * sd:.1f}" if sd is not None else ""
             between = "" if low is None else f"{100 * low:.1f} to {100 * record[f'{score}_high']:.1f}"
-            return Cell(f"{100 * mean:.1f}{spread}", faint=between)
+            return Cell(f"{100 * mean:.1f}{_spread(sd and 100 * sd, 1)}", faint=between)
 
         return Column(f"{score} (%)", show, numeric=True)
 
@@ -231,10 +230,14 @@ def _table(results: Results, matrices: Sequence[Confusion], scores: dict[str, tu
     return table("class-scores", "Recall, precision and F1 by class", columns, records, note=note, fold=True)
 
 
+def _spread(sd: float | None, digits: int) -> str:
+    """A standard deviation behind its mean; nothing of one replicate, or of equal values."""
+    if not sd:
+        return ""
+    least = 10.0**-digits
+    return f" ± <{least:.{digits}f}" if sd < least / 2 else f" ± {sd:,.{digits}f}"
+
+
 def _range(counts: np.ndarray[Any, np.dtype[np.int64]]) -> str:
     low, high = int(counts.min()), int(counts.max())
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
-
-
-def _replicates(count: int) -> str:
-    return f"{count} replicate{'s' if count != 1 else ''}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from paribus.analysis.estimates import Estimate
 from paribus.analysis.results import Results
-from paribus.analysis.wording import label
+from paribus.analysis.wording import label, plural
 from paribus.report import charts
 from paribus.report.blocks import Block, Chart, SideBySide
 from paribus.spec.metrics import METRICS
@@ -59,7 +59,7 @@ def plot(
         beside=any(not line.arm for line in lines),
     )
     note = "Circles are replicates, the stroke their mean" + (f", the diamond {reference}." if reference else ".")
-    alt = f"{title}: {len(lines)} lines, from {lines[0].name} to {lines[-1].name}."
+    alt = f"{title}: {plural(len(lines), 'line')}, from {lines[0].name} to {lines[-1].name}."
     return charts.figure(
         name,
         title,

@@ -39,8 +39,9 @@ def spectrum(faces: Pca, note: str = "") -> Chart:
         base.mark_line(style="ink"), base.mark_point(style="ink", filled=True, size=20).encode(tooltip=tip)
     )
     half = next((row["component"] for row in rows if row["sum"] >= 0.5), None)
-    words = f"{len(rows)} eigenfaces explain {100 * float(np.sum(shares)):.0f} % of the variance"
-    words += f", the first {half} of them half of it." if half else "."
+    explain = "eigenface explains" if len(rows) == 1 else "eigenfaces explain"
+    words = f"{len(rows)} {explain} {100 * float(np.sum(shares)):.0f} % of the variance"
+    words += f", the first {half} of them half of it." if half and len(rows) > 1 else "."
     title = "Variance of the eigenfaces"
     return charts.figure("spectrum", title, drawing, {"spectrum": rows}, words, note=note, height=HEIGHT)
 

@@ -12,8 +12,8 @@ from paribus.analysis.eigenfaces import Pca, PcaComparison, overlaps, pca, pca_c
 from paribus.analysis.results import Results
 from paribus.analysis.run import Run
 from paribus.analysis.shown_arms import shown_arms
-from paribus.analysis.thresholds import EQUAL_VARIANCE
-from paribus.analysis.weight_answers import weight_sentences
+from paribus.analysis.thresholds import EQUAL_VARIANCE, UNMOVED_COSINE
+from paribus.analysis.weight_answers import patterns_in_words, weight_sentences
 from paribus.analysis.weights import layer_weights
 from paribus.report import charts, eigenface_charts
 from paribus.report.blocks import Block, Cell, Chart, Fold, Montage, Prose, Record, Section, SideBySide, Strip, Table
@@ -95,7 +95,15 @@ def _mean(faces: Pca) -> list[Montage]:
     for sign, words in ((2.0, "plus"), (-2.0, "minus")):
         images = np.clip(faces.mean[None] + sign * swings, 0, 1)
         alt = f"the mean face {words} two standard deviations along each of the first {kept} eigenfaces"
-        strips.append(Strip(f"{words} 2 sd", strip(images, shape), alt, kept, faint="eigenfaces 1 to 4"))
+        strips.append(
+            Strip(
+                f"{words} 2 sd",
+                strip(images, shape),
+                alt,
+                kept,
+                faint=f"eigenfaces 1 to {kept}" if kept > 1 else "eigenface 1",
+            )
+        )
     return [montage("mean-face", "The mean face, and the first eigenfaces added to it", columns, strips, shape)]
 
 
@@ -156,7 +164,8 @@ def _decoders(results: Results, found: Faces) -> list[Block]:
         words = f"last-layer weights of the {len(rows)} units of {run.arm}, replicate {run.replicate}"
         name = f"last-layer-{results.arms.index(run.arm)}"
         blocks.append(_grid(name, f"{run.arm}: last-layer weights", uri, words, faces.shape, len(rows)))
-    return [Fold("Decoder weights as images", (SideBySide(tuple(blocks)),))] if blocks else []
+    found_words = Prose((patterns_in_words(),))
+    return [Fold("Decoder weights as images", (found_words, SideBySide(tuple(blocks))))] if blocks else []
 
 
 def _grid(name: str, title: str, uri: str, words: str, shape: tuple[int, int], count: int) -> Montage:
@@ -262,6 +271,11 @@ def _overlap_table(results: Results) -> list[Table]:
         value("smallest cosine", "smallest_cosine", "ratio"),
     ]
     note = f"{OVERLAP} {CHANCE}"
+    if any(record["where"] == "encoder, moved units" for record in records):
+        note += (
+            " Moved units: the cosine between their incoming weights and the initial ones is at most "
+            f"{UNMOVED_COSINE:g}."
+        )
     return (
         [table("overlap", "Overlap of weights and eigenfaces", columns, records, note=note, fold=True)]
         if records

@@ -83,8 +83,8 @@ def _agreement(results: Results, found: Sequence[Agreement]) -> Table:
         counted("in every one", "wrong_in_every"),
     ]
     note = (
-        "What every replicate gets wrong is not chance of the start or the order: look at the labels, the inputs or "
-        "the network."
+        "Where every replicate is wrong, another start or order did not help: look at the label, the input or the "
+        "network."
     )
     return table("agreement", "Agreement of the replicates", columns, records, note=note, fold=True)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import altair as alt
 
-from paribus.report.charts import TICKS, arm_colour, laid
+from paribus.report.charts import TICKS, arm_colour, interval_tip, laid
 from paribus.report.palette import arm_dashes
 
 ROW = 38
@@ -76,7 +76,7 @@ def interaction(lines: Sequence[str], levels: Sequence[str], *, x: str, y: str, 
     line = base.mark_line(strokeWidth=2).encode(x=across, y=alt.Y("mean:Q", **up), color=colour)
     bars = base.mark_rule(strokeWidth=2).encode(x=across, y=alt.Y("lo:Q", **up), y2="hi:Q", color=colour)
     number = ".2%" if percent else ".4g"
-    tip = ["line:N", "level:N", *(alt.Tooltip(f"{key}:Q", format=number) for key in ("mean", "lo", "hi")), "n:Q"]
+    tip = ["line:N", "level:N", *interval_tip(number), "n:Q"]
     dots = base.mark_point(filled=True, size=80, opacity=1).encode(
         x=across, y=alt.Y("mean:Q", **up), color=colour, tooltip=tip
     )
@@ -109,7 +109,7 @@ def cost(arms: Sequence[str], *, x: str, y: str, log: bool, percent: bool, low: 
     tip = [
         "arm:N",
         alt.Tooltip("cost:Q", format=".3s", title=x),
-        *(alt.Tooltip(f"{key}:Q", format=number) for key in ("mean", "lo", "hi")),
+        *interval_tip(number),
         alt.Tooltip("parameters:Q", format=","),
     ]
     bars = base.mark_rule(strokeWidth=2.5).encode(y=alt.Y("lo:Q", **up), y2="hi:Q")
@@ -141,14 +141,15 @@ def forest(arms: Sequence[str], order: Sequence[str], *, x: str) -> alt.LayerCha
     height = ROW * len(order) + 10
     base = alt.Chart(alt.NamedData("forest"), height=height)
     zero = base.mark_rule(style="faint", strokeDash=[3, 3]).encode(x=alt.datum(0, **across))
+    difference = alt.Tooltip("difference:Q", format="+.4g")
     each = (
         alt.Chart(alt.NamedData("replicates"), height=height)
         .mark_point(style="faint", size=36, strokeWidth=1.2, opacity=0.75)
-        .encode(x=alt.X("difference:Q", **across), y=down, tooltip=["arm:N", "replicate:O", "difference:Q"])
+        .encode(x=alt.X("difference:Q", **across), y=down, tooltip=["arm:N", "replicate:O", difference])
     )
     colour = arm_colour(arms)
     bar = base.mark_rule(strokeWidth=3.5).encode(x=alt.X("lo:Q", **across), x2="hi:Q", y=down, color=colour)
-    tip = ["arm:N", *(alt.Tooltip(f"{key}:Q", format="+.3~f") for key in ("mean", "lo", "hi")), "n:Q"]
+    tip = ["arm:N", *interval_tip("+.4g"), "n:Q"]
     dot = base.mark_point(filled=True, size=110, opacity=1).encode(
         x=alt.X("mean:Q", **across), y=down, color=colour, tooltip=tip
     )

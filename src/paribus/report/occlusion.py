@@ -33,7 +33,7 @@ def section(results: Results) -> Section | None:
         "A hidden pixel has its mean over the training images. Each pixel shows the mean over the squares that cover "
         "it. First replicate of each arm, at the epoch by which the arm is compared."
     )
-    return Section("occlusion", "What the predictions rest on", tuple(blocks), lead=(lead,))
+    return Section("occlusion", "Occlusion maps", tuple(blocks), lead=(lead,))
 
 
 def _first_target(results: Results, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Ours beside what was published, with the reason wherever they differ by more than the spread."""
+"""Ours beside what was published, with the reason wherever a figure lies outside the interval for a further run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from paribus.analysis.results import Results
 from paribus.analysis.wording import capital, label, plural, rule_name
 from paribus.report.blocks import Block, Cell, Chart, Fold, Record, Section, Table
 from paribus.report.dotplots import Line, arranged, plot
-from paribus.report.tabulate import NONE, Column, arm, estimated, rule, shown, signed, table
+from paribus.report.tabulate import NONE, Column, arm, estimated, rule, shown, signed, table, with_sd
 from paribus.spec.metrics import METRICS
 
 
@@ -27,7 +27,7 @@ def section(results: Results) -> Section | None:
     sources = list(dict.fromkeys(a.source for a in found if a.source))
     note = (
         f"A published figure is one run, so it is compared with the {LEVEL_TEXT} prediction interval for one further "
-        "run of ours."
+        f"run of ours{_reach(estimated_ones)}. Ends that no run can have, such as an epoch below 0, are cut off."
     )
     note += f" Published in: {'; '.join(sources)}." if sources else ""
     blocks: list[Block] = list(plots[:1])
@@ -39,6 +39,13 @@ def section(results: Results) -> Section | None:
         tuple(blocks),
         lead=(_lead(len(estimated_ones), len(inside), exact, unknown),),
     )
+
+
+def _reach(found: Sequence[Agreement]) -> str:
+    """How far the intervals reach: few replicates make them wide."""
+    sizes = {a.row.n: (a.band.high - a.band.low) / (2 * a.row.sd) for a in found if a.band is not None and a.row.sd}
+    told = " or ".join(f"{size:.1f} standard deviations (n = {n})" for n, size in sorted(sizes.items()))
+    return f", the mean ± {told}" if sizes else ""
 
 
 def _lead(judged: int, inside: int, exact: Sequence[Agreement], unknown: int) -> str:
@@ -100,8 +107,13 @@ def _table(results: Results, found: Sequence[Agreement], *, note: str) -> Table:
     ]
 
     def ours(r: Record) -> Cell:
-        sd, form = r["ours_sd"], METRICS[r["metric"]].form
-        return Cell(shown(form, r["ours_mean"]), faint=f"± {shown(form, sd, unit=False)}" if sd is not None else "")
+        mean, spread = with_sd(METRICS[r["metric"]].form, r["ours_mean"], r["ours_sd"])
+        return Cell(mean, faint=f"± {spread}" if spread else "")
+
+    def difference(r: Record) -> Cell:
+        metric = METRICS[r["metric"]]
+        known = metric.is_share and r["difference"] is not None
+        return Cell(signed(metric.form, r["difference"]), faint="points" if known else "")
 
     columns = [
         arm(results.arms),
@@ -109,7 +121,7 @@ def _table(results: Results, found: Sequence[Agreement], *, note: str) -> Table:
         Column("metric", lambda r: Cell(METRICS[r["metric"]].short)),
         Column("ours", ours, numeric=True),
         Column("published", lambda r: Cell(shown(METRICS[r["metric"]].form, r["published"])), numeric=True),
-        Column("difference", lambda r: Cell(signed(METRICS[r["metric"]].form, r["difference"])), numeric=True),
+        Column("difference", difference, numeric=True),
         Column("one further run of ours", _band),
         Column("judgement", lambda r: Cell(_judgement(r), strong=bool(r["beyond_spread"]))),
     ]
@@ -118,9 +130,14 @@ def _table(results: Results, found: Sequence[Agreement], *, note: str) -> Table:
 
 def _band(r: Record) -> Cell:
     form = METRICS[r["metric"]].form
-    if r["band_low"] is None:
+    low, high = r["band_low"], r["band_high"]
+    if low is None:
         return Cell(NONE)
-    return Cell(f"{shown(form, r['band_low'], unit=False)} to {shown(form, r['band_high'])}")
+    if form in ("share", "count"):
+        low = max(0.0, low)
+    if form == "share":
+        high = min(1.0, high)
+    return Cell(f"{shown(form, low, unit=False)} to {shown(form, high)}")
 
 
 def _judgement(r: Record) -> str:

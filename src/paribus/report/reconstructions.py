@@ -14,7 +14,7 @@ from paribus.analysis.results import Results
 from paribus.analysis.run import Run
 from paribus.analysis.shown_arms import shown_arms
 from paribus.analysis.weights import image_shape
-from paribus.analysis.wording import at, each_or_range
+from paribus.analysis.wording import at_each, each_or_range
 from paribus.report.blocks import Block, Fold, Montage, Section, SideBySide, Strip
 from paribus.report.montage import GAP, strip
 from paribus.report.tabulate import shown
@@ -45,7 +45,7 @@ def section(results: Results) -> Section | None:
         return None
     lead = (
         "The training images of the smallest and the largest error, each above its reconstruction, in "
-        f"the first replicate of each arm at its deployed epoch ({results.study.deploy})."
+        f"the first replicate of each arm {_where(results)}."
     )
     return Section(
         "reconstructions",
@@ -91,7 +91,7 @@ def grid(
         strips.append(Strip(run.arm, uri, words, len(chosen), place, error_words(results, run.arm, split)))
     note = (
         f"{'Training images' if split == 'train' else 'Images not trained on'}, first replicate of each arm "
-        f"{at(results.study.deploy)}. Errors: mean squared error per pixel over all images, mean over replicates."
+        f"{_where(results)}. Errors: mean squared error per pixel over all images, mean over replicates."
     )
     return montage(f"grid-{name}", title, (), strips, shape, note=note, scale=scale)
 
@@ -111,6 +111,11 @@ def error_words(results: Results, arm: str, split: SplitName = "train") -> str:
     if ratios:
         words += f", {each_or_range(ratios, lambda ratio: f'{ratio:.2f}')} × PCA"
     return f"{words}; {sum(value > 0 for value in collapsed)} of {len(collapsed)} runs collapsed"
+
+
+def _where(results: Results) -> str:
+    """Which epoch's weights made the images."""
+    return at_each(map(results.deploy, shown_arms(results)))
 
 
 _EXTREMES = ("best", "worst")

@@ -6,7 +6,7 @@ import shlex
 
 from paribus import __version__
 from paribus.analysis.results import Results
-from paribus.analysis.wording import listed
+from paribus.analysis.wording import listed, plural
 from paribus.report.blocks import Block, Fold, Listing, Section
 from paribus.report.latex import escaped
 from paribus.spec import builtin
@@ -52,7 +52,7 @@ def commands(results: Results) -> str:
 def bibtex(results: Results) -> str:
     """A BibTeX entry for the study: its title, when its last result was recorded, its identity and the version."""
     study, day = results.study, results.recorded_at
-    number = f"{len(results.arms)} arms, {study.replicates.count} replicates"
+    number = f"{plural(len(results.arms), 'arm')}, {plural(study.replicates.count, 'replicate')}"
     entries = [
         ("title", f"{{{escaped(study.title)}}}"),
         ("howpublished", f"Study \\texttt{{{escaped(study.name)}}}, trained with paribus {listed(versions(results))}"),

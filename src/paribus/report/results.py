@@ -15,7 +15,7 @@ from paribus.analysis.references import of_reference, reference_lines
 from paribus.analysis.results import Results
 from paribus.analysis.statements import amount, margin, signed_between
 from paribus.analysis.thresholds import MEMORISING_RISE
-from paribus.analysis.wording import at, capital, label, listed
+from paribus.analysis.wording import at_each, capital, label, listed
 from paribus.report import comparison, metric_tables, networks, selection_rules
 from paribus.report.blocks import Block, Cell, Fold, Record, Section
 from paribus.report.tabulate import (
@@ -56,8 +56,7 @@ def section(results: Results) -> Section | None:
 
 def _lead(results: Results) -> str:
     """Which weights the numbers are of, and what the differences are."""
-    rules = list(dict.fromkeys(results.deploy(arm) for arm in results.arms))
-    words = f"Mean ± standard deviation over replicates, {at(rules[0]) if len(rules) == 1 else 'as each arm deploys'}."
+    words = f"Mean ± standard deviation over replicates, {at_each(map(results.deploy, results.arms))}."
     if len(results.arms) > 1:
         words += (
             f" Differences from {results.study.control}, the control: paired by replicate, {LEVEL_TEXT} CI, not "
@@ -222,7 +221,7 @@ def _peaks(results: Results) -> list[Block]:
         rise = margin("memorised", MEMORISING_RISE)
         note += (
             f" Memorising begins at the first epoch at which that share is {rise} above its least value so far; runs "
-            "in which it never is are left out."
+            "that never reach it are left out."
         )
     return [table("peaks", "Peak and final test accuracy", columns, records, note=note)]
 

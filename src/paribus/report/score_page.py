@@ -20,7 +20,7 @@ def score_page(scores: Scores, found: Sequence[ScoreContrast], *, by: float, sou
     control = found[0].control
     lead = (
         f"Each arm is compared with {control}. The dot is the mean difference, the bar its {LEVEL_TEXT} interval, and "
-        "the grey band holds the differences that do not matter; to the right is better."
+        "the grey band holds the differences that do not matter. Values right of zero are better."
     )
     verdicts = tuple(_verdict(one, scores.metric, by, place) for place, one in enumerate(found, start=1))
     sections = (

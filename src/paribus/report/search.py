@@ -18,7 +18,7 @@ from paribus.analysis.search_outcome import (
     search_sentences,
     values_in_words,
 )
-from paribus.analysis.wording import capital, label, plural
+from paribus.analysis.wording import capital, label, plural, quantity
 from paribus.report import charts
 from paribus.report.blocks import Block, Cell, Chart, Record, Section, Table
 from paribus.report.tabulate import Column, estimated, mean_and_sd, plain, shown, signed, table, text, value
@@ -162,7 +162,11 @@ def _finalists_section(results: Results, outcome: SearchOutcome) -> Section:
         text("values", "values"),
         value("found", "found", metric.form),
         mean_and_sd("confirmed", "confirmed", metric.form),
-        Column("shrinkage", lambda r: Cell(signed(metric.form, r["shrinkage"])), numeric=True),
+        Column(
+            "shrinkage",
+            lambda r: Cell(signed(metric.form, r["shrinkage"]), faint="points" if metric.is_share else ""),
+            numeric=True,
+        ),
         Column("95 % interval", lambda r: Cell(_interval(metric.form, r)), numeric=True),
         Column("", lambda r: Cell("chosen" if r["chosen"] else r["excluded"], strong=bool(r["chosen"]))),
     ]
@@ -224,7 +228,8 @@ def _found_and_confirmed(outcome: SearchOutcome) -> Chart | None:
                  axis=alt.Axis(grid=True, ticks=False, domain=False, labelPadding=8))  # fmt: skip
     each = alt.Chart(alt.NamedData("fresh"), height=height).mark_point(style="faint", size=45, opacity=0.8)
     base = alt.Chart(alt.NamedData("means"), height=height)
-    tip: list[Any] = ["candidate:N", alt.Tooltip("found:Q", format=".4g"), alt.Tooltip("mean:Q", format=".4g")]
+    shown_as = ".2%" if metric.is_share else ".4g"
+    tip: list[Any] = ["candidate:N", *(alt.Tooltip(f"{key}:Q", format=shown_as) for key in ("found", "mean"))]
     layers = (
         each.encode(x=alt.X("value:Q", **across), y=down),
         base.mark_rule(style="ink", strokeWidth=2).encode(x=alt.X("lo:Q", **across), x2="hi:Q", y=down),
@@ -236,7 +241,7 @@ def _found_and_confirmed(outcome: SearchOutcome) -> Chart | None:
     note = (
         "Diamonds: found in the search; circles: fresh replicates; strokes and bars: their mean and its 95 % interval."
     )
-    words = ", ".join(f"{one.name} found {one.found:.4g}" for one in outcome.finalists)
+    words = ", ".join(f"{one.name} found {quantity(metric.name, one.found)}" for one in outcome.finalists)
     title = f"Found and confirmed {metric.label}"
     return charts.figure("confirmed", title, charts.laid(*layers), {"fresh": fresh, "means": means},
                          f"{title}: {words}.", note=note, height=height)  # fmt: skip

@@ -86,7 +86,8 @@ def mean_and_sd_points(title: str, key: str) -> Column:
         mean, sd = record.get(f"{key}_mean"), record.get(f"{key}_sd")
         if mean is None:
             return Cell(NONE)
-        return Cell(f"{100 * mean:.2f}", faint="" if sd is None else f"± {100 * sd:.2f}")
+        spread = with_sd("share", mean, sd)[1]
+        return Cell(f"{100 * mean:.2f}", faint=f"± {spread}" if spread else "")
 
     return Column(title, show, numeric=True)
 
@@ -114,7 +115,8 @@ def with_sd(form: Form, mean: float | None, sd: float | None) -> tuple[str, str]
     if form == "count" and sd >= _WHOLE_FROM:
         return f"{mean:,.0f}", f"{sd:,.0f}"
     if form not in _DECIMALS or not math.isfinite(mean):
-        return shown(form, mean), shown(form, sd, unit=False)
+        tiny = form == "share" and sd < 0.00005
+        return shown(form, mean), "<0.01" if tiny else shown(form, sd, unit=False)
     if 0 < abs(mean) < 10.0 ** -_DECIMALS[form]:
         return with_spread(mean, sd)  # so small a mean would be rounded away
     decimals = max(0, min(decimals_for(sd), _DECIMALS[form]))
@@ -141,10 +143,10 @@ def shown(form: Form, value: float | None, *, unit: bool = True) -> str:
 
 
 def signed(form: Form, value: float | None) -> str:
-    """A difference of two numbers: shares in percentage points."""
+    """A difference of two numbers, shares in percentage points; no difference is `0`."""
     if value is None:
         return NONE
-    return ("+" if value > 0 else "−" if value < 0 else "±") + shown(form, abs(value), unit=False)
+    return ("+" if value > 0 else "−") + shown(form, abs(value), unit=False) if value else "0"
 
 
 def difference_unit(metric: str) -> str:
