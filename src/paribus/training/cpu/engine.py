@@ -13,15 +13,7 @@ import numpy.typing as npt
 
 from paribus.spec.identity import EngineFamily
 from paribus.spec.losses import CrossEntropy, LossBase
-from paribus.spec.optimizers import Adam, AdamW, OptimizerBase, RmsProp, Sgd
-from paribus.training.cpu.epoch import (
-    MOMENTUM,
-    OPTIMIZER_CODES,
-    EpochArrays,
-    InputArrays,
-    OptimizerArrays,
-    train_epoch,
-)
+from paribus.training.cpu.epoch import EpochArrays, InputArrays, train_epoch
 from paribus.training.cpu.evaluation import (
     EVALUATION_ROWS,
     EvaluationArrays,
@@ -32,6 +24,7 @@ from paribus.training.cpu.evaluation import (
     scaled_features,
 )
 from paribus.training.cpu.loss_arrays import loss_arrays
+from paribus.training.cpu.optimizers import MOMENTUM, OPTIMIZER_CODES, OptimizerArrays, hyperparameters
 from paribus.training.cpu.parameters import Layout, RowState, aligned_zeros, padded
 from paribus.training.cpu.passes import buffers
 from paribus.training.cpu.vectors import LANES
@@ -345,7 +338,7 @@ def _optimizer_arrays(runs: Sequence[RunSettings], state: Sequence[Floats], size
     limits = [clip.norm if by_norm else clip.value for clip in clips] or [0.0] * len(runs)
     return OptimizerArrays(
         OPTIMIZER_CODES[kind],
-        np.ascontiguousarray(np.array([_hyperparameters(run.optimizer) for run in runs]).T),
+        np.ascontiguousarray(np.array([hyperparameters(run.optimizer) for run in runs]).T),
         MOMENTUM[kind],
         state[0],
         state[min(1, len(state) - 1)],
@@ -355,19 +348,6 @@ def _optimizer_arrays(runs: Sequence[RunSettings], state: Sequence[Floats], size
         np.array(limits, dtype=np.float32),
         np.zeros(size if by_norm else 0, np.float32),
     )
-
-
-def _hyperparameters(optimizer: OptimizerBase) -> tuple[float, ...]:
-    """In the order of `cpu/optimizers.py`; the learning rate comes with each step."""
-    match optimizer:
-        case Sgd():
-            return (0.0, optimizer.momentum, float(optimizer.nesterov), optimizer.weight_decay)
-        case Adam() | AdamW():
-            return (0.0, *optimizer.betas, optimizer.eps, optimizer.weight_decay)
-        case RmsProp():
-            keys = optimizer.alpha, optimizer.eps, optimizer.momentum, float(optimizer.centered)
-            return (0.0, *keys, optimizer.weight_decay)
-    raise ValueError(f"the compiled engine has no optimizer {optimizer.kind}")
 
 
 def _pattern_of(values: npt.NDArray[Any]) -> ZeroPattern | None:

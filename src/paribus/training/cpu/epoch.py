@@ -7,7 +7,7 @@ train side by side on threads.
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,14 +21,7 @@ from paribus.training.cpu.dropout import dropout, dropout_with_derivative
 from paribus.training.cpu.inputs import gather, multiply, prefetch
 from paribus.training.cpu.margins import class_margins
 from paribus.training.cpu.matmul import matmul
-from paribus.training.cpu.optimizers import (
-    adam,
-    adam_coefficients,
-    rmsprop,
-    rmsprop_coefficients,
-    sgd,
-    sgd_coefficients,
-)
+from paribus.training.cpu.optimizers import step_coefficients, step_parameters
 from paribus.training.cpu.parameters import SHARED_WEIGHT, TIED_WEIGHT
 from paribus.training.cpu.passes import (
     GRADIENT_ROWS,
@@ -47,33 +40,7 @@ from paribus.training.cpu.sparse_matmul import zero_skipping_matmul
 from paribus.training.cpu.transpose import transpose
 from paribus.training.cpu.zero_skipping import find_nonzero_steps
 
-OPTIMIZER_CODES: Final = {"sgd": 0, "adam": 1, "adamw": 2, "rmsprop": 3}
-"""What compiled code calls each optimizer."""
-_SGD, _ADAM, _ADAMW, _RMSPROP = OPTIMIZER_CODES.values()
-MOMENTUM: Final = {"sgd": 1, "adam": 1, "adamw": 1, "rmsprop": 3}
-"""The hyperparameter that a schedule may cycle: momentum, or Adam's first beta."""
 _ZERO, _ONE = np.float32(0), np.float32(1)
-
-
-class OptimizerArrays(NamedTuple):
-    """What steps the parameters.
-
-    The optimizer's kind, one of `OPTIMIZER_CODES`, and hyperparameters (hyperparameter, run) float64 in the order of
-    `optimizers`, of which number `momentum` may be cycled; three buffers (run, parameter), of which it uses as many as
-    it needs; and how gradients are clipped: not at all, or by value or norm with the limits (run,). By norm,
-    `gradients` (parameter,) holds all of a run's gradients before the step.
-    """
-
-    kind: int
-    hyperparameters: Any
-    momentum: int
-    first: Any
-    second: Any
-    third: Any
-    clips_value: bool
-    clips_norm: bool
-    limits: Any
-    gradients: Any
 
 
 class InputArrays(NamedTuple):
@@ -246,7 +213,7 @@ def _train_step(
         bias = bias_of(layers, parameters, last)
         choose(output, bias, targets.labels, loss.smoothing[run], layers.outputs, epoch.kept[run], chosen)
         return 0.0
-    coefficients = _coefficients(optimizer, epoch, run, batch, step)
+    coefficients = step_coefficients(optimizer, epoch, run, batch, step)
     total, block = 0.0, output_block(layers, loss.kind)
     for first in range(0, widths[last + 1], block):
         end = min(first + block, widths[last + 1])
@@ -350,20 +317,6 @@ def _add(into: Any, added: Any) -> None:
         into[i] += added[i]
 
 
-@compiled
-def _coefficients(optimizer: Any, epoch: Any, run: int, batch: int, step: int) -> Any:
-    """What the optimizer multiplies by in step number `step` of a run."""
-    own = optimizer.hyperparameters[:, run].copy()
-    own[0] = epoch.learning_rates[batch, run]
-    if epoch.cycling:
-        own[optimizer.momentum] = epoch.momenta[batch, run]
-    if optimizer.kind == _SGD:
-        return sgd_coefficients(own)
-    if optimizer.kind == _RMSPROP:
-        return rmsprop_coefficients(own)
-    return adam_coefficients(own, step, optimizer.kind == _ADAMW)
-
-
 @inlined
 def _use(parameters: Any, optimizer: Any, run: int, start: int, gradient: Any, coefficients: Any) -> None:
     """Step a run's parameters from `start` on by their gradient, or keep it until the norm of all is known."""
@@ -372,7 +325,7 @@ def _use(parameters: Any, optimizer: Any, run: int, start: int, gradient: Any, c
         return
     if optimizer.clips_value:
         clip_by_value(gradient, optimizer.limits[run])
-    _step(parameters, optimizer, run, start, gradient, coefficients)
+    step_parameters(parameters, optimizer, run, start, gradient, coefficients)
 
 
 @compiled
@@ -382,19 +335,4 @@ def _clip_and_step(parameters: Any, optimizer: Any, run: int, layers: Any, coeff
     for tensor in range(len(layers.tensors)):
         squares += sum_of_squares(optimizer.gradients[layers.tensors[tensor, 0] : layers.tensors[tensor, 1]])
     scale(optimizer.gradients, norm_coefficient(squares, np.float64(optimizer.limits[run])))
-    _step(parameters, optimizer, run, 0, optimizer.gradients, coefficients)
-
-
-@compiled
-def _step(parameters: Any, optimizer: Any, run: int, start: int, gradient: Any, coefficients: Any) -> None:
-    """Step a run's parameters from `start` on by their gradient."""
-    end = start + len(gradient)
-    own, first = parameters[start:end], optimizer.first[run, start:end]
-    if optimizer.kind == _SGD:
-        sgd(own, gradient, first, coefficients)
-        return
-    second = optimizer.second[run, start:end]
-    if optimizer.kind == _RMSPROP:
-        rmsprop(own, gradient, first, optimizer.third[run, start:end], second, coefficients)
-    else:
-        adam(own, gradient, first, second, coefficients)
+    step_parameters(parameters, optimizer, run, 0, optimizer.gradients, coefficients)

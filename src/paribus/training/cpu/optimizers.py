@@ -2,18 +2,101 @@
 
 Hyperparameters are float64. What follows from them alone is computed in float64 once per step, by the `_coefficients`
 functions, and rounded to float32.
+
+A new kind needs its hyperparameters, its two functions, a code, and a branch in `step_coefficients` and in
+`step_parameters`. A code without a branch makes all parameters NaN.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from paribus.spec.optimizers import Adam, AdamW, OptimizerBase, RmsProp, Sgd
 from paribus.training.cpu.compiling import compiled
 from paribus.training.cpu.elementary import power
 
-_ZERO = np.float32(0)
+OPTIMIZER_CODES: Final = {"sgd": 0, "adam": 1, "adamw": 2, "rmsprop": 3}
+"""What compiled code calls each optimizer."""
+_SGD, _ADAM, _ADAMW, _RMSPROP = OPTIMIZER_CODES.values()
+MOMENTUM: Final = {"sgd": 1, "adam": 1, "adamw": 1, "rmsprop": 3}
+"""The hyperparameter that a schedule may cycle: momentum, or Adam's first beta."""
+_ZERO, _NAN = np.float32(0), np.float32(np.nan)
+
+
+class OptimizerArrays(NamedTuple):
+    """What steps the parameters.
+
+    The optimizer's kind, one of `OPTIMIZER_CODES`, and what `hyperparameters` gives of each run (hyperparameter, run)
+    float64, of which number `momentum` may be cycled; three buffers (run, parameter), of which it uses as many as it
+    needs; and how gradients are clipped: not at all, or by value or norm with the limits (run,). By norm, `gradients`
+    (parameter,) holds all of a run's gradients before the step.
+    """
+
+    kind: int
+    hyperparameters: Any
+    momentum: int
+    first: Any
+    second: Any
+    third: Any
+    clips_value: bool
+    clips_norm: bool
+    limits: Any
+    gradients: Any
+
+
+def hyperparameters(optimizer: OptimizerBase) -> tuple[float, ...]:
+    """What compiled code takes of an optimizer, in the order of its `_coefficients` function.
+
+    The learning rate, the first, comes with each step. Raises ValueError for a kind without arithmetic here.
+    """
+    match optimizer:
+        case Sgd():
+            return (0.0, optimizer.momentum, float(optimizer.nesterov), optimizer.weight_decay)
+        case Adam() | AdamW():
+            return (0.0, *optimizer.betas, optimizer.eps, optimizer.weight_decay)
+        case RmsProp():
+            keys = optimizer.alpha, optimizer.eps, optimizer.momentum, float(optimizer.centered)
+            return (0.0, *keys, optimizer.weight_decay)
+        case _:
+            raise ValueError(f"the compiled engine has no optimizer {optimizer.kind}")
+
+
+@compiled
+def step_coefficients(optimizer: Any, epoch: Any, run: int, batch: int, step: int) -> Any:
+    """What the optimizer multiplies by in step number `step`, from 1, of a run: the step of `batch` in an epoch.
+
+    `optimizer` are `OptimizerArrays`, `epoch` the `EpochArrays` with the rates.
+    """
+    own = optimizer.hyperparameters[:, run].copy()
+    own[0] = epoch.learning_rates[batch, run]
+    if epoch.cycling:
+        own[optimizer.momentum] = epoch.momenta[batch, run]
+    if optimizer.kind == _SGD:
+        return sgd_coefficients(own)
+    if optimizer.kind == _RMSPROP:
+        return rmsprop_coefficients(own)
+    if optimizer.kind == _ADAM or optimizer.kind == _ADAMW:
+        return adam_coefficients(own, step, optimizer.kind == _ADAMW)
+    return np.full(len(own), _NAN)
+
+
+@compiled
+def step_parameters(parameters: Any, optimizer: Any, run: int, start: int, gradient: Any, coefficients: Any) -> None:
+    """Step a run's parameters from `start` on by their gradient."""
+    end = start + len(gradient)
+    own, first = parameters[start:end], optimizer.first[run, start:end]
+    if optimizer.kind == _SGD:
+        sgd(own, gradient, first, coefficients)
+        return
+    second = optimizer.second[run, start:end]
+    if optimizer.kind == _RMSPROP:
+        rmsprop(own, gradient, first, optimizer.third[run, start:end], second, coefficients)
+    elif optimizer.kind == _ADAM or optimizer.kind == _ADAMW:
+        adam(own, gradient, first, second, coefficients)
+    else:
+        own[:] = _NAN
 
 
 @compiled
