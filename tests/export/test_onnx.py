@@ -15,6 +15,7 @@ from paribus.execution.runner import prepare, run_study
 from paribus.export.formats import export
 from paribus.store.workspace import Workspace
 from tests.export.conftest import own
+from tests.kinds import ACTIVATIONS
 
 
 def session(path):
@@ -120,7 +121,7 @@ def test_a_module_whose_file_has_changed_is_not_exported(own_workspace, own_trai
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("kind", ["relu", "leaky-relu", "elu", "tanh", "sigmoid", "gelu", "silu", "identity"])
+@pytest.mark.parametrize("kind", ACTIVATIONS)
 def test_every_activation_has_the_arithmetic_of_pytorch(kind, tmp_path):
     import torch
 

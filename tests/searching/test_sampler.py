@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import tomllib
-from typing import Any
+from typing import Any, get_args
 
 import optuna
 import pytest
 
 from paribus.searching.sampler import Sampler, proposer
 from paribus.seeding import sampler_seed
+from paribus.spec import search as search_spec
 from paribus.spec.search import Search
 from tests.searching.conftest import TEXT
 
@@ -30,7 +31,7 @@ def batches(sampler: Sampler, count: int) -> list[list[dict[str, Any]]]:
     return found
 
 
-@pytest.mark.parametrize("kind", ["tpe", "random", "sobol"])
+@pytest.mark.parametrize("kind", get_args(search_spec.Sampler))
 def test_asks_and_tells_in_order_give_the_same_proposals_again(kind: str) -> None:
     one, other = (batches(Sampler(search(kind), TABLES, seed=7, bracket=0), 3) for _ in range(2))
     assert one == other
@@ -48,7 +49,7 @@ def test_tpe_learns_from_what_it_is_told() -> None:
     assert other.ask(8) != last
 
 
-@pytest.mark.parametrize("kind", ["tpe", "random", "sobol"])
+@pytest.mark.parametrize("kind", get_args(search_spec.Sampler))
 def test_proposals_lie_in_the_space_and_conditions_hold(kind: str) -> None:
     for proposed in (one for batch in batches(Sampler(search(kind), TABLES, seed=7, bracket=0), 3) for one in batch):
         assert 1e-3 <= proposed["optimizer.lr"] <= 30

@@ -59,9 +59,11 @@ class Condition:
         if self.kind == "gaussian":
             middles = drawn.astype(np.float64) + 2.0**-25  # of the steps of 2**-24, so that none is 0
             drawn = (self.amount * normal_quantile(middles)).astype(np.float32)
-        else:
+        elif self.kind == "uniform":
             drawn -= np.float32(0.5)
             drawn *= np.float32(2 * self.amount)
+        else:
+            raise ValueError(f"no corruption {self.kind}")
         drawn += inputs
         return np.clip(drawn, 0, 1, out=drawn)
 

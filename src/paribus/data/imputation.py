@@ -67,8 +67,10 @@ def fitted(missing: Missing, train: Split, categorical: Sequence[slice], names: 
             fill = np.nanmedian(values, axis=0)
         case "mean":
             fill = np.nanmean(values, axis=0)
-        case _:
+        case "most-frequent":
             fill = np.array([_most_frequent(column[there]) for column, there in zip(values.T, known.T, strict=True)])
+        case "refuse":
+            raise ValueError("missing values are refused, not replaced")
     for block in categorical:
         fill[block] = 0
         fill[block.start + int(np.argmax(np.nansum(values[:, block], axis=0)))] = 1

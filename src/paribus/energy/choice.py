@@ -75,4 +75,6 @@ class Meters:
             return AboveIdle(RaplMeter(self._counters.found), self._idle["rapl"])
         if name == "model":
             return ModelledMeter(self._watts, load=load, why="" if self._chosen else self._counters.missing)
-        return outside_meter(name)
+        if name in TOOLS:
+            return outside_meter(name)
+        raise ValueError(f"no meter {name}")

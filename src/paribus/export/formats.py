@@ -82,7 +82,9 @@ def _write(results: Results, form: str, folder: Path, choice: Choice, code: Path
             from paribus.export.tensorboard import write_tensorboard
 
             write_tensorboard(results, folder)
-        case _:
+        case "mlflow":
             from paribus.export.mlflow_store import write_mlflow
 
             write_mlflow(results, folder)
+        case _:
+            raise ValueError(f"no export format {form}")

@@ -23,7 +23,7 @@ from paribus.report import charts
 from paribus.report.blocks import Block, Cell, Chart, Record, Section, Table
 from paribus.report.tabulate import Column, estimated, mean_and_sd, plain, shown, signed, table, text, value
 from paribus.spec.metrics import metric_named
-from paribus.spec.search import Search
+from paribus.spec.search import Sampler, Search
 
 HEIGHT = 340
 LOG_FROM = 3.0
@@ -254,10 +254,20 @@ def _candidates_section(results: Results, outcome: SearchOutcome) -> Section:
     return Section("candidates", "Candidates", (_table(results, outcome),), lead=tuple(part for part in lead if part))
 
 
+def sampler_in_words(sampler: Sampler) -> str:
+    """What a sampler is called in a sentence."""
+    match sampler:
+        case "tpe":
+            return "the tree-structured Parzen estimator"
+        case "random":
+            return "random sampling"
+        case "sobol":
+            return "a Sobol sequence"
+
+
 def _proposed(results: Results, search: Search) -> str:
-    kinds = {"tpe": "the tree-structured Parzen estimator", "random": "random sampling", "sobol": "a Sobol sequence"}
     return (
-        f"Candidates are proposed by {kinds[search.sampler]} in batches of {search.batch}, "
+        f"Candidates are proposed by {sampler_in_words(search.sampler)} in batches of {search.batch}, "
         f"{len(results.candidates)} of {search.candidates} so far."
     )
 

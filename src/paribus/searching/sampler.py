@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from importlib import metadata
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, assert_never, final
 
 from paribus.errors import Shown, UserError
 from paribus.seeding import sampler_seed
@@ -80,6 +80,8 @@ def _sampler(search: Search, seed: int) -> optuna.samplers.BaseSampler:
                 return samplers.QMCSampler(qmc_type="sobol", scramble=True, seed=seed)
             case "tpe":
                 return samplers.TPESampler(seed=seed, constant_liar=True)
+            case _:
+                assert_never(search.sampler)  # without a sampler, Optuna takes its own default
 
 
 def _suggested(trial: optuna.Trial, key: str, dimension: Dimension) -> Any:

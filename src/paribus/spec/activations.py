@@ -1,4 +1,7 @@
-"""Activation functions. Each is declared here once; its arithmetic is in `activations.py` of each engine."""
+"""Activation functions. Each is declared here once.
+
+Their arithmetic is in `training/cpu/activations.py`, `training/torch/activations.py` and `export/onnx_graph.py`.
+"""
 
 # Tables are frozen, which pyright cannot see: so each kind may narrow the type of its base's `kind`.
 # pyright: reportIncompatibleVariableOverride=false

@@ -1,4 +1,9 @@
-"""Losses. Each is declared here once; its arithmetic is in `losses.py` of each engine."""
+"""Losses. Each is declared here once.
+
+Their arithmetic is in `classification_losses.py`, `robust_losses.py` and `regression_losses.py` of `training/cpu/`, and
+in `losses.py` and `robust_losses.py` of `training/torch/`; that of modules in its `module_training.py` and
+`robust_criteria.py`.
+"""
 
 # Tables are frozen, which pyright cannot see: so each kind may narrow the type of its base's `kind`.
 # pyright: reportIncompatibleVariableOverride=false

@@ -1,4 +1,8 @@
-"""Optimizers, with PyTorch's names and defaults. Their arithmetic is in `optimizers.py` of each engine."""
+"""Optimizers, with PyTorch's names and defaults.
+
+Their arithmetic is in `training/cpu/optimizers.py` and `training/torch/optimizers.py`; modules have PyTorch's own, by
+`training/torch/module_training.py`.
+"""
 
 # Tables are frozen, which pyright cannot see: so each kind may narrow the type of its base's `kind`.
 # pyright: reportIncompatibleVariableOverride=false
@@ -14,7 +18,11 @@ from paribus.spec.fields import Flag, Fraction, Frozen, NotNegative, OpenFractio
 
 
 class OptimizerBase(Frozen):
-    """What every optimizer has. `buffers` names the state that it keeps for each parameter, as PyTorch does."""
+    """What every optimizer has.
+
+    `buffers` names the state that it keeps for each parameter, as PyTorch does. `has_momentum` says whether a schedule
+    can cycle its momentum, or Adam's first beta.
+    """
 
     kind: str
     lr: Positive
@@ -23,6 +31,10 @@ class OptimizerBase(Frozen):
     @property
     @abstractmethod
     def buffers(self) -> tuple[str, ...]: ...
+
+    @property
+    @abstractmethod
+    def has_momentum(self) -> bool: ...
 
 
 class Sgd(OptimizerBase):
@@ -35,6 +47,10 @@ class Sgd(OptimizerBase):
     @property
     def buffers(self) -> tuple[str, ...]:
         return ("momentum_buffer",)
+
+    @property
+    def has_momentum(self) -> bool:
+        return self.momentum > 0
 
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> Self:
@@ -54,6 +70,10 @@ class Adam(OptimizerBase):
     def buffers(self) -> tuple[str, ...]:
         return ("exp_avg", "exp_avg_sq")
 
+    @property
+    def has_momentum(self) -> bool:
+        return True
+
 
 class AdamW(OptimizerBase):
     """`torch.optim.AdamW`: weight decay shrinks the weights directly."""
@@ -66,6 +86,10 @@ class AdamW(OptimizerBase):
     @property
     def buffers(self) -> tuple[str, ...]:
         return ("exp_avg", "exp_avg_sq")
+
+    @property
+    def has_momentum(self) -> bool:
+        return True
 
 
 class RmsProp(OptimizerBase):
@@ -80,6 +104,10 @@ class RmsProp(OptimizerBase):
     @property
     def buffers(self) -> tuple[str, ...]:
         return ("square_avg", "momentum_buffer", "grad_avg")
+
+    @property
+    def has_momentum(self) -> bool:
+        return self.momentum > 0
 
 
 Optimizer = Annotated[Sgd | Adam | AdamW | RmsProp, Field(discriminator="kind")]

@@ -18,7 +18,7 @@ from paribus.spec.losses import CrossEntropy, ForwardCorrection, FunctionLoss, L
 from paribus.spec.metrics import BY_TRUE_LABELS, METRICS
 from paribus.spec.network import Autoencoder, Module, Network
 from paribus.spec.occlusion import Occlusion
-from paribus.spec.optimizers import Adam, AdamW, Optimizer, RmsProp, Sgd
+from paribus.spec.optimizers import Optimizer
 from paribus.spec.references import Reference
 from paribus.spec.rules import RuleName, parse_rule
 from paribus.spec.schedules import (
@@ -319,9 +319,5 @@ def _about_schedule(recipe: Recipe) -> Iterator[str]:
         yield f"schedule.warmup_epochs is {schedule.warmup_epochs}, and must be below training.epochs, {epochs}"
     if isinstance(schedule, Cosine | CosineRestarts | ReduceOnPlateau) and schedule.min_lr > lr:
         yield f"schedule.min_lr is {schedule.min_lr}, above optimizer.lr, {lr}: the rate would rise, or never fall"
-    if isinstance(schedule, OneCycle) and schedule.cycle_momentum and not _has_momentum(recipe.optimizer):
+    if isinstance(schedule, OneCycle) and schedule.cycle_momentum and not recipe.optimizer.has_momentum:
         yield "schedule.cycle_momentum needs an optimizer with momentum: set it to false, or optimizer.momentum above 0"
-
-
-def _has_momentum(optimizer: Sgd | Adam | AdamW | RmsProp) -> bool:
-    return optimizer.momentum > 0 if isinstance(optimizer, Sgd | RmsProp) else True

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, final
+from typing import Any, assert_never, final
 
 import numpy as np
 import numpy.typing as npt
@@ -243,6 +243,8 @@ def _known_rates(
             return _warm_cosine(schedule, lr, epochs)
         case CosineRestarts():
             return _cosine_restarts(schedule, lr)
+        case _:
+            assert_never(schedule)
 
 
 def _multiplied(lr: float, factor: Any) -> Iterator[float]:

@@ -40,10 +40,11 @@ CODES: Final = {
     "silu": 6,
     "identity": 7,
 }
-"""What compiled code calls each kind."""
+"""What compiled code calls each kind. `activate` has a branch for each."""
 RELU, _LEAKY_RELU, _ELU, _TANH, _SIGMOID, _GELU, _SILU, _IDENTITY = CODES.values()
 
 _ZERO, _HALF, _ONE, _TWO, _FOUR = np.float32(0), np.float32(0.5), np.float32(1), np.float32(2), np.float32(4)
+_NAN: Final = np.float32(np.nan)
 _SQRT_HALF: Final = np.float32(math.sqrt(0.5))
 _NORMAL_DENSITY: Final = np.float32(1 / math.sqrt(2 * math.pi))
 """The standard normal density at zero."""
@@ -54,7 +55,8 @@ def activate(values: Any, derivative: Any, bias: Any, kind: int, parameter: Any,
     """`values` (row, unit) = f(`values` + `bias`), and `derivative` (row, unit) = f', with `bias` (unit,).
 
     `kind` is one of `CODES`, `parameter` its float32 parameter, if it has one. Columns from `units` on are padding,
-    where `values` and `bias` are zero; they stay zero in `values`. `derivative` is not touched for ReLU.
+    where `values` and `bias` are zero; they stay zero in `values`. `derivative` is not touched for ReLU. A code without
+    a branch here makes all of `values` NaN.
     """
     if kind == RELU:
         relu(values, bias)
@@ -75,8 +77,10 @@ def activate(values: Any, derivative: Any, bias: Any, kind: int, parameter: Any,
         _gelu(flat, flat_derivative)
     elif kind == _SILU:
         _silu(flat, flat_derivative)
-    else:
+    elif kind == _IDENTITY:
         flat_derivative[:] = _ONE
+    else:
+        flat[:] = _NAN
 
 
 @compiled

@@ -54,8 +54,12 @@ def _coefficients(loss: LossBase) -> tuple[float, float]:
             return loss.strength, loss.momentum
         case SoftBootstrapping() | HardBootstrapping():
             return loss.beta, 0.0
-        case _:
+        case CrossEntropy() | ForwardCorrection() | Huber():  # their numbers have arrays of their own
             return 0.0, 0.0
+        case _ if set(type(loss).model_fields) == {"kind"}:
+            return 0.0, 0.0
+        case _:
+            raise ValueError(f"the compiled engine has no coefficients for the loss {loss.kind}")
 
 
 def _chances(loss: LossBase) -> Floats:

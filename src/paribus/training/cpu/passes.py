@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
+import numpy as np
+
 from paribus.training.cpu.activations import activate
 from paribus.training.cpu.batch_norm import normalise_batch, normalise_running
 from paribus.training.cpu.classification_losses import (
@@ -51,7 +53,9 @@ LOSS_CODES: Final = {
     "l1": 9,
     "huber": 10,
 }
-"""What compiled code calls each loss; those of classes come first."""
+"""What compiled code calls each loss. Those of classes come before `mse`, those of numbers from `mse` on.
+
+`loss_and_gradient` has a branch for each; a code without one has the loss NaN."""
 (
     _CROSS_ENTROPY,
     _BINARY_CROSS_ENTROPY,
@@ -269,7 +273,9 @@ def loss_and_gradient(
         return mse(output, bias, bias_gradient, targets.numbers, first, outputs, sums), 0
     if loss.kind == _L1:
         return l1(output, bias, bias_gradient, targets.numbers, first, outputs, sums), 0
-    return huber(output, bias, bias_gradient, targets.numbers, first, outputs, sums, loss.deltas[run]), 0
+    if loss.kind == _HUBER:
+        return huber(output, bias, bias_gradient, targets.numbers, first, outputs, sums, loss.deltas[run]), 0
+    return np.nan, 0
 
 
 @inlined
@@ -306,4 +312,6 @@ def _robust(output: Any, bias: Any, bias_gradient: Any, labels: Any, classes: in
         return soft_bootstrapping(output, bias, bias_gradient, labels, classes, first)
     if loss.kind == _HARD_BOOTSTRAPPING:
         return hard_bootstrapping(output, bias, bias_gradient, labels, classes, first)
-    return forward_correction(output, bias, bias_gradient, labels, classes, loss.chances[run])
+    if loss.kind == _FORWARD_CORRECTION:
+        return forward_correction(output, bias, bias_gradient, labels, classes, loss.chances[run])
+    return np.nan, 0

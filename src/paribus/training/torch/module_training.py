@@ -69,13 +69,19 @@ def example_losses(loss: LossBase, own: Criterion | None = None) -> Callable[[Te
                 found = functional.mse_loss(outputs, numbers, reduction="none")
             case losses.Huber():
                 found = functional.huber_loss(outputs, numbers, reduction="none", delta=loss.delta)
-            case _:
+            case losses.MeanAbsoluteError():
                 found = functional.l1_loss(outputs, numbers, reduction="none")
+            case _:
+                raise ValueError(f"no loss {loss.kind}")
         return found.flatten(1).double().mean(1), torch.ones(len(outputs))
 
     if isinstance(loss, losses.BinaryCrossEntropy):
         return of_two_classes
-    return of_classes if loss.has_classes else of_numbers
+    if not loss.has_classes:
+        return of_numbers
+    if not isinstance(loss.evaluated, losses.CrossEntropy):
+        raise ValueError(f"no loss {loss.kind}")
+    return of_classes
 
 
 def optimizer_of(spec: OptimizerBase, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
