@@ -220,10 +220,17 @@ def test_an_undefined_figure_says_why(classifiers) -> None:
     maker = classifiers(replicates=1)
     labels = Artifact("", "targets/test", maker.keep(rows=[0, 1], labels=[0, 3]))
     steady = {"train_loss": [1.0, 0.5], "val_loss": [1.0, 0.5], "val_accuracy": [0.5, 0.6]}
-    measured = {("max-val-accuracy", "test_auroc"): float("nan"), ("max-val-accuracy", "val_auroc"): 0.9}
+    nan = float("nan")
+    values = {"test_auroc": nan, "val_auroc": 0.9, "val_ece": nan, "val_log_loss": 0.3, "test_macro_f1": nan,
+              "test_log_loss": nan}  # fmt: skip
+    measured = {("max-val-accuracy", name): value for name, value in values.items()}
     maker.run("fixed", 0, curves=steady, measured=measured, artifacts=[labels])
     results = maker.results()
     said = undefined(results, "fixed", "max-val-accuracy", "test_auroc")
     assert said == "test AUROC is undefined in fixed: the test data have no example of 1, 2, 4, 5, 6, 7, 8 and 9"
     assert undefined(results, "fixed", "max-val-accuracy", "val_auroc") == ""
+    of_validation = undefined(results, "fixed", "max-val-accuracy", "val_ece")
+    assert of_validation == "validation expected calibration error is undefined in fixed", "and no reason is made up"
+    of_outputs = undefined(results, "fixed", "max-val-accuracy", "test_macro_f1")
+    assert of_outputs == "test macro F1 is undefined in fixed: the network's outputs are not finite"
     assert undefined(results, "dropped", "max-val-accuracy", "test_auroc") == ""

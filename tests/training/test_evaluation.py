@@ -124,12 +124,34 @@ def test_outputs_need_not_be_kept():
 
 def test_what_is_recorded_already_is_not_measured_again():
     of = active(recipe(data={"limit": {"test": 50}}, test={"read_at": ["last"]}))
-    known = ["epoch", "train_accuracy", "val_log_loss", "outputs/train", "outputs/validation"]
-    assert missing_of(of.spec, "last", known) == ("test_loss", "test_log_loss", "outputs/test")
+    figures = ("balanced_accuracy", "macro_f1", "auroc", "log_loss", "ece")
+    known = ["epoch", "train_accuracy", *(f"val_{name}" for name in figures), "outputs/train", "outputs/validation"]
+    of_test = ("test_loss", "test_accuracy", *(f"test_{name}" for name in figures))
+    assert missing_of(of.spec, "last", known) == (*of_test, "outputs/test")
     numbers, arrays = measured(of, open_test=lambda *_: of.splits.test.open("later measurement"), known=known)
-    figures = ("loss", "accuracy", "balanced_accuracy", "macro_f1", "auroc", "log_loss", "ece")
-    assert set(numbers) == {f"test_{name}" for name in figures}
+    assert set(numbers) == set(of_test)
     assert set(arrays) == {"confusion", "outputs/test", "hardest/test"}
+
+
+@pytest.mark.parametrize("added", ["train_accuracy", "val_ece", "test_accuracy", "test_macro_f1"])
+def test_a_metric_that_a_recorded_run_lacks_is_measured_later(added):
+    """So it is with one that is added to the code after they were trained."""
+    of = active(recipe(data={"limit": {"test": 50}}, test={"read_at": ["last"]}))
+    opened = []
+
+    def open_test(rule, epoch):
+        opened.append(rule)
+        return of.splits.test.open("later measurement")
+
+    numbers, arrays = measured(of, open_test=open_test)
+    known = [name for name in (*numbers, *arrays) if name != added]
+    assert missing_of(of.spec, "last", (*known, added)) == ()
+    assert missing_of(of.spec, "last", known) == (added,)
+    opened.clear()
+    again, _ = measured(of, open_test=open_test, known=known)
+    assert again[added] == numbers[added]
+    assert {name.partition("_")[0] for name in again} == {added.partition("_")[0]}
+    assert opened == ["last"] * added.startswith("test")
 
 
 def autoencoder(**over):
@@ -226,8 +248,11 @@ def test_errors_on_people_not_trained_on_are_those_of_scikit_learn_s_pca():
 
 def test_what_is_missing_of_held_out_images_is_asked_for():
     of = autoencoder(data=HELD_OUT, denoising={"zeroed": [0.5]})
-    known = ["epoch", "outputs/train", "outputs/validation", "denoise_mse:zeroed-0.5"]
-    assert missing_of(of.spec, "last", known) == ("val_mse", "val_denoise_mse:zeroed-0.5")
+    known = ["epoch", "mse", "pca_mse", "mean_mse", "outputs/train", "outputs/validation", "denoise_mse:zeroed-0.5"]
+    assert missing_of(of.spec, "last", known) == (
+        *("val_mse", "val_pca_mse", "val_mean_mse"),
+        "val_denoise_mse:zeroed-0.5",
+    )
 
 
 def test_the_best_and_the_worst_images_are_kept():

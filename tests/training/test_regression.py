@@ -197,8 +197,10 @@ def test_each_target_by_which_a_rule_chooses_has_its_rmse_after_each_epoch():
 
 def test_what_is_missing_of_a_regression_is_named():
     of = active(recipe(BASE, test={"read_at": ["last"]}, snapshots={"outputs": False}))
-    assert missing_of(of.spec, "last", ()) == ("epoch", "test_loss", "val_rmse", "test_rmse")
-    numbers, arrays = measured(of, known=["epoch", "test_loss", "test_rmse"])
+    training, of_test = ("epoch", "train_rmse", "train_r2"), ("test_rmse", "test_mae", "test_r2")
+    of_validation = ("val_rmse", "val_mae", "val_r2")
+    assert missing_of(of.spec, "last", ()) == (*training, "test_loss", *of_validation, *of_test)
+    numbers, arrays = measured(of, known=[*training, "test_loss", *of_test])
     assert set(numbers) == {"val_rmse", "val_mae", "val_r2"}
     assert not arrays
 

@@ -7,6 +7,8 @@ small study, and its area under the ROC curve longer than all else that is measu
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import numpy.typing as npt
 
@@ -14,6 +16,9 @@ from paribus.data.pool import Labels
 from paribus.spec.losses import BinaryCrossEntropy, LossBase
 from paribus.spec.metrics import CALIBRATION_BINS
 from paribus.training.engine import Doubles, Floats, Integers
+
+CLASSIFICATION_SCORES: Final = ("balanced_accuracy", "macro_f1", "auroc", "log_loss", "ece")
+"""The metrics that `classification_scores` gives, in its order."""
 
 
 def probabilities(outputs: Floats, loss: LossBase) -> Doubles:
@@ -41,9 +46,8 @@ def classification_scores(shares: Doubles, labels: Labels, predicted: Labels) ->
     of -log(probability of the label), probabilities limited to at least 2.2e-16. For `ece` see `calibration_error`.
     All of them are NaN where an output is not finite.
     """
-    names = ("balanced_accuracy", "macro_f1", "auroc", "log_loss", "ece")
     if not np.isfinite(shares).all():
-        return dict.fromkeys(names, np.nan)
+        return dict.fromkeys(CLASSIFICATION_SCORES, np.nan)
     counts = confusion_matrix(labels, predicted, shares.shape[1])
     correct, true, guessed = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
     there, met = true > 0, true + guessed > 0
@@ -54,7 +58,7 @@ def classification_scores(shares: Doubles, labels: Labels, predicted: Labels) ->
         abs(np.mean(np.log(np.maximum(shares[np.arange(len(labels)), labels], np.finfo(np.float64).eps)))),
         calibration_error(shares, labels, predicted),
     )
-    return {name: float(value) for name, value in zip(names, values, strict=True)}
+    return {name: float(value) for name, value in zip(CLASSIFICATION_SCORES, values, strict=True)}
 
 
 def _auroc(shares: Doubles, labels: Labels) -> float:

@@ -8,7 +8,7 @@ left to analysis.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -18,10 +18,14 @@ import numpy.typing as npt
 from paribus.data.corruption import conditions
 from paribus.data.pool import Labels, Numbers, Split, Splits
 from paribus.spec.identity import RunSpec
-from paribus.spec.losses import Task
 from paribus.spec.network import layer_names, tied_layers
 from paribus.training.augmented_examples import record_augmented_examples
-from paribus.training.classification import classification_scores, confusion_matrix, probabilities
+from paribus.training.classification import (
+    CLASSIFICATION_SCORES,
+    classification_scores,
+    confusion_matrix,
+    probabilities,
+)
 from paribus.training.cohort import fresh_state
 from paribus.training.engine import Engine, Floats, State
 from paribus.training.hard_examples import record_hard_examples
@@ -31,9 +35,14 @@ from paribus.training.measurements import Measurements, shown_positions
 from paribus.training.network_size import measure_size, measure_source
 from paribus.training.occlusion import measure_occlusion
 from paribus.training.principal_components import principal_components
-from paribus.training.reconstruction import Prefix, ReconstructionErrors, measure_denoising
+from paribus.training.reconstruction import (
+    Prefix,
+    ReconstructionErrors,
+    measure_denoising,
+    reconstruction_names,
+)
 from paribus.training.regions import record_regions
-from paribus.training.regression import predictions, regression_scores
+from paribus.training.regression import predictions, regression_names, regression_scores
 from paribus.training.units import UnitStatistics
 
 OpenTest = Callable[[str, int], Split]
@@ -77,14 +86,17 @@ def measure_run(spec: RunSpec, splits: Splits, margins: MarginSums | None = None
 def missing_of(spec: RunSpec, rule: str, known: Collection[str]) -> tuple[str, ...]:
     """What the recipe asks for at `rule`, and is not among the `known` names of numbers and arrays.
 
-    Of what is always measured together, one name stands for all: `epoch` for what the training split gives, `test_loss`
-    for loss and accuracy on the test split, and one of the figures of a whole split's outputs for all of these.
+    Every metric that such a run always has is asked for, so that one that is added to the code later is measured on
+    recorded runs. What only some data have comes with the others of its split, and one error of a denoising condition
+    stands for all that is measured under it.
     """
     recipe, dataset = spec.recipe, spec.dataset
     reads_test = rule in recipe.test.read_at and dataset.test > 0
-    wanted = ["epoch", "test_loss"] if reads_test else ["epoch"]
+    wanted = ["epoch", *_training_metrics(spec)]
+    if reads_test:
+        wanted += ["test_loss", "test_accuracy"] if recipe.has_classes else ["test_loss"]
     held_out = (("val", dataset.validation > 0), ("test", reads_test))
-    wanted += [f"{split}_{_SCORE[recipe.task]}" for split, is_read in held_out if is_read]
+    wanted += [f"{split}_{name}" for split, is_read in held_out if is_read for name in _split_metrics(spec)]
     if recipe.snapshots.outputs:
         splits = {"train": True, "validation": dataset.validation > 0, "test": reads_test}
         wanted += [f"outputs/{name}" for name, is_read in splits.items() if is_read]
@@ -107,7 +119,7 @@ def measure_snapshot(
     own = _SnapshotMeasuring(spec, splits, snapshot, engine)
     if "epoch" in missing:
         own.measured.number(snapshot.rule, epoch=snapshot.epoch)
-    if "epoch" in missing or "outputs/train" in missing:
+    if not {"epoch", "outputs/train", *_training_metrics(spec)}.isdisjoint(missing):
         own.measure_training()
     if splits.validation is not None and any(name.startswith(("val_", "outputs/validation")) for name in missing):
         own.measure_validation(splits.validation)
@@ -120,14 +132,14 @@ def measure_snapshot(
 
 
 def measure_training(spec: RunSpec, splits: Splits, snapshot: Snapshot, engine: Engine) -> Measurements:
-    """What a snapshot comes to on the training split alone: hidden units, and predictions or reconstructions."""
+    """What is measured of a snapshot on the training split alone: hidden units, and predictions or reconstructions."""
     own = _SnapshotMeasuring(spec, splits, snapshot, engine)
     own.measure_training()
     return own.measured
 
 
 def evaluate_weights(spec: RunSpec, splits: Splits, weights: State, engine: Engine) -> Measurements:
-    """What weights of any origin come to on a run's training and validation splits, at the empty rule.
+    """What is measured of weights of any origin on a run's training and validation splits, at the empty rule.
 
     Numbers have the names of a run's curves and measurements; `units` are its arrays at a selected snapshot. A figure
     that these data leave undefined is left out.
@@ -142,6 +154,28 @@ def evaluate_weights(spec: RunSpec, splits: Splits, weights: State, engine: Engi
     own.measure_denoising(missing_of(spec, "", ()))
     known = [one for one in own.measured.numbers if not (math.isnan(one.value) and one.name.endswith(_MAYBE_UNDEFINED))]
     return Measurements(known, own.measured.artifacts)
+
+
+def _training_metrics(spec: RunSpec) -> tuple[str, ...]:
+    """The metrics of the training split that every run like this one has at a selected snapshot."""
+    match spec.recipe.task:
+        case "classification":
+            return ("train_accuracy",)
+        case "regression":
+            return ("train_rmse", "train_r2")
+        case "reconstruction":
+            return reconstruction_names(spec)
+
+
+def _split_metrics(spec: RunSpec) -> tuple[str, ...]:
+    """The metrics of the outputs for a whole split that is not trained on, without the split's prefix."""
+    match spec.recipe.task:
+        case "classification":
+            return CLASSIFICATION_SCORES
+        case "regression":
+            return regression_names(spec.dataset.targets)
+        case "reconstruction":
+            return reconstruction_names(spec)
 
 
 @final
@@ -190,12 +224,12 @@ class _SnapshotMeasuring:
             self.measured.number(self._rule, **{accuracy_name: found.correct[0] / len(split)})
 
     def measure_validation(self, split: Split) -> None:
-        """What the outputs for the validation split come to, and the outputs, or the error, for each example."""
+        """Metrics of the outputs for the validation split, and the outputs, or the error, for each example."""
         if self._spec.recipe.task == "reconstruction":
             self._measure_reconstructions("val_", "validation", split)
             return
         outputs = self._network.outputs(split)
-        self._score("val", outputs, split)
+        self._measure_split_metrics("val", outputs, split)
         self._keep_outputs("validation", split, outputs)
 
     def measure_test(self, test: Split) -> None:
@@ -211,7 +245,7 @@ class _SnapshotMeasuring:
             self.measured.number(self._rule, test_accuracy=np.mean(predicted == labels))
             counts = confusion_matrix(labels, predicted, len(self._spec.dataset.classes))
             self.measured.arrays(self._rule, "confusion", counts=counts)
-        self._score("test", outputs, test)
+        self._measure_split_metrics("test", outputs, test)
         self._keep_outputs("test", test, outputs)
 
     def measure_denoising(self, missing: Collection[str]) -> None:
@@ -241,8 +275,8 @@ class _SnapshotMeasuring:
             memorised = np.mean(predicted[wrong] == labels[wrong])
             self.measured.number(self._rule, mislabelled=wrong.mean(), memorised=memorised)
 
-    def _score(self, prefix: str, outputs: Floats, split: Split) -> None:
-        """Figures that need the outputs for a whole split, their names beginning with `prefix`."""
+    def _measure_split_metrics(self, prefix: str, outputs: Floats, split: Split) -> None:
+        """Metrics that need the outputs for a whole split. Their names begin with `prefix`."""
         loss = self._spec.recipe.loss
         if self._spec.recipe.has_classes:
             shares, predicted = probabilities(outputs, loss), predicted_classes(outputs, loss)
@@ -304,7 +338,5 @@ def _targets(split: Split) -> dict[str, npt.NDArray[Any]]:
     return found
 
 
-_SCORE: Mapping[Task, str] = {"classification": "log_loss", "regression": "rmse", "reconstruction": "mse"}
-"""Of the figures of a whole split's outputs, the one that stands for all of them."""
 _MAYBE_UNDEFINED = ("_auroc", "_r2")
 """How figures end that some data leave undefined: without an example of a class, or with equal targets."""

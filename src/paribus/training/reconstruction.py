@@ -37,6 +37,11 @@ _COUNTERS: Final[dict[Prefix, tuple[int, ...]]] = {"": (), "val_": (1,), "test_"
 """Each split has draws of its own for its corruptions."""
 
 
+def reconstruction_names(spec: RunSpec) -> tuple[str, ...]:
+    """The metrics of one split, without its prefix, that are recorded of every run like this one."""
+    return ("mse", "pca_mse", "mean_mse") if spec.recipe.widths(spec.dataset) else ("mse", "mean_mse")
+
+
 def example_errors(network: Inference, split: Split) -> Doubles:
     """The mean squared error per feature of each example's reconstruction, (example,)."""
     return np.concatenate([_errors(network.unscaled(f.outputs[0]), part.inputs) for part, f in network.parts(split)])

@@ -13,12 +13,15 @@ beside it. All sums are float64.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from paribus.data.pool import Numbers, Scaling
 from paribus.training.engine import Doubles, Floats
+
+_METRICS: Final = ("rmse", "mae", "r2")
 
 
 def rmse_in_units(squared_error: Doubles, scalings: Sequence[Scaling]) -> Doubles:
@@ -42,6 +45,12 @@ def predictions(outputs: Floats, scaling: Scaling) -> Numbers:
         return found.astype(np.float32)
 
 
+def regression_names(targets: Sequence[str]) -> tuple[str, ...]:
+    """The metrics that `regression_scores` gives of these targets."""
+    of_each = targets if len(targets) > 1 else ()
+    return tuple(name for metric in _METRICS for name in (metric, *(f"{metric}:{own}" for own in of_each)))
+
+
 def regression_scores(predicted: npt.NDArray[np.floating], numbers: Numbers, names: Sequence[str]) -> dict[str, float]:
     """`rmse`, `mae` and `r2` of predictions (example, output); of several outputs also those of each, as `rmse:name`.
 
@@ -61,8 +70,5 @@ def _by_output(predicted: Doubles, numbers: Doubles) -> dict[str, Doubles]:
     errors = predicted - numbers
     squares, spread = np.square(errors), np.square(numbers - numbers.mean(axis=0)).sum(axis=0)
     spread[np.ptp(numbers, axis=0) == 0] = np.nan
-    return {
-        "rmse": np.sqrt(squares.mean(axis=0)),
-        "mae": np.abs(errors).mean(axis=0),
-        "r2": 1 - squares.sum(axis=0) / spread,
-    }
+    values = np.sqrt(squares.mean(axis=0)), np.abs(errors).mean(axis=0), 1 - squares.sum(axis=0) / spread
+    return dict(zip(_METRICS, values, strict=True))
