@@ -128,7 +128,7 @@ def test_a_memory_of_each_example(engine):
 def test_pairs_choose_examples_for_each_other(engine):
     of = problem(*[settings(SMOOTH, MOMENTUM)] * 4, streams=STREAMS, widths=(20, 24, CLASSES))
     kept = [0.9, 0.6, 0.5]
-    states, losses = trained_by(engine, of, lambda epoch: {"kept": np.full(4, kept[epoch])})
+    states, losses = trained_by(engine, of, lambda epoch: {"kept_share": np.full(4, kept[epoch])})
     for pair, stream in ((0, 0), (2, 1)):
         two = [Plain(of, pair), Plain(of, pair + 1)]
         found = [[], []]

@@ -185,7 +185,7 @@ class Cohort:
                 generator_keys=self._generator_keys(epoch),
                 mixed=self._mixed_targets(targets, epoch),
                 memory=memory,
-                kept=self._kept(epoch),
+                kept_share=self._kept_share(epoch),
             )
         )[:, :: self._each]
         if self._memory is not None and memory is not None:
@@ -295,7 +295,7 @@ class Cohort:
         others = [own[partners] for own, (partners, _) in zip(targets, pairs, strict=True)]
         return MixedTargets(np.stack(others), np.stack([shares for _, shares in pairs]))
 
-    def _kept(self, epoch: int) -> Doubles | None:
+    def _kept_share(self, epoch: int) -> Doubles | None:
         """The share of each batch that networks which teach each other are trained on."""
         teaching = self._recipe.training.co_teaching
         return None if teaching is None else np.full(2 * len(self.runs), teaching.kept(epoch + 1))

@@ -183,10 +183,10 @@ class Epoch:
 
     `mixed` goes with mixed `inputs` and plain cross-entropy. `memory` (run, example, class) is what a loss that
     remembers predictions keeps of each example, in the order of `order`, float32: the engine updates it in place; None
-    for every other loss. With `kept` (run,), runs 2 k and 2 k + 1 teach each other: of each batch, each is trained on
-    those examples whose losses are smallest in the other's network before the step, `kept` times the batch's examples,
-    rounded down, and at least one; of equal losses, those that come first. It goes with cross-entropy without class
-    weights, and networks without batch normalisation.
+    for every other loss. With `kept_share` (run,), runs 2 k and 2 k + 1 teach each other: of each batch, each is
+    trained on those examples whose losses are smallest in the other's network before the step, `kept_share` times the
+    batch's examples, rounded down, and at least one; of equal losses, those that come first. It goes with cross-entropy
+    without class weights, and networks without batch normalisation.
     """
 
     order: Integers
@@ -199,7 +199,7 @@ class Epoch:
     generator_keys: npt.NDArray[np.uint64] | None = None
     mixed: MixedTargets | None = None
     memory: Floats | None = None
-    kept: Doubles | None = None
+    kept_share: Doubles | None = None
 
 
 @dataclass(frozen=True, eq=False)

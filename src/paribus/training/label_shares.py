@@ -28,5 +28,5 @@ def label_shares(train: Split, predicted: npt.NDArray[np.int64]) -> dict[str, fl
     }
 
 
-def _share(hits: npt.NDArray[np.bool_]) -> float:
-    return float(hits.mean()) if len(hits) else math.nan
+def _share(predicted: npt.NDArray[np.bool_]) -> float:
+    return float(predicted.mean()) if len(predicted) else math.nan

@@ -17,14 +17,14 @@ def padded(array, width):
 
 
 def applied(function, logits, bias, *arguments):
-    """(loss, hits, gradient, bias gradient) of a padded layer, without padding."""
+    """(loss, correct, gradient, bias gradient) of a padded layer, without padding."""
     classes = logits.shape[1]
     width = -(-classes // 16) * 16
     output, bias_gradient = padded(logits, width), np.full(width, np.nan, np.float32)
-    loss, hits = function(output, padded(bias, width), bias_gradient, *arguments)
+    loss, correct = function(output, padded(bias, width), bias_gradient, *arguments)
     assert not output[:, classes:].any()
     assert not bias_gradient[classes:].any()
-    return loss, hits, output[:, :classes], bias_gradient[:classes]
+    return loss, correct, output[:, :classes], bias_gradient[:classes]
 
 
 def autograd(loss_of, logits, bias, dtype=torch.float64):

@@ -13,8 +13,8 @@ _ZERO, _ONE = np.float32(0), np.float32(1)
 
 
 @compiled
-def choose(output: Any, bias: Any, labels: Any, smoothing: float, classes: int, kept: float, chosen: Any) -> None:
-    """Set `chosen` (row,) to 1 for the `kept` share of the rows with the smallest losses, and to 0 for the others.
+def choose(output: Any, bias: Any, labels: Any, smoothing: float, classes: int, kept_share: float, chosen: Any) -> None:
+    """Set `chosen` (row,) to 1 for the share `kept_share` of rows, those with the smallest losses, and to 0 elsewhere.
 
     Losses are those of `cross_entropy`, in float64. They are sorted by a stable algorithm, so of equal ones the first
     count, on every processor. The number of rows is rounded down, and at least 1. `output` (row, unit) is used up.
@@ -33,5 +33,5 @@ def choose(output: Any, bias: Any, labels: Any, smoothing: float, classes: int, 
         of_label = (1 - smoothing) * logits[labels[row]] + smoothing * total / classes
         losses[row] = largest - of_label + log(np.float64(power_sum))
     chosen[:] = _ZERO
-    for row in np.argsort(losses, kind="mergesort")[: max(1, int(kept * rows))]:
+    for row in np.argsort(losses, kind="mergesort")[: max(1, int(kept_share * rows))]:
         chosen[row] = _ONE

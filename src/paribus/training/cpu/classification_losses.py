@@ -1,4 +1,4 @@
-"""Classification losses: mean loss and hits over a batch, and the gradient of the mean loss.
+"""Classification losses: mean loss and number of correct examples of a batch, and the gradient of the mean loss.
 
 `output` (row, unit) is padded float32, one row per example, without the last layer's `bias` (unit,), which the loss
 adds. `labels` (row,) are int64 classes. Behind the call `output` is the gradient of the mean loss with respect to
@@ -33,7 +33,7 @@ def cross_entropy(output: Any, bias: Any, bias_gradient: Any, labels: Any, smoot
     rows = len(output)
     share, off_label, on_label = _ONE / np.float32(rows), np.float32(smoothing / classes), np.float32(1 - smoothing)
     bias_gradient[:] = _ZERO
-    loss, hits = 0.0, 0
+    loss, correct = 0.0, 0
     for row in range(rows):
         logits, label = output[row], labels[row]
         largest, best, total = logits[0] + bias[0], 0, 0.0
@@ -43,7 +43,7 @@ def cross_entropy(output: Any, bias: Any, bias_gradient: Any, labels: Any, smoot
             total += logit
             if logit > largest:
                 largest, best = logit, column
-        hits += best == label
+        correct += best == label
         loss += largest - (1 - smoothing) * logits[label] - smoothing * total / classes
         for column in range(classes):
             logits[column] -= largest
@@ -62,7 +62,7 @@ def cross_entropy(output: Any, bias: Any, bias_gradient: Any, labels: Any, smoot
         powers[classes:] = _ZERO
         for column in range(len(powers)):
             bias_gradient[column] += powers[column]
-    return loss / rows, hits
+    return loss / rows, correct
 
 
 @compiled
@@ -76,7 +76,7 @@ def weighted_cross_entropy(
     class_weights: Any,
     example_weights: Any,
 ) -> Any:
-    """(weighted mean loss, hits as in `cross_entropy`) with weights by class (class,) and by example (row,), float32.
+    """(weighted mean loss, correct as in `cross_entropy`) with float32 weights by class (class,) and by example (row,).
 
     The class weights w are those of `torch.nn.functional.cross_entropy(..., weight=w, label_smoothing=s)`. An example
     weight v multiplies its example's loss and its part of the divisor: with all w = 1 the result is the weighted mean
@@ -93,11 +93,11 @@ def weighted_cross_entropy(
     weight_sum, off_label = 0.0, smoothing / classes
     for c in range(classes):
         weight_sum += class_weights[c]
-    loss, divisor, hits = 0.0, 0.0, 0
+    loss, divisor, correct = 0.0, 0.0, 0
     for row in range(rows):
         logits, label = output[row], labels[row]
         largest, best = _add_bias(logits, bias, classes)
-        hits += best == label
+        correct += best == label
         on_label = (1 - smoothing) * class_weights[label]
         total = 0.0
         if off_label > 0:  # zero times an infinite logit would be NaN
@@ -127,14 +127,14 @@ def weighted_cross_entropy(
         powers[classes:] = _ZERO
         for column in range(len(powers)):
             bias_gradient[column] += powers[column]
-    return loss / divisor, hits
+    return loss / divisor, correct
 
 
 @compiled
 def mixed_cross_entropy(
     output: Any, bias: Any, bias_gradient: Any, labels: Any, others: Any, shares: Any, smoothing: float, classes: int
 ) -> Any:
-    """(mean loss, hits as in `cross_entropy`) of examples with two labels each: y of the share v, and y' of the rest.
+    """(mean loss, correct as in `cross_entropy`) of examples with two labels: y with the share v, and y' with the rest.
 
     In the notation of `cross_entropy`, whose sums are ordered in the same way:
 
@@ -144,11 +144,11 @@ def mixed_cross_entropy(
     rows = len(output)
     share, off_label, on_label = _ONE / np.float32(rows), np.float32(smoothing / classes), np.float32(1 - smoothing)
     bias_gradient[:] = _ZERO
-    loss, hits = 0.0, 0
+    loss, correct = 0.0, 0
     for row in range(rows):
         logits, label, own = output[row], labels[row], np.float64(shares[row])
         largest, best = _add_bias(logits, bias, classes)
-        hits += best == label
+        correct += best == label
         total = 0.0
         for column in range(classes):
             total += logits[column]
@@ -172,7 +172,7 @@ def mixed_cross_entropy(
         for column in range(len(powers)):
             powers[column] *= share
             bias_gradient[column] += powers[column]
-    return loss / rows, hits
+    return loss / rows, correct
 
 
 @compiled
@@ -205,7 +205,7 @@ def _add_bias(logits: Any, bias: Any, classes: int) -> Any:
 
 @compiled
 def binary_cross_entropy(output: Any, bias: Any, bias_gradient: Any, labels: Any) -> Any:
-    """(mean loss, hits) of one logit per row, as `torch.nn.functional.binary_cross_entropy_with_logits`.
+    """(mean loss, correct) of one logit per row, as `torch.nn.functional.binary_cross_entropy_with_logits`.
 
     Column 0 of `output` is the logit without its bias, the others are padding; `labels` are 0 or 1. With z the logit
     and y the label:
@@ -218,14 +218,14 @@ def binary_cross_entropy(output: Any, bias: Any, bias_gradient: Any, labels: Any
     rows = len(output)
     share = _ONE / np.float32(rows)
     bias_gradient[:] = _ZERO
-    loss, hits = 0.0, 0
+    loss, correct = 0.0, 0
     for row in range(rows):
         values, label = output[row], labels[row]
         z = values[0] + bias[0]
-        hits += (z > _ZERO) == (label == 1)
+        correct += (z > _ZERO) == (label == 1)
         log_sigmoid = np.float64(_ZERO if z > _ZERO else z) - log1p(np.float64(exp(-abs(z))))
         loss += (1.0 - label) * z - log_sigmoid
         gradient = (sigmoid(z) - np.float32(label)) * share
         values[0], values[1:] = gradient, _ZERO
         bias_gradient[0] += gradient
-    return loss / rows, hits
+    return loss / rows, correct

@@ -103,9 +103,9 @@ class CompiledNetworks(Networks):
             found = losses, correct, squares, predicted
             evaluate(layers, parameters, statistics, work, stream_of, examples, losses_of, *found)
             mean = exact_sums(losses * weights) / exact_sums(weights)
-            hits = correct.sum(axis=0) if loss.has_classes else None
+            right = correct.sum(axis=0) if loss.has_classes else None
             classes = predicted.copy() if predictions else None
-            return Evaluation(mean, hits, _mean_squares(squares, features.shape[1]), classes)
+            return Evaluation(mean, right, _mean_squares(squares, features.shape[1]), classes)
 
         return run
 
@@ -163,7 +163,7 @@ class CompiledSession(Session):
         if self._keeps_margins:
             self._margins = np.zeros((len(self._losses), epoch.order.shape[1]), np.float32)
         seen, keys = self._seen(epoch), epoch.dropout_keys
-        weighted = epoch.weights is not None or epoch.kept is not None
+        weighted = epoch.weights is not None or epoch.kept_share is not None
         if weighted and self._losses[0].kind != "cross-entropy":
             raise ValueError("the compiled engine weighs examples for cross-entropy only")
         labels, numbers = _arrays_of(epoch.targets, epoch.order.shape)
@@ -182,8 +182,8 @@ class CompiledSession(Session):
             np.zeros(len(epoch.order), np.uint64) if keys is None else keys,
             *_mixed_arrays(epoch),
             np.zeros((len(self._losses), 0, 0), np.float32) if epoch.memory is None else epoch.memory,
-            epoch.kept is not None,
-            np.ones(len(self._losses)) if epoch.kept is None else epoch.kept,
+            epoch.kept_share is not None,
+            np.ones(len(self._losses)) if epoch.kept_share is None else epoch.kept_share,
         )
         train_epoch(
             self._layers,

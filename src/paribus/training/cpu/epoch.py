@@ -66,7 +66,7 @@ class EpochArrays(NamedTuple):
     learning rates (batch, run); whether momentum is cycled, and momenta (batch, run); whether units are dropped, and
     the keys (stream,) for it. Whether examples are `mixed`, with the `others`' classes and `shares` (stream, example);
     the `memory` (run, example, class) of a loss that has one; whether pairs of runs are `teaching` each other, and the
-    share of a batch that each run has `kept` (run,).
+    `kept_share` (run,) of a batch that each run is trained on.
     """
 
     order: Any
@@ -86,7 +86,7 @@ class EpochArrays(NamedTuple):
     shares: Any
     memory: Any
     teaching: bool
-    kept: Any
+    kept_share: Any
 
 
 @compiled
@@ -198,20 +198,20 @@ def _train_step(
     """
     widths, rows = layers.widths, len(inputs)
     last = len(widths) - 2
-    kept = _ONE / (_ONE - share)
+    dropout_scale = _ONE / (_ONE - share)
     for layer in range(last):
         values = hidden(layers, parameters, statistics, work, layer, inputs, skipping, rows, True)
         if epoch.dropping:
             position, key = np.uint64(batch * (last + 1) + layer), epoch.dropout_keys[stream]
             if layers.activations[layer] == RELU:
-                dropout(values, key, position, share, kept)
+                dropout(values, key, position, share, dropout_scale)
             else:
                 derivatives = layer_values(work.derivatives, widths, layer + 1, rows)
-                dropout_with_derivative(values, derivatives, key, position, share, kept)
+                dropout_with_derivative(values, derivatives, key, position, share, dropout_scale)
     if len(chosen):
         output = linear(layers, parameters, work, last, 0, widths[last + 1], inputs, skipping, rows)
         bias = bias_of(layers, parameters, last)
-        choose(output, bias, targets.labels, loss.smoothing[run], layers.outputs, epoch.kept[run], chosen)
+        choose(output, bias, targets.labels, loss.smoothing[run], layers.outputs, epoch.kept_share[run], chosen)
         return 0.0
     coefficients = step_coefficients(optimizer, epoch, run, batch, step)
     total, block = 0.0, output_block(layers, loss.kind)
@@ -230,7 +230,7 @@ def _train_step(
             layer_values(work.values, widths, layer + 1, rows),
             layer_values(work.derivatives, widths, layer + 1, rows),
             layers.activations[layer],
-            kept,
+            dropout_scale,
             work.bias_gradient[: widths[layer + 1]],
         )
         if layers.normalises:

@@ -71,7 +71,8 @@ def evaluate(
     squares: Any,
     predicted: Any,
 ) -> None:
-    """`losses` (part, run) take the mean loss of each part of the examples, `correct` (part, run) the hits.
+    """`losses` (part, run) take the mean loss of each part of the examples, `correct` (part, run) how many are
+    put into their class.
 
     `squares` (part, run, output) take the sum of squared errors of each output; without outputs they are not wanted.
     Nor are the classes `predicted` (run, example) without examples.
@@ -102,9 +103,9 @@ def evaluate(
                 if predicted.shape[1]:
                     bias = bias_of(layers, own, last)
                     predict_classes(output, bias, layers.outputs, predicted[run, rows_in])
-                mean, hits = loss_and_gradient(layers, own, work, loss, run, output, first, targets)
+                mean, count = loss_and_gradient(layers, own, work, loss, run, output, first, targets)
                 total += mean
-                correct[part, run] = hits
+                correct[part, run] = count
             losses[part, run] = total
     restore_denormals(setting)
 

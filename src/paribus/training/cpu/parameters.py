@@ -60,9 +60,9 @@ class Layers(NamedTuple):
     `weights` (layer,) and `biases` (layer,) are where each layer's tensors begin in a run's row of parameters, and
     `outputs_first` (layer,) says whether a weight is stored as (out, in). `tying` (layer,) is one of `OWN_WEIGHT`,
     `SHARED_WEIGHT` and `TIED_WEIGHT`. `tensors` (tensor, 2) are where all tensors begin and end. `activations` (hidden
-    layer,) are `activations.CODES`, and `slopes` (hidden layer,) float32 the parameter of each, 0 for none.
-    `normalises` says whether hidden layers are normalised over the batch; then `norms` (hidden layer,) is where a
-    layer's own weight begins, behind which its bias lies.
+    layer,) are `activations.CODES`, and `activation_parameters` (hidden layer,) float32 the parameter of each, 0 for
+    none. `normalises` says whether hidden layers are normalised over the batch; then `norms` (hidden layer,) is
+    where a layer's own weight begins, behind which its bias lies.
     """
 
     widths: Integers
@@ -74,7 +74,7 @@ class Layers(NamedTuple):
     tying: Integers
     tensors: Integers
     activations: Integers
-    slopes: Floats
+    activation_parameters: Floats
     normalises: bool
     norms: Integers
 

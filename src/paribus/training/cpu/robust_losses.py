@@ -19,12 +19,12 @@ _ZERO, _ONE = np.float32(0), np.float32(1)
 
 @compiled
 def softmax(output: Any, bias: Any, labels: Any, classes: int) -> Any:
-    """Turn each row into its probabilities, with zeros in padding; (hits, sum of log p[y], sum of log max p).
+    """Turn each row into its probabilities, with zeros in padding; (correct, sum of log p[y], sum of log max p).
 
     The largest logit is subtracted before exp. Logarithms come from logits, so that none is of a probability that is
     rounded to 0; both sums are over rows in their order, in float64.
     """
-    hits, of_labels, of_largest = 0, 0.0, 0.0
+    correct, of_labels, of_largest = 0, 0.0, 0.0
     for row in range(len(output)):
         logits = output[row]
         largest, best = logits[0] + bias[0], 0
@@ -33,7 +33,7 @@ def softmax(output: Any, bias: Any, labels: Any, classes: int) -> Any:
             logits[column] = logit
             if logit > largest:
                 largest, best = logit, column
-        hits += best == labels[row]
+        correct += best == labels[row]
         of_labels += np.float64(logits[labels[row]]) - largest
         for column in range(classes):
             logits[column] -= largest
@@ -48,14 +48,14 @@ def softmax(output: Any, bias: Any, labels: Any, classes: int) -> Any:
         for column in range(classes):
             powers[column] /= power_sum
         powers[classes:] = _ZERO
-    return hits, of_labels + of_largest, of_largest
+    return correct, of_labels + of_largest, of_largest
 
 
 @compiled
 def generalised_cross_entropy(output: Any, bias: Any, bias_gradient: Any, labels: Any, classes: int, q: float) -> Any:
-    """(mean loss, hits) of (1 - p[y]**q) / q. gradient[c] = p[y]**q (p[c] - [c = y]) / rows."""
+    """(mean loss, correct) of (1 - p[y]**q) / q. gradient[c] = p[y]**q (p[c] - [c = y]) / rows."""
     rows = len(output)
-    hits, _, _ = softmax(output, bias, labels, classes)
+    correct, _, _ = softmax(output, bias, labels, classes)
     share, loss = _ONE / np.float32(rows), 0.0
     bias_gradient[:] = _ZERO
     for row in range(rows):
@@ -63,19 +63,19 @@ def generalised_cross_entropy(output: Any, bias: Any, bias_gradient: Any, labels
         power = exp(np.float32(q * log(np.float64(p[label])))) if p[label] > _ZERO else p[label]
         loss += (1.0 - power) / q
         _of_label(p, label, power * share, classes, bias_gradient)
-    return loss / rows, hits
+    return loss / rows, correct
 
 
 @compiled
 def symmetric_cross_entropy(
     output: Any, bias: Any, bias_gradient: Any, labels: Any, classes: int, alpha: float, reverse: float
 ) -> Any:
-    """(mean loss, hits) of -alpha log p[y] + reverse (1 - p[y]), where `reverse` is -beta log_zero.
+    """(mean loss, correct) of -alpha log p[y] + reverse (1 - p[y]), where `reverse` is -beta log_zero.
 
     gradient[c] = (alpha + reverse p[y]) (p[c] - [c = y]) / rows.
     """
     rows = len(output)
-    hits, log_p, _ = softmax(output, bias, labels, classes)
+    correct, log_p, _ = softmax(output, bias, labels, classes)
     share, loss = _ONE / np.float32(rows), -alpha * log_p
     bias_gradient[:] = _ZERO
     for row in range(rows):
@@ -83,7 +83,7 @@ def symmetric_cross_entropy(
         loss += reverse * (1.0 - p[label])
         weight = np.float32(alpha) + np.float32(reverse) * p[label]
         _of_label(p, label, weight * share, classes, bias_gradient)
-    return loss / rows, hits
+    return loss / rows, correct
 
 
 @compiled
@@ -97,12 +97,12 @@ def _of_label(p: Any, label: int, weight: Any, classes: int, bias_gradient: Any)
 
 @compiled
 def soft_bootstrapping(output: Any, bias: Any, bias_gradient: Any, labels: Any, classes: int, beta: float) -> Any:
-    """(mean loss, hits) of -beta log p[y] + (1 - beta) H with the entropy H = -sum of p[c] log p[c].
+    """(mean loss, correct) of -beta log p[y] + (1 - beta) H with the entropy H = -sum of p[c] log p[c].
 
     gradient[c] = (beta (p[c] - [c = y]) - (1 - beta) p[c] (log p[c] + H)) / rows. 0 log 0 is 0.
     """
     rows = len(output)
-    hits, log_p, _ = softmax(output, bias, labels, classes)
+    correct, log_p, _ = softmax(output, bias, labels, classes)
     share, on_label, loss = _ONE / np.float32(rows), np.float32(beta), -beta * log_p
     bias_gradient[:] = _ZERO
     logarithms = np.zeros(classes)
@@ -118,17 +118,17 @@ def soft_bootstrapping(output: Any, bias: Any, bias_gradient: Any, labels: Any, 
             p[column] = (on_label * own - of_entropy) * share
         for column in range(len(p)):
             bias_gradient[column] += p[column]
-    return loss / rows, hits
+    return loss / rows, correct
 
 
 @compiled
 def hard_bootstrapping(output: Any, bias: Any, bias_gradient: Any, labels: Any, classes: int, beta: float) -> Any:
-    """(mean loss, hits) of -beta log p[y] - (1 - beta) log p[m] with the most probable class m, the first of equals.
+    """(mean loss, correct) of -beta log p[y] - (1 - beta) log p[m] with the most probable class m, the first of equals.
 
     gradient[c] = (p[c] - beta [c = y] - (1 - beta) [c = m]) / rows.
     """
     rows = len(output)
-    hits, log_p, log_largest = softmax(output, bias, labels, classes)
+    correct, log_p, log_largest = softmax(output, bias, labels, classes)
     share, on_label, on_best = _ONE / np.float32(rows), np.float32(beta), np.float32(1.0 - beta)
     bias_gradient[:] = _ZERO
     for row in range(rows):
@@ -141,7 +141,7 @@ def hard_bootstrapping(output: Any, bias: Any, bias_gradient: Any, labels: Any, 
         for column in range(len(p)):
             p[column] *= share
             bias_gradient[column] += p[column]
-    return -(beta * log_p + (1.0 - beta) * log_largest) / rows, hits
+    return -(beta * log_p + (1.0 - beta) * log_largest) / rows, correct
 
 
 @compiled
@@ -161,7 +161,7 @@ def early_learning(
     momentum: float,
     memory: Any,
 ) -> Any:
-    """(mean loss, hits) of -log p[y] + strength log(1 - d) with d = sum of t[c] k[c].
+    """(mean loss, correct) of -log p[y] + strength log(1 - d) with d = sum of t[c] k[c].
 
     k[c] is p[c], but at least 0.0001 and at most 0.9999. t is a row of `memory` (row, class), float32, which first
     becomes momentum t + (1 - momentum) k / (sum of k). With a[c] = t[c] p[c] where k[c] is p[c], and 0 elsewhere:
@@ -169,7 +169,7 @@ def early_learning(
         gradient[c] = (p[c] - [c = y] - strength (a[c] - p[c] sum of a) / (1 - d)) / rows
     """
     rows = len(output)
-    hits, log_p, _ = softmax(output, bias, labels, classes)
+    correct, log_p, _ = softmax(output, bias, labels, classes)
     share, loss = _ONE / np.float32(rows), -log_p
     bias_gradient[:] = _ZERO
     kept, fresh = np.float32(momentum), np.float32(1.0 - momentum)
@@ -193,20 +193,20 @@ def early_learning(
         for column in range(len(p)):
             p[column] *= share
             bias_gradient[column] += p[column]
-    return loss / rows, hits
+    return loss / rows, correct
 
 
 @compiled
 def forward_correction(output: Any, bias: Any, bias_gradient: Any, labels: Any, classes: int, chances: Any) -> Any:
-    """(mean loss, hits) of -log(sum of p[c] t[c]), the probability of the label as it is given.
+    """(mean loss, correct) of -log(sum of p[c] t[c]), the probability of the label as it is given.
 
     t[c] is the probability that examples of class c are labelled as y; `chances` (given class, true class) are the
     logarithms of these, float32. With r = softmax(z + log t), the probabilities of the true class once the label is
-    known, gradient = (p - r) / rows. Hits are of p. Both softmaxes are of logits less their largest, so that no sum of
-    probabilities is rounded to 0.
+    known, gradient = (p - r) / rows. Correct examples are counted by p. Both softmaxes are of logits less their
+    largest, so that no sum of probabilities is rounded to 0.
     """
     rows = len(output)
-    share, loss, hits = _ONE / np.float32(rows), 0.0, 0
+    share, loss, correct = _ONE / np.float32(rows), 0.0, 0
     bias_gradient[:] = _ZERO
     joint = np.zeros(classes, np.float32)
     for row in range(rows):
@@ -219,7 +219,7 @@ def forward_correction(output: Any, bias: Any, bias_gradient: Any, labels: Any, 
                 largest, best = logit, column
             if joint[column] > largest_joint:
                 largest_joint = joint[column]
-        hits += best == labels[row]
+        correct += best == labels[row]
         power_sum, joint_sum = _ZERO, _ZERO
         for column in range(classes):
             logits[column] = exp(logits[column] - largest)
@@ -232,4 +232,4 @@ def forward_correction(output: Any, bias: Any, bias_gradient: Any, labels: Any, 
         logits[classes:] = _ZERO
         for column in range(len(logits)):
             bias_gradient[column] += logits[column]
-    return loss / rows, hits
+    return loss / rows, correct

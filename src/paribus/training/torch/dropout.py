@@ -16,7 +16,7 @@ from torch import Tensor
 
 from paribus.training.engine import Architecture
 from paribus.training.torch.parameters import padded_width
-from paribus.training.torch.streams import StreamOfRuns
+from paribus.training.torch.streams import StreamToRuns
 from paribus.training.torch.transfer import Array, to_device
 
 _GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
@@ -28,19 +28,19 @@ class Dropout:
     """Masks of the hidden layers. Each stream has its numbers, and each of its runs drops its own share by them."""
 
     def __init__(
-        self, shares: Sequence[float], architecture: Architecture, of_runs: StreamOfRuns, batch_size: int, batches: int
+        self, shares: Sequence[float], architecture: Architecture, per_run: StreamToRuns, batch_size: int, batches: int
     ) -> None:
         exact = np.array(shares)[:, None, None]
-        self._shares = to_device(exact.astype(np.float32), of_runs.device)
-        self._scales = to_device((1.0 / (1.0 - exact)).astype(np.float32), of_runs.device)
-        self._of_runs = of_runs
+        self._shares = to_device(exact.astype(np.float32), per_run.device)
+        self._scales = to_device((1.0 / (1.0 - exact)).astype(np.float32), per_run.device)
+        self._per_run = per_run
         self._widths = [padded_width(width) for width in architecture.widths[1:-1]]
         hidden, layers = len(self._widths), len(architecture.widths) - 1
         places = np.arange(batches)[:, None] * layers + np.arange(hidden) + 1
         offsets = [np.arange(batch_size * width).reshape(batch_size, width) for width in self._widths]
-        self._places = to_device(_times_golden(places), of_runs.device).unsqueeze(1)
-        self._offsets = to_device(_times_golden(np.concatenate(offsets, axis=1)), of_runs.device)
-        self._layer_of = torch.tensor(np.repeat(np.arange(hidden), self._widths), device=of_runs.device)
+        self._places = to_device(_times_golden(places), per_run.device).unsqueeze(1)
+        self._offsets = to_device(_times_golden(np.concatenate(offsets, axis=1)), per_run.device)
+        self._layer_of = torch.tensor(np.repeat(np.arange(hidden), self._widths), device=per_run.device)
 
     def begin(self, keys: Tensor) -> None:
         """Begin an epoch with its `keys` (stream,): M(key + (place + 1) G) as (batch, stream, layer)."""
@@ -50,7 +50,7 @@ class Dropout:
         """For each hidden layer (run, row, unit): 0, or 1 / (1 - share) for units that are kept."""
         starts = self._starts[batch].index_select(1, self._layer_of).unsqueeze(1)
         numbers = _shifted(_mixed(starts + self._offsets[:rows]), 40).to(torch.float32).mul_(2.0**-24)
-        return ((self._of_runs(numbers) >= self._shares) * self._scales).split(self._widths, 2)
+        return ((self._per_run(numbers) >= self._shares) * self._scales).split(self._widths, 2)
 
 
 def _times_golden(integers: Array) -> Array:

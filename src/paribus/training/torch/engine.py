@@ -21,7 +21,7 @@ from paribus.training.torch.inputs import Uploads
 from paribus.training.torch.networks import StackedNetworks
 from paribus.training.torch.parameters import Parameters
 from paribus.training.torch.session import StackedSession
-from paribus.training.torch.streams import StreamOfRuns
+from paribus.training.torch.streams import StreamToRuns
 
 
 @final
@@ -37,7 +37,7 @@ class StackedTensorEngine(Engine[Architecture]):
     def networks(self, architecture: Architecture, states: Sequence[State]) -> Networks:
         """See `Engine.networks`; each network has a stream of its own."""
         parameters = Parameters(architecture, states, self.device)
-        return StackedNetworks(architecture, parameters, StreamOfRuns(range(len(states)), self.device), self._uploads)
+        return StackedNetworks(architecture, parameters, StreamToRuns(range(len(states)), self.device), self._uploads)
 
     def session(
         self,

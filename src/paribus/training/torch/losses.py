@@ -14,7 +14,7 @@ from paribus.spec import losses as spec
 from paribus.training.torch.batches import Batches
 from paribus.training.torch.robust_losses import ROBUST_LOSSES
 from paribus.training.torch.stacked_loss import StackedLoss
-from paribus.training.torch.streams import StreamOfRuns
+from paribus.training.torch.streams import StreamToRuns
 
 
 @final
@@ -24,34 +24,34 @@ class CrossEntropy(StackedLoss):
     With log-probabilities l_c, class c of C, weights w_c, the example's class y and smoothing s:
 
         loss = -(1 - s) w_y l_y - s/C sum over c of w_c l_c
-        gradient by output c = exp(l_c) (sum over c of q_c) - q_c,    q_c = (1 - s) w_y [c = y] + s/C w_c
+        gradient with respect to output c = exp(l_c) (sum over c of q_c) - q_c,    q_c = (1 - s) w_y [c = y] + s/C w_c
 
     Runs without class weights have the same bits whether or not others have some: their weights and sums are then 1.
     """
 
-    def __init__(self, losses: Sequence[spec.LossBase], outputs: int, batches: Batches, of_runs: StreamOfRuns) -> None:
-        super().__init__(losses, outputs, batches, of_runs)
+    def __init__(self, losses: Sequence[spec.LossBase], outputs: int, batches: Batches, per_run: StreamToRuns) -> None:
+        super().__init__(losses, outputs, batches, per_run)
         own = cast("Sequence[spec.CrossEntropy]", losses)
         smoothing = [loss.label_smoothing for loss in own]
-        self._smoothing = torch.tensor(smoothing, dtype=torch.float64, device=of_runs.device).unsqueeze(1)
+        self._smoothing = torch.tensor(smoothing, dtype=torch.float64, device=per_run.device).unsqueeze(1)
         self._class_weights = self._stacked([loss.class_weights for loss in own])
         rest = self._smoothing / outputs * (1.0 if self._class_weights is None else self._class_weights)
         self._rest = rest.float().unsqueeze(1)
         self._of_label = (self._smoothing - 1).float().unsqueeze(2).expand(-1, batches.examples, 1)
         self._l_label, self._l_mean = self.zeros(batches.examples), self.zeros(batches.examples)
-        self._hits = self.zeros(batches.examples, dtype=torch.bool)
+        self._correct = self.zeros(batches.examples, dtype=torch.bool)
 
     def _stacked(self, weights: Sequence[tuple[float, ...] | None]) -> Tensor | None:
         if all(one is None for one in weights):
             return None
         rows = [one or (1.0,) * self.outputs for one in weights]
-        return torch.tensor(rows, dtype=torch.float64, device=self.of_runs.device)
+        return torch.tensor(rows, dtype=torch.float64, device=self.per_run.device)
 
     @override
-    def take(self, held: Mapping[str, Tensor]) -> None:
-        self._labels = self.of_runs(held["targets"])
-        self._others = self.of_runs(held["others"]).unsqueeze(2) if "others" in held else None
-        self._own = self.of_runs(held["shares"]).unsqueeze(2) if "shares" in held else None
+    def set_targets(self, arrays: Mapping[str, Tensor]) -> None:
+        self._labels = self.per_run(arrays["targets"])
+        self._others = self.per_run(arrays["others"]).unsqueeze(2) if "others" in arrays else None
+        self._own = self.per_run(arrays["shares"]).unsqueeze(2) if "shares" in arrays else None
         self._of_examples = None
         if self._class_weights is not None:
             self._of_examples = self._class_weights.gather(1, self._labels)
@@ -90,7 +90,7 @@ class CrossEntropy(StackedLoss):
     @override
     def record(self, rows: slice, outputs: Tensor, inputs: Tensor) -> None:
         likeliest = self._log_probabilities(rows, outputs).argmax(2)
-        torch.eq(likeliest, self._labels[:, rows], out=self._hits[:, rows])
+        torch.eq(likeliest, self._labels[:, rows], out=self._correct[:, rows])
 
     def _log_probabilities(self, rows: slice, outputs: Tensor) -> Tensor:
         log_p = torch.log_softmax(outputs[:, :, : self.outputs], 2)
@@ -112,7 +112,7 @@ class CrossEntropy(StackedLoss):
 
     @override
     def correct(self) -> Tensor | None:
-        return self._hits.sum(1)
+        return self._correct.sum(1)
 
 
 @final
@@ -122,13 +122,13 @@ class BinaryCrossEntropy(StackedLoss):
     loss = max(z, 0) + log(1 + exp(-|z|)) - y z, gradient = sigmoid(z) - y; an example is put into class 1 if z > 0.
     """
 
-    def __init__(self, losses: Sequence[spec.LossBase], outputs: int, batches: Batches, of_runs: StreamOfRuns) -> None:
-        super().__init__(losses, outputs, batches, of_runs)
+    def __init__(self, losses: Sequence[spec.LossBase], outputs: int, batches: Batches, per_run: StreamToRuns) -> None:
+        super().__init__(losses, outputs, batches, per_run)
         self._z = self.zeros(batches.examples)
 
     @override
-    def take(self, held: Mapping[str, Tensor]) -> None:
-        self._labels = self.of_runs(held["targets"].float())
+    def set_targets(self, arrays: Mapping[str, Tensor]) -> None:
+        self._labels = self.per_run(arrays["targets"].float())
 
     @override
     def gradient(self, rows: slice, outputs: Tensor, inputs: Tensor) -> Tensor:
@@ -155,14 +155,15 @@ class BinaryCrossEntropy(StackedLoss):
 class _NumberLoss(StackedLoss):
     """A loss of the errors e = output - target: the mean over an example's outputs."""
 
-    def __init__(self, losses: Sequence[spec.LossBase], outputs: int, batches: Batches, of_runs: StreamOfRuns) -> None:
-        super().__init__(losses, outputs, batches, of_runs)
+    def __init__(self, losses: Sequence[spec.LossBase], outputs: int, batches: Batches, per_run: StreamToRuns) -> None:
+        super().__init__(losses, outputs, batches, per_run)
         self.recorded = self.zeros(batches.examples, dtype=torch.float64)
         self._squares = self.zeros(outputs, dtype=torch.float64)
 
     @abstractmethod
     def derivative(self, rows: slice, errors: Tensor) -> Tensor:
-        """Record the loss, and give its derivative by each output over `factor`; 0 where the error is, as in padding.
+        """Record the loss, and give its derivative with respect to each output, divided by `factor`. It is 0
+        where the error is 0, as in padding.
 
         `errors` may be overwritten.
         """
@@ -173,8 +174,8 @@ class _NumberLoss(StackedLoss):
         return 1.0 / self.outputs
 
     @override
-    def take(self, held: Mapping[str, Tensor]) -> None:
-        self._targets = held.get("targets")
+    def set_targets(self, arrays: Mapping[str, Tensor]) -> None:
+        self._targets = arrays.get("targets")
 
     @override
     def gradient(self, rows: slice, outputs: Tensor, inputs: Tensor) -> Tensor:
@@ -193,7 +194,7 @@ class _NumberLoss(StackedLoss):
         return None if self._targets is None else self._squares
 
     def _errors(self, rows: slice, outputs: Tensor, inputs: Tensor) -> Tensor:
-        return outputs.sub_(inputs if self._targets is None else self.of_runs(self._targets[:, rows]))
+        return outputs.sub_(inputs if self._targets is None else self.per_run(self._targets[:, rows]))
 
     @override
     def by_example(self) -> Tensor:
@@ -236,10 +237,10 @@ class Huber(_NumberLoss):
     Within delta that is e^2 / 2; beyond, delta (|e| - delta / 2).
     """
 
-    def __init__(self, losses: Sequence[spec.LossBase], outputs: int, batches: Batches, of_runs: StreamOfRuns) -> None:
-        super().__init__(losses, outputs, batches, of_runs)
+    def __init__(self, losses: Sequence[spec.LossBase], outputs: int, batches: Batches, per_run: StreamToRuns) -> None:
+        super().__init__(losses, outputs, batches, per_run)
         deltas = [loss.delta for loss in cast("Sequence[spec.Huber]", losses)]
-        self._delta = torch.tensor(deltas, device=of_runs.device).view(-1, 1, 1)
+        self._delta = torch.tensor(deltas, device=per_run.device).view(-1, 1, 1)
 
     @override
     def derivative(self, rows: slice, errors: Tensor) -> Tensor:

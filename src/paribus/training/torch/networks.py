@@ -27,7 +27,7 @@ from paribus.training.torch.inputs import ScaledInputs, Uploads
 from paribus.training.torch.losses import LOSSES
 from paribus.training.torch.parameters import Parameters
 from paribus.training.torch.propagation import ForwardPass
-from paribus.training.torch.streams import StreamOfRuns
+from paribus.training.torch.streams import StreamToRuns
 
 _EVALUATED_VALUES = 2**19
 """Evaluation takes as many examples at a time as have so many values in the widest layer of a run, 2 MiB: few launches,
@@ -38,13 +38,13 @@ _EVALUATED_EXAMPLES = 256
 
 @final
 class StackedNetworks(Networks):
-    """Networks whose parameters are one tensor on a device; `of_runs` has the stream of each."""
+    """Networks whose parameters are one tensor on a device; `per_run` has the stream of each."""
 
     def __init__(
-        self, architecture: Architecture, parameters: Parameters, of_runs: StreamOfRuns, uploads: Uploads
+        self, architecture: Architecture, parameters: Parameters, per_run: StreamToRuns, uploads: Uploads
     ) -> None:
         self._architecture, self._parameters = architecture, parameters
-        self._of_runs, self._uploads = of_runs, uploads
+        self._per_run, self._uploads = per_run, uploads
         self._device, self._widths = parameters.device, parameters.layout.padded
 
     @property
@@ -63,16 +63,16 @@ class StackedNetworks(Networks):
         *,
         predictions: bool = False,
     ) -> Callable[[], Evaluation]:
-        of_runs, examples = self._of_runs, len(rows[0])
-        if len(rows) not in (1, of_runs.streams):
-            raise ValueError(f"{len(rows)} sets of rows for {of_runs.streams} streams")
+        per_run, examples = self._per_run, len(rows[0])
+        if len(rows) not in (1, per_run.streams):
+            raise ValueError(f"{len(rows)} sets of rows for {per_run.streams} streams")
         order = transfer.to_device(np.stack(list(rows)), self._device)
         goals = None if targets is None else self._targets(np.stack(list(targets)))
         scaled = ScaledInputs(inputs, self._widths[0], self._uploads, self._device)
         forward = ForwardPass(self._parameters, self._architecture.activations)
         own = loss.evaluated
         losses = [own] * self.runs
-        criterion = LOSSES[own.kind](losses, self._architecture.widths[-1], Batches(examples, examples), of_runs)
+        criterion = LOSSES[own.kind](losses, self._architecture.widths[-1], Batches(examples, examples), per_run)
         # the same for any number of runs, for the shape of a matmul can decide how it adds
         at_once = max(_EVALUATED_VALUES // max(self._widths) // _EVALUATED_EXAMPLES, 1) * _EVALUATED_EXAMPLES
         count = self._architecture.widths[-1]
@@ -84,7 +84,7 @@ class StackedNetworks(Networks):
         def evaluate() -> None:
             criterion.begin({} if goals is None else {"targets": goals})
             for some in Batches(examples, at_once):
-                seen = of_runs(scaled(order[:, some]))
+                seen = per_run(scaled(order[:, some]))
                 outputs = forward(seen)
                 if predicted is not None:
                     predicted[:, some] = _classes(outputs[:, :, :count])
@@ -102,9 +102,9 @@ class StackedNetworks(Networks):
         def call() -> Evaluation:
             replayed()
             mean, correct, *squares = transfer.to_host(found)
-            hits = correct.astype(np.int64) if loss.has_classes else None
+            right = correct.astype(np.int64) if loss.has_classes else None
             classes = None if predicted is None else transfer.to_host(predicted)
-            return Evaluation(mean, hits, np.stack(squares, axis=1) / examples if squares else None, classes)
+            return Evaluation(mean, right, np.stack(squares, axis=1) / examples if squares else None, classes)
 
         return call
 
@@ -112,7 +112,7 @@ class StackedNetworks(Networks):
         scaled = ScaledInputs(inputs, self._widths[0], self._uploads, self._device)
         order = transfer.to_device(rows, self._device).unsqueeze(0)
         forward = ForwardPass(self._parameters, self._architecture.activations)
-        outputs = forward(self._of_runs(scaled(order)))
+        outputs = forward(self._per_run(scaled(order)))
         widths = self._architecture.widths
         hidden = zip(forward.hidden, widths[1:-1], strict=True) if activations else ()
         return Forward(

@@ -16,7 +16,7 @@ from typing_extensions import override
 from paribus.spec import losses as spec
 from paribus.training.torch.batches import Batches
 from paribus.training.torch.stacked_loss import StackedLoss
-from paribus.training.torch.streams import StreamOfRuns
+from paribus.training.torch.streams import StreamToRuns
 
 LEAST_SHARE: Final = 1e-4
 """Early-learning regularisation keeps probabilities so far from 0 and 1."""
@@ -25,18 +25,18 @@ LEAST_SHARE: Final = 1e-4
 class _RobustLoss(StackedLoss):
     """Records the loss of each example."""
 
-    def __init__(self, losses: Sequence[spec.LossBase], outputs: int, batches: Batches, of_runs: StreamOfRuns) -> None:
-        super().__init__(losses, outputs, batches, of_runs)
+    def __init__(self, losses: Sequence[spec.LossBase], outputs: int, batches: Batches, per_run: StreamToRuns) -> None:
+        super().__init__(losses, outputs, batches, per_run)
         self._recorded = self.zeros(batches.examples, dtype=torch.float64)
-        self._hits = self.zeros(batches.examples, dtype=torch.bool)
+        self._correct = self.zeros(batches.examples, dtype=torch.bool)
 
     @abstractmethod
     def derivative(self, rows: slice, log_p: Tensor) -> tuple[Tensor, Tensor]:
-        """The loss (run, example) of a batch's examples, float64, and its derivative by each output."""
+        """The loss (run, example) of a batch's examples, float64, and its derivative with respect to each output."""
 
     @override
-    def take(self, held: Mapping[str, Tensor]) -> None:
-        self._labels = self.of_runs(held["targets"])
+    def set_targets(self, arrays: Mapping[str, Tensor]) -> None:
+        self._labels = self.per_run(arrays["targets"])
 
     @override
     def gradient(self, rows: slice, outputs: Tensor, inputs: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ class _RobustLoss(StackedLoss):
     def record(self, rows: slice, outputs: Tensor, inputs: Tensor) -> None:
         log_p = torch.log_softmax(outputs[:, :, : self.outputs], 2)
         self._recorded[:, rows].copy_(self.derivative(rows, log_p)[0])
-        torch.eq(log_p.argmax(2), self._labels[:, rows], out=self._hits[:, rows])
+        torch.eq(log_p.argmax(2), self._labels[:, rows], out=self._correct[:, rows])
 
     @override
     def by_example(self) -> Tensor:
@@ -58,11 +58,11 @@ class _RobustLoss(StackedLoss):
 
     @override
     def correct(self) -> Tensor | None:
-        return self._hits.sum(1)
+        return self._correct.sum(1)
 
     def column(self, values: Sequence[float]) -> Tensor:
         """One number for each run (run, 1), float64."""
-        return torch.tensor(values, dtype=torch.float64, device=self.of_runs.device).unsqueeze(1)
+        return torch.tensor(values, dtype=torch.float64, device=self.per_run.device).unsqueeze(1)
 
     def of_label(self, rows: slice, values: Tensor) -> Tensor:
         """Those of `values` (run, example, output) that belong to the labels (run, example, 1)."""
@@ -78,8 +78,8 @@ class _RobustLoss(StackedLoss):
 class GeneralisedCrossEntropy(_RobustLoss):
     """(1 - p[y]**q) / q, with the gradient p[y]**q (p - [c = y])."""
 
-    def __init__(self, losses: Sequence[spec.LossBase], outputs: int, batches: Batches, of_runs: StreamOfRuns) -> None:
-        super().__init__(losses, outputs, batches, of_runs)
+    def __init__(self, losses: Sequence[spec.LossBase], outputs: int, batches: Batches, per_run: StreamToRuns) -> None:
+        super().__init__(losses, outputs, batches, per_run)
         self._q = self.column([loss.q for loss in cast("Sequence[spec.GeneralisedCrossEntropy]", losses)])
         self._whole = torch.ones_like(self._q)
 
@@ -94,8 +94,8 @@ class GeneralisedCrossEntropy(_RobustLoss):
 class SymmetricCrossEntropy(_RobustLoss):
     """-alpha l[y] + a (1 - p[y]) with a = -beta log_zero, and the gradient (alpha + a p[y]) (p - [c = y])."""
 
-    def __init__(self, losses: Sequence[spec.LossBase], outputs: int, batches: Batches, of_runs: StreamOfRuns) -> None:
-        super().__init__(losses, outputs, batches, of_runs)
+    def __init__(self, losses: Sequence[spec.LossBase], outputs: int, batches: Batches, per_run: StreamToRuns) -> None:
+        super().__init__(losses, outputs, batches, per_run)
         own = cast("Sequence[spec.SymmetricCrossEntropy]", losses)
         self._alpha = self.column([loss.alpha for loss in own])
         self._reverse = self.column([-loss.beta * loss.log_zero for loss in own])
@@ -114,8 +114,8 @@ class SoftBootstrapping(_RobustLoss):
     """-beta l[y] + (1 - beta) H with the entropy H = -sum of p l, and the gradient
     beta (p - [c = y]) - (1 - beta) p (l + H)."""
 
-    def __init__(self, losses: Sequence[spec.LossBase], outputs: int, batches: Batches, of_runs: StreamOfRuns) -> None:
-        super().__init__(losses, outputs, batches, of_runs)
+    def __init__(self, losses: Sequence[spec.LossBase], outputs: int, batches: Batches, per_run: StreamToRuns) -> None:
+        super().__init__(losses, outputs, batches, per_run)
         self._beta = self.column([loss.beta for loss in cast("Sequence[spec.SoftBootstrapping]", losses)])
 
     @override
@@ -132,8 +132,8 @@ class HardBootstrapping(_RobustLoss):
     """-beta l[y] - (1 - beta) l[m] with the most probable class m, and the gradient
     p - beta [c = y] - (1 - beta) [c = m]."""
 
-    def __init__(self, losses: Sequence[spec.LossBase], outputs: int, batches: Batches, of_runs: StreamOfRuns) -> None:
-        super().__init__(losses, outputs, batches, of_runs)
+    def __init__(self, losses: Sequence[spec.LossBase], outputs: int, batches: Batches, per_run: StreamToRuns) -> None:
+        super().__init__(losses, outputs, batches, per_run)
         self._beta = self.column([loss.beta for loss in cast("Sequence[spec.HardBootstrapping]", losses)])
 
     @override
@@ -151,17 +151,17 @@ class EarlyLearningRegularisation(_RobustLoss):
     With a = t p where k is p, and 0 elsewhere, the gradient is p - [c = y] - strength (a - p sum of a) / (1 - d).
     """
 
-    def __init__(self, losses: Sequence[spec.LossBase], outputs: int, batches: Batches, of_runs: StreamOfRuns) -> None:
-        super().__init__(losses, outputs, batches, of_runs)
+    def __init__(self, losses: Sequence[spec.LossBase], outputs: int, batches: Batches, per_run: StreamToRuns) -> None:
+        super().__init__(losses, outputs, batches, per_run)
         own = cast("Sequence[spec.EarlyLearningRegularisation]", losses)
         self._strength = self.column([loss.strength for loss in own])
         self._momentum = self.column([loss.momentum for loss in own]).float().unsqueeze(2)
         self._whole = torch.ones_like(self._strength)
 
     @override
-    def take(self, held: Mapping[str, Tensor]) -> None:
-        super().take(held)
-        self._memory = held["memory"]
+    def set_targets(self, arrays: Mapping[str, Tensor]) -> None:
+        super().set_targets(arrays)
+        self._memory = arrays["memory"]
 
     @override
     def derivative(self, rows: slice, log_p: Tensor) -> tuple[Tensor, Tensor]:
@@ -183,12 +183,12 @@ class ForwardCorrection(_RobustLoss):
     With r = softmax(outputs + log t[y]) the gradient is p - r.
     """
 
-    def __init__(self, losses: Sequence[spec.LossBase], outputs: int, batches: Batches, of_runs: StreamOfRuns) -> None:
-        super().__init__(losses, outputs, batches, of_runs)
+    def __init__(self, losses: Sequence[spec.LossBase], outputs: int, batches: Batches, per_run: StreamToRuns) -> None:
+        super().__init__(losses, outputs, batches, per_run)
         matrices = [loss.matrix for loss in cast("Sequence[spec.ForwardCorrection]", losses)]
-        chances = torch.tensor(matrices, dtype=torch.float64, device=of_runs.device).log().float()
+        chances = torch.tensor(matrices, dtype=torch.float64, device=per_run.device).log().float()
         self._chances = chances.transpose(1, 2).contiguous()
-        self._runs = torch.arange(len(losses), device=of_runs.device).unsqueeze(1)
+        self._runs = torch.arange(len(losses), device=per_run.device).unsqueeze(1)
 
     @override
     def derivative(self, rows: slice, log_p: Tensor) -> tuple[Tensor, Tensor]:

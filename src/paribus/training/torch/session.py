@@ -22,7 +22,7 @@ from paribus.training.torch.networks import StackedNetworks
 from paribus.training.torch.optimizers import OPTIMIZERS
 from paribus.training.torch.parameters import Parameters
 from paribus.training.torch.propagation import BackwardPass, ForwardPass
-from paribus.training.torch.streams import StreamOfRuns
+from paribus.training.torch.streams import StreamToRuns
 from paribus.training.torch.transfer import Array
 
 
@@ -47,9 +47,9 @@ class StackedSession(Session):
         self._architecture, self._runs, self._batch_size = architecture, runs, batch_size
         self._keeps_margins = keeps_margins
         self._parameters = Parameters(architecture, states, device)
-        self._of_runs = StreamOfRuns(streams, device)
+        self._per_run = StreamToRuns(streams, device)
         self._inputs = ScaledInputs(inputs, self._parameters.layout.padded[0], uploads, device)
-        self._networks = StackedNetworks(architecture, self._parameters, self._of_runs, uploads)
+        self._networks = StackedNetworks(architecture, self._parameters, self._per_run, uploads)
         self._forward = ForwardPass(self._parameters, architecture.activations, training=True)
         self._backward = BackwardPass(self._parameters, self._forward)
         self._clip = clipping([run.clip for run in runs], self._backward.gradients)
@@ -92,7 +92,7 @@ class StackedSession(Session):
         momenta = held["momenta"].unsqueeze(2) if "momenta" in held else None
         batches = Batches(order.shape[1], self._batch_size)
         loss = LOSSES[self._runs[0].loss.kind](
-            [run.loss for run in self._runs], self._architecture.widths[-1], batches, self._of_runs
+            [run.loss for run in self._runs], self._architecture.widths[-1], batches, self._per_run
         )
         dropout = self._dropout(len(batches))
         ahead = torch.arange(1, len(batches) + 1, device=order.device).view(-1, 1, 1)
@@ -108,15 +108,15 @@ class StackedSession(Session):
             if dropout is not None:
                 dropout.begin(held["dropout_keys"])
             for batch, rows in enumerate(batches):
-                inputs = self._of_runs(self._seen(held, rows))
+                inputs = self._per_run(self._seen(held, rows))
                 masks = None if dropout is None else dropout.masks(batch, rows.stop - rows.start)
                 outputs = self._forward(inputs, masks)
                 if margins is not None:
-                    classes = self._of_runs(held["targets"][:, rows])
+                    classes = self._per_run(held["targets"][:, rows])
                     margins[:, rows] = class_margins(outputs[:, :, : self._architecture.widths[-1]], classes)
-                clean = self._of_runs(self._inputs(order[:, rows])) if corrupted else inputs
-                if "kept" in held:
-                    loss.choose(batch, rows, outputs, held["kept"])
+                clean = self._per_run(self._inputs(order[:, rows])) if corrupted else inputs
+                if "kept_share" in held:
+                    loss.choose(batch, rows, outputs, held["kept_share"])
                 self._backward(loss.gradient(rows, outputs, clean), masks)
                 if self._clip is not None:
                     self._clip()
@@ -134,7 +134,7 @@ class StackedSession(Session):
         shares = [run.dropout for run in self._runs]
         if not any(shares) or not self._architecture.activations:
             return None
-        return Dropout(shares, self._architecture, self._of_runs, self._batch_size, batches)
+        return Dropout(shares, self._architecture, self._per_run, self._batch_size, batches)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from torch import Tensor
 from paribus.spec import losses as spec
 from paribus.training.torch.batches import Batches
 from paribus.training.torch.parameters import padded_width
-from paribus.training.torch.streams import StreamOfRuns
+from paribus.training.torch.streams import StreamToRuns
 
 
 class StackedLoss(ABC):
@@ -29,13 +29,13 @@ class StackedLoss(ABC):
     padded with zeros. `inputs` (run, example, feature) are the targets where there are no others.
     """
 
-    def __init__(self, losses: Sequence[spec.LossBase], outputs: int, batches: Batches, of_runs: StreamOfRuns) -> None:
-        self.losses, self.outputs, self.batches, self.of_runs = losses, outputs, batches, of_runs
-        counts = torch.tensor(batches.counts(), device=of_runs.device)
+    def __init__(self, losses: Sequence[spec.LossBase], outputs: int, batches: Batches, per_run: StreamToRuns) -> None:
+        self.losses, self.outputs, self.batches, self.per_run = losses, outputs, batches, per_run
+        counts = torch.tensor(batches.counts(), device=per_run.device)
         # a tensor, as sums of weights are: by a number, an accelerator would multiply by its inverse
         self._counts = counts.double().unsqueeze(1)
-        self._one = torch.ones((), dtype=torch.float64, device=of_runs.device)
-        self._batch_of = torch.arange(len(batches), device=of_runs.device).repeat_interleave(
+        self._one = torch.ones((), dtype=torch.float64, device=per_run.device)
+        self._batch_of = torch.arange(len(batches), device=per_run.device).repeat_interleave(
             counts, output_size=batches.examples
         )
 
@@ -44,12 +44,12 @@ class StackedLoss(ABC):
         """What `gradient` multiplies by besides an example's share in the mean."""
         return 1.0
 
-    def begin(self, held: Mapping[str, Tensor]) -> None:
-        """Take up an epoch's arrays by name: `targets` (stream, example) or (stream, example, output), and those that
-        there are of `weights` (stream, example), and of what `take` looks for."""
-        self.take(held)
-        by_class, weights = self.class_weights(), held.get("weights")
-        self._weights = self._one if weights is None else self.of_runs(weights).double()
+    def begin(self, arrays: Mapping[str, Tensor]) -> None:
+        """Store an epoch's arrays by name: `targets` (stream, example) or (stream, example, output), and those that
+        there are of `weights` (stream, example), and of what `set_targets` looks for."""
+        self.set_targets(arrays)
+        by_class, weights = self.class_weights(), arrays.get("weights")
+        self._weights = self._one if weights is None else self.per_run(weights).double()
         self._sums, self._shares = self._counts, None
         if weights is not None or by_class is not None:
             self._sums = self.batches.sums(self._weights if by_class is None else self._weights * by_class)
@@ -60,13 +60,13 @@ class StackedLoss(ABC):
         """`factor` times the share of each example in its batch's mean: (run, example, 1), or one number."""
         return self.factor / (rows.stop - rows.start) if self._shares is None else self._shares[:, rows]
 
-    def choose(self, batch: int, rows: slice, outputs: Tensor, kept: Tensor) -> None:
+    def choose(self, batch: int, rows: slice, outputs: Tensor, kept_share: Tensor) -> None:
         """Weigh the examples of a batch: 1 for those that the other run of a pair chooses, 0 for the rest.
 
-        A run chooses the `kept` (run,) share of the examples whose losses are smallest by its `outputs`.
+        A run chooses the share `kept_share` (run,) of the examples whose losses are smallest by its `outputs`.
         """
         losses = self.losses_of(rows, outputs)
-        count = (kept * losses.shape[1]).floor().clamp_min(1.0)
+        count = (kept_share * losses.shape[1]).floor().clamp_min(1.0)
         ranks = losses.argsort(dim=1, stable=True).argsort(dim=1)
         own = (ranks < count.unsqueeze(1)).double()
         chosen = own.unflatten(0, (-1, 2)).flip(1).flatten(0, 1)
@@ -89,7 +89,7 @@ class StackedLoss(ABC):
 
     @abstractmethod
     def gradient(self, rows: slice, outputs: Tensor, inputs: Tensor) -> Tensor:
-        """Record a batch; the gradient of its mean loss by `outputs`."""
+        """Record a batch; the gradient of its mean loss with respect to `outputs`."""
 
     @abstractmethod
     def record(self, rows: slice, outputs: Tensor, inputs: Tensor) -> None:
@@ -100,8 +100,8 @@ class StackedLoss(ABC):
         """The loss (run, example) of the recorded examples, float64, times their class weights."""
 
     @abstractmethod
-    def take(self, held: Mapping[str, Tensor]) -> None:
-        """Take up the arrays that this loss needs: targets, and of some losses `others`, `shares` or `memory`."""
+    def set_targets(self, arrays: Mapping[str, Tensor]) -> None:
+        """Store the arrays that this loss needs: targets, and of some losses `others`, `shares` or `memory`."""
 
     def class_weights(self) -> Tensor | None:
         """The weight of each example's class (run, example), float64; None where there are no class weights."""
@@ -117,7 +117,7 @@ class StackedLoss(ABC):
 
     def zeros(self, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
         """A buffer (run, *shape)."""
-        return torch.zeros(self.of_runs.runs, *shape, dtype=dtype, device=self.of_runs.device)
+        return torch.zeros(self.per_run.runs, *shape, dtype=dtype, device=self.per_run.device)
 
     @cached_property
     def gradient_buffer(self) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 @final
-class StreamOfRuns:
+class StreamToRuns:
     """Broadcasts what streams share to their runs; `streams` has the stream of each run, ascending from 0."""
 
     def __init__(self, streams: Sequence[int], device: torch.device) -> None:
