@@ -16,12 +16,12 @@ from paribus.data.pool import Pool, Split
 from paribus.execution.channel import MAX_FILES, Channel
 from paribus.execution.encoding import content_hash, decode, encode
 from paribus.execution.engine_messages import (
+    Done,
     Dropped,
     EvaluationRequest,
     ForwardRequest,
     InitialState,
     InitialStateRequest,
-    Kept,
     NetworksRequest,
     Refused,
 )
@@ -86,7 +86,7 @@ MESSAGES = [
     ForwardRequest(3, INPUTS),
     EvaluationRequest(3, INPUTS, np.array([0, 2]), FunctionLoss.model_validate(FOCAL)),
     EvaluationRequest(3, INPUTS, None, MeanSquaredError(kind="mse")),
-    Kept(),
+    Done(),
     InitialState(STATE),
     Forward(RANDOM.normal(size=(1, 2, 3)).astype(np.float32), ()),
     Evaluation(np.array([0.25]), np.array([3]), None),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from paribus.data.assembly import Found, Origin, Schema, SplitKey, assembled
+from paribus.data.assembly import FoundSplit, Origin, Schema, SplitKey, assembled
 from paribus.data.keys import Roles
 from paribus.data.layouts import Examples, examples_along, in_doubt, possible_axes
 from paribus.data.npy import BrokenFileError, Numbers
@@ -25,12 +25,12 @@ def parts_of(arrays: Mapping[str, Numbers], roles: Roles, wanted: Wanted, origin
     refuse_keys(wanted, "arrays", allowed=ALLOWED)
     meanings = roles.meanings()
     targets: dict[SplitKey, Target] = {s: _target(arrays, keys, meanings) for s, keys in roles.targets.items()}
-    found: dict[SplitKey, Found] = {}
+    found: dict[SplitKey, FoundSplit] = {}
     for split, axis in _axes(arrays, roles, targets, wanted).items():
         key, is_course = roles.inputs[split], roles.positional and split != "all"
         what = f"{key} ({meanings[key]})"
         examples = examples_along(axis, arrays[key], wanted, what, columns_are_images=is_course)
-        found[split] = Found(examples, targets.get(split))
+        found[split] = FoundSplit(examples, targets.get(split))
     (first, *_) = found.values()
     schema = Schema(
         feature_names=_names(arrays, roles.feature_names, first.examples),

@@ -23,7 +23,7 @@ SplitKey = Literal["all", "training", "validation", "test"]
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class FoundSplit:
     """One split as it was read: its examples, and their targets as they were found."""
 
     examples: Examples
@@ -50,7 +50,12 @@ class Schema:
 
 
 def assembled(
-    found: Mapping[SplitKey, Found], task: Task, origin: Origin, schema: Schema | None = None, *, is_table: bool = False
+    found: Mapping[SplitKey, FoundSplit],
+    task: Task,
+    origin: Origin,
+    schema: Schema | None = None,
+    *,
+    is_table: bool = False,
 ) -> Parts:
     """The pools of all splits, with one shape, one kind of values and one list of classes.
 
@@ -87,7 +92,7 @@ def assembled(
     )
 
 
-def _of_one_kind(found: Mapping[SplitKey, Found], *, is_table: bool) -> dict[SplitKey, Examples]:
+def _of_one_kind(found: Mapping[SplitKey, FoundSplit], *, is_table: bool) -> dict[SplitKey, Examples]:
     """The examples of all splits, with one shape and one type."""
     examples: dict[SplitKey, Examples] = {split: part.examples for split, part in found.items()}
     first = next(iter(examples.values()))
@@ -119,7 +124,7 @@ _Read = tuple[tuple[str, ...], tuple[str, ...], dict[SplitKey, Labels], dict[Spl
 
 
 def _read_targets(
-    found: Mapping[SplitKey, Found], targets: list[Target | None], task: Task, origin: Origin, schema: Schema
+    found: Mapping[SplitKey, FoundSplit], targets: list[Target | None], task: Task, origin: Origin, schema: Schema
 ) -> _Read:
     given = [target for target in targets if target is not None]
     sizes = [len(part.examples) for part in found.values()]

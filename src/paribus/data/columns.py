@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from paribus.data.assembly import Found, Origin, Schema, SplitKey, assembled
+from paribus.data.assembly import FoundSplit, Origin, Schema, SplitKey, assembled
 from paribus.data.examples import MAX_PIXELS
 from paribus.data.layouts import Examples
 from paribus.data.npy import MAX_VALUES, BrokenFileError
@@ -99,12 +99,12 @@ def parts_of(table: pa.Table, sizes: Mapping[SplitKey, int], choice: Choice, wan
         if choice.column is not None and "all" in sizes
         else None,
     )
-    found: dict[SplitKey, Found] = {}
+    found: dict[SplitKey, FoundSplit] = {}
     start = 0
     for split, size in sizes.items():
         rows = slice(start, start + size)
         part = None if target is None else Target(target.values[rows], target.what, target.categories, target.columns)
-        found[split] = Found(Examples(values[rows], 1.0, (width,)), part)
+        found[split] = FoundSplit(Examples(values[rows], 1.0, (width,)), part)
         start += size
     return assembled(found, wanted.task, origin, schema, is_table=True)
 

@@ -85,7 +85,7 @@ def folded_part(source: Source, data: Data, folder: Path, streams: Streams) -> P
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class ReplicateSplits:
     """The splits of one replicate; test examples are not read yet."""
 
     train: Split
@@ -102,18 +102,18 @@ class TestExamples:
     on_disk: bool = False
 
 
-def own_splits(parts: Parts, streams: Streams) -> Found:
+def own_splits(parts: Parts, streams: Streams) -> ReplicateSplits:
     """The splits that a source has, with as many validation examples drawn as it says."""
     test = parts.test
     tested = None if test is None else TestExamples(test.examples, lambda: whole(test.read()), test.on_disk)
     train = whole(parts.train)
     if parts.drawn_validation:
         validation_draws = split_draws(streams, Drawn.VALIDATION)
-        return Found(*held_out(train, parts.drawn_validation, validation_draws), tested)
-    return Found(train, None if parts.validation is None else whole(parts.validation), tested)
+        return ReplicateSplits(*held_out(train, parts.drawn_validation, validation_draws), tested)
+    return ReplicateSplits(train, None if parts.validation is None else whole(parts.validation), tested)
 
 
-def divided(parts: Parts, data: Data, folder: Path, streams: Streams) -> Found:
+def divided(parts: Parts, data: Data, folder: Path, streams: Streams) -> ReplicateSplits:
     """The splits of an undivided pool.
 
     Test examples get a pool of their own, and training and validation share another: what is handed to a worker or to
@@ -129,7 +129,7 @@ def divided(parts: Parts, data: Data, folder: Path, streams: Streams) -> Found:
         both = np.sort(np.concatenate([rows.train, rows.validation]))
         seen, tested = _part(pool, both.tobytes()), lambda: whole(_part(pool, rows.test.tobytes()))
         train, validation = np.searchsorted(both, rows.train), np.searchsorted(both, rows.validation)
-    return Found(
+    return ReplicateSplits(
         _rows_of(seen, train),
         _rows_of(seen, validation) if len(validation) else None,
         TestExamples(len(rows.test), tested) if len(rows.test) else None,

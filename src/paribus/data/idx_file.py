@@ -21,7 +21,7 @@ from typing import IO, Any, cast
 import numpy as np
 
 from paribus.data import files
-from paribus.data.assembly import Found, Origin, SplitKey, assembled
+from paribus.data.assembly import FoundSplit, Origin, SplitKey, assembled
 from paribus.data.files import FoundFile
 from paribus.data.layouts import examples_of
 from paribus.data.npy import MAX_FILE_BYTES, MAX_VALUES, BrokenFileError, Numbers
@@ -116,7 +116,7 @@ def _fingerprint(found: tuple[FoundFile, ...]) -> str:
 def _parts(
     pairs: tuple[tuple[SplitKey, tuple[FoundFile, FoundFile | None]], ...], name: str, fingerprint: str, wanted: Wanted
 ) -> Parts:
-    found: dict[SplitKey, Found] = {}
+    found: dict[SplitKey, FoundSplit] = {}
     in_order = wanted  # the format's own order: examples come first
     if wanted.inputs.layout is None:
         in_order = replace(wanted, inputs=wanted.inputs.model_copy(update={"layout": "rows"}))
@@ -126,7 +126,7 @@ def _parts(
         try:
             _refuse_more(wanted, labels)
             shape = None if target is None else target.values.shape
-            found[split] = Found(examples_of(array, shape, in_order, "the images"), target)
+            found[split] = FoundSplit(examples_of(array, shape, in_order, "the images"), target)
         except BrokenFileError as error:
             raise error.at(images.shown) from error
     first = pairs[0][1][0]

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from paribus.data import files
-from paribus.data.assembly import Found, Origin, SplitKey, assembled
+from paribus.data.assembly import FoundSplit, Origin, SplitKey, assembled
 from paribus.data.examples import MAX_PIXELS
 from paribus.data.files import FoundFile
 from paribus.data.layouts import Examples
@@ -167,13 +167,13 @@ def _parts(folder: Path, found: _Splits, wanted: Wanted) -> Parts:
         if wanted.task == "regression":
             raise BrokenFileError("must have numbers to be predicted, as the task is regression", "a folder of images",
                                   "save the images and their numbers in one .npz file")  # fmt: skip
-        parts: dict[SplitKey, Found] = {}
+        parts: dict[SplitKey, FoundSplit] = {}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of large images, whose size is checked here, and of odd palettes
             form = _form([file for _, split in found for file in split.images], wanted)
             for split, images in found:
                 examples = Examples(_pixels(images.images, form), 255.0, form.shape)
-                parts[split] = Found(examples, _target(images))
+                parts[split] = FoundSplit(examples, _target(images))
         if len({part.target is None for part in parts.values()}) > 1:
             raise BrokenFileError("must have a folder for each class in all splits or in none", "both",
                                   "move the images into folders named as their classes")  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 
 from paribus.data import files
 from paribus.data.archive import ALLOWED
-from paribus.data.assembly import Found, Origin, assembled
+from paribus.data.assembly import FoundSplit, Origin, assembled
 from paribus.data.files import FoundFile
 from paribus.data.layouts import examples_of
 from paribus.data.npy import BrokenFileError, Numbers, read_npy
@@ -53,7 +53,7 @@ def _parts(file: FoundFile, wanted: Wanted) -> Parts:
         with files.opened(file) as stream:
             array = read_npy(stream, file.n_bytes, mapped=file.n_bytes >= MAPPED_BYTES)
             what = "the images" if array.ndim > 2 else "the table"
-            parts = assembled({"all": Found(examples_of(array, None, wanted, what), None)}, wanted.task, origin)
+            parts = assembled({"all": FoundSplit(examples_of(array, None, wanted, what), None)}, wanted.task, origin)
             return _detached(parts, array)
     except BrokenFileError as error:
         raise error.at(file.shown) from error

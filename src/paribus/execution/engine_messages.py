@@ -22,7 +22,7 @@ class InitialStateRequest:
 
 @dataclass(frozen=True, eq=False)
 class NetworksRequest:
-    """Keep networks under this number, one for each state; the reply is `Kept`."""
+    """Keep networks under this number, one for each state; the reply is `Done`."""
 
     number: int
     architecture: AnyArchitecture
@@ -31,7 +31,7 @@ class NetworksRequest:
 
 @dataclass(frozen=True)
 class Dropped:
-    """The networks of this number are not used any more; the reply is `Kept`."""
+    """The networks of this number are not used any more; the reply is `Done`."""
 
     number: int
 
@@ -56,7 +56,7 @@ class EvaluationRequest:
 
 
 @dataclass(frozen=True)
-class Kept:
+class Done:
     """What was asked for is done, and there is nothing to give back."""
 
 
@@ -78,4 +78,4 @@ class Refused:
 
 
 EngineRequest = InitialStateRequest | NetworksRequest | Dropped | ForwardRequest | EvaluationRequest
-EngineReply = Kept | InitialState | Forward | Evaluation | Refused
+EngineReply = Done | InitialState | Forward | Evaluation | Refused

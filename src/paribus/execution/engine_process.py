@@ -22,6 +22,7 @@ from paribus.errors import UserError, printable
 from paribus.execution.channel import Channel
 from paribus.execution.encoding import decode, encode
 from paribus.execution.engine_messages import (
+    Done,
     Dropped,
     EngineReply,
     EngineRequest,
@@ -29,7 +30,6 @@ from paribus.execution.engine_messages import (
     ForwardRequest,
     InitialState,
     InitialStateRequest,
-    Kept,
     NetworksRequest,
     Refused,
 )
@@ -87,11 +87,11 @@ class Answers:
                 if isinstance(request.architecture, ModuleArchitecture):
                     self._architectures[request.number] = request.architecture
                 self._networks[request.number] = self._engine.networks(request.architecture, request.states)
-                return Kept()
+                return Done()
             case Dropped():
                 self._networks.pop(request.number, None)
                 self._architectures.pop(request.number, None)
-                return Kept()
+                return Done()
             case ForwardRequest():
                 return self._networks[request.number].forward(request.inputs, _every_row(request.inputs.values))
             case EvaluationRequest():

@@ -11,11 +11,11 @@ from paribus.analysis.results import Results
 from paribus.export.needs import needed
 from paribus.export.onnx_graph import network_graph
 from paribus.export.onnx_modules import module_model
-from paribus.export.weights import Kept
+from paribus.export.weights import KeptWeights
 from paribus.spec.network import Module
 
 
-def write_onnx(results: Results, kept: Sequence[Kept], folder: Path, code: Path) -> None:
+def write_onnx(results: Results, kept: Sequence[KeptWeights], folder: Path, code: Path) -> None:
     """One file for each of `kept`; `code` is the folder where the study's own modules lie.
 
     What it is of stands in the model's properties: arm, rules, epoch, classes, ... Raises UserError where onnx is
@@ -34,7 +34,7 @@ def write_onnx(results: Results, kept: Sequence[Kept], folder: Path, code: Path)
             path.write_bytes(model.SerializeToString())
 
 
-def _facts(results: Results, one: Kept) -> dict[str, str]:
+def _facts(results: Results, one: KeptWeights) -> dict[str, str]:
     dataset = one.run.dataset
     values: dict[str, Any] = {
         "study": results.study.name,

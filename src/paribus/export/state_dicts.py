@@ -13,23 +13,23 @@ import numpy.typing as npt
 from safetensors.numpy import save
 
 from paribus.export.needs import needed
-from paribus.export.weights import Kept
+from paribus.export.weights import KeptWeights
 
 INDEX = "weights.json"
 Tensors = dict[str, npt.NDArray[Any]]
 
 
-def write_safetensors(kept: Sequence[Kept], folder: Path) -> None:
+def write_safetensors(kept: Sequence[KeptWeights], folder: Path) -> None:
     """One file for each of `kept`: the state dict, and in its header what it is of."""
 
-    def write(one: Kept, tensors: Tensors, path: Path) -> None:
+    def write(one: KeptWeights, tensors: Tensors, path: Path) -> None:
         facts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in one.facts().items()}
         path.write_bytes(save(tensors, metadata=facts))
 
     _write_all(kept, folder, ".safetensors", write)
 
 
-def write_pytorch(kept: Sequence[Kept], folder: Path) -> None:
+def write_pytorch(kept: Sequence[KeptWeights], folder: Path) -> None:
     """One file for each of `kept`: a state dict of tensors, as `torch.save` writes it."""
     needed("torch", "torch", "pt")
     from paribus.training.torch.state_files import save_state
@@ -37,7 +37,9 @@ def write_pytorch(kept: Sequence[Kept], folder: Path) -> None:
     _write_all(kept, folder, ".pt", lambda _, tensors, path: save_state(tensors, path))
 
 
-def _write_all(kept: Sequence[Kept], folder: Path, ending: str, write: Callable[[Kept, Tensors, Path], None]) -> None:
+def _write_all(
+    kept: Sequence[KeptWeights], folder: Path, ending: str, write: Callable[[KeptWeights, Tensors, Path], None]
+) -> None:
     index: dict[str, Any] = {}
     for one in kept:
         path = folder / f"{one.stem}{ending}"

@@ -35,7 +35,7 @@ SCHEDULES: Final = {
 
 
 @dataclass(frozen=True, eq=False)
-class Kept:
+class KeptWeights:
     """The weights of one epoch of a run: those of one selection rule, or of several that chose the same epoch.
 
     `stem` is the name of the file, without its ending.
@@ -67,7 +67,7 @@ class Choice:
     rules: tuple[str, ...] = ()
 
 
-def kept_weights(results: Results, choice: Choice) -> tuple[Kept, ...]:
+def kept_weights(results: Results, choice: Choice) -> tuple[KeptWeights, ...]:
     """The selected weights of the runs that are done, in the study's order.
 
     Raises UserError for an arm, a replicate or a rule that the study does not have, and where nothing is recorded.
@@ -77,7 +77,7 @@ def kept_weights(results: Results, choice: Choice) -> tuple[Kept, ...]:
     known = tuple(map(str, results.study.replicates.indices))
     _check("--replicate", tuple(map(str, choice.replicates)), known)
     names, first = arm_names(results), results.study.replicates.indices[0]
-    found: list[Kept] = []
+    found: list[KeptWeights] = []
     for run in results.runs:
         if run.state != "done" or (choice.arms and run.arm not in choice.arms):
             continue
@@ -91,7 +91,7 @@ def kept_weights(results: Results, choice: Choice) -> tuple[Kept, ...]:
                 by_epoch.setdefault((chosen.epoch, chosen.tensors), []).append(rule)
         suffix = "" if run.replicate == first else f"_r{run.replicate}"
         found += [
-            Kept(run, tuple(rules), epoch, tensors, f"{names[run.arm]}{suffix}_{epoch:04d}")
+            KeptWeights(run, tuple(rules), epoch, tensors, f"{names[run.arm]}{suffix}_{epoch:04d}")
             for (epoch, tensors), rules in by_epoch.items()
         ]
     if not found:

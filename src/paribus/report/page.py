@@ -271,20 +271,20 @@ def _environment() -> Environment:
 
 
 @dataclass(frozen=True)
-class Link:
+class FileLink:
     """A table's file beside the page, as CSV or LaTeX."""
 
     href: str
     label: str
 
 
-def _file_names(page: str, folder: str, block: Block) -> list[Link]:
+def _file_names(page: str, folder: str, block: Block) -> list[FileLink]:
     """Links to the tables of a block, each under its own name's last part."""
     names = [name for name, _ in tables((block,))]
     shared = f"{names[0].rpartition('-')[0]}-" if len(names) > 1 else ""
-    links = [Link(folder + _csv_name(page, name), name.removeprefix(shared)) for name in names]
+    links = [FileLink(folder + _csv_name(page, name), name.removeprefix(shared)) for name in names]
     if isinstance(block, Table) and not folder:  # what is served elsewhere are the CSV files alone
-        links.append(Link(_latex_name(page, block.name), "LaTeX"))
+        links.append(FileLink(_latex_name(page, block.name), "LaTeX"))
     return links
 
 

@@ -260,7 +260,7 @@ def hidden(
 def loss_and_gradient(
     layers: Any, parameters: Any, work: Any, loss: Any, run: int, output: Any, first: int, targets: Any
 ) -> tuple[float, int]:
-    """The share in the mean loss, and the correct examples, of the last layer's outputs (row, output) from output `first` on.
+    """The share in the mean loss, and the correct examples, of the last layer's outputs (row, output) from `first` on.
 
     `output` comes without bias and becomes its own gradient; `work.bias_gradient` becomes the bias' gradient.
     """
