@@ -1,4 +1,4 @@
-"""How near autoencoders come to PCA of the same rank, in words."""
+"""How near autoencoders are to PCA of the same rank, in words."""
 
 from __future__ import annotations
 

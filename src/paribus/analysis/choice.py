@@ -79,7 +79,7 @@ def _sentence(rule: Choice, choice: Chosen) -> str:
 
 
 def rule_in_words(choice: Choice) -> str:
-    """The rule as a sentence: whoever applies it to the table of candidates comes to the same arm."""
+    """The rule as a sentence: whoever applies it to the table of candidates chooses the same arm."""
     metric = metric_named(choice.metric)
     best = f"{'highest' if metric.direction > 0 else 'lowest'} mean {metric.label}"
     without = f" and none has {' or '.join(map(_some, choice.without))}" if choice.without else ""

@@ -21,7 +21,7 @@ DataFindingKind = Literal[
 ]  # fmt: skip
 DATA_KINDS: tuple[DataFindingKind, ...] = get_args(DataFindingKind)
 _NAMED = 4
-"""A sentence names so many columns, classes or rows, and counts the others."""
+"""A sentence names at most this many columns, classes or rows, and counts the others."""
 
 
 @dataclass(frozen=True)

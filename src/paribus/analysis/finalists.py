@@ -117,7 +117,7 @@ def proposed(results: Results, number: int) -> dict[str, Any]:
 
 
 def _decided(results: Results, epochs: int) -> bool:
-    """Whether every bracket has come to its last rung."""
+    """Whether every bracket has reached its last rung."""
     search = results.study.search
     assert search is not None
     at_end = {one.number for one in results.assessments if one.epochs == epochs}

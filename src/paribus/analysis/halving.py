@@ -25,14 +25,14 @@ def survivors(search: Search, assessed: Sequence[Assessment]) -> tuple[int, ...]
 
 
 def _kept(search: Search, count: int) -> int:
-    """How many of so many candidates of a bracket go on, where that many are able to."""
+    """How many of this many candidates of a bracket go on, where as many are able to."""
     factor = 1 if search.halving is None else search.halving.factor
     least = math.ceil(search.confirm.finalists / search.brackets)
     return min(count, max(math.ceil(count / factor), least))
 
 
 def group_sizes(search: Search, bracket: int, epochs: int) -> tuple[int, ...]:
-    """How many candidates of a bracket come to each of its rungs, where none diverges."""
+    """How many candidates of a bracket reach each of its rungs, where none diverges."""
     sizes = [sum(map(len, search.batches(bracket)))]
     for _ in search.rungs(epochs, bracket)[1:]:
         sizes.append(_kept(search, sizes[-1]))

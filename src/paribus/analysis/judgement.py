@@ -32,7 +32,7 @@ Verdict = Literal["SUPPORTED", "EQUIVALENT", "REFUTED", "INCONCLUSIVE"]
 MAX_NEEDED: Final = 1000
 """Replicates beyond which "more replicates would decide" is no help."""
 SKEW_ERRORS: Final = 2.0
-"""Differences are called skewed where their skewness exceeds so many of its standard errors under normality."""
+"""Differences are called skewed if their skewness exceeds this many of its standard errors under normality."""
 MIN_SKEW_REPLICATES: Final = 5
 _ALPHA: Final = (1 - LEVEL) / 2
 

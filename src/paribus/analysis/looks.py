@@ -71,6 +71,6 @@ def _normal(x: npt.NDArray[np.float64], sd: float) -> npt.NDArray[np.float64]:
 def _moved(
     walk: npt.NDArray[np.float64], step: float, density: npt.NDArray[np.float64], increments: int
 ) -> npt.NDArray[np.float64]:
-    """The density after so many further normal increments of variance 1: its convolution with theirs."""
+    """The density after this many further normal increments of variance 1: its convolution with theirs."""
     kernel = _normal(walk, math.sqrt(increments)) * step
     return np.convolve(density, kernel, mode="same")

@@ -70,7 +70,7 @@ def _of_run(results: Results, run: Run) -> list[tuple[int, float, float]]:
 
 
 def looked_at(kept: int) -> list[int]:
-    """Positions of at most `MAX_EPOCHS` of so many kept epochs: the first, the last, the others denser early on."""
+    """Positions of at most `MAX_EPOCHS` of this many kept epochs: the first, the last, the others denser early on."""
     if kept <= MAX_EPOCHS:
         return list(range(kept))
     return sorted({int(i) for i in (np.geomspace(1, kept, MAX_EPOCHS) - 1).round()})

@@ -1,4 +1,4 @@
-"""How fast the published runs learned beside ours: the epoch at which ours come to the training loss they report."""
+"""How fast the published runs learned beside ours: the epoch at which ours reach the training loss they report."""
 
 from __future__ import annotations
 

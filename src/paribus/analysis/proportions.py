@@ -10,7 +10,7 @@ from paribus.analysis.estimates import LEVEL, Interval
 
 
 def wilson(share: float, examples: float) -> Interval | None:
-    """Wilson's interval of a share of so many examples at `LEVEL`; None for no example.
+    """Wilson's interval of a share of this many examples at `LEVEL`; None for no example.
 
     It stays within [0, 1], and has a width at shares of 0 and 1 too, where a t interval or p ± 1.96 sqrt(p q / n) has
     none. Source: Wilson, "Probable inference, the law of succession, and statistical inference" (1927); Brown, Cai and

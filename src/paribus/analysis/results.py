@@ -36,7 +36,7 @@ class Results:
     `namesakes` counts the workspace's studies of this name, this one among them; `latest` says whether this one was
     registered last. `registrations` are those of the claims, by their canonical texts.
 
-    The arms of a search are its `candidates`. `assessments` are what they came to at its rungs, and `confirmed` is the
+    The arms of a search are its `candidates`. `assessments` are their results at its rungs, and `confirmed` is the
     study of its finalists, once that is registered.
     """
 

@@ -1,4 +1,4 @@
-"""What a comparison of scores comes to, in words."""
+"""The outcome of a comparison of scores, in words."""
 
 from __future__ import annotations
 

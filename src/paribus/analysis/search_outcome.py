@@ -1,4 +1,4 @@
-"""What a search found, and what it came to on fresh replicates: the shrinkage, the disqualified, the naive choice."""
+"""What a search found, and its value on fresh replicates: the shrinkage, the disqualified, the naive choice."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def name_of(number: int) -> str:
 
 
 def search_outcome(results: Results) -> SearchOutcome | None:
-    """What a search came to; None for another study."""
+    """The outcome of a search; None for another study."""
     search, assessed = results.study.search, results.assessments
     if search is None:
         return None
@@ -195,5 +195,5 @@ def _short(names: tuple[str, ...]) -> str:
 
 
 def rung_counts(results: Results) -> dict[int, int]:
-    """How many candidates came to each rung, by its epochs."""
+    """How many candidates reached each rung, by its epochs."""
     return dict(sorted(Counter(one.epochs for one in results.assessments).items()))

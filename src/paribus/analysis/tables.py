@@ -12,7 +12,7 @@ from paribus.spec.losses import Task
 from paribus.spec.metrics import METRICS, metric_named
 
 PEAKS: dict[Task, str] = {"classification": "max-test-accuracy", "regression": "min-test-rmse"}
-"""Where a study monitors test data, its best is shown even if no arm selects by it: a figure, not a way to deploy."""
+"""The rule by which the best monitored test value of a study is shown, even if no arm selects by it."""
 
 
 _OF_EACH_OUTPUT = ("_rmse", "_mae", "_r2")

@@ -1,4 +1,4 @@
-"""From which number on a thing has a name. Each threshold stands here once, with its reason."""
+"""Thresholds at which a unit, a run or a data set is reported, each with its reason."""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ from paribus.store.records import State
 class UnitCount:
     """The hidden units of one run at a rule's epoch; None for what was not measured (a diverged run, another rule).
 
-    `output_variation` is the outputs' variance over the training examples as a share of the inputs'. What is dead,
-    unmoved and collapsed says `paribus.analysis.thresholds`.
+    `output_variation` is the outputs' variance over the training examples as a share of the inputs'.
+    `paribus.analysis.thresholds` defines dead, unmoved and collapsed.
     """
 
     arm: str

@@ -176,7 +176,7 @@ def search(
     study : one with a table `search` in place of arms, from `paribus.study` or `paribus.load`.
     workspace, progress, device : as for `paribus.run`.
 
-    What is recorded is not trained again, so the same call resumes a search that was interrupted, and comes to the same
+    What is recorded is not trained again, so the same call resumes a search that was interrupted, and has the same
     candidates and the same winner as `paribus search`. Raises UserError where the study is no search, or where a corner
     of its space does not fit the data.
 

@@ -27,7 +27,7 @@ Ints = npt.NDArray[np.int64]
 SUREST: Final = 0.1
 """Of the examples put into a class, the share that counts as sure."""
 LEAST_SURE: Final = 20
-"""And at least so many, where there are as many."""
+"""And at least this many, if there are as many."""
 CERTAIN: Final = 3.0
 """Standard errors from a share of errors between two classes to the lower end that counts."""
 NATURAL: Final = 0.07

@@ -17,7 +17,7 @@ MAX_FINDINGS = 5
 
 
 def print_closing(results: Results) -> None:
-    """Print what a study's runs came to."""
+    """Print the results of a study's runs."""
     print_points([*_verdicts(results), *_findings(results), *_energy(results)])
 
 

@@ -102,7 +102,7 @@ def lost(event: CohortLost) -> str:
 
 
 def measured(event: EpochDone) -> str:
-    """What an epoch came to, as a mean over the runs of its cohort: `train loss 0.5, val loss 0.6, val acc 83.0 %`."""
+    """An epoch's metrics, as a mean over the runs of its cohort: `train loss 0.5, val loss 0.6, val acc 83.0 %`."""
     values = {
         "train loss": format_number(event.train_loss, 4),
         "val loss": format_number(event.val_loss, 4),

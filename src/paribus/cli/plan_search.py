@@ -53,7 +53,7 @@ def sentences(prepared: PreparedSearch) -> tuple[str, str]:
 
 
 def planned(study: Study) -> list[dict[str, Any]]:
-    """Every rung: how many candidates come to it where none diverges, and the epochs that each replicate trains there.
+    """Every rung: how many candidates reach it where none diverges, and the epochs that each replicate trains there.
 
     A replicate that begins at a later rung trains all epochs up to it; `more_epochs` is the mean over replicates.
     """

@@ -1,6 +1,6 @@
 """paribus search: propose candidates, stop the worse ones early, confirm the best, and write the winner.
 
-The study file has [search]. After an interruption or a crash, run the same command again: it comes to the same
+The study file has [search]. After an interruption or a crash, run the same command again: it has the same
 candidates, rungs and winner. The winner is written as a study file with its claim to be confirmed.
 """
 

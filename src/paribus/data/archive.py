@@ -27,9 +27,9 @@ def parts_of(arrays: Mapping[str, Numbers], roles: Roles, wanted: Wanted, origin
     targets: dict[SplitKey, Target] = {s: _target(arrays, keys, meanings) for s, keys in roles.targets.items()}
     found: dict[SplitKey, FoundSplit] = {}
     for split, axis in _axes(arrays, roles, targets, wanted).items():
-        key, is_course = roles.inputs[split], roles.positional and split != "all"
+        key, is_unnamed = roles.inputs[split], roles.positional and split != "all"
         what = f"{key} ({meanings[key]})"
-        examples = examples_along(axis, arrays[key], wanted, what, columns_are_images=is_course)
+        examples = examples_along(axis, arrays[key], wanted, what, columns_are_images=is_unnamed)
         found[split] = FoundSplit(examples, targets.get(split))
     (first, *_) = found.values()
     schema = Schema(
@@ -45,7 +45,7 @@ def _axes(
 ) -> dict[SplitKey, int]:
     """The axis of the examples in the inputs of each split.
 
-    Where one array leaves it in doubt, those of the other splits tell; where all do, the course's archives, which have
+    Where one array leaves it in doubt, those of the other splits tell; where all do, archives without names, which have
     no names and several splits, have an example in each column.
     """
     meanings = roles.meanings()

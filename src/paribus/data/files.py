@@ -68,7 +68,7 @@ def found_in(entry: os.DirEntry[str]) -> FoundFile:
 
 
 def _regular(path: Path, status: os.stat_result, remedy: str) -> FoundFile:
-    """Raises UserError for what is no file, or is empty or too large."""
+    """Raises UserError for what is not a file, or is empty or too large."""
     if not stat.S_ISREG(status.st_mode):
         raise UserError("must be a file", given=Shown("a folder or device"), place=printable(path), remedy=remedy)
     if not 0 < status.st_size <= MAX_FILE_BYTES:

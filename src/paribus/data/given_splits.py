@@ -48,7 +48,7 @@ def by_column(split: Split, values: Values) -> Assignment:
 
 
 def by_index(index: IndexFiles, examples: int, folder: Path) -> Assignment:
-    """The splits that index files list, of so many examples; a relative path begins at `folder`.
+    """The splits that index files list, of this many examples; a relative path begins at `folder`.
 
     Raises UserError where a file cannot be read, where it has a row twice or one that the data do not have, where a row
     is in two files, and where no row is for training.

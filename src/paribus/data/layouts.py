@@ -56,7 +56,7 @@ def examples_along(
 ) -> Examples:
     """The examples of `array` that lie along its first (0) or last (-1) axis.
 
-    `columns_are_images` where columns of 16, 25, 36, ... values are square images, as in the course's archives. Raises
+    `columns_are_images` where columns of 16, 25, 36, ... values are square images, as in archives without names. Raises
     BrokenFileError where the values are none that a network can see.
     """
     array = array.reshape(-1, 1) if array.ndim == 1 else array

@@ -37,8 +37,8 @@ class NpyFile(Source):
 
 
 MAPPED_BYTES: Final = 2**26
-"""A file of at least so many bytes is mapped while it is read: of numbers that are converted, as float64 is to float32,
-no second copy is in memory."""
+"""A file of at least this many bytes is mapped while it is read: of numbers that are converted, as float64 is to
+float32, no second copy is in memory."""
 
 
 @functools.lru_cache(maxsize=4)

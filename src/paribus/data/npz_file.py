@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 
-from paribus.data import course_arrays, files
+from paribus.data import files, unnamed_image_arrays
 from paribus.data.archive import parts_of
 from paribus.data.assembly import Origin
 from paribus.data.files import FoundFile
@@ -58,8 +58,8 @@ def _parts(file: FoundFile, wanted: Wanted) -> Parts:
     try:
         with files.opened(file) as stream:
             arrays = read_npz(stream, file.n_bytes, expected, TEXT_MEANINGS)
-        if course_arrays.fits(arrays, roles[0], wanted):
-            return course_arrays.parts_of(arrays, roles[0], wanted, origin)
+        if unnamed_image_arrays.fits(arrays, roles[0], wanted):
+            return unnamed_image_arrays.parts_of(arrays, roles[0], wanted, origin)
         return parts_of(arrays, roles[0], wanted, origin)
     except BrokenFileError as error:
         raise error.at(file.shown) from error

@@ -124,7 +124,7 @@ class TestSet:
     __test__ = False  # pytest collects classes of this name
 
     def __init__(self, examples: int, read: Callable[[int], Split]) -> None:
-        """`read` gives a sample of so many examples, the same one whenever it is asked for as many."""
+        """`read` gives a sample of this many examples, the same one whenever it is asked for as many."""
         self.examples = examples
         self.__read = read
 

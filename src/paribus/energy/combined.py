@@ -119,7 +119,7 @@ class SideBySide(Meter):
         self._first, self._others = first, others
 
     def start(self) -> None:
-        """Start all, the first last: what others need for their start is none of its energy."""
+        """Start all, the first one last, so that the start-up of the others is not counted in its energy."""
         for meter in (*self._others, self._first):
             meter.start()
 

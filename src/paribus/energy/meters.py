@@ -20,13 +20,13 @@ from paribus.units import GIB
 Tag = Literal["measured", "modelled", "unknown"]
 
 WATTS_PER_CORE = 12.0
-"""Of a busy core of an unnamed CPU: the default of Green Algorithms (Lannelongue, Grealey and Inouye 2021)."""
+"""Watts of a busy core of an unnamed CPU: the default of Green Algorithms (Lannelongue, Grealey and Inouye 2021)."""
 WATTS_PER_GIB = 0.3725
-"""Of memory in use: the same source, which gives it per GB."""
+"""Watts of a GiB of memory in use: the same source, which gives it per GB."""
 MODEL_SOURCE = "Green Algorithms (Lannelongue, Grealey and Inouye 2021, doi:10.1002/advs.202100707)"
 DEVIATIONS = (-0.6, 1.9)
-"""Of models of a processor's power from its load and its rated power: model over measurement, minus 1, at least and at
-most. See `DEVIATIONS_SOURCE`."""
+"""The least and the largest relative deviation of modelled from measured power, model / measurement - 1, of models that
+have a processor's load and rated power. See `DEVIATIONS_SOURCE`."""
 DEVIATIONS_SOURCE = "CodeCarbon, Accuracy and validation: CPU load x TDP against RAPL on four processors, 2025"
 
 
@@ -155,7 +155,10 @@ def bounds(energy_j: float, method: Mapping[str, Any]) -> tuple[float, float]:
 
 
 def watts_per_core() -> float:
-    """PARIBUS_WATTS_PER_CORE if it is set, else the default. Raises UserError where it is no sensible number."""
+    """PARIBUS_WATTS_PER_CORE if it is set, else the default.
+
+    Raises UserError unless it is a number above 0 and at most 1000.
+    """
     return positive_setting("PARIBUS_WATTS_PER_CORE", most=1000.0, unit="watts") or WATTS_PER_CORE
 
 

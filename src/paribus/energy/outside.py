@@ -37,8 +37,8 @@ def outside_meter(name: str) -> OutsideMeter:
 class OutsideMeter(Meter):
     """A child process that answers each line with a reading. If it ends or is silent, the energy is unknown.
 
-    `start` waits for the first reading, which later ones are counted from: what the tool needs for its own start is
-    none of the work's energy.
+    `start` waits for the first reading, from which later ones are counted, so that the tool's own start-up is not
+    counted as the work's energy.
     """
 
     def __init__(

@@ -87,6 +87,6 @@ class Limits:
         return f"the budget is used up after {total:,.0f} J" if total >= self._budget.joules else ""
 
     def ended(self, energy_j: float | None) -> None:
-        """A study is over, and has taken so many joules."""
+        """A study is over, and has taken this many joules."""
         self._earlier_j += energy_j or 0.0
         self._read_at = -1e9

@@ -85,5 +85,5 @@ class LiveProgress:
 
 
 def _latest(event: EpochDone, place: int) -> dict[str, Any]:
-    """What an epoch came to for the run at `place` of its cohort."""
+    """The metrics of an epoch of the run at `place` of its cohort."""
     return {"epoch": event.epoch, "metrics": {name: values[place] for name, values in event.metrics.items()}}

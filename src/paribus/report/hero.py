@@ -26,7 +26,7 @@ from paribus.spec.metrics import METRICS
 from paribus.spec.rules import parse_rule
 
 LOG_FROM: Final = 5.0
-"""Costs whose largest is so many times the smallest stand on a logarithmic axis."""
+"""Costs are drawn on a logarithmic axis if the largest is this many times the smallest."""
 
 
 @dataclass(frozen=True)

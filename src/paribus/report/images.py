@@ -13,9 +13,9 @@ from PIL import Image
 from paribus.report.montage import strip
 
 MAX_SIDE: Final = 112
-"""Larger images are reduced to so many pixels a side: enough to see what they show."""
+"""Larger images are reduced to this many pixels a side: enough to see what they show."""
 MIN_SIDE: Final = 84
-"""Small images are enlarged by a whole factor to at least so many CSS pixels."""
+"""Small images are enlarged by a whole factor to at least this many CSS pixels."""
 COLOURS: Final = 3
 
 

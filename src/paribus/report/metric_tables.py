@@ -16,8 +16,8 @@ from paribus.spec.metrics import METRICS, Metric
 
 _SPLITS = {"test": "Test data", "val": "Validation data"}
 _TASKS: tuple[Task, ...] = ("classification", "regression")
-_AMONG_THEM = {"classification": "balanced_accuracy", "regression": "mae"}
-"""A figure without which there is nothing to show beside what other tables have."""
+_REQUIRED = {"classification": "balanced_accuracy", "regression": "mae"}
+"""Without this metric the table is left out."""
 
 
 def blocks(results: Results) -> list[Block]:
@@ -26,7 +26,7 @@ def blocks(results: Results) -> list[Block]:
     for task in _TASKS:
         arms = [name for name in results.arms if results.recipe(name).task == task]
         for split, title in _SPLITS.items():
-            if any(_of_arm(results, name, f"{split}_{_AMONG_THEM[task]}").n for name in arms):
+            if any(_of_arm(results, name, f"{split}_{_REQUIRED[task]}").n for name in arms):
                 found.append(_figures(results, arms, task, split, title))
                 found += _by_output(results, arms, split, title)
     return found

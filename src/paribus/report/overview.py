@@ -19,7 +19,7 @@ from paribus.report.tabulate import difference_unit, table, text
 from paribus.spec.metrics import METRICS
 
 _OWN_AXIS = 25.0
-"""A claim whose numbers reach less than one so-manieth of the shared axis is drawn on an axis of its own."""
+"""A claim whose numbers reach less than 1/25 of the shared axis is drawn on an axis of its own."""
 
 
 def claims_section(results: Results) -> Section | None:

@@ -66,7 +66,7 @@ def _lead(results: Results) -> str:
 
 
 def _summary(results: Results, metric: str) -> list[Block]:
-    """A line for each arm and reference line: what decides in full sight, what completes it folded.
+    """A line for each arm and reference line: the main columns are visible, the rest is in a collapsed table.
 
     Metrics that arms lack have no column.
     """
@@ -103,7 +103,7 @@ def _summary(results: Results, metric: str) -> list[Block]:
     if len(results.arms) > 1:
         columns.append(Column(f"minus control ({LEVEL_TEXT} CI)", _shown_difference(metric), numeric=True))
     rest = [mean_and_sd(METRICS[other].short, other, METRICS[other].form) for other in beside]
-    in_sight = sum(other in _DECIDING for other in beside)
+    in_sight = sum(other in _ALWAYS_VISIBLE for other in beside)
     columns, rest = columns + rest[:in_sight], rest[in_sight:]
     costs = rest if in_sight else columns  # where much is in sight already, what networks cost is folded
     if len(set(by_size.values())) > 1:
@@ -125,7 +125,7 @@ def _summary(results: Results, metric: str) -> list[Block]:
     return blocks
 
 
-_DECIDING = ("pca_mse", "dead_units", "test_r2", "val_r2")
+_ALWAYS_VISIBLE = ("pca_mse", "dead_units", "test_r2", "val_r2")
 """Metrics that stand beside the compared one in full sight; they come first in `_shown_beside`."""
 _ALIKE = 1.05
 """Energies whose largest is at most this many times the smallest do not tell arms apart."""

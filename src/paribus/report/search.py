@@ -1,4 +1,4 @@
-"""A search in its report: how candidates were halved, what the finalists came to on fresh replicates, and every
+"""A search in its report: how candidates were halved, the values of the finalists on fresh replicates, and every
 candidate."""
 
 from __future__ import annotations
@@ -294,7 +294,7 @@ def _faults(outcome: SearchOutcome) -> str:
 
 
 def candidate_rows(results: Results, outcome: SearchOutcome) -> list[Record]:
-    """Every candidate with its proposed values by dotted key, the epochs that it has come to, its value, its faults."""
+    """Every candidate with its proposed values by dotted key, the epochs that it has reached, its value, its faults."""
     values = {one.number: one.values for one in results.candidates}
     return [
         {

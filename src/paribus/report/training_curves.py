@@ -25,7 +25,7 @@ _TWIN, _OF_TWIN = "train_loss_end", "train_loss"
 _MONITORED = ("test_accuracy", "test_rmse")
 """Curves whose best epoch is marked where test data are monitored."""
 REACH = 2.5
-"""An axis first shows so many times the distance between the best value and all but the worst twentieth of epochs."""
+"""An axis first shows this many times the distance between the best value and all but the worst twentieth of epochs."""
 _HINT = "Drag to move, shift and scroll to zoom, double-click to go back; click an arm to show it alone."
 LOG_FROM = 3.0
 """A loss whose highest mean is this many times its lowest gets a logarithmic axis."""

@@ -1,4 +1,4 @@
-"""What a candidate came to at a rung, from what is recorded of its runs: a value, and faults."""
+"""The result of a candidate at a rung, from what is recorded of its runs: a value, and faults."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Assessor:
         return self._measured(planned, early) if run.epochs_done == epochs else early
 
     def _measured(self, planned: PlannedRun, run: Run) -> Run:
-        """A paused run with what its hidden units and its outputs come to at the epoch chosen so far."""
+        """A paused run with measurements of its hidden units and its outputs at the epoch chosen so far."""
         rule, stored = self._search.objective, self._workspace.progress(planned.id)
         epoch = run.epoch(rule)
         if stored is None or epoch is None or planned.spec.module is not None:

@@ -1,4 +1,4 @@
-"""What proposes candidates: Optuna's samplers, asked for a batch at a time and told what it came to.
+"""What proposes candidates: Optuna's samplers, asked for a batch at a time and told its values.
 
 Optuna proposes only. A sampler is a function of its seed and of the asks and tells before: it is rebuilt by repeating
 these in order, with the same version of Optuna. Nothing of its own is stored.
@@ -53,7 +53,7 @@ class Sampler:
             return [self._proposed() for _ in range(count)]
 
     def tell(self, values: Sequence[float]) -> None:
-        """What the candidates of the last `ask` came to, in their order: the lower the better, infinity the worst."""
+        """Take the values of the last `ask`'s candidates, in their order: the lower the better, infinity the worst."""
         for trial, value in zip(self._asked, values, strict=True):
             self._study.tell(trial, value)
         self._asked = []

@@ -18,7 +18,7 @@ from paribus.store.records import Assessment
 
 @dataclass(frozen=True)
 class Replay:
-    """What a policy comes to on recorded curves: the best candidate, and the epochs that were trained for it."""
+    """The outcome of a policy on recorded curves: the best candidate, and the epochs that were trained for it."""
 
     winner: int | None
     value: float | None
@@ -88,8 +88,8 @@ class Costs:
 
 @dataclass(frozen=True)
 class Simulated:
-    """So many runs on so many workers: seconds until the last is recorded, bytes that cross, and the share of that time
-    for which the recording process is busy. At 1 it is saturated: more workers wait for it."""
+    """Some runs on some workers: seconds until the last is recorded, bytes that cross, and the share of that time for
+    which the recording process is busy. At 1 it is saturated: more workers wait for it."""
 
     runs: int
     workers: int

@@ -40,7 +40,7 @@ def _none_or_enough(mixup: float) -> float:
 class Augmentation(Frozen):
     """What is done to training inputs, drawn anew for each example in each epoch; evaluation sees clean ones.
 
-    In this order: `flip` mirrors an image, left and right, with probability 1/2. `shift` moves it by up to so many
+    In this order: `flip` mirrors an image, left and right, with probability 1/2. `shift` moves it by up to this many
     pixels along each axis, each move equally likely, and fills with zeros. `noise` is added to each feature. `zeroed`
     is the probability with which a feature is set to zero. `mixup` mixes each example, inputs and label, with another
     one of the epoch: the example's own share is drawn from a beta distribution whose parameters are both `mixup`

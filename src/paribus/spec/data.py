@@ -123,7 +123,7 @@ class Inputs(Frozen):
 
 
 class Limit(Frozen):
-    """At most so many examples of each split: a random sample of it."""
+    """At most this many examples of each split: a random sample of it."""
 
     train: Count | None = None
     validation: Count | None = None

@@ -40,7 +40,7 @@ class LossBase(Frozen):
         return self.tasks == ("classification",)
 
     def outputs_for(self, targets: int) -> int:
-        """Outputs for so many classes, or so many numbers to be predicted."""
+        """The number of outputs for this many classes, or numbers to be predicted."""
         return targets
 
     @property

@@ -22,7 +22,7 @@ from paribus.spec.schedules import (
 from paribus.spec.study import Replicates, Study
 
 _NAMED_ARMS = 4
-"""A sentence about more arms than this names so many and counts the others."""
+"""A sentence names at most this many arms, and counts the others."""
 
 
 def notices(study: Study) -> tuple[str, ...]:

@@ -79,7 +79,7 @@ class Dimension(Frozen):
 
 class Halving(Frozen):
     """Successive halving: at each rung one of `factor` candidates goes on, the others stay paused. At least as many as
-    are to be finalists come to the last one.
+    are to be finalists reach the last one.
 
     The first rung is at epoch `grace`, each later one at `factor` times as many, the last at the end. With several
     `brackets`, candidates are dealt out among them in order; bracket b begins at the b-th rung. From rung

@@ -55,7 +55,7 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Assessment:
-    """What the candidate `number` came to at a rung, counted from 0, after `epochs` epochs.
+    """The result of the candidate `number` at a rung, counted from 0, after `epochs` epochs.
 
     `value` is the mean of the objective over its replicates; None where one of them has none. `faults` are those found
     in any of them.

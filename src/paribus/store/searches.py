@@ -1,4 +1,4 @@
-"""What a search has proposed, and what its candidates came to at each rung: its whole history, only added to."""
+"""What a search has proposed, and the results of its candidates at each rung: its whole history, only added to."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def add_proposals(database: Database, study_id: str, items: Sequence[Proposal], 
 
 
 def add_assessments(database: Database, study_id: str, items: Sequence[Assessment], *, now: str) -> None:
-    """Record what candidates came to at a rung. Inside a transaction."""
+    """Record the results of candidates at a rung. Inside a transaction."""
     for item in items:
         faults = jsontext.dump({"faults": list(item.faults)})
         row = (study_id, item.number, item.rung, item.epochs, item.value, faults, now)

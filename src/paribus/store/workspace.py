@@ -145,12 +145,12 @@ class Workspace:
         return searches.proposals(self._database, study_id)
 
     def add_assessments(self, study_id: str, items: Sequence[Assessment]) -> None:
-        """Record what candidates of a search came to at a rung, all in one transaction."""
+        """Record the results of a search's candidates at a rung, all in one transaction."""
         with self._database.transaction():
             searches.add_assessments(self._database, study_id, items, now=_now())
 
     def assessments(self, study_id: str) -> list[Assessment]:
-        """What the candidates of a search came to, rung by rung."""
+        """The results of a search's candidates, rung by rung."""
         return searches.assessments(self._database, study_id)
 
     def run(self, run_id: str) -> RunRecord | None:

@@ -24,7 +24,7 @@ Values = npt.NDArray[Any]
 _BLOCK_VALUES: Final = 2**19
 """Features that are worked on at a time: they stay in a core's cache."""
 _LEVELS: Final = 2**16
-"""Each feature's draw is one of so many equally likely ones, four to a word of 64 bits."""
+"""Each feature's draw is one of this many equally likely ones, four to a word of 64 bits."""
 
 
 class _Drawn(IntEnum):

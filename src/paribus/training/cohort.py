@@ -229,7 +229,7 @@ class Cohort:
         return Evaluation(found.loss[::2], correct, predicted=predicted)
 
     def metrics(self, name: str) -> dict[str, list[float]]:
-        """What an evaluation on the set `name` ("train", "val" or "test") comes to, each metric by run.
+        """The metrics of an evaluation on the set `name` ("train", "val" or "test"), each by run.
 
         The loss, and the share of examples that are put into their class. Of a regression, the loss is one of scaled
         targets, and the RMSE is in original units: its mean over the targets, and that of each by which a run chooses.

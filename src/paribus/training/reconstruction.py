@@ -114,7 +114,7 @@ def measure_denoising(
     """Corrupted images of `split` through the network, and through PCA of the same rank, against the clean ones.
 
     All conditions have the same random numbers: a larger share of zeroed features has those of a smaller one and
-    further ones, and what a condition comes to does not depend on the others. PSNR and SSIM are means over the images.
+    further ones, and the figures of a condition do not depend on the others. PSNR and SSIM are means over the images.
     """
     pca, rank, shape = principal_components(train), _rank(spec, train), spec.dataset.shape
     assert rank is not None  # no recipe of a module has denoising conditions

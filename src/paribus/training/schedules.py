@@ -2,7 +2,7 @@
 
 PyTorch's schedulers are recurrences: each rate is made from the one before, so a rounding error stays in all later
 rates. They are repeated here operation by operation in float64, so that the rates are PyTorch's to the last bit: a
-power of gamma is a product of so many factors here.
+power of gamma is a product of factors here.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class _ByEpoch(RunSchedule):
 
 @final
 class KnownInAdvance(_ByEpoch):
-    """Rates that do not depend on what training comes to."""
+    """Rates that do not depend on the course of training."""
 
     def __init__(self, values: tuple[float, ...]) -> None:
         self._values = values

@@ -1,4 +1,4 @@
-"""How near reconstructed images come to clean ones: PSNR and SSIM, image by image.
+"""How similar reconstructed images are to clean ones: PSNR and SSIM, image by image.
 
 SSIM is that of Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment" (2004), as scikit-image computes it by
 default: uniform windows of 7 x 7 pixels, of which only those that lie wholly within the image count, and sample

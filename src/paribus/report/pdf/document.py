@@ -48,7 +48,7 @@ TALLEST_PT: Final = 620.0
 MOST_ROWS: Final = 24
 """Tables of more rows go into the appendix."""
 SHORT_ROWS: Final = 14
-"""Tables of so many rows are not broken over pages."""
+"""Tables of at most this many rows are not broken over pages."""
 MOST_PANELS: Final = 6
 """Arms that have a picture each where a chart shows one arm at a time."""
 SHORT_NAME: Final = 18

@@ -25,7 +25,7 @@ GUTTER_PT: Final = 9.0
 MOST_LINES: Final = 7
 """A cell of more lines is too narrow to read."""
 LEADING_COLUMNS: Final = 2
-"""At most so many columns of words at the left are repeated where a table is cut into parts."""
+"""At most this many columns of words at the left are repeated where a table is cut into parts."""
 _WIDE: Final = 0.7
 _PLAIN: Final = 0.49
 _NARROW: Final = 0.33
@@ -78,7 +78,7 @@ def column_widths(table: Table, room: float, font: float = FONT_PT) -> tuple[flo
 
 
 def _wrapped(wanted: Sequence[float], least: Sequence[float], lines: float) -> tuple[float, ...]:
-    """What each column takes in so many lines, but never less than its longest word."""
+    """The width that each column needs if its words take this many lines, at least that of its longest word."""
     return tuple(max(word, most / lines) for most, word in zip(wanted, least, strict=True))
 
 

@@ -21,7 +21,7 @@ from paribus.training.torch.module_training import clip_gradients, criterion_of,
 from paribus.training.torch.user_code import LocalFolders, UserCodeError, telling
 
 SLOW_S: Final = 1.0
-"""From so many seconds on, one training step is enough to know how long it takes."""
+"""If one training step takes this many seconds, it is timed once only."""
 _BATCH_OF_ONE: Final = "Expected more than 1 value per channel"
 """How PyTorch begins to say that batch normalisation has no variance to divide by."""
 

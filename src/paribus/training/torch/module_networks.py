@@ -34,9 +34,9 @@ from paribus.training.torch.module_training import Criterion, example_losses
 from paribus.training.torch.user_code import LocalFolders, UserCodeError, error_line, place_of, user_code
 
 _EVALUATED_VALUES: Final = 2**19
-"""Evaluation takes as many examples at a time as have about so many input values, in powers of two."""
+"""Evaluation takes as many examples at a time as have about this many input values, in powers of two."""
 _EVALUATED_EXAMPLES: Final = 256
-"""And at most so many, a divisor of the number of examples that callers ask for at a time: a convolution's bits may
+"""And at most this many, a divisor of the number of examples that callers ask for at a time: a convolution's bits may
 depend on the batch, so that the same examples are together whoever asks."""
 _KEY: Final = 0
 """Seeds the random generators in evaluation, for modules that draw from them there, too."""

@@ -30,7 +30,7 @@ from paribus.training.torch.propagation import ForwardPass
 from paribus.training.torch.streams import StreamToRuns
 
 _EVALUATED_VALUES = 2**19
-"""Evaluation takes as many examples at a time as have so many values in the widest layer of a run, 2 MiB: few launches,
+"""Evaluation takes as many examples at a time as have this many values in a run's widest layer, 2 MiB: few launches,
 and memory for a thousand runs."""
 _EVALUATED_EXAMPLES = 256
 """That number of examples is a multiple of this one, which is the least."""

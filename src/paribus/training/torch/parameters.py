@@ -16,7 +16,7 @@ from paribus.training.engine import Architecture, Floats, State, tracked_batches
 from paribus.training.torch.transfer import to_device, to_host
 
 ALIGNMENT = 16
-"""Widths are padded to a multiple of so many floats, 64 bytes: every matrix then begins at such an address, which
+"""Widths are padded to a multiple of this many floats, 64 bytes: every matrix then begins at such an address, which
 matmul kernels read faster."""
 
 

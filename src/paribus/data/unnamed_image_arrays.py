@@ -1,4 +1,4 @@
-"""Archives of four or six arrays without names, as the course saves them: grey square images, one in each column.
+"""Archives of four or six arrays without names, as the reference data are saved: grey square images, one in a column.
 
 Their classes count from 0 to the highest label of all splits, whether or not every class occurs.
 """
