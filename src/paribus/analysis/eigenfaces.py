@@ -39,7 +39,7 @@ class Pca:
     """PCA of the training examples: mean (pixel,), components (k, pixel) in falling variance (k,), per-pixel errors.
 
     `mse_by_rank` is (k + 1,): entry n is the mean squared error per pixel that n components leave, entry 0 the
-    variance. `shape` is (height, width) of an image, None where the examples are no images.
+    variance. `shape` is (height, width) of an image, None where the examples are not images.
     """
 
     mean: Floats

@@ -58,7 +58,7 @@ class Effect:
 
 
 def design(results: Results) -> Design | None:
-    """The crossed factors of a study; None where its arms are no full crossing of two factors or more."""
+    """The crossed factors of a study; None where its arms are not a full crossing of two factors or more."""
     settings = {name: dict(flat(results.recipe(name).model_dump(mode="json"))) for name in results.arms}
     keys = list(dict.fromkeys(key for own in settings.values() for key in own))
     varying: dict[tuple[int, ...], list[str]] = {}

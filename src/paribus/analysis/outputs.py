@@ -97,7 +97,7 @@ def held_out_split(results: Results) -> SplitName | None:
 
 
 def classified(results: Results, arm: str, split: SplitName) -> Classified | None:
-    """An arm's outputs at its deploy rule; None where it is no classifier, or no finished run has any."""
+    """An arm's outputs at its deploy rule; None where it is not a classifier, or no finished run has any."""
     dataset, rule = results.dataset(arm), results.deploy(arm)
     if dataset is None or not results.recipe(arm).has_classes:
         return None
@@ -107,7 +107,7 @@ def classified(results: Results, arm: str, split: SplitName) -> Classified | Non
 
 
 def predicted(results: Results, arm: str, split: SplitName) -> Predicted | None:
-    """An arm's predictions at its deploy rule; None where its task is no regression, or no finished run has any."""
+    """An arm's predictions at its deploy rule; None where its task is not a regression, or no finished run has any."""
     dataset, rule = results.dataset(arm), results.deploy(arm)
     if dataset is None or results.recipe(arm).task != "regression":
         return None

@@ -44,7 +44,7 @@ class Sampling:
 
 @lru_cache(maxsize=32)
 def sampling(results: Results, found: Contrast) -> Sampling | None:
-    """The sampling error of a contrast; None where its metric is no mean over shared examples, or outputs are missing.
+    """The sampling error of a contrast; None if its metric is not a mean over shared examples, or outputs are missing.
 
     Replicates without outputs of both arms are left out; at least two must have them, on the same examples.
     """

@@ -55,7 +55,7 @@ def layer_weights(results: Results, run: Run, rule: str) -> tuple[Floats, ...] |
 
 
 def image_shape(run: Run) -> tuple[int, int] | None:
-    """(height, width) of the run's examples; None where they are no images."""
+    """(height, width) of the run's examples; None where they are not images."""
     shape = run.dataset.shape
     return (shape[0], shape[1]) if len(shape) == 2 else None
 

@@ -113,7 +113,7 @@ def lr_range(
     workspace, progress, device : as for `paribus.run`.
 
     The runs are recorded as a study of their own, NAME-lr-range, the same one as from `paribus lr-range`. Test data are
-    not read. Raises UserError for a search, and where these are no range of rates.
+    not read. Raises UserError for a search, and where these are not a range of rates.
 
     Examples
     --------

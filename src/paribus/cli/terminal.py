@@ -88,7 +88,7 @@ def can_redraw(stream: TextIO) -> bool:
 
 
 def chosen_width() -> int | None:
-    """The environment's COLUMNS, or None where it is no positive number."""
+    """The environment's COLUMNS, or None where it is not a positive number."""
     text = os.environ.get("COLUMNS", "")
     return int(text) if text.isascii() and text.isdecimal() and 0 < len(text) <= 5 and int(text) else None
 

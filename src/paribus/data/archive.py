@@ -88,7 +88,7 @@ def _target(arrays: Mapping[str, Numbers], keys: tuple[str, ...], meanings: Mapp
 
 
 def _refuse_exchanged(array: Numbers, target: Target | None, wanted: Wanted, what: str) -> None:
-    """Inputs with one number for each example, and targets with several that are no classes, have changed places."""
+    """Inputs with one number for each example, and targets with several that are not classes, have changed places."""
     if target is None or array.ndim != 1 or target.values.ndim < 2 or wanted.task != "classification":
         return
     if min(target.values.shape) > 1 and not np.isin(target.values, (0, 1)).all():

@@ -59,8 +59,8 @@ def assembled(
 ) -> Parts:
     """The pools of all splits, with one shape, one kind of values and one list of classes.
 
-    Targets become classes, or numbers for a regression. For a reconstruction, targets that are no classes are left out.
-    Raises BrokenFileError where the splits do not go together, or where the task needs other targets.
+    Targets become classes, or numbers for a regression. For a reconstruction, targets that are not classes are left
+    out. Raises BrokenFileError where the splits do not go together, or where the task needs other targets.
     """
     schema = schema or Schema()
     alike = _of_one_kind(found, is_table=is_table)

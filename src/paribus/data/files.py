@@ -82,7 +82,7 @@ def _regular(path: Path, status: os.stat_result, remedy: str) -> FoundFile:
 
 
 def folder_named(name: str, folder: Path) -> Path | None:
-    """The path of the folder `name`, looked for as `found` looks for files; None where it is no folder."""
+    """The path of the folder `name`, looked for as `found` looks for files; None where it is not a folder."""
     try:
         path = Path(name).expanduser()
         path = path if path.is_absolute() else folder.absolute() / path

@@ -88,7 +88,7 @@ def _named(index: IndexFiles) -> dict[SplitName, str]:
 
 
 def _rows(name: str, part: SplitName, examples: int, folder: Path) -> npt.NDArray[np.int64]:
-    """The rows of one index file, sorted. Its first line may be a header, which is one that is no number."""
+    """The rows of one index file, sorted. Its first line may be a header, which is one that is not a number."""
     key = f"data.split.index.{part}"
     file = files.found(name, folder, key)
     remedy = "list one row number a line, counted from 0"

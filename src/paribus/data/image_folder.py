@@ -241,7 +241,7 @@ def _is_colour(image: Image.Image, file: FoundFile) -> bool:
 
 @contextlib.contextmanager
 def _opened(file: FoundFile) -> Generator[Image.Image, None, None]:
-    """An image of which only the header has been read. Raises UserError for what is no image, damaged, or too large."""
+    """An image of which only the header has been read. Raises UserError if it is damaged, too large or not an image."""
     from PIL import Image
 
     try:
@@ -258,7 +258,7 @@ def _opened(file: FoundFile) -> Generator[Image.Image, None, None]:
 
 
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, OverflowError, struct.error, zlib.error)
-"""What Pillow raises for files that are no images, or damaged ones."""
+"""What Pillow raises for files that are not images, or damaged ones."""
 
 
 def _too_large(given: str) -> BrokenFileError:

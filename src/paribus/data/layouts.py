@@ -137,7 +137,7 @@ def _channels_first(rows: Numbers, wanted: Wanted, what: str) -> Numbers:
 
 
 def _image_shape(rows: Numbers, wanted: Wanted, what: str, *, in_columns: bool) -> tuple[int, ...] | None:
-    """The shape of one image, None where an example is no image."""
+    """The shape of one image, None where an example is not an image."""
     shape, features = wanted.inputs.shape, math.prod(rows.shape[1:])
     if shape is not None:
         if math.prod(shape) != features:

@@ -60,7 +60,7 @@ def _parts(file: FoundFile, wanted: Wanted) -> Parts:
 
 
 def _detached(parts: Parts, array: Numbers) -> Parts:
-    """`parts` whose values are no part of the file: it may be written to while a study trains."""
+    """`parts` whose values are not part of the file: it may be written to while a study trains."""
     pool = parts.train
     if not np.may_share_memory(pool.values, array):
         return parts

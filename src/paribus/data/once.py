@@ -32,7 +32,7 @@ def read_once(read: Callable[[Wanted], Parts], wanted: Wanted) -> Parts:
 
 @functools.lru_cache(maxsize=16)
 def _is_bounded(pool: Pool) -> bool:
-    """Whether the values are no images, or bytes, or within [0, 1]."""
+    """Whether the values are not images, or bytes, or within [0, 1]."""
     values = pool.values
     if len(pool.shape) == 1 or values.dtype.kind != "f":
         return True

@@ -32,7 +32,7 @@ class Pool:
     where the source has none, and `shape` is that of one example: (height, width) for grey images, (channel, height,
     width) for colour images, (feature,) for rows of a table. `fingerprint` is the SHA-256 that names the source's
     content. `numbers` are the targets of a regression, None for any other task. `source_rows` (example,) are the rows
-    of another pool that this one is a part of, None where it is no part.
+    of another pool that this one is a part of, None where it is none.
     """
 
     name: str

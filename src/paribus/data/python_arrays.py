@@ -49,7 +49,7 @@ class ArraySource(Source):
     def __init__(self, name: str, arrays: Mapping[str, Any]) -> None:
         """`arrays` are anything that NumPy makes an array of, tensors among them.
 
-        Raises UserError where they are no arrays of numbers, booleans or text.
+        Raises UserError where they are not arrays of numbers, booleans or text.
         """
         self.name = _checked_name(name)
         self._arrays = {key: _array(value, f"{self.name}, array {key}") for key, value in arrays.items()}
@@ -84,7 +84,7 @@ class FrameSource(Source):
     splits = ("all",)
 
     def __init__(self, name: str, frame: Any) -> None:
-        """Raises UserError where `frame` is no table."""
+        """Raises UserError where `frame` is not a table."""
         self.name = _checked_name(name)
         self._table = _table(frame, self.name)
         self._read = functools.lru_cache(maxsize=4)(self._parts)

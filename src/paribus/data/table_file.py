@@ -72,7 +72,7 @@ class TableFolder(Source):
     splits = ("given",)
 
     def __init__(self, folder: Path, names: Sequence[str]) -> None:
-        """`names` are those of the folder's tables. Raises UserError where they are no splits."""
+        """`names` are those of the folder's tables. Raises UserError where they are not splits."""
         self.name = folder.name
         found: dict[SplitKey, FoundFile] = {}
         for name in sorted(names):
@@ -286,7 +286,7 @@ def _not_text(file: FoundFile) -> BrokenFileError | None:
 
 
 def check_names(names: Sequence[str]) -> None:
-    """Raises BrokenFileError where these are no names of columns: missing, numbers, or one of them twice."""
+    """Raises BrokenFileError where these are not names of columns: missing, numbers, or one of them twice."""
     header = "must have a header of names in its first line"
     if not names or not any(names):
         raise BrokenFileError(header, "an empty one", "begin the file with a line of column names")
@@ -315,7 +315,7 @@ def _is_number(name: str) -> bool:
 
 
 def _check_lines(file: FoundFile, columns: int) -> None:
-    """Bound the number of fields, and refuse what is no text, before the table takes memory."""
+    """Bound the number of fields, and refuse what is not text, before the table takes memory."""
     lines = quotes = 0
     decoder = codecs.getincrementaldecoder("utf-8")()
     with files.opened(file) as stream:

@@ -20,7 +20,7 @@ from paribus.data.wanted import in_row
 
 MAX_CLASSES = 1000
 MAX_NAME = 100
-"""Characters of a class's name: longer text is no class."""
+"""Characters of a class's name: longer text is not a class."""
 _FEW_CLASSES = 100
 """So many classes need no further evidence that they are classes: more must have ten examples each on average."""
 _NUMBERS = 'set data.task to "regression" if these are numbers to be predicted'
@@ -65,7 +65,7 @@ def coded(text: npt.NDArray[np.str_], what: str) -> Target:
 def classes_of(found: Sequence[Target], sizes: Sequence[int]) -> Classes:
     """The classes of all splits together; `sizes` are the numbers of examples of each split.
 
-    Raises BrokenFileError where the targets are no classes.
+    Raises BrokenFileError where the targets are not classes.
     """
     names: Sequence[str]
     flat = [_one_class_each(target, examples) for target, examples in zip(found, sizes, strict=True)]
@@ -91,7 +91,7 @@ def classes_of(found: Sequence[Target], sizes: Sequence[int]) -> Classes:
 def numbers_of(found: Sequence[Target], sizes: Sequence[int]) -> Outputs:
     """The numbers to be predicted; `sizes` are the numbers of examples of each split.
 
-    Raises BrokenFileError where the targets are no finite numbers.
+    Raises BrokenFileError where the targets are not finite numbers.
     """
     numbers = [_as_numbers(target, examples) for target, examples in zip(found, sizes, strict=True)]
     first = numbers[0]

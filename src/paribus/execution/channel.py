@@ -59,7 +59,7 @@ class Channel:
                     self._socket.sendall(bytes(_padded(array.nbytes) - array.nbytes))
 
     def receive(self) -> Encoded:
-        """Wait for a message. Raises EOFError at the end of the connection, ValueError where the bytes are no message.
+        """Wait for a message. Raises EOFError at the connection's end, ValueError where the bytes are not a message.
 
         Arrays are views of one buffer, and may be written to; shared arrays may not.
         """

@@ -58,7 +58,7 @@ def encode(message: Message) -> Encoded:
 
 
 def decode(encoded: Encoded) -> Any:
-    """The message that was encoded; its arrays are those of `encoded`. Raises ValueError where that is no message."""
+    """The message that was encoded; its arrays are those of `encoded`. Raises ValueError if that is not a message."""
     return _Reader(encoded).read(encoded.values)
 
 

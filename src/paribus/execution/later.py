@@ -1,6 +1,6 @@
 """Measuring recorded runs again: what a study asks for now, and did not when they were trained.
 
-What is only measured is no part of a run's identity, so a recorded run may lack it. The selected weights are kept, so
+What is only measured is not part of a run's identity, so a recorded run may lack it. The selected weights are kept, so
 nothing is trained for it. A user's own module is evaluated in a process of its own, as it was trained.
 """
 

@@ -1,6 +1,6 @@
 """The progress of a study in training, in a small file for the live page and `paribus status`.
 
-The file is no evidence: nothing is computed from it, and it may be lost at any time.
+The file is not evidence: nothing is computed from it, and it may be lost at any time.
 """
 
 from __future__ import annotations

@@ -111,8 +111,8 @@ def _requirements(environments: Sequence[Mapping[str, Any]]) -> str:
 def unpack(archive: Path, folder: Path) -> Unpacked:
     """Open an archive in a new folder: every file's hash is checked, and the workspace verified.
 
-    Raises UserError for what is no archive, has other files than its manifest says, is too large, or does not verify;
-    nothing is left behind then.
+    Raises UserError for what is not an archive, has other files than its manifest says, is too large, or does not
+    verify; nothing is left behind then.
     """
     with new_folder(folder) as made:
         manifest = _extracted(archive, made)

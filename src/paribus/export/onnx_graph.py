@@ -57,7 +57,7 @@ class _Graph:
 def network_graph(recipe: Recipe, dataset: Dataset, state: Arrays, prepared: Arrays, facts: Mapping[str, str]) -> Any:
     """The ONNX model of a state dict. `prepared` is the run's artifact `preprocessing`, `facts` are written into it.
 
-    Raises ValueError for a network that is no fully connected one.
+    Raises ValueError for a network that is not a fully connected one.
     """
     network = recipe.network
     if not isinstance(network, FullyConnected):

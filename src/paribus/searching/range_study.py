@@ -22,7 +22,7 @@ _LENGTH = 60
 
 
 def refuse_no_range(first: float, last: float, epochs: int, places: tuple[str, str, str]) -> None:
-    """Raises UserError where these are no range of rates to be tried. `places` name the three values for the user."""
+    """Raises UserError if these are not a range of rates to be tried. `places` name the three values for the user."""
     of_first, of_last, of_epochs = places
     for rate, place in ((first, of_first), (last, of_last)):
         if not 0 < rate <= MAX_RATE:

@@ -95,7 +95,7 @@ class Inputs(Frozen):
     Of an archive of arrays: `key` names the array, `layout` its axes, where they are not plain; `shape` is that of one
     image whose pixels lie in a row: (height, width), or (channel, height, width).
 
-    Of a table: `keep` names the columns, in the order of the features, or `drop` those that are no features; else all
+    Of a table: `keep` names the columns, in the order of the features, or `drop` those that are not features; else all
     but the target and `split.column` are. `categorical` names columns of which each category becomes a feature of 0
     and 1.
 

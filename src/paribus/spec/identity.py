@@ -39,7 +39,7 @@ NOT_TRAINED = ("snapshots", "test", "denoising", "occlusion", "metrics", "refere
 class RunSpec:
     """What one run is: a recipe on a data set, its streams of random numbers, and the engine's family.
 
-    `data_fingerprint` is the SHA-256 that names the source's content; the path of a file is no part of an identity.
+    `data_fingerprint` is the SHA-256 that names the source's content; the path of a file is not part of an identity.
     `module` is the code of a user's own module, whose content is a part of it; None for every other network.
     """
 

@@ -173,7 +173,7 @@ _BY_TYPE: dict[str, Callable[[ErrorDetails, _Spot], _Problem]] = {
 
 
 def _spot(loc: tuple[int | str, ...], model: type[BaseModel]) -> _Spot:
-    """A complaint's place in a model. Kinds, which pydantic counts as steps, are no part of a key:
+    """A complaint's place in a model. Kinds, which pydantic counts as steps, are not part of a key:
 
     ("network", "mlp", "activation", 0, "elu", "alpha") is network.activation[0].alpha, a field of `Elu`.
     """

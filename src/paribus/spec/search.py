@@ -118,7 +118,7 @@ class Search(Frozen):
     `sampler` proposes `candidates` in all, `batch` at a time: each batch is recorded before it trains, and the sampler
     learns its values before it proposes the next one. `objective` is a rule such as min-val-loss: candidates are
     compared by the best value so far of its metric, averaged over their replicates. A candidate with one of the faults
-    in `without` (see `choice.Choice`) goes on at a rung only where too few have none, and is no finalist. Of the
+    in `without` (see `choice.Choice`) goes on at a rung only where too few have none, and is not a finalist. Of the
     finalists, `choose` decides by their values on fresh replicates.
     """
 

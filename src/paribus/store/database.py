@@ -49,7 +49,7 @@ class Database:
         """Open the database in `folder`; with `create` it need not exist, with `write` the writer's lock is taken.
 
         With `allow_damaged`, a reader may open one whose tables or triggers are not defined as they were, and reports
-        that itself. Raises UserError where it is no workspace, of a newer format, not readable (or writable), or in
+        that itself. Raises UserError where it is not a workspace, of a newer format, not readable (or writable), or in
         use by another writer; StorageError where it is damaged.
         """
         if _absent(folder, create=create):

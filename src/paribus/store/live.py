@@ -1,6 +1,6 @@
 """How training goes at this moment, for people: a small file that `paribus status` and the live page read.
 
-It is no evidence: it is not durable, nothing is computed from it, and it may be lost at any time. A reader sees one
+It is not evidence: it is not durable, nothing is computed from it, and it may be lost at any time. A reader sees one
 version of it or another, never a part of one. The writer deletes it when it closes; the file that a killed writer
 leaves is deleted by the next writer.
 """

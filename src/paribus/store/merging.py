@@ -36,8 +36,8 @@ def merge(sources: Sequence[Path], folder: Path) -> Merged:
     """Join the workspaces `sources` in `folder`, which is empty. Of studies with one name, the last source's is the
     latest.
 
-    Raises UserError where one is no workspace, another process writes to it, or two disagree; StorageError where one is
-    damaged. What `folder` holds then is of no use.
+    Raises UserError where one is not a workspace, another process writes to it, or two disagree; StorageError where
+    one is damaged. What `folder` holds then is of no use.
     """
     with ExitStack() as stack:
         opened: list[Database] = []

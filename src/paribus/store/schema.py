@@ -262,7 +262,7 @@ def create(connection: sqlite3.Connection) -> None:
 
 
 def version(connection: sqlite3.Connection) -> int | None:
-    """The format of an open database; None where it is no workspace's."""
+    """The format of an open database; None where it is not a workspace's."""
     if connection.execute("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
         return None
     found: int = connection.execute("PRAGMA user_version").fetchone()[0]

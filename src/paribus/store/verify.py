@@ -31,7 +31,7 @@ def verify(path: Path) -> Verification:
     """Check the workspace in folder `path`, changing nothing.
 
     A damaged file is a problem in the list, which names the file and the runs that use it; all that can still be
-    checked is checked. Raises UserError where the folder is no workspace or of a newer format.
+    checked is checked. Raises UserError where the folder is not a workspace or of a newer format.
     """
     tensors = TensorFolder(path / TENSORS, _no_writing)
     stored = tensors.names()

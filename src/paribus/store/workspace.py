@@ -61,8 +61,8 @@ class Workspace:
 
         With `create`, one that does not exist yet is empty, and is created (atomically) when the first thing is
         recorded. Without `write`, nothing on disk is changed or made. Opening for writing deletes what a crash left.
-        Raises UserError where the folder is no workspace, is of a newer format, may not be read (or written), or is in
-        use by another writer; StorageError where it is damaged.
+        Raises UserError where the folder is not a workspace, is of a newer format, may not be read (or written), or is
+        in use by another writer; StorageError where it is damaged.
         """
         workspace = cls(Database.open(path, create=create, write=write))
         if write:
@@ -261,7 +261,7 @@ class Workspace:
         return logs.forecasts(self._database, study_id)
 
     def write_live(self, data: Mapping[str, Any]) -> None:
-        """Say how training goes at this moment, in a file that is no evidence (see `live`). Read it by `read_live`.
+        """Say how training goes at this moment, in a file that is not evidence (see `live`). Read it by `read_live`.
 
         `data` is plain values; NaN and infinities are read as None. Where the disk is full, nothing happens.
         """

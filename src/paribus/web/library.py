@@ -79,7 +79,7 @@ class Library:
 
     `nice` is added to the niceness of the thread that makes pages.
 
-    Raises UserError where PARIBUS_GRID_G_PER_KWH is no sensible number.
+    Raises UserError where PARIBUS_GRID_G_PER_KWH is not a sensible number.
     """
 
     def __init__(self, path: Path, studies: Sequence[str] = (), *, nice: int = 0) -> None:

@@ -156,7 +156,7 @@ def _latest(mine: Mapping[str, Any] | None, member: Member) -> Mapping[str, Any]
 
 
 def _table(value: object) -> Mapping[str, Any]:
-    """A value that should be a table: the live file is no evidence, and may hold anything."""
+    """A value that should be a table: the live file is not evidence, and may hold anything."""
     return value if isinstance(value, dict) else {}
 
 
