@@ -80,7 +80,7 @@ def trained_on(remedies: Study, replicate: int, folder: Path) -> dict[str, float
     study = paribus.study(
         f"relabelled-{replicate}",
         "How good is the plain network on relabelled data?",
-        data={"source": str(_path(folder, replicate))},
+        data={"source": str(_path(folder, replicate)), "split": {"by": "given"}},
         network={"hidden": list(plain.network.hidden)},
         optimizer={"kind": "adam", "lr": plain.optimizer.lr},
         training={"epochs": plain.training.epochs, "batch_size": plain.training.batch_size},
@@ -118,7 +118,7 @@ def _path(folder: Path, replicate: int) -> Path:
 
 
 def _images(split: Split) -> npt.NDArray[Any]:
-    return np.asarray(split.pool.values[split.rows])
+    return np.asarray(split.pool.values[split.rows]).reshape(len(split), *split.pool.shape)
 
 
 def _labels(split: Split) -> npt.NDArray[Any]:
