@@ -160,7 +160,7 @@ def test_a_recorded_network_has_the_figures_that_are_recorded(tmp_path, folder):
     ],
 )
 def test_what_a_module_does_wrong_in_evaluation_is_one_line(folder, monkeypatch, at_work, words):
-    monkeypatch.setattr(loaded, "checked", lambda _arm, *given: checked_here(*given))
+    monkeypatch.setattr(loaded, "checked", lambda _arm, *given: checked_here(*given[:-1]))
     (folder / "told.py").write_text(TOLD.replace("AT_WORK", at_work), encoding="utf-8")
     run, engine = of_arm(study(folder), "own", 0)
     subject = subject_from_file(saved(plain(), folder / "w.pt"), run, engine)
@@ -170,7 +170,7 @@ def test_what_a_module_does_wrong_in_evaluation_is_one_line(folder, monkeypatch,
 
 
 def test_a_file_of_another_network_is_refused(folder, monkeypatch):
-    monkeypatch.setattr(loaded, "checked", lambda _arm, *given: checked_here(*given))
+    monkeypatch.setattr(loaded, "checked", lambda _arm, *given: checked_here(*given[:-1]))
     run, engine = of_arm(study(folder), "own", 0)
     with pytest.raises(UserError, match=r"the weights of the network Told.*layers\.1\.weight of shape 5 x 784, not 8"):
         subject_from_file(saved(plain(5), folder / "w.pt"), run, engine)
@@ -178,7 +178,7 @@ def test_a_file_of_another_network_is_refused(folder, monkeypatch):
 
 
 def test_no_process_stays_behind(folder, monkeypatch):
-    monkeypatch.setattr(loaded, "checked", lambda _arm, *given: checked_here(*given))
+    monkeypatch.setattr(loaded, "checked", lambda _arm, *given: checked_here(*given[:-1]))
     run, engine = of_arm(study(folder), "own", 0)
     assert isinstance(engine, IsolatedEngine)
     subject = subject_from_file(saved(plain(), folder / "w.pt"), run, engine)
