@@ -24,7 +24,7 @@ of the built-in studies were off by up to 16 % (docs/whole-study.md)."""
 FIRST_OFF_BY: Final = (0.9, 1.15)
 """The same of forecasts from the first epochs (docs/energy.md)."""
 AROUND_S: Final = 2.0
-"""What starting may add, which timing runs do not see."""
+"""What starting and the measurements at the end may add, which timing runs do not see."""
 FIRST_SHARE: Final = 0.02
 """The part of the work after which the forecast is made again."""
 FIRST_EPOCHS: Final = 2
@@ -81,7 +81,7 @@ class FirstEpochs:
     """Follows the events of a session, and makes one forecast once a part of its work is done.
 
     A cohort in training is expected to go on at its own pace. One that waits is expected to take what its timing run
-    said, times what the others took over what theirs said. Both are then measured, for as long as the plan says.
+    said, times what the others took over what theirs said.
     """
 
     def __init__(self, study_id: str, plan: Plan, session: str, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -120,13 +120,12 @@ class FirstEpochs:
         slower = self._slower()
         if slower is None or elapsed <= 0:
             return None
-        cohorts = self._plan.cohorts
-        free_at = [pace.remaining_s + cohorts[index].end_s for index, pace in self._paces.items() if not pace.over]
+        free_at = [pace.remaining_s for pace in self._paces.values() if not pace.over]
         free_at += [0.0] * (self._plan.device.workers - len(free_at))
-        for index, cohort in enumerate(cohorts):
+        for index, cohort in enumerate(self._plan.cohorts):
             if index not in self._paces:
                 free_at.sort()
-                free_at[0] += slower * (cohort.epochs_s or 0.0) + cohort.end_s
+                free_at[0] += slower * (cohort.expected_s or 0.0)
         wall_s = elapsed + max(free_at)
         done = sum(self._work[index] * pace.epochs for index, pace in self._paces.items())
         basis = f"{FIRST} {100 * done / self._whole:.2g} % of the epochs"
@@ -138,8 +137,8 @@ class FirstEpochs:
     def _slower(self) -> float | None:
         """The median of the epochs' times over those that timing runs said."""
         found = [
-            pace.epoch_s * cohort.epochs_left / cohort.epochs_s
+            pace.epoch_s * cohort.epochs_left / cohort.expected_s
             for index, pace in self._paces.items()
-            if pace.epoch_s is not None and (cohort := self._plan.cohorts[index]).epochs_s
+            if pace.epoch_s is not None and (cohort := self._plan.cohorts[index]).expected_s
         ]
         return median(found) if found else None
