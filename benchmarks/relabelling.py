@@ -82,7 +82,7 @@ def trained_on(remedies: Study, replicate: int, folder: Path) -> dict[str, float
         "How good is the plain network on relabelled data?",
         data={"source": str(_path(folder, replicate)), "split": {"by": "given"}},
         network={"hidden": list(plain.network.hidden)},
-        optimizer={"kind": "adam", "lr": plain.optimizer.lr},
+        optimizer={"kind": plain.optimizer.kind, "lr": plain.optimizer.lr},
         training={"epochs": plain.training.epochs, "batch_size": plain.training.batch_size},
         selection={"rules": ["last", CHOSEN]},
         test={"read_at": ["last", CHOSEN]},

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import signal
 import threading
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -163,7 +164,7 @@ def test_workers_that_stay_for_the_next_training_give_the_same_bits(tmp_path, st
         if isinstance(event, EpochDone):
             raise SystemExit
 
-    with LastingWorkers(counted) as workers:
+    with closing(LastingWorkers(counted)) as workers:
         with pytest.raises(KeyboardInterrupt):
             finished(tmp_path / "cut", study, InterruptAfter(EpochDone, 3), executor=workers)
         for folder in ("cut", "again"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -189,7 +190,10 @@ def search(
     prepared = prepare_search(study, device=device)
     skip_blas()
     shown = StageDisplay(study, display, recalled=False) if progress else None
-    with Workspace.open(folder, create=True, write=True) as opened, LastingWorkers(ExecutorsByFamily) as workers:
+    with (
+        Workspace.open(folder, create=True, write=True) as opened,
+        closing(LastingWorkers(ExecutorsByFamily)) as workers,
+    ):
         run_search(prepared, opened, shown, executor=workers)
         followed = finalists_study(recorded.load(opened, prepared.id))
         if followed is not None:

@@ -10,6 +10,7 @@ import argparse
 import shlex
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -109,7 +110,7 @@ def _run_all(
     broken = 0
     with (
         Workspace.open(arguments.workspace, create=True, write=True) as workspace,
-        LastingWorkers(where.executor) as workers,
+        closing(LastingWorkers(where.executor)) as workers,
     ):
         where = replace(where, executor=workers)
         for name, first in studies.items():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,7 +66,7 @@ def execute(arguments: argparse.Namespace) -> Exit:
         waiting.over()
         with (
             Workspace.open(arguments.workspace, create=True, write=True) as workspace,
-            LastingWorkers(where.executor) as workers,
+            closing(LastingWorkers(where.executor)) as workers,
         ):
             results = _searched(arguments, prepared, workspace, replace(where, executor=workers), waiting)
             if arguments.report:

@@ -7,8 +7,7 @@ several times makes its workers once, and lends them to each training.
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self, final
+from typing import final
 
 from paribus.execution.executor import Deliver, Executor
 from paribus.execution.messages import Finished, FromWorker, Task, ToWorker
@@ -17,7 +16,7 @@ from paribus.training.devices import Device
 
 @final
 class LastingWorkers:
-    """Makes executors that share their workers, one after the other; the workers end with the `with` block.
+    """Makes executors that share their workers, one after the other, until it is closed.
 
     Parameters
     ----------
@@ -47,14 +46,6 @@ class LastingWorkers:
     def _deliver(self, task_id: str, message: FromWorker) -> None:
         if self._borrower is not None:
             self._borrower.take(task_id, message)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 @final
