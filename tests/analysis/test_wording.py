@@ -68,7 +68,8 @@ def test_few_values_are_listed_and_many_have_their_range(values, said) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shown", "of", "said"), [(1, 1, "its one run"), (3, 3, "all 3 runs"), (0, 3, "0 of 3 runs"), (2, 3, "2 of 3 runs")]
+    ("shown", "of", "said"),
+    [(1, 1, "its one run"), (2, 2, "both runs"), (3, 3, "all 3 runs"), (0, 3, "0 of 3 runs"), (2, 3, "2 of 3 runs")],
 )
 def test_runs_are_counted_in_words(shown, of, said) -> None:
     assert wording.in_runs(shown, of) == said

@@ -109,10 +109,11 @@ def capital(words: str) -> str:
 
 
 def in_runs(shown: int, of: int) -> str:
-    """How many of an arm's runs show something: `all 3 runs`, `2 of 3 runs`, `its one run`."""
+    """How many of an arm's runs show something: `all 3 runs`, `both runs`, `2 of 3 runs`, `its one run`."""
     if of == 1:
         return "its one run"
-    return f"all {of} runs" if shown == of else f"{shown} of {of} runs"
+    every = "both runs" if of == 2 else f"all {of} runs"
+    return every if shown == of else f"{shown} of {of} runs"
 
 
 def each_or_range(values: Sequence[float], show: Callable[[float], str]) -> str:
