@@ -41,14 +41,18 @@ class ParibusStudy(Peer):
 
 
 def _snapshots(workspace: Workspace, study_id: str, epoch: int) -> Iterator[RunWeights]:
-    """The weights after `epoch` of every run that was in training when it was interrupted."""
-    prefix = f"selected/{epoch}/"
+    """The weights after `epoch` of every run: of its checkpoint, or of its record where it has ended by then."""
     for _, replicate, run in workspace.runs_of(study_id):
         progress = workspace.progress(run.id)
-        if progress is not None:
+        if progress is None:
+            [chosen] = [one for one in workspace.selections(run.id) if one.rule == f"epoch:{epoch}"]
+            assert chosen.tensors is not None
+            weights = workspace.tensors.get(chosen.tensors)
+        else:
+            prefix = f"selected/{epoch}/"
             tensors = workspace.tensors.get(progress.tensors)
             weights = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
-            yield RunWeights(replicate, weights)
+        yield RunWeights(replicate, weights)
 
 
 class _EpochTimer:

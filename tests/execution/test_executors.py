@@ -88,6 +88,9 @@ def executor(request, monkeypatch):
         faults.install(monkeypatch.setattr)
     before = threading.enumerate()  # Ray's own threads among them
     yield EXECUTORS[request.param]
+    for thread in threading.enumerate():
+        if thread not in before:
+            thread.join(30)  # on a machine with other work, an epoch may take longer than an executor waits
     assert [thread.name for thread in threading.enumerate() if thread not in before] == []
     while MADE:
         assert MADE.pop().workers == 0

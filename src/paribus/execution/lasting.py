@@ -7,6 +7,7 @@ several times makes its workers once, and lends them to each training.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import final
 
 from paribus.execution.executor import Deliver, Executor
@@ -28,12 +29,13 @@ class LastingWorkers:
         self._shared: Executor | None = None
         self._family = ""
         self._borrower: _Borrowed | None = None
+        self._ended = 0
 
     def __call__(self, device: Device, deliver: Deliver) -> Executor:
         """An executor for one training. Its `close` leaves the workers, unless one of them still has a task."""
         if self._shared is None or device.family != self._family:
             self.close()
-            self._shared, self._family = self._make(device, self._deliver), device.family
+            self._shared, self._family = self._make(device, partial(self._deliver, self._ended)), device.family
         self._borrower = _Borrowed(self, self._shared, deliver)
         return self._borrower
 
@@ -42,9 +44,11 @@ class LastingWorkers:
         if self._shared is not None:
             self._shared.close()
         self._shared = self._borrower = None
+        self._ended += 1
 
-    def _deliver(self, task_id: str, message: FromWorker) -> None:
-        if self._borrower is not None:
+    def _deliver(self, ended: int, task_id: str, message: FromWorker) -> None:
+        """Hand on a message, unless it is from a thread that ends later than its executor, `ended` executors ago."""
+        if self._borrower is not None and ended == self._ended:
             self._borrower.take(task_id, message)
 
 
