@@ -25,6 +25,7 @@ from paribus.spec.study import Study
 from paribus.store.forecasts import earlier_ratios
 from paribus.store.records import Forecast, NewRun
 from paribus.store.workspace import Workspace
+from paribus.training.blas import one_blas_thread
 from paribus.training.devices import Device, device_named
 from paribus.training.plan import ENDED, Plan, PlannedRun, plan_cohorts, runs_of
 
@@ -99,6 +100,7 @@ def plan_in(prepared: PreparedStudy, workspace: Workspace, *, timing: bool = Tru
     return plan_cohorts(prepared.study, prepared.runs, recorded, prepared.device, timing=timing)
 
 
+@one_blas_thread()
 def forecast_in(
     prepared: PreparedStudy, workspace: Workspace | None, meters: Meters, session: str = ""
 ) -> tuple[Plan, Forecast]:
@@ -115,6 +117,7 @@ def forecast_in(
     return plan, planned(prepared.id, plan, timing.usage, ratios, session)
 
 
+@one_blas_thread()
 def run_study(
     prepared: PreparedStudy,
     workspace: Workspace,
