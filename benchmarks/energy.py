@@ -64,7 +64,7 @@ class Score:
 
 
 def small_study(number: int) -> Study:
-    """A study of random size, which trains for about half a second to four seconds."""
+    """A study of random size, which trains for about two to twenty seconds."""
     random = np.random.default_rng([2021, number])
     hidden = [int(2 ** random.integers(4, 8)) for _ in range(int(random.integers(1, 4)))]
     arms = {f"lr-{place}": {"optimizer": {"lr": 0.02 * (place + 1)}} for place in range(int(random.integers(1, 4)))}
@@ -78,7 +78,7 @@ def small_study(number: int) -> Study:
         },
         network={"hidden": hidden},
         optimizer={"kind": "sgd", "momentum": 0.9, "lr": 0.02},
-        training={"epochs": int(random.integers(60, 200)), "batch_size": int(2 ** random.integers(5, 8))},
+        training={"epochs": int(random.integers(300, 1000)), "batch_size": int(2 ** random.integers(5, 8))},
         selection={"rules": ["min-val-loss", "last"]},
         arms=arms,
         replicates=int(random.integers(1, 4)),
@@ -99,6 +99,20 @@ def forecast_scores(studies: int, folder: Path) -> list[Score]:
             scores = scored(workspace.forecasts(record.id), workspace.usage(runs))
             found += [_score(one, len([s for s in found if s.kind == _kind(one)])) for one in scores]
     return found
+
+
+def repeated(studies: int, folder: Path) -> dict[str, Any]:
+    """How much the time of a small study differs when it is trained again, which no forecast can know."""
+    differences: list[float] = []
+    for number in range(0, studies, 3):
+        first, again = (_wall_s(small_study(number), folder / f"{number}-{time}") for time in ("first", "again"))
+        differences.append(abs(again / first - 1))
+    return {"studies": len(differences), "median": median(differences), "largest": max(differences)}
+
+
+def _wall_s(study: Study, folder: Path) -> float:
+    with Workspace.open(folder, create=True, write=True) as workspace:
+        return _usage(study, workspace).wall_s
 
 
 def _kind(one: ScoredForecast) -> str:
@@ -225,6 +239,7 @@ def measured(studies: int, epochs: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         scores = forecast_scores(studies, folder / "small")
+        same = repeated(studies, folder)
         busy.append(os.getloadavg()[0])
         meters = side_by_side(epochs, folder / "meters")
         rows = batching(folder)
@@ -232,6 +247,7 @@ def measured(studies: int, epochs: int) -> dict[str, Any]:
     here = machine.environment()
     return {
         "forecasts": summary(scores),
+        "repeated": same,
         "scores": [asdict(score) for score in scores],
         "meters": meters,
         "batching": rows,

@@ -20,7 +20,8 @@ from paribus.training.cohort import ActiveRun, Cohort, architecture
 from paribus.training.cpu.engine import CompiledEngine
 from paribus.training.engine import RunSettings
 from paribus.training.evaluation import measure_run
-from paribus.training.plan import bytes_per_run, static_key
+from paribus.training.memory import bytes_per_run
+from paribus.training.plan import static_key
 from paribus.training.schedules import schedule_of
 from tests.training.conftest import AUTOENCODER, CLASSIFIER, active, differing, recipe, train_epoch, trained
 from tests.training.oracle import plain_loop

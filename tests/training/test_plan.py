@@ -12,7 +12,8 @@ from paribus.spec.study import parse
 from paribus.store.records import RunRecord
 from paribus.training import plan as plan_module
 from paribus.training.devices import CPU_COHORT_SIZES, CUDA_COHORT_SIZES, device_named
-from paribus.training.plan import bytes_per_run, plan_cohorts, runs_of, static_key
+from paribus.training.memory import bytes_per_run
+from paribus.training.plan import plan_cohorts, runs_of, static_key
 
 
 def study(name="selection", **overrides):
@@ -77,7 +78,7 @@ def test_as_many_train_together_as_timing_runs_find_cheapest(seconds, expected, 
     monkeypatch.setattr(plan_module.TimingRuns, "_time", lambda _, runs, __: float(seconds(len(runs))))
     plan = planned(replicates="48", timing=True)
     assert {len(cohort.runs) for cohort in plan.cohorts} == {expected}
-    assert all(cohort.expected_s == seconds(expected) * cohort.epochs_left for cohort in plan.cohorts)
+    assert all(cohort.epochs_s == seconds(expected) * cohort.epochs_left for cohort in plan.cohorts)
 
 
 def test_one_worker_takes_all_runs_of_a_kind_where_that_is_cheapest(monkeypatch):

@@ -19,16 +19,18 @@ PLAN: Final = "timing runs of a few steps of each cohort on this machine"
 FIRST: Final = "the first"
 """What the basis of a forecast from the first epochs begins with."""
 PLAN_OFF_BY: Final = (0.8, 1.25)
-"""Time used over time expected, at least and at most, while a workspace has too few forecasts of its own to tell. Those
-of the built-in studies were off by up to 16 % (docs/whole-study.md)."""
+"""Time used over time expected, at least and at most, while a workspace has too few forecasts of its own to tell
+(docs/energy.md, docs/whole-study.md)."""
 FIRST_OFF_BY: Final = (0.9, 1.15)
 """The same of forecasts from the first epochs (docs/energy.md)."""
 AROUND_S: Final = 2.0
-"""What starting and the measurements at the end may add, which timing runs do not see."""
+"""What starting may add, which timing runs do not see."""
 FIRST_SHARE: Final = 0.02
 """The part of the work after which the forecast is made again."""
 FIRST_EPOCHS: Final = 2
 """Epochs that every cohort in training must have had by then: the first one makes ready what the others use."""
+FIRST_S: Final = 0.5
+"""Seconds after that first epoch that every cohort in training must have had, too: the pace of less says little."""
 
 
 def planned(study_id: str, plan: Plan, timing: Usage, ratios: Sequence[float], session: str = "") -> Forecast:
@@ -72,16 +74,21 @@ class _Pace:
         return (self.last_at - self.first_at) / (self.epochs - 1) if self.epochs > 1 else None
 
     @property
+    def is_known(self) -> bool:
+        """Whether there were enough epochs to tell how long the others take."""
+        return self.epochs >= FIRST_EPOCHS and self.last_at - self.first_at >= FIRST_S
+
+    @property
     def remaining_s(self) -> float:
         return 0.0 if self.over else (self.left - self.epochs) * (self.epoch_s or 0.0)
 
 
 @final
 class FirstEpochs:
-    """Follows the events of a session, and makes one forecast once a part of its work is done.
+    """Follows the events of a session, and makes one forecast once a part of its work is done and the pace is known.
 
     A cohort in training is expected to go on at its own pace. One that waits is expected to take what its timing run
-    said, times what the others took over what theirs said.
+    said, times what the others took over what theirs said. Both are then measured, for as long as the plan says.
     """
 
     def __init__(self, study_id: str, plan: Plan, session: str, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -111,7 +118,7 @@ class FirstEpochs:
             return False
         done = sum(self._work[index] * pace.epochs for index, pace in self._paces.items())
         training = [pace for pace in self._paces.values() if not pace.over]
-        self._made = done >= FIRST_SHARE * self._whole and all(pace.epochs >= FIRST_EPOCHS for pace in training)
+        self._made = done >= FIRST_SHARE * self._whole and all(pace.is_known for pace in training)
         return self._made
 
     def forecast(self, energy_j: float | None, ratios: Sequence[float]) -> Forecast | None:
@@ -120,12 +127,13 @@ class FirstEpochs:
         slower = self._slower()
         if slower is None or elapsed <= 0:
             return None
-        free_at = [pace.remaining_s for pace in self._paces.values() if not pace.over]
+        cohorts = self._plan.cohorts
+        free_at = [pace.remaining_s + cohorts[index].end_s for index, pace in self._paces.items() if not pace.over]
         free_at += [0.0] * (self._plan.device.workers - len(free_at))
-        for index, cohort in enumerate(self._plan.cohorts):
+        for index, cohort in enumerate(cohorts):
             if index not in self._paces:
                 free_at.sort()
-                free_at[0] += slower * (cohort.expected_s or 0.0)
+                free_at[0] += slower * (cohort.epochs_s or 0.0) + cohort.end_s
         wall_s = elapsed + max(free_at)
         done = sum(self._work[index] * pace.epochs for index, pace in self._paces.items())
         basis = f"{FIRST} {100 * done / self._whole:.2g} % of the epochs"
@@ -137,8 +145,8 @@ class FirstEpochs:
     def _slower(self) -> float | None:
         """The median of the epochs' times over those that timing runs said."""
         found = [
-            pace.epoch_s * cohort.epochs_left / cohort.expected_s
+            pace.epoch_s * cohort.epochs_left / cohort.epochs_s
             for index, pace in self._paces.items()
-            if pace.epoch_s is not None and (cohort := self._plan.cohorts[index]).expected_s
+            if pace.epoch_s is not None and (cohort := self._plan.cohorts[index]).epochs_s
         ]
         return median(found) if found else None

@@ -19,10 +19,10 @@ from paribus.spec.network import Module, forward_operations, training_operations
 from paribus.spec.recipe import Recipe
 from paribus.spec.study import Arm, Study
 from paribus.store.records import RunRecord
-from paribus.training.augmentation import dtype_of
 from paribus.training.cohort import stream_key
 from paribus.training.devices import Device
 from paribus.training.loaded import Loaded
+from paribus.training.memory import bytes_per_run
 from paribus.training.timing import TimingRuns
 
 WORTHWHILE = 0.97
@@ -112,10 +112,20 @@ class PlannedRun:
 
 @dataclass(frozen=True, eq=False)
 class CohortPlan:
-    """Runs that will train together. `expected_s` comes from a timing run on this machine; None without one."""
+    """Runs that will train together.
+
+    Timing runs on this machine say how many seconds their epochs take, `epochs_s`, and how many it takes to measure
+    them at their end, `end_s`. Without timing, `epochs_s` is None.
+    """
 
     runs: tuple[PlannedRun, ...]
-    expected_s: float | None
+    epochs_s: float | None
+    end_s: float = 0.0
+
+    @property
+    def expected_s(self) -> float | None:
+        """Seconds from the first epoch to the last measurement; None without timing."""
+        return None if self.epochs_s is None else self.epochs_s + self.end_s
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -250,8 +260,9 @@ def plan_cohorts(
     cohorts: list[CohortPlan] = []
     for group in _alike(found):
         for part in _parts(group, device.workers, _cohort_size(group, device, timer)):
-            expected_s = None if timer is None else _epoch_s(timer, part) * part[0].epochs_left
-            cohorts.append(CohortPlan(tuple(part), expected_s))
+            epochs_s = None if timer is None else _epoch_s(timer, part) * part[0].epochs_left
+            end_s = 0.0 if timer is None or part[0].until else _end_s(timer, part[0]) * len(part)
+            cohorts.append(CohortPlan(tuple(part), epochs_s, end_s / device.evaluated_at_once))
     cohorts.sort(key=lambda cohort: (-(cohort.expected_s or 0.0), -cohort.operations))
     return Plan(study, found, tuple(cohorts), device)
 
@@ -309,37 +320,6 @@ def _alike(runs: Sequence[PlannedRun]) -> list[list[PlannedRun]]:
     return list(groups.values())
 
 
-def bytes_per_run(run: PlannedRun) -> int:
-    """Memory that one more run in a cohort takes at most, so that a cohort takes at most the sum over its runs.
-
-    Data are shared and not counted, but each stream has its own augmented inputs. On a CPU, runs share activations, and
-    each stream holds its evaluation sets as float32 features; a GPU makes those from the data at each evaluation. A
-    module's activations are counted when it is checked; what PyTorch itself takes is not.
-    """
-    recipe, widths, dataset, module = run.recipe, run.widths, run.spec.dataset, run.spec.module
-    if module is not None:
-        kept = 2 + len(recipe.optimizer.buffers) + len(recipe.selection.rules)
-        return 4 * module.size.tensors * kept + recipe.training.batch_size * module.size.activation_bytes
-    tensors = run.parameters * (2 + len(recipe.optimizer.buffers) + len(recipe.selection.rules))
-    activations = (5 if recipe.network.batch_norm else 4) * recipe.training.batch_size * sum(widths[1:])
-    inputs = 2 * recipe.training.batch_size * widths[0]  # of a whole batch, and of the last one
-    evaluated = dataset.validation + (dataset.train if recipe.metrics else 0)
-    evaluation_sets = widths[0] * evaluated if run.spec.family == "cpu" else 0
-    if recipe.training.co_teaching is not None:
-        tensors, activations = 2 * tensors, 2 * activations
-    remembered = 2 * dataset.train * len(dataset.classes) if recipe.loss.remembers else 0
-    return 4 * (tensors + activations + inputs + evaluation_sets + remembered) + _augmented_bytes(run)
-
-
-def _augmented_bytes(run: PlannedRun) -> int:
-    """The augmented inputs of an epoch, which a GPU has beside those in the computer's memory."""
-    augmentation, dataset, values = run.recipe.augmentation, run.spec.dataset, run.splits.train.pool.values
-    if not augmentation.present:
-        return 0
-    held = 2 if augmentation.mixup else 1  # the examples that others are mixed with
-    return held * dataset.train * dataset.features * dtype_of(augmentation, values.dtype, dataset.shape).itemsize
-
-
 def _cohort_size(group: Sequence[PlannedRun], device: Device, timer: TimingRuns | None) -> int:
     """How many runs of `group` best train together, all workers busy: by timing runs, within the memory budget.
 
@@ -375,6 +355,19 @@ def _epoch_s(timer: TimingRuns, runs: Sequence[PlannedRun]) -> float:
     streams = len({stream_key(run.spec) for run in runs})
     key = (*static_key(runs[0]), len(runs), streams)
     return timer.seconds_per_epoch(key, [(run.spec, run.splits) for run in runs], runs[0].examples_evaluated)
+
+
+def _end_s(timer: TimingRuns, run: PlannedRun) -> float:
+    """Expected seconds to measure a run at its end. Of a module the forward passes count, as in `_epoch_s`.
+
+    One network stands for all that are measured in the same way: most of the time is not the network's.
+    """
+    recipe, dataset, module = run.recipe, run.spec.dataset, run.spec.module
+    if module is not None:
+        rules, tested = len(recipe.selection.rules), len(recipe.test.read_at)
+        return module.example_s * (rules * (dataset.train + dataset.validation) + tested * dataset.test)
+    static = recipe.model_dump_json(exclude={"network", "augmentation", "loss", "optimizer", "schedule", "training"})
+    return timer.seconds_at_end(("end", static, run.splits.train.pool.fingerprint), run.spec, run.splits)
 
 
 def _parts(group: Sequence[PlannedRun], workers: int, size: int) -> list[list[PlannedRun]]:

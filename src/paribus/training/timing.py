@@ -1,4 +1,5 @@
-"""Timing runs: how long an epoch takes here, from a few steps of a cohort, on as many threads as will be busy."""
+"""Timing runs on as many threads as will be busy: how long an epoch takes here, from a few steps of a cohort, and how
+long the measurements at a run's end take."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from paribus.data.pool import Splits
 from paribus.spec.identity import RunSpec
 from paribus.training.cohort import ActiveRun, Cohort, fresh_state
 from paribus.training.devices import Device
+from paribus.training.end_timing import seconds_to_measure
 from paribus.training.schedules import EpochRates, schedule_of
 
 STEPS = 16
@@ -36,6 +38,13 @@ class TimingRuns:
         """Expected seconds for an epoch of these runs as one cohort. Cohorts of one `kind` are timed once."""
         if kind not in self._timed:
             self._timed[kind] = self._time(runs, examples_evaluated)
+        return self._timed[kind]
+
+    def seconds_at_end(self, kind: tuple[object, ...], spec: RunSpec, splits: Splits) -> float:
+        """Expected seconds to measure this run at its end, with nothing else at work. Runs of one `kind` are timed
+        once."""
+        if kind not in self._timed:
+            self._timed[kind] = seconds_to_measure(spec, splits, self._device.engine())
         return self._timed[kind]
 
     def _time(self, runs: Sequence[tuple[RunSpec, Splits]], examples_evaluated: int) -> float:
