@@ -18,6 +18,10 @@ class TestSetLockedError(RuntimeError):
     __test__ = False  # pytest takes classes of this name for tests
 
 
+class ParentGoneError(RuntimeError):
+    """The parent has closed the connection, and replies no more."""
+
+
 @final
 class Link:
     """Connects the worker of one task with the parent. Every method may be called from any thread.
@@ -28,6 +32,7 @@ class Link:
     def __init__(self, post: Callable[[FromWorker], None]) -> None:
         self._post = post
         self._stop = Event()
+        self._closed = False
         self._ids = count(1)
         self._lock = Lock()
         self._waited_for: dict[int, Future[Split | None]] = {}
@@ -48,6 +53,8 @@ class Link:
         with self._lock:
             number = next(self._ids)
             self._waited_for[number] = Future()
+            if self._closed:
+                self._waited_for[number].set_exception(ParentGoneError())
         return number
 
     def send(self, message: FromWorker) -> None:
@@ -55,7 +62,8 @@ class Link:
         self._post(message)
 
     def granted(self, request: TestReadRequest) -> Split:
-        """Ask for a read of the test set, and wait for its examples. Raises TestSetLockedError where it is refused."""
+        """Ask for a read of the test set, and wait for its examples. Raises TestSetLockedError where it is refused, and
+        ParentGoneError as `wait` does."""
         self._post(request)
         found = self.wait(request.id)
         if found is None:
@@ -63,14 +71,27 @@ class Link:
         return found
 
     def wait(self, number: int) -> Split | None:
-        """Wait for the reply to the message with this id; the examples that it brings, if any. Once for each id."""
+        """Wait for the reply to the message with this id; the examples that it brings, if any. Once for each id.
+
+        Raises ParentGoneError where the connection is closed first.
+        """
         with self._lock:
             self._waiting += 1
-        found = self._waited_for[number].result()
+        try:
+            return self._waited_for[number].result()
+        finally:
+            with self._lock:
+                self._waiting -= 1
+                del self._waited_for[number]
+
+    def close(self) -> None:
+        """Ask the worker to end, and let it wait for no reply: there will be none."""
+        self._stop.set()
         with self._lock:
-            self._waiting -= 1
-            del self._waited_for[number]
-        return found
+            self._closed = True
+            for reply in self._waited_for.values():
+                if not reply.done():
+                    reply.set_exception(ParentGoneError())
 
     def receive(self, message: ToWorker) -> None:
         """Take a message from the parent."""
@@ -78,6 +99,11 @@ class Link:
             case Stop():
                 self._stop.set()
             case Grant():
-                self._waited_for[message.id].set_result(message.test)
+                self._reply(message.id, message.test)
             case Acknowledgement() | Refusal():
-                self._waited_for[message.id].set_result(None)
+                self._reply(message.id, None)
+
+    def _reply(self, number: int, test: Split | None) -> None:
+        with self._lock:
+            if not self._closed:
+                self._waited_for[number].set_result(test)

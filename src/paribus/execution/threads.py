@@ -8,7 +8,7 @@ from typing import final
 
 from paribus.execution.executor import Deliver, Executor
 from paribus.execution.link import Link
-from paribus.execution.messages import FromWorker, Stop, Task, ToWorker
+from paribus.execution.messages import FromWorker, Task, ToWorker
 from paribus.execution.worker import Worker
 from paribus.training.engine import Engine
 
@@ -47,7 +47,7 @@ class ThreadExecutor(Executor):
 
     def close(self) -> None:
         for link, _ in self._running.values():
-            link.receive(Stop())
+            link.close()
         for _, thread in self._running.values():
             thread.join(CLOSE_S)
 
