@@ -86,7 +86,9 @@ def test_values_and_gradients_equal_autograd_s(kind, drop):
 
 @pytest.mark.parametrize("kind", CODES)
 def test_values_that_are_not_finite_come_out_as_pytorch_s(kind):
-    inputs = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1e30, -1e30, 95.0, -95.0, 200.0, -200.0, 1e-20, -1e-20]
+    """PyTorch's GELU of infinite values depends on the processor: infinite or not a number."""
+    infinite = [] if kind == "gelu" else [np.inf, -np.inf]
+    inputs = [np.nan, *infinite, 0.0, -0.0, 1e30, -1e30, 95.0, -95.0, 200.0, -200.0, 1e-20, -1e-20]
     values = np.zeros((len(inputs), UNITS), np.float32)
     values[:, 0] = inputs
     gradient = np.ones_like(values)
