@@ -12,7 +12,7 @@ from statistics import mean, median
 
 from paribus.data.pool import Splits
 from paribus.spec.identity import RunSpec
-from paribus.training.cohort import ActiveRun, Cohort, fresh_state
+from paribus.training.cohort import ActiveRun, Cohort, TrainingState, fresh_state
 from paribus.training.devices import Device
 from paribus.training.end_timing import seconds_to_measure
 from paribus.training.schedules import EpochRates, schedule_of
@@ -50,7 +50,8 @@ class TimingRuns:
     def _time(self, runs: Sequence[tuple[RunSpec, Splits]], examples_evaluated: int) -> float:
         with ThreadPoolExecutor(self._concurrency) as pool:
             # All cohorts are made before any is timed: one alone would have the caches and the memory to itself.
-            make = partial(_short_cohort, device=self._device)
+            # Any weights do, and orthogonal ones take long to make: all runs begin with those of the first.
+            make = partial(_short_cohort, device=self._device, state=fresh_state(runs[0][0]))
             cohorts = list(pool.map(make, [runs] * self._concurrency))
             training, evaluating = zip(*pool.map(_timed, cohorts), strict=True)
         spec, splits = runs[0]
@@ -58,10 +59,10 @@ class TimingRuns:
         return mean(training) * steps + mean(evaluating) * examples_evaluated
 
 
-def _short_cohort(runs: Sequence[tuple[RunSpec, Splits]], device: Device) -> Cohort:
-    """These runs with a few of their examples, after a first epoch."""
+def _short_cohort(runs: Sequence[tuple[RunSpec, Splits]], device: Device, state: TrainingState) -> Cohort:
+    """These runs with a few of their examples, after a first epoch from one state."""
     batch = runs[0][0].recipe.training.batch_size
-    active = [ActiveRun(spec, _short(splits, batch * STEPS), fresh_state(spec)) for spec, splits in runs]
+    active = [ActiveRun(spec, _short(splits, batch * STEPS), state) for spec, splits in runs]
     cohort = Cohort(active, device.engine())
     cohort.add_set(_SET, [run.splits.train.take(slice(EXAMPLES)) for run in cohort.leaders])
     cohort.train_epoch(_first_rates(cohort))
