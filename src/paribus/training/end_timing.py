@@ -18,9 +18,9 @@ from paribus.training.cohort import fresh_state
 from paribus.training.engine import Engine
 from paribus.training.evaluation import Snapshot, measure_run, measure_snapshot
 
-FEWEST: Final = 64
+FEWEST: Final = 32
 """Examples of the first part, all splits together."""
-GROWTH: Final = 256
+GROWTH: Final = 512
 """The next part has at most so many times the examples of the one before."""
 ENOUGH_S: Final = 0.1
 """A part that takes this long, and twice as long as the one before, is the last."""
@@ -37,7 +37,7 @@ def seconds_to_measure(spec: RunSpec, splits: Splits, engine: Engine) -> float:
     """
     whole = len(splits.train) + spec.dataset.validation + spec.dataset.test
     examples, before, before_s = min(FEWEST, whole), 0, 0.0
-    _measured_part(spec, splits, engine, examples / whole)  # the first one makes ready what the others use
+    _measured_part(spec, splits, engine, 0.0)  # makes ready what the others use
     while True:
         took_s = _measured_part(spec, splits, engine, examples / whole)
         if took_s <= AGAIN_S:
@@ -52,7 +52,7 @@ def seconds_to_measure(spec: RunSpec, splits: Splits, engine: Engine) -> float:
 
 
 def _measured_part(spec: RunSpec, splits: Splits, engine: Engine, share: float) -> float:
-    """Seconds to measure a share of all splits."""
+    """Seconds to measure a share of all splits, and at least two examples of each."""
     weights = fresh_state(spec).tensors
     part = replace(
         splits,
