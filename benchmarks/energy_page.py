@@ -117,7 +117,7 @@ def _judged(rows: Sequence[Mapping[str, Any]]) -> str:
 def _repeated(same: Mapping[str, Any]) -> str:
     return (
         f"- The same study, trained twice in new workspaces, differed by {same['median']:.1%} in time (median of "
-        f"{same['studies']}; at most {same['largest']:.0%}). No forecast can be better than that."
+        f"{same['studies']}; at most {same['largest']:.0%}). No forecast from the plan can be better than that."
     )
 
 
