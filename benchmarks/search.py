@@ -18,6 +18,7 @@ import tempfile
 import textwrap
 import time
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -58,7 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, default=OUTPUT)
     parser.add_argument("--page", type=Path, default=PAGE)
     options = parser.parse_args(arguments)
-    known = json.loads(options.output.read_text(encoding="utf-8")) if options.output.exists() else {"searches": []}
+    known: dict[str, Any] = (
+        json.loads(options.output.read_text(encoding="utf-8")) if options.output.exists() else {"searches": []}
+    )
     done = {(row["space"], row["seed"]) for row in known["searches"]}
     began = time.monotonic()
     for seed in range(options.searches):
@@ -74,9 +77,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def measured(name: str, seed: int, tools: Sequence[str]) -> list[dict[str, Any]]:
     """One search of each tool, and what their winners come to on fresh replicates."""
     rows: list[dict[str, Any]] = []
+    same = {"space": name, "seed": seed, "processor": machine.environment()["processor"]}
     for tool in tools:
         found = by_paribus(name, seed) if tool == "paribus" else by_peer(tool, name, seed)
-        rows.append({"space": name, "seed": seed, "tool": tool, **found, "load": os.getloadavg()[1]})
+        rows.append({**same, "tool": tool, **found, "load": os.getloadavg()[1]})
         print(f"{name}, search {seed}: {tool} {found}", file=sys.stderr, flush=True)
     confirm(name, seed, rows)
     return rows
@@ -261,9 +265,18 @@ time has no confirmation in it.
 
 {_load(known)}
 
-Printed by `python -m benchmarks.search`, commit {known.get("commit", "unknown")}, on an
-{known.get("environment", {}).get("processor", "unknown processor")}.
+Printed by `python -m benchmarks.search`, commit {known.get("commit", "unknown")}, on
+{_processors(known)}.
 """
+
+
+def _processors(known: Mapping[str, Any]) -> str:
+    """Where the searches ran. All tools of one seed run on one machine, but seeds may run on several."""
+    searches = Counter(row["processor"] for row in known["searches"])
+    if len(searches) < 2:
+        return f"an {next(iter(searches), 'unknown processor')}"
+    named = ", ".join(f"{processor} ({count} searches)" for processor, count in sorted(searches.items()))
+    return f"several machines, so that seconds differ by more than the tools do: {named}"
 
 
 def _load(known: Mapping[str, Any]) -> str:
