@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,9 @@ def test_an_archive_is_reviewed_and_opened_elsewhere(folder: Path, tmp_path: Pat
 
     broken = tmp_path / "broken.zip"
     content = bytearray(archive.read_bytes())
-    content[len(content) // 2] ^= 1
+    with zipfile.ZipFile(archive) as entries:
+        largest = max(entries.infolist(), key=lambda entry: entry.compress_size)
+    content[largest.header_offset + 30 + len(largest.filename) + largest.compress_size // 2] ^= 1
     broken.write_bytes(content)
     found = paribus.review([archive, broken], assignment=built(folder, replicates=1, seed=8))
     good, bad = found

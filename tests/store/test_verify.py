@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 
@@ -14,15 +15,14 @@ from paribus.store.workspace import Workspace
 
 def tamper(folder: Path, statement: str, *values) -> None:
     """Change rows behind the back of the database's own guards, as a flipped bit would."""
-    connection = sqlite3.connect(folder / "workspace.sqlite", isolation_level=None)
-    guards = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
-    for name, _ in guards:
-        connection.execute(f"DROP TRIGGER {name}")
-    connection.execute("PRAGMA ignore_check_constraints = ON")
-    assert connection.execute(statement, values).rowcount > 0
-    for _, sql in guards:
-        connection.execute(sql)
-    connection.close()
+    with closing(sqlite3.connect(folder / "workspace.sqlite", isolation_level=None)) as connection:
+        guards = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for name, _ in guards:
+            connection.execute(f"DROP TRIGGER {name}")
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        assert connection.execute(statement, values).rowcount > 0
+        for _, sql in guards:
+            connection.execute(sql)
 
 
 def test_an_intact_workspace_has_no_problem_and_says_what_was_checked(complete: Path) -> None:

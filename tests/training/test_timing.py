@@ -10,8 +10,8 @@ def test_no_cohort_is_timed_before_all_are_made(monkeypatch):
     calls = []
     make, time = timing._short_cohort, timing._timed
 
-    def making(runs, device):
-        cohort = make(runs, device)
+    def making(runs, **options):
+        cohort = make(runs, **options)
         calls.append("made")
         return cohort
 

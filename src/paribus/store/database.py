@@ -220,7 +220,11 @@ def _build(folder: Path) -> None:
 
 def _connect(file: Path, options: str) -> sqlite3.Connection:
     connection = sqlite3.connect(f"{file.absolute().as_uri()}?{options}", uri=True, isolation_level=None)
-    connection.execute(f"PRAGMA busy_timeout = {int(1000 * _BUSY_TIMEOUT_S)}")
+    try:
+        connection.execute(f"PRAGMA busy_timeout = {int(1000 * _BUSY_TIMEOUT_S)}")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -322,5 +326,9 @@ def _from_copy(file: Path) -> sqlite3.Connection:
 
 def _in_memory(source: sqlite3.Connection) -> sqlite3.Connection:
     memory = sqlite3.connect(":memory:", isolation_level=None)
-    source.backup(memory)
+    try:
+        source.backup(memory)
+    except BaseException:
+        memory.close()
+        raise
     return memory
