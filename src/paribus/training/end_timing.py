@@ -21,7 +21,8 @@ from paribus.training.evaluation import Snapshot, measure_run, measure_snapshot
 FEWEST: Final = 32
 """Examples of the first part, all splits together."""
 GROWTH: Final = 512
-"""The next part has at most so many times the examples of the one before."""
+"""The next part has at most so many times the examples of the one before, and at least `LEAST_GROWTH` times."""
+LEAST_GROWTH: Final = 1.5
 ENOUGH_S: Final = 0.1
 """A part that takes this long, and twice as long as the one before, is the last."""
 MOST_S: Final = 6.0
@@ -44,7 +45,7 @@ def seconds_to_measure(spec: RunSpec, splits: Splits, engine: Engine) -> float:
             took_s = min(took_s, _measured_part(spec, splits, engine, examples / whole))
         growth = min(GROWTH, MOST_S / took_s, whole / examples)
         tells = before > 0 and took_s >= max(ENOUGH_S, 2 * before_s)
-        if tells or growth < 1.5:
+        if tells or growth < LEAST_GROWTH:  # the whole is measured, or nearly so, or a larger part would take too long
             for_each_s = max(took_s - before_s, 0.0) / (examples - before)
             return took_s + for_each_s * (whole - examples)
         before, before_s = examples, took_s
