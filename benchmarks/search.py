@@ -112,8 +112,9 @@ def by_paribus(name: str, seed: int) -> dict[str, Any]:
     won = winner(results)
     outcome = search_outcome(results)
     assert outcome is not None
+    faults = {"faults": {fault: len(candidates) for fault, candidates in outcome.disqualified.items()}}
     if won is None:
-        return {"lr": None, "batch": None, "found": None, "seconds": seconds}
+        return {"lr": None, "batch": None, "found": None, "seconds": seconds, **faults}
     one = next(one for one in outcome.finalists if one.name == won)
     values = proposed(results, one.number)
     return {
@@ -121,6 +122,7 @@ def by_paribus(name: str, seed: int) -> dict[str, Any]:
         "batch": values["training.batch_size"],
         "found": one.found,
         "seconds": seconds,
+        **faults,
     }
 
 

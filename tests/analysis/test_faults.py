@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from paribus.analysis.choice import choices, rule_in_words
 from paribus.analysis.faults import faults_of
 from paribus.analysis.results import Results
+from paribus.store.records import Selected
 from tests.analysis.conftest import AUTOENCODERS, FACES, Maker
 
 CHOOSE = """
@@ -54,6 +57,14 @@ def test_a_better_arm_with_a_fault_in_one_replicate_is_not_chosen(what: dict[str
     (choice,) = choices(results)
     assert choice.arm == "centred"
     assert f"{fault} in 1 of 3" in choice.candidates[0].excluded
+
+
+def test_what_is_lost_after_the_chosen_epoch_is_no_fault() -> None:
+    """The loss doubles in epoch 3: a network kept from epoch 2 is sound, one kept from epoch 4 is not."""
+    run = made(BETTER, losses=RISEN).of("plain")[0]
+    for epoch, fault in ((2, ()), (3, ("unstable",)), (4, ("unstable",))):
+        early = replace(run, selections={"last": Selected("last", epoch, None, None)})
+        assert faults_of(early, "last") == fault
 
 
 def test_a_single_dead_unit_of_four_is_no_fault() -> None:

@@ -57,8 +57,10 @@ def _dead(run: Run, rule: str) -> bool:
     return bool(hidden) and (dead or 0.0) >= DEAD_SHARE * (hidden or 0.0)
 
 
-def _unstable(run: Run, _rule: str) -> bool:
-    return run.state != "diverged" and is_unstable(run)
+def _unstable(run: Run, rule: str) -> bool:
+    """Whether a run that has not diverged was unstable before the epoch of `rule`: later epochs are not kept."""
+    losses = run.curves.get("train_loss")
+    return run.state != "diverged" and losses is not None and first_unstable(losses[: run.epoch(rule)]) is not None
 
 
 _TESTS: Final[Mapping[Fault, Callable[[Run, str], bool]]] = {
@@ -68,6 +70,12 @@ _TESTS: Final[Mapping[Fault, Callable[[Run, str], bool]]] = {
     "unstable": _unstable,
 }
 
+UNSTABLE_IN_WORDS: Final = (
+    f"the training loss of some epoch is more than {1 + UNSTABLE_RISE:g} times the lowest loss before it, and "
+    f"higher by {100 * UNSTABLE_LOSS:g} % of what it had fallen by"
+)
+"""What an unstable epoch is."""
+
 IN_WORDS: Final[Mapping[Fault, str]] = {
     "diverged": "the training loss became infinite or undefined",
     "collapsed": (
@@ -75,9 +83,6 @@ IN_WORDS: Final[Mapping[Fault, str]] = {
         "input's), or the network predicts hardly better than a constant"
     ),
     "dead": f"at least {100 * DEAD_SHARE:g} % of the hidden units give the same value for every input",
-    "unstable": (
-        f"the training loss of some epoch is more than {1 + UNSTABLE_RISE:g} times the lowest loss before it, and "
-        f"higher by {100 * UNSTABLE_LOSS:g} % of what it had fallen by"
-    ),
+    "unstable": f"up to the chosen epoch, {UNSTABLE_IN_WORDS}",
 }
 """What each fault means."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from paribus.analysis.faults import IN_WORDS as FAULTS_IN_WORDS
+from paribus.analysis.faults import UNSTABLE_IN_WORDS
 from paribus.analysis.range_test import IN_WORDS, RangeTest, Rule, range_tests
 from paribus.analysis.results import Results
 from paribus.analysis.thresholds import CONSTANT_LOSS_SHARE
@@ -45,6 +45,6 @@ def rules_in_words() -> str:
     """What each rule and each region means."""
     rules = "; ".join(f"{rule}: {words}" for rule, words in IN_WORDS.items())
     return (
-        f"Rules: {rules}. Unstable: {FAULTS_IN_WORDS['unstable']}, or it is not finite. No better than a constant "
+        f"Rules: {rules}. Unstable: {UNSTABLE_IN_WORDS}, or it is not finite. No better than a constant "
         f"output: the loss is at least {100 * CONSTANT_LOSS_SHARE:g} % of that of the best constant output."
     )

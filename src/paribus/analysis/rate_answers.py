@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from paribus.analysis import wording
-from paribus.analysis.faults import IN_WORDS as FAULTS_IN_WORDS
+from paribus.analysis.faults import UNSTABLE_IN_WORDS
 from paribus.analysis.rates import RatePoint, Region, Sweep
 from paribus.analysis.thresholds import COLLAPSE_VARIATION
 from paribus.spec.metrics import metric_named
@@ -25,7 +25,7 @@ def sentences(sweep: Sweep) -> list[str]:
 def thresholds_in_words() -> str:
     """What unstable and collapsed mean."""
     return (
-        f"Unstable: the run diverged, or {FAULTS_IN_WORDS['unstable']}. Collapsed: the output is nearly the same for "
+        f"Unstable: the run diverged, or {UNSTABLE_IN_WORDS}. Collapsed: the output is nearly the same for "
         f"every input (its variance is below {100 * COLLAPSE_VARIATION:g} % of the input's)."
     )
 
