@@ -254,22 +254,39 @@ epochs, grace 25) and `search-mlp` (50 candidates, 500 epochs, grace 50). Ray Tu
 ASHA, as the reference study did; Optuna proposes by TPE and stops early by its pruner of successive halving. Both train
 a plain PyTorch loop on all cores, one trial on each. Every search has its own seed, and so its own splits.
 
-Found: the validation loss that the tool reports of its winner. Confirmed: the validation loss of the winner on
-{FRESH} fresh replicates, the same ones for every tool, trained by paribus. Means over searches, with the 95 % interval
-where there are several. Beside paribus's: the confirmed loss minus ours, paired by search; above 0 the tool is worse.
-Our time: paribus's seconds over the tool's. Ours are those of the whole command, its start and the confirmation of the
-finalists included; those of the others are their search alone, without imports. Disqualified: winners that diverge,
-collapse, are dead or unstable in some fresh replicate. No winner: searches that ended without one. That is what paribus
-says where every candidate has such a fault; the others always name one. Such a search has nothing to confirm, so its
-time has no confirmation in it.
+Found: the validation loss that the tool reports of its winner: paribus that of the best epoch, the others that of the
+last one. Confirmed: the validation loss of the winner at its best epoch, on {FRESH} fresh replicates, the same ones for
+every tool, trained by paribus. Means over searches, with the 95 % interval where there are several. Beside paribus's:
+the confirmed loss minus ours, paired by search; above 0 the tool is worse. Our time: paribus's seconds over the tool's.
+Ours are those of the whole command, its start and the confirmation of the finalists included; those of the others are
+their search alone, without imports. Disqualified: winners with a fault in some fresh replicate, by the rule of the
+built-in search: diverged, collapsed or unstable, and for the classifier dead. No winner: searches that ended without
+one. That is what paribus says where every candidate or every finalist has such a fault; the others always name one. A
+search without finalists has nothing to confirm, so its time has no confirmation in it.
 
 {table}
+
+{_faults(known)}
 
 {_load(known)}
 
 Printed by `python -m benchmarks.search`, commit {known.get("commit", "unknown")}, on
 {_processors(known)}.
 """
+
+
+def _faults(known: Mapping[str, Any]) -> str:
+    """How many of paribus's candidates had each fault, in each space: why a search may have no winner."""
+    parts: list[str] = []
+    for name in SPACES:
+        rows = [row for row in _of(known, name, "paribus") if "faults" in row]
+        counted = sum((Counter(row["faults"]) for row in rows), Counter[str]())
+        search = study_of(name, 0).search
+        if rows and search is not None:
+            each = ", ".join(f"{count} {fault}" for fault, count in counted.most_common()) or "none"
+            parts.append(f"{name}: {each} of {search.candidates * len(rows)}")
+    words = f"Candidates of paribus that were disqualified in its searches. {'; '.join(parts)}." if parts else ""
+    return textwrap.fill(words, 120, break_on_hyphens=False)
 
 
 def _processors(known: Mapping[str, Any]) -> str:

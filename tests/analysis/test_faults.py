@@ -59,6 +59,26 @@ def test_a_better_arm_with_a_fault_in_one_replicate_is_not_chosen(what: dict[str
     assert f"{fault} in 1 of 3" in choice.candidates[0].excluded
 
 
+@pytest.mark.parametrize(
+    ("state", "variation", "error", "dead", "faults"),
+    [
+        ("paused", 0.001, 0.10, 0, ()),  # five times the error of the mean: it still learns the mean
+        ("paused", 0.001, 0.021, 0, ("collapsed",)),  # it has learned the mean, and nothing else
+        ("paused", 0.001, 0.10, 4, ("dead",)),  # weight decay and Adam bring dead units back
+        ("paused", 0.5, 0.10, 0, ()),
+        ("done", 0.001, 0.10, 0, ("collapsed",)),
+        ("done", 0.5, 0.10, 0, ("collapsed",)),  # worse than the mean at the end of training
+        ("done", 0.5, 0.015, 0, ()),
+    ],
+)
+def test_an_autoencoder_has_collapsed_where_it_is_no_better_than_the_mean_and_stays_so(
+    state: str, variation: float, error: float, dead: int, faults: tuple[str, ...]
+) -> None:
+    run = made(BETTER, variation=variation, dead=dead).of("plain")[0]
+    measured = {**run.measurements, ("last", "mse"): error, ("last", "mean_mse"): 0.02}
+    assert faults_of(replace(run, state=state, measurements=measured), "last") == faults
+
+
 def test_what_is_lost_after_the_chosen_epoch_is_no_fault() -> None:
     """The loss doubles in epoch 3: a network kept from epoch 2 is sound, one kept from epoch 4 is not."""
     run = made(BETTER, losses=RISEN).of("plain")[0]

@@ -9,7 +9,14 @@ import numpy as np
 
 from paribus.analysis.findings import never_learned
 from paribus.analysis.run import Run
-from paribus.analysis.thresholds import COLLAPSE_VARIATION, DEAD_SHARE, UNSTABLE_LOSS, UNSTABLE_RISE
+from paribus.analysis.thresholds import (
+    COLLAPSE_ERROR,
+    COLLAPSE_VARIATION,
+    DEAD_SHARE,
+    UNLEARNED_R2,
+    UNSTABLE_LOSS,
+    UNSTABLE_RISE,
+)
 from paribus.spec.choice import FAULTS, Fault
 from paribus.store.records import Curve
 
@@ -49,7 +56,22 @@ def _diverged(run: Run, _rule: str) -> bool:
 
 
 def _collapsed(run: Run, rule: str) -> bool:
-    return bool(run.value(rule, "collapsed")) or (run.state == "done" and never_learned(run))
+    constant, error = bool(run.value(rule, "collapsed")), _error_over_mean(run, rule)
+    match run.state:
+        case "done":
+            return constant or never_learned(run) or (error is not None and error > 1 - UNLEARNED_R2)
+        case "diverged":
+            return constant
+        case _:
+            # An autoencoder learns the mean of its inputs first, and until then its outputs are nearly the same. Units
+            # that are dead then may come back: weight decay and Adam move their weights, too.
+            return constant and (error is None or error <= COLLAPSE_ERROR)
+
+
+def _error_over_mean(run: Run, rule: str) -> float | None:
+    """The error of an autoencoder over that of the mean of its inputs, on the training examples; None of any other."""
+    error, of_mean = run.value(rule, "mse"), run.value(rule, "mean_mse")
+    return error / of_mean if error is not None and of_mean else None
 
 
 def _dead(run: Run, rule: str) -> bool:
@@ -80,9 +102,18 @@ IN_WORDS: Final[Mapping[Fault, str]] = {
     "diverged": "the training loss became infinite or undefined",
     "collapsed": (
         f"the output is nearly the same for every input (its variance is below {100 * COLLAPSE_VARIATION:g} % of the "
-        "input's), or the network predicts hardly better than a constant"
+        "input's), or the network predicts hardly better than a constant; before the end of training this counts only "
+        "where the network has learned the constant"
     ),
     "dead": f"at least {100 * DEAD_SHARE:g} % of the hidden units give the same value for every input",
     "unstable": f"up to the chosen epoch, {UNSTABLE_IN_WORDS}",
 }
 """What each fault means."""
+
+REMEDIES: Final[Mapping[Fault, str]] = {
+    "diverged": "lower learning rates, or clipped gradients",
+    "collapsed": "another activation or initialisation, centred inputs, or lower learning rates",
+    "dead": "another activation or initialisation, centred inputs, or lower learning rates",
+    "unstable": "lower learning rates, or larger batches",
+}
+"""What to try where most candidates have the fault."""

@@ -104,11 +104,13 @@ def winner_study(results: Results) -> tuple[str, str] | None:
 def winner(results: Results) -> str | None:
     """The name of the candidate that the search's rule chooses on fresh replicates; None before that is known."""
     confirmed = results.confirmed
-    if confirmed is None or len(confirmed.runs) < confirmed.planned:
-        return None
-    if any(run.state not in ("done", "diverged") for run in confirmed.runs):
-        return None
-    return choices(confirmed)[0].arm
+    return choices(confirmed)[0].arm if confirmed is not None and is_confirmed(confirmed) else None
+
+
+def is_confirmed(confirmed: Results) -> bool:
+    """Whether all runs of the study of the finalists have ended."""
+    ended = all(run.state in ("done", "diverged") for run in confirmed.runs)
+    return ended and len(confirmed.runs) >= confirmed.planned
 
 
 def proposed(results: Results, number: int) -> dict[str, Any]:

@@ -10,12 +10,13 @@ from typing import Any
 from paribus.analysis import wording
 from paribus.analysis.choice import choices
 from paribus.analysis.estimates import LEVEL_TEXT, Estimate, Interval, estimate
-from paribus.analysis.finalists import proposed, winner
+from paribus.analysis.faults import REMEDIES
+from paribus.analysis.finalists import is_confirmed, proposed, winner
 from paribus.analysis.halving import finalists, lowest_so_far
 from paribus.analysis.results import Results
 from paribus.analysis.statements import between
 from paribus.spec.candidates import Candidate
-from paribus.spec.choice import FAULTS
+from paribus.spec.choice import FAULTS, Fault
 from paribus.spec.overrides import as_table
 from paribus.spec.search import Search
 from paribus.store.records import Assessment
@@ -63,7 +64,7 @@ class SearchOutcome:
     winner: str | None
 
     @property
-    def disqualified(self) -> dict[str, tuple[str, ...]]:
+    def disqualified(self) -> dict[Fault, tuple[str, ...]]:
         """The candidates with each fault, by name; faults that none has are left out."""
         return {
             fault: names
@@ -144,14 +145,17 @@ def search_sentences(results: Results) -> list[str]:
         lines.append("No candidate has come to a rung yet.")
     elif results.confirmed is None and _is_over(results):
         lines.append(f"None of {proposals} is without a fault: the search has no winner.")
-    elif results.confirmed is None:
+    elif results.confirmed is None or not is_confirmed(results.confirmed):
         lines.append(f"{proposals} so far; no finalist is confirmed yet.")
     else:
-        lines.append("No finalist can be chosen on fresh replicates.")
+        each = wording.listed(f"{one.name} ({one.excluded})" for one in outcome.finalists)
+        lines.append(f"No finalist is without a fault on fresh replicates: {each}. The search has no winner.")
     if (naive := naive_sentence(outcome)) is not None:
         lines.append(naive)
     if (out := disqualified_sentence(outcome)) is not None:
         lines.append(out)
+    if won is None and (remedy := remedy_sentence(outcome)) is not None:
+        lines.append(remedy)
     return lines
 
 
@@ -186,6 +190,15 @@ def disqualified_sentence(outcome: SearchOutcome) -> str | None:
     each = "; ".join(f"{len(names)} {fault} ({_short(names)})" for fault, names in named.items())
     count = len({name for names in named.values() for name in names})
     return f"{wording.plural(count, 'candidate')} disqualified: {each}."
+
+
+def remedy_sentence(outcome: SearchOutcome) -> str | None:
+    """What to try against the fault that most candidates have, where that is at least half of them."""
+    named = outcome.disqualified
+    commonest = max(named, key=lambda fault: len(named[fault]), default=None)
+    if commonest is None or 2 * len(named[commonest]) < len(outcome.last):
+        return None
+    return f"What may help where most are {commonest}: {REMEDIES[commonest]}."
 
 
 def _short(names: tuple[str, ...]) -> str:

@@ -30,6 +30,13 @@ Variance summed over features, outputs over inputs. One principal component of n
 so a network below it gives nearly the same output for every input.
 """
 
+COLLAPSE_ERROR = 1.1
+"""A network that still trains has collapsed if its error is at most this many times that of the mean of its inputs.
+
+Outputs that are nearly the same for every input are no fault before that: an autoencoder learns the mean first, and
+then what differs between the inputs. A tenth is more than an epoch's noise, and less than what is left to learn.
+"""
+
 EQUAL_VARIANCE = 1e-12
 """Training examples are equal if their mean variance per feature is at most this: rounding of a mean leaves less."""
 

@@ -1,0 +1,78 @@
+"""What is said of a search, from what was recorded of its rungs and of its finalists."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from paribus.analysis.finalists import finalists_study
+from paribus.analysis.results import Results
+from paribus.analysis.search_outcome import search_sentences
+from paribus.spec.candidates import Candidate
+from paribus.store.records import Assessment
+from tests.analysis.conftest import GARMENTS, Maker
+
+SEARCH = """
+name = "find"
+question = "Which rate?"
+replicates = 2
+[data]
+source = "fashion-mnist"
+split = "scarce"
+[network]
+hidden = [32]
+[optimizer]
+kind = "sgd"
+[training]
+epochs = 4
+batch_size = 128
+[selection]
+rules = ["min-val-loss"]
+[search]
+candidates = 4
+objective = "min-val-loss"
+confirm = { finalists = 2, replicates = 2 }
+[search.space]
+"optimizer.lr" = { log_uniform = [1e-3, 1] }
+"""
+STEADY, RISEN = [0.9, 0.8, 0.7, 0.6], [0.9, 0.1, 0.7, 0.6]
+
+
+def searched(*faults: tuple[str, ...]) -> Results:
+    """A search whose candidates have these faults at the end, and values from the best to the worst."""
+    return replace(
+        Maker(SEARCH, GARMENTS).results(),
+        candidates=tuple(Candidate(number, {"optimizer.lr": 0.1 + 0.1 * number}) for number in range(len(faults))),
+        assessments=tuple(Assessment(number, 0, 4, 0.1 + 0.1 * number, own) for number, own in enumerate(faults)),
+    )
+
+
+def confirmed(results: Results, state: str) -> Results:
+    """Both finalists on fresh replicates: the first one is unstable in one of them, the second one in both."""
+    study = finalists_study(results)
+    assert study is not None
+    maker = Maker(study[1], GARMENTS)
+    for arm, losses in (("candidate 0", (STEADY, RISEN)), ("candidate 2", (RISEN, RISEN))):
+        for replicate, own in enumerate(losses, start=1000):
+            maker.run(arm, replicate, curves={"train_loss": own, "val_loss": STEADY}, state=state)
+    return replace(results, confirmed=maker.results())
+
+
+def test_without_a_sound_candidate_it_says_so_and_what_may_help() -> None:
+    said = search_sentences(searched(("collapsed",), ("collapsed", "unstable"), ("collapsed",), ("unstable",)))
+    assert said[0] == "None of 4 candidates is without a fault: the search has no winner."
+    assert said[1].endswith("so far would have picked candidate 0 (0.1000 after 4 epochs), which is collapsed.")
+    assert said[2] == (
+        "4 candidates disqualified: 3 collapsed (candidates 0, 1 and 2); 2 unstable (candidates 1 and 3)."
+    )
+    assert said[3].startswith("What may help where most are collapsed: another activation")
+
+
+def test_a_search_without_a_sound_finalist_says_which_fault_each_has() -> None:
+    results = searched((), ("dead",), (), ())
+    said = search_sentences(confirmed(results, "done"))
+    assert said[0] == (
+        "No finalist is without a fault on fresh replicates: candidate 0 (unstable in 1 of 2) and candidate 2 "
+        "(unstable in 2 of 2). The search has no winner."
+    )
+    assert not any("may help" in one for one in said), "one candidate of four is dead"
+    assert search_sentences(confirmed(results, "training"))[0] == "4 candidates so far; no finalist is confirmed yet."
