@@ -29,7 +29,6 @@ from benchmarks import machine
 from benchmarks.searching.spaces import SPACES, study_of
 from paribus.analysis.choice import choices
 from paribus.analysis.estimates import Estimate, estimate
-from paribus.analysis.finalists import proposed, winner
 from paribus.analysis.results import Results, load
 from paribus.analysis.search_outcome import search_outcome
 from paribus.execution.runner import prepare, run_study
@@ -108,22 +107,19 @@ def by_paribus(name: str, seed: int) -> dict[str, Any]:
         if done.returncode not in (0, 3):
             raise RuntimeError(done.stderr)
         with Workspace.open(workspace) as opened:
-            results = load(opened, SPACES[name])
-    won = winner(results)
+            return {"seconds": seconds, **found_by_paribus(load(opened, SPACES[name]))}
+
+
+def found_by_paribus(results: Results) -> dict[str, Any]:
+    """The winner with what was proposed and found of it, if there is one; how many candidates had each fault."""
     outcome = search_outcome(results)
     assert outcome is not None
-    faults = {"faults": {fault: len(candidates) for fault, candidates in outcome.disqualified.items()}}
+    faults = {fault: len(candidates) for fault, candidates in outcome.disqualified.items()}
+    won = next((one for one in outcome.finalists if one.chosen), None)
     if won is None:
-        return {"lr": None, "batch": None, "found": None, "seconds": seconds, **faults}
-    one = next(one for one in outcome.finalists if one.name == won)
-    values = proposed(results, one.number)
-    return {
-        "lr": values["optimizer.lr"],
-        "batch": values["training.batch_size"],
-        "found": one.found,
-        "seconds": seconds,
-        **faults,
-    }
+        return {"lr": None, "batch": None, "found": None, "faults": faults}
+    rate, batch = won.values["optimizer.lr"], won.values["training.batch_size"]
+    return {"lr": rate, "batch": batch, "found": won.found, "faults": faults}
 
 
 def by_peer(tool: str, name: str, seed: int) -> dict[str, Any]:

@@ -1,0 +1,43 @@
+"""The page of the searches, from made-up rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from benchmarks.search import page, summary
+
+
+def row(seed: int, tool: str, seconds: float, confirmed: tuple[float, ...], **more: Any) -> dict[str, Any]:
+    found = {"lr": 0.1, "batch": 8, "found": 0.01, "excluded": ""} if confirmed else {"lr": None, "found": None}
+    same = {"space": "n16", "seed": seed, "tool": tool, "seconds": seconds, "load": 2.0, "processor": "made up"}
+    return {**same, **found, "confirmed": list(confirmed), "excluded": "" if confirmed else "no winner", **more}
+
+
+ROWS = [
+    row(0, "paribus", 10.0, (0.02, 0.04), faults={"collapsed": 7}),
+    row(0, "ray", 40.0, (0.05, 0.07), excluded="collapsed in 1 of 2"),
+    row(1, "paribus", 20.0, (0.03, 0.03), faults={"collapsed": 5, "unstable": 2}),
+    row(1, "ray", 60.0, (0.04, 0.04)),
+    row(2, "paribus", 30.0, (), faults={"collapsed": 20}),
+    row(2, "ray", 20.0, (0.09, 0.09)),
+]
+
+
+def test_winners_are_compared_by_search_and_times_in_sum() -> None:
+    """By hand: the differences are 0.03 and 0.01, and ours took 60 s beside 120 s; search 2 has no winner of ours."""
+    ours, other = summary({"searches": ROWS})
+    assert (ours["disqualified"], ours["without"]) == (0, 1)
+    assert (other["disqualified"], other["without"]) == (1, 0)
+    assert other["against"].mean == pytest.approx(0.02)
+    assert other["against"].n == 2
+    assert other["ratio"] == pytest.approx(0.5)
+
+
+def test_the_page_says_what_was_disqualified_and_that_ten_are_missing() -> None:
+    text = page({"searches": ROWS})
+    assert "n16: 32 collapsed, 2 unstable of 60." in text
+    assert "| n16 | Ray Tune + ASHA | 3 |" in text
+    assert "0.50 of it" in text
+    assert "fewer than 10 searches" in text
