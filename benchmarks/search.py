@@ -111,15 +111,20 @@ def by_paribus(name: str, seed: int) -> dict[str, Any]:
 
 
 def found_by_paribus(results: Results) -> dict[str, Any]:
-    """The winner with what was proposed and found of it, if there is one; how many candidates had each fault."""
+    """The winner with what was proposed and found of it, if there is one; how many candidates had each fault, and the
+    seconds of training that confirmed the finalists.
+    """
     outcome = search_outcome(results)
     assert outcome is not None
-    faults = {fault: len(candidates) for fault, candidates in outcome.disqualified.items()}
+    also = {
+        "faults": {fault: len(candidates) for fault, candidates in outcome.disqualified.items()},
+        "confirming": sum(used.wall_s for used in results.confirmed.usage) if results.confirmed is not None else 0.0,
+    }
     won = next((one for one in outcome.finalists if one.chosen), None)
     if won is None:
-        return {"lr": None, "batch": None, "found": None, "faults": faults}
+        return {"lr": None, "batch": None, "found": None, **also}
     rate, batch = won.values["optimizer.lr"], won.values["training.batch_size"]
-    return {"lr": rate, "batch": batch, "found": won.found, "faults": faults}
+    return {"lr": rate, "batch": batch, "found": won.found, **also}
 
 
 def by_peer(tool: str, name: str, seed: int) -> dict[str, Any]:
@@ -263,6 +268,7 @@ search without finalists has nothing to confirm, so its time has no confirmation
 {table}
 
 {_faults(known)}
+{_confirming(known)}
 
 {_load(known)}
 
@@ -282,6 +288,18 @@ def _faults(known: Mapping[str, Any]) -> str:
             each = ", ".join(f"{count} {fault}" for fault, count in counted.most_common()) or "none"
             parts.append(f"{name}: {each} of {search.candidates * len(rows)}")
     words = f"Candidates of paribus that were disqualified in its searches. {'; '.join(parts)}." if parts else ""
+    return textwrap.fill(words, 120, break_on_hyphens=False)
+
+
+def _confirming(known: Mapping[str, Any]) -> str:
+    """Which share of paribus's time the finalists took on fresh replicates, which the other tools do not train."""
+    parts: list[str] = []
+    for name in SPACES:
+        rows = [row for row in _of(known, name, "paribus") if row.get("confirming")]
+        if rows:
+            share = sum(row["confirming"] for row in rows) / sum(row["seconds"] for row in rows)
+            parts.append(f"{name} {share:.0%}".replace("%", " %"))
+    words = f"Of paribus's time, the finalists on fresh replicates took: {', '.join(parts)}." if parts else ""
     return textwrap.fill(words, 120, break_on_hyphens=False)
 
 

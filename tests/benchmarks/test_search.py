@@ -16,11 +16,11 @@ def row(seed: int, tool: str, seconds: float, confirmed: tuple[float, ...], **mo
 
 
 ROWS = [
-    row(0, "paribus", 10.0, (0.02, 0.04), faults={"collapsed": 7}),
+    row(0, "paribus", 10.0, (0.02, 0.04), faults={"collapsed": 7}, confirming=6.0),
     row(0, "ray", 40.0, (0.05, 0.07), excluded="collapsed in 1 of 2"),
     row(1, "paribus", 20.0, (0.03, 0.03), faults={"collapsed": 5, "unstable": 2}),
     row(1, "ray", 60.0, (0.04, 0.04)),
-    row(2, "paribus", 30.0, (), faults={"collapsed": 20}),
+    row(2, "paribus", 30.0, (), faults={"collapsed": 20}, confirming=0.0),
     row(2, "ray", 20.0, (0.09, 0.09)),
 ]
 
@@ -38,6 +38,7 @@ def test_winners_are_compared_by_search_and_times_in_sum() -> None:
 def test_the_page_says_what_was_disqualified_and_that_ten_are_missing() -> None:
     text = page({"searches": ROWS})
     assert "n16: 32 collapsed, 2 unstable of 60." in text
+    assert "fresh replicates took: n16 60 %." in text
     assert "| n16 | Ray Tune + ASHA | 3 |" in text
     assert "0.50 of it" in text
     assert "fewer than 10 searches" in text
