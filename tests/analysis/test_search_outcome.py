@@ -64,7 +64,7 @@ def test_without_a_sound_candidate_it_says_so_and_what_may_help() -> None:
     assert said[2] == (
         "4 candidates disqualified: 3 collapsed (candidates 0, 1 and 2); 2 unstable (candidates 1 and 3)."
     )
-    assert said[3].startswith("What may help where most are collapsed: another activation")
+    assert said[3].startswith("What may help where many are collapsed: another activation")
 
 
 def test_a_search_without_a_sound_finalist_says_which_fault_each_has() -> None:

@@ -193,12 +193,12 @@ def disqualified_sentence(outcome: SearchOutcome) -> str | None:
 
 
 def remedy_sentence(outcome: SearchOutcome) -> str | None:
-    """What to try against the fault that most candidates have, where that is at least half of them."""
+    """What to try against the most frequent fault, where at least half of the candidates have it."""
     named = outcome.disqualified
     commonest = max(named, key=lambda fault: len(named[fault]), default=None)
     if commonest is None or 2 * len(named[commonest]) < len(outcome.last):
         return None
-    return f"What may help where most are {commonest}: {REMEDIES[commonest]}."
+    return f"What may help where many are {commonest}: {REMEDIES[commonest]}."
 
 
 def _short(names: tuple[str, ...]) -> str:
