@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import subprocess
 import sys
@@ -177,6 +178,7 @@ def write_confirmed(results: Results, rows: Sequence[dict[str, Any]]) -> None:
 def summary(known: Mapping[str, Any]) -> list[dict[str, Any]]:
     """For each space and tool: searches, and seconds, found and confirmed value, each with its interval over searches.
 
+    Of the seconds it is the logarithm: the interval of the mean of few times may go below 0.
     `against` is the paired difference of the confirmed values from paribus's, `ratio` paribus's time over the tool's.
     """
     rows: list[dict[str, Any]] = []
@@ -196,7 +198,7 @@ def summary(known: Mapping[str, Any]) -> list[dict[str, Any]]:
                     "space": name,
                     "tool": tool,
                     "searches": len(found),
-                    "seconds": estimate(row["seconds"] for row in found),
+                    "log_seconds": estimate(math.log(row["seconds"]) for row in found),
                     "found": estimate(row["found"] for row in found),
                     "confirmed": estimate(_mean(row) for row in found),
                     "against": estimate(differences),
@@ -237,7 +239,7 @@ def page(known: Mapping[str, Any]) -> str:
             row["space"],
             NAMES[row["tool"]],
             str(row["searches"]),
-            _with_interval(row["seconds"], 0),
+            _seconds(row["log_seconds"]),
             _with_interval(row["found"], 5),
             _with_interval(row["confirmed"], 5),
             "" if ours else _with_interval(row["against"], 5, signed=True),
@@ -257,13 +259,14 @@ a plain PyTorch loop on all cores, one trial on each. Every search has its own s
 
 Found: the validation loss that the tool reports of its winner: paribus that of the best epoch, the others that of the
 last one. Confirmed: the validation loss of the winner at its best epoch, on {FRESH} fresh replicates, the same ones for
-every tool, trained by paribus. Means over searches, with the 95 % interval where there are several. Beside paribus's:
-the confirmed loss minus ours, paired by search; above 0 the tool is worse. Our time: paribus's seconds over the tool's.
-Ours are those of the whole command, its start and the confirmation of the finalists included; those of the others are
-their search alone, without imports. Disqualified: winners with a fault in some fresh replicate, by the rule of the
-built-in search: diverged, collapsed or unstable, and for the classifier dead. No winner: searches that ended without
-one. That is what paribus says where every candidate or every finalist has such a fault; the others always name one. A
-search without finalists has nothing to confirm, so its time has no confirmation in it.
+every tool, trained by paribus. Means over searches, with the 95 % interval where there are several; of the seconds the
+geometric mean. Beside paribus's: the confirmed loss minus ours, paired by search; above 0 the tool is worse. Our time:
+the sum of paribus's seconds over that of the tool's. Ours are those of the whole command, its start and the
+confirmation of the finalists included; those of the others are their search alone, without imports. Disqualified:
+winners with a fault in some fresh replicate, by the rule of the built-in search: diverged, collapsed or unstable, and
+for the classifier dead. No winner: searches that ended without one. That is what paribus says where every candidate or
+every finalist has such a fault; the others always name one. A search without finalists has nothing to confirm, so its
+time has no confirmation in it.
 
 {table}
 
@@ -298,7 +301,7 @@ def _confirming(known: Mapping[str, Any]) -> str:
         rows = [row for row in _of(known, name, "paribus") if row.get("confirming")]
         if rows:
             share = sum(row["confirming"] for row in rows) / sum(row["seconds"] for row in rows)
-            parts.append(f"{name} {share:.0%}".replace("%", " %"))
+            parts.append(f"{name} {100 * share:.0f} %")
     words = f"Of paribus's time, the finalists on fresh replicates took: {', '.join(parts)}." if parts else ""
     return textwrap.fill(words, 120, break_on_hyphens=False)
 
@@ -330,6 +333,14 @@ def _load(known: Mapping[str, Any]) -> str:
             "this says little about which tool is better."
         )
     return "\n".join(textwrap.fill(one, 120, break_on_hyphens=False) for one in words)
+
+
+def _seconds(logarithms: Estimate) -> str:
+    """The geometric mean, and the interval that belongs to it."""
+    if logarithms.mean is None:
+        return ""
+    text, interval = f"{math.exp(logarithms.mean):.0f}", logarithms.interval
+    return text if interval is None else f"{text} ({math.exp(interval.low):.0f} to {math.exp(interval.high):.0f})"
 
 
 def _with_interval(found: Estimate, digits: int, *, signed: bool = False) -> str:

@@ -75,4 +75,4 @@ def test_a_search_without_a_sound_finalist_says_which_fault_each_has() -> None:
         "(unstable in 2 of 2). The search has no winner."
     )
     assert not any("may help" in one for one in said), "one candidate of four is dead"
-    assert search_sentences(confirmed(results, "training"))[0] == "4 candidates so far; no finalist is confirmed yet."
+    assert search_sentences(confirmed(results, "running"))[0] == "4 candidates so far; no finalist is confirmed yet."

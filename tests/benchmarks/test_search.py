@@ -39,6 +39,6 @@ def test_the_page_says_what_was_disqualified_and_that_ten_are_missing() -> None:
     text = page({"searches": ROWS})
     assert "n16: 32 collapsed, 2 unstable of 60." in text
     assert "fresh replicates took: n16 60 %." in text
-    assert "| n16 | Ray Tune + ASHA | 3 |" in text
+    assert "| n16 | Ray Tune + ASHA | 3 | 36 (9 to 144) |" in text, "the cube root of 48,000, not the mean of 40"
     assert "0.50 of it" in text
     assert "fewer than 10 searches" in text

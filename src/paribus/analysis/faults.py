@@ -80,7 +80,7 @@ def _dead(run: Run, rule: str) -> bool:
 
 
 def _unstable(run: Run, rule: str) -> bool:
-    """Whether a run that has not diverged was unstable before the epoch of `rule`: later epochs are not kept."""
+    """Whether a run that has not diverged was unstable up to the epoch of `rule`: later epochs are not kept."""
     losses = run.curves.get("train_loss")
     return run.state != "diverged" and losses is not None and first_unstable(losses[: run.epoch(rule)]) is not None
 
@@ -116,4 +116,4 @@ REMEDIES: Final[Mapping[Fault, str]] = {
     "dead": "another activation or initialisation, centred inputs, or lower learning rates",
     "unstable": "lower learning rates, or larger batches",
 }
-"""What to try where most candidates have the fault."""
+"""What to try where many candidates have the fault."""

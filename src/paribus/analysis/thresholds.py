@@ -96,7 +96,8 @@ missing value. Unscaled ones saturate a tanh at once, and give a ReLU network ou
 UNLEARNED_R2 = 0.05
 """A regression has not learned if its predictions explain less than this share of the training targets' variance.
 
-The mean of the targets explains nothing, R2 = 0; the part above it allows for what a network explains by chance.
+An autoencoder, whose targets are its inputs, has then collapsed. The mean of the targets explains nothing, R2 = 0; the
+part above it allows for what a network explains by chance.
 """
 
 UNSTABLE_RISE = 1.0

@@ -49,8 +49,8 @@ class Choice(Frozen):
 
     An arm is eligible if all its replicates ended well and each of the metrics in `without`, such as dead_units, is 0
     in all of them, and if none has one of the `faults`: diverged, collapsed (the output is nearly the same for every
-    input), dead (at least half of the hidden units are), unstable (the training loss doubled before the
-    chosen epoch). Of the eligible arms, `by` decides:
+    input), dead (at least half of the hidden units are), unstable (the training loss doubled up to the chosen
+    epoch). Of the eligible arms, `by` decides:
 
     - best: the one with the best mean of `metric`.
     - one-standard-error: the first one in the study's order whose mean is at most one standard error worse than the
