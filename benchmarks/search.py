@@ -144,11 +144,15 @@ def confirm(name: str, seed: int, rows: Sequence[dict[str, Any]]) -> None:
     study = study_of(name, seed)
     assert study.search is not None
     base = {key: value for key, value in tomllib.loads(study.document).items() if key not in ("search", "test")}
+    for row in rows:
+        row |= {"confirmed": [], "excluded": "no winner"}
     arms = [
         {"name": row["tool"], "optimizer": {"lr": row["lr"]}, "training": {"batch_size": row["batch"]}}
         for row in rows
         if row["lr"] is not None
     ]
+    if not arms:
+        return
     faults = list(study.search.without)
     base |= {
         "name": "fresh",
@@ -170,9 +174,9 @@ def write_confirmed(results: Results, rows: Sequence[dict[str, Any]]) -> None:
     excluded = {one.arm: one.excluded for one in chosen.candidates}
     metric = results.study.choose.metric if results.study.choose else "val_loss"
     for row in rows:
-        known = row["lr"] is not None
-        row["confirmed"] = list(results.values(row["tool"], results.deploy(row["tool"]), metric)) if known else []
-        row["excluded"] = excluded[row["tool"]] if known else "no winner"
+        if row["lr"] is not None:
+            row["confirmed"] = list(results.values(row["tool"], results.deploy(row["tool"]), metric))
+            row["excluded"] = excluded[row["tool"]]
 
 
 def summary(known: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.search import page, summary
+from benchmarks.search import confirm, page, summary
 
 
 def row(seed: int, tool: str, seconds: float, confirmed: tuple[float, ...], **more: Any) -> dict[str, Any]:
@@ -42,3 +42,9 @@ def test_the_page_says_what_was_disqualified_and_that_ten_are_missing() -> None:
     assert "| n16 | Ray Tune + ASHA | 3 | 36 (9 to 144) |" in text, "the cube root of 48,000, not the mean of 40"
     assert "0.50 of it" in text
     assert "fewer than 10 searches" in text
+
+
+def test_a_search_in_which_no_tool_has_a_winner_has_nothing_to_confirm() -> None:
+    rows: list[dict[str, Any]] = [{"tool": "paribus", "lr": None}]
+    confirm("n16", 0, rows)
+    assert rows == [{"tool": "paribus", "lr": None, "confirmed": [], "excluded": "no winner"}]
