@@ -323,7 +323,7 @@ def _load(known: Mapping[str, Any]) -> str:
     """What else the machine did meanwhile, and what the numbers do not show."""
     loads = [row["load"] for row in known["searches"] if row.get("load") is not None]
     cores = known.get("environment", {}).get("cores", os.cpu_count() or 1)
-    few = min((len(list(_of(known, name, tool))) for name in SPACES for tool in TOOLS), default=0) < ENOUGH
+    few = [name for name in SPACES if min(len(list(_of(known, name, tool))) for tool in TOOLS) < ENOUGH]
     words = [f"Searches of one seed follow each other, one tool after the other. Each tool uses all {cores} cores."]
     if loads and max(loads) > QUIET * cores:
         words.append(
@@ -333,8 +333,8 @@ def _load(known: Mapping[str, Any]) -> str:
         )
     if few:
         words.append(
-            f"There are fewer than {ENOUGH} searches of some tool on some space, so intervals are wide or missing: "
-            "this says little about which tool is better."
+            f"There are fewer than {ENOUGH} searches of some tool on {', '.join(few)}, so intervals there are wide or "
+            "missing: they say little about which tool is better."
         )
     return "\n".join(textwrap.fill(one, 120, break_on_hyphens=False) for one in words)
 
