@@ -4,7 +4,7 @@
 
 Each search has a seed of its own: other splits, other starts, other proposals. What a tool returns is trained again by
 paribus, on fresh replicates that no tool has seen and with the same splits for every tool. paribus's time includes the
-confirmation of its finalists; the others confirm nothing. What was measured before is kept: searches are added.
+confirmation of its finalists; the others confirm nothing. What was measured before is kept: what is missing is added.
 """
 
 from __future__ import annotations
@@ -62,12 +62,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     known: dict[str, Any] = (
         json.loads(options.output.read_text(encoding="utf-8")) if options.output.exists() else {"searches": []}
     )
-    done = {(row["space"], row["seed"]) for row in known["searches"]}
+    done = {(row["space"], row["seed"], row["tool"]) for row in known["searches"]}
     began = time.monotonic()
     for seed in range(options.searches):
         for name in options.spaces:
-            if (name, seed) not in done and time.monotonic() - began < options.seconds:
-                known["searches"] += measured(name, seed, options.tools)
+            missing = [tool for tool in options.tools if (name, seed, tool) not in done]
+            if missing and time.monotonic() - began < options.seconds:
+                known["searches"] += measured(name, seed, missing)
                 known |= {"environment": machine.environment(), "commit": machine.commit()}
                 options.output.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
                 options.page.write_text(page(known), encoding="utf-8")
@@ -77,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def measured(name: str, seed: int, tools: Sequence[str]) -> list[dict[str, Any]]:
     """One search of each tool, and what their winners come to on fresh replicates."""
     rows: list[dict[str, Any]] = []
-    same = {"space": name, "seed": seed, "processor": machine.environment()["processor"]}
+    same = {"space": name, "seed": seed, "tools": list(tools), "processor": machine.environment()["processor"]}
     for tool in tools:
         found = by_paribus(name, seed) if tool == "paribus" else by_peer(tool, name, seed)
         rows.append({**same, "tool": tool, **found, "load": os.getloadavg()[1]})
@@ -263,14 +264,14 @@ a plain PyTorch loop on all cores, one trial on each. Every search has its own s
 
 Found: the validation loss that the tool reports of its winner: paribus that of the best epoch, the others that of the
 last one. Confirmed: the validation loss of the winner at its best epoch, on {FRESH} fresh replicates, the same ones for
-every tool, trained by paribus. Means over searches, with the 95 % interval where there are several; of the seconds the
-geometric mean. Beside paribus's: the confirmed loss minus ours, paired by search; above 0 the tool is worse. Our time:
-the sum of paribus's seconds over that of the tool's. Ours are those of the whole command, its start and the
-confirmation of the finalists included; those of the others are their search alone, without imports. Disqualified:
-winners with a fault in some fresh replicate, by the rule of the built-in search: diverged, collapsed or unstable, and
-for the classifier dead. No winner: searches that ended without one. That is what paribus says where every candidate or
-every finalist has such a fault; the others always name one. A search without finalists has nothing to confirm, so its
-time has no confirmation in it.
+every tool, trained by paribus. Means over the searches that have a winner, with the 95 % interval where there are
+several; of the seconds the geometric mean over all searches. Beside paribus's: the confirmed loss minus ours, paired by
+search; above 0 the tool is worse. Our time: the sum of paribus's seconds over that of the tool's. Ours are those of the
+whole command, its start and the confirmation of the finalists included; those of the others are their search alone,
+without imports. Disqualified: winners with a fault in some fresh replicate, by the rule of the built-in search:
+diverged, collapsed or unstable, and for the classifier dead. No winner: searches that ended without one. That is what
+paribus says where every candidate or every finalist has such a fault; the others always name one. A search without
+finalists has nothing to confirm, so its time has no confirmation in it.
 
 {table}
 
@@ -325,6 +326,10 @@ def _load(known: Mapping[str, Any]) -> str:
     cores = known.get("environment", {}).get("cores", os.cpu_count() or 1)
     few = [name for name in SPACES if min(len(list(_of(known, name, tool))) for tool in TOOLS) < ENOUGH]
     words = [f"Searches of one seed follow each other, one tool after the other. Each tool uses all {cores} cores."]
+    apart = Counter(NAMES[row["tool"]] for row in known["searches"] if len(row.get("tools", TOOLS)) < len(TOOLS))
+    if apart:
+        each = ", ".join(f"{tool} in {count} search{'es' if count > 1 else ''}" for tool, count in apart.items())
+        words.append(f"Measured at another time than the other tools: {each}.")
     if loads and max(loads) > QUIET * cores:
         words.append(
             f"Other programs ran on this machine: when a search ended, {min(loads):.0f} to {max(loads):.0f} processes "

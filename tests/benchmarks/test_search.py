@@ -44,6 +44,12 @@ def test_the_page_says_what_was_disqualified_and_that_ten_are_missing() -> None:
     assert "fewer than 10 searches of some tool on n16, n64, mlp" in " ".join(text.split())
 
 
+def test_the_page_counts_searches_that_were_measured_apart_from_the_other_tools() -> None:
+    apart = [row(3, "paribus", 10.0, (0.02, 0.04), tools=["paribus"])]
+    assert "Measured at another time than the other tools: paribus in 1 search." in page({"searches": ROWS + apart})
+    assert "another time" not in page({"searches": ROWS})
+
+
 def test_a_search_in_which_no_tool_has_a_winner_has_nothing_to_confirm() -> None:
     rows: list[dict[str, Any]] = [{"tool": "paribus", "lr": None}]
     confirm("n16", 0, rows)
