@@ -3,13 +3,14 @@ from __future__ import annotations
 import http.client
 import os
 import pty
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -55,6 +56,14 @@ def listen(url: str) -> socket.socket:
     return connection
 
 
+def free_port() -> int:
+    """A free port outside the range of the ephemeral ports, which tests that run beside this one take at any time."""
+    for port in random.sample(range(20_000, 32_000), 100):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("a hundred ports are taken")
+
+
 @pytest.mark.parametrize("listening", [False, True])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_it_serves_until_it_is_interrupted(recorded: Path, number: signal.Signals, listening: bool) -> None:
@@ -77,10 +86,9 @@ def test_it_serves_until_it_is_interrupted(recorded: Path, number: signal.Signal
 
 
 def test_of_one_study_the_address_is_its_page(recorded: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        free = other.getsockname()[1]
-    with viewing(recorded, "mini", "--port", str(free)) as (_, line):
-        assert line.startswith(f"http://127.0.0.1:{free}/study/")
+    port = free_port()
+    with viewing(recorded, "mini", "--port", str(port)) as (_, line):
+        assert line.startswith(f"http://127.0.0.1:{port}/study/")
         status, page = get(line.strip())
         assert (status, "being made" in page) == (202, True)
         while status == 202:
