@@ -59,7 +59,7 @@ def confirmed(results: Results, state: str) -> Results:
 
 def test_without_a_sound_candidate_it_says_so_and_what_may_help() -> None:
     said = search_sentences(searched(("collapsed",), ("collapsed", "unstable"), ("collapsed",), ("unstable",)))
-    assert said[0] == "None of 4 candidates is without a fault: the search has no winner."
+    assert said[0] == "None of 4 candidates came to the end of training without a fault: the search has no winner."
     assert said[1].endswith("so far would have picked candidate 0 (0.1000 after 4 epochs), which is collapsed.")
     assert said[2] == (
         "4 candidates disqualified: 3 collapsed (candidates 0, 1 and 2); 2 unstable (candidates 1 and 3)."

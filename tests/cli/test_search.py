@@ -48,11 +48,7 @@ def test_a_search_is_confirmed_written_back_and_reported(paribus: Paribus, find:
         assert confirmed is not None
         assert claim.better.arm in results.arms
         assert study.arm(claim.better.arm).recipe.optimizer == results.recipe(claim.better.arm).optimizer
-        # test data were read at the finalists' declared snapshots, and nowhere else
-        assert workspace.test_reads(results.study_id) == []
-        reads = workspace.test_reads(confirmed.study_id)
-        assert {read.purpose for read in reads} == {"selected snapshot"}
-        assert len(reads) == 3 * len(confirmed.arms)
+        assert workspace.test_reads(results.study_id) == workspace.test_reads(confirmed.study_id) == []
         page = compose(results)
     assert [section.slug for section in page.sections][:3] == ["figure", "finalists", "candidates"]
     tables = page.tables()
@@ -73,6 +69,9 @@ def test_a_search_is_confirmed_written_back_and_reported(paribus: Paribus, find:
     assert [one["candidate"] for one in found["finalists"]] == [int(arm.split()[1]) for arm in confirmed.arms]
     assert "candidate" not in again.err.partition("confirming")[0].partition("go on")[1]
     assert paribus("run", written).code in (0, 3)
+    with Workspace.open(Path("paribus-workspace")) as workspace:  # the winner and what it is compared with
+        reads = workspace.test_reads(load(workspace, "find-winner").study_id)
+        assert [read.purpose for read in reads] == ["selected snapshot"] * 3 * len(study.arms)
     assert paribus("verify").code == 0
     for command in ("status", "studies", "table find", "report find"):
         assert paribus(*command.split()).code == 0, command
@@ -101,6 +100,8 @@ def test_plan_tells_the_rungs(paribus: Paribus, find: Path) -> None:
 def test_a_winner_is_never_written_over_another_file(paribus: Paribus, find: Path) -> None:
     Path("mine.toml").write_text("# mine\n", encoding="utf-8")
     result = paribus("search", find, "--to", "mine.toml")
-    assert result.code == 0
-    assert "which is kept" in result.err
+    assert (result.code, result.out) == (2, "")
+    assert "is chosen of 8 candidates" in result.err
+    assert "--to: must be a new file: the one that is there is kept, got mine.toml" in result.err.replace("'", "")
+    assert paribus("search", find, "--to", "other.toml").out.strip() == "other.toml"
     assert Path("mine.toml").read_text(encoding="utf-8") == "# mine\n"

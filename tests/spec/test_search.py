@@ -115,7 +115,25 @@ def test_rungs_and_batches_are_stated() -> None:
         (("candidates = 7", 'candidates = 7\nsampler = "bayes"'), "must be 'tpe', 'random' or 'sobol'"),
         (("candidates = 7", "candidates = 7\nconfirm = { first = 1 }"), "must be fresh replicates"),
         (("candidates = 7", 'candidates = 7\nwithout = ["ugly"]'), "key search.without[0]"),
-        (('= "sgd" }', '= "sgd", "loss.kind" = "mse" }'), "must name a key of the space or of the study"),
+        (('= "sgd" }', '= "sgd", "loss.kind" = "mse" }'), "must name a key of the space, or one that the"),
+        (
+            ('when = { "optimizer.kind" = "sgd" }', 'when = { "network.kind" = "mlp" }'),
+            "write network.kind in its table",
+        ),
+        (("candidates = 7", 'candidates = 7\nsampler = "sobol"'), "must not have when (optimizer.momentum) with sobol"),
+        (("candidates = 7", "candidates = 7\nconfirm = { replicates = 1 }"), "must be at least 2"),
+        (
+            (
+                '64 }\nselection = { rules = ["min-val-loss", "last"] }',
+                (
+                    '64, early_stop = { rule = "max-val-accuracy", patience = 3 } }\n'
+                    'selection = { rules = ["min-val-loss", "max-val-accuracy"] }'
+                ),
+            ),
+            "key training.early_stop.rule: must be the objective of the search",
+        ),
+        (('"training.batch_size" =', '"data.scale_target" ='), "must not vary data.scale_target"),
+        (('"training.batch_size" =', '"data.label_noise" ='), "must not vary data.label_noise"),
         (('"optimizer.kind" = { choice', '"loss" = { choice'), "varies loss, so that values of the objective mean"),
         (("[search.space]", '[[arms]]\nname = "a"\n[search.space]'), "a study has either [search] or arms"),
     ],

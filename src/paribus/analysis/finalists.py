@@ -35,7 +35,7 @@ def finalists_study(results: Results) -> tuple[str, str] | None:
     if search is None or not results.assessments:
         return None
     epochs = study.arms[0].recipe.training.epochs
-    if not _decided(results, epochs):
+    if not is_decided(results):
         return None
     numbers = finalists(search, results.assessments, epochs)
     if not numbers:
@@ -46,12 +46,12 @@ def finalists_study(results: Results) -> tuple[str, str] | None:
         "metric": search.metric,
         "by": search.choose,
         "faults": list(search.without),
-        "confirm": {"replicates": confirm.replicates, "first": _after(confirm.first, confirm.replicates)},
+        "confirm": {"replicates": confirm.replicates, "first": _after(study, confirm.first, confirm.replicates)},
     }
     name = _named(study, FINALISTS)
     question = f"Which of the best candidates of {study.name} is best on fresh replicates? {study.question}"
     arms = [entry_of(Candidate(number, {}).name, proposed(results, number)) for number in preferred]
-    document = _base(study) | {
+    document = _without_test(study) | {
         "name": name,
         "title": f"Finalists: {study.title}"[:_LENGTH].strip(),
         "question": question[:2000],
@@ -68,8 +68,9 @@ def winner_study(results: Results) -> tuple[str, str] | None:
     """The name and the text of the study file that has a search's winner and its claim, on replicates that neither the
     search nor the finalists have seen.
 
-    The claim is that the winner is better than the study's own configuration; than the next finalist where that is no
-    complete configuration; there is none where that is missing, too. None without a winner.
+    The study's [test] counts here again: neither the search nor the finalists read test data. The claim is that the
+    winner is better than the study's own configuration; than the next finalist where that is no complete configuration;
+    there is none where that is missing, too. None without a winner.
     """
     study, search, confirmed = results.study, results.study.search, results.confirmed
     won = winner(results)
@@ -118,9 +119,9 @@ def proposed(results: Results, number: int) -> dict[str, Any]:
     return dict(next(one.values for one in results.candidates if one.number == number))
 
 
-def _decided(results: Results, epochs: int) -> bool:
-    """Whether every bracket has reached its last rung."""
-    search = results.study.search
+def is_decided(results: Results) -> bool:
+    """Whether every bracket of a search has reached its last rung, or nothing of it can."""
+    search, epochs = results.study.search, results.study.arms[0].recipe.training.epochs
     assert search is not None
     at_end = {one.number for one in results.assessments if one.epochs == epochs}
     assessed = {one.number for one in results.assessments}
@@ -148,7 +149,7 @@ def _other(results: Results, won: str) -> dict[str, Any] | None:
     """What the winner is compared with."""
     study, confirmed = results.study, results.confirmed
     assert confirmed is not None
-    alone = _base(study) | {"name": "x", "question": "?", "arms": [{"name": AS_WRITTEN}]}
+    alone = _without_test(study) | {"name": "x", "question": "?", "arms": [{"name": AS_WRITTEN}]}
     try:
         own = parse(tomli_w.dumps(alone), place=study.name, folder=study.folder).arms[0].recipe
         if own != confirmed.study.arm(won).recipe:
@@ -164,15 +165,21 @@ def _base(study: Study) -> dict[str, Any]:
     return {key: value for key, value in tomllib.loads(study.document).items() if key not in dropped}
 
 
+def _without_test(study: Study) -> dict[str, Any]:
+    """Test data stay locked until the winner is known."""
+    return {key: value for key, value in _base(study).items() if key != "test"}
+
+
 def _replicates(study: Study, count: int, first: int) -> dict[str, Any]:
     found: dict[str, Any] = {"count": count, "first": first}
     before = as_table(tomllib.loads(study.document).get("replicates"))
     return found | ({"vary": before["vary"]} if before is not None and "vary" in before else {})
 
 
-def _after(first: int, count: int) -> int:
-    """The first replicate of the study after one with `count` replicates from `first` on: round, and fresh."""
-    return max(2 * first, first + count)
+def _after(study: Study, first: int, count: int) -> int:
+    """The first replicate of the winner's study: round, and after those of the search and of the finalists, who have
+    `count` from `first` on."""
+    return max(2 * first, first + count, study.replicates.indices[-1] + 1)
 
 
 def _named(study: Study, suffix: str) -> str:

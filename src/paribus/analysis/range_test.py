@@ -17,6 +17,7 @@ from paribus.analysis.results import Results
 from paribus.analysis.run import Run
 from paribus.analysis.thresholds import CONSTANT_LOSS_SHARE
 from paribus.spec.schedules import Exponential
+from paribus.store.records import Curve
 
 Floats = npt.NDArray[np.float64]
 Rule = Literal["decade-below", "steepest", "largest-stable"]
@@ -87,14 +88,14 @@ def range_tests(results: Results) -> tuple[RangeTest, ...]:
 
 
 def _test(results: Results, arm: str) -> RangeTest | None:
-    runs = [run for run in results.of(arm) if len(run.curves.get("train_loss", ())) > 1]
-    if not runs:
+    runs = [run for run in results.of(arm) if len(_losses(run)) > 1 or run.state == "diverged"]
+    if all(len(_losses(run)) < 2 for run in runs):
         return None
-    longest = max(runs, key=lambda run: len(run.curves["lr"]))
+    longest = max(runs, key=lambda run: len(_losses(run)))
     rates = np.asarray(longest.curves["lr"], np.float64)
     losses = np.full((len(runs), len(rates)), np.nan)
     for row, run in zip(losses, runs, strict=True):
-        curve = run.curves["train_loss"]
+        curve = _losses(run)
         row[: len(curve)] = np.where(np.isfinite(curve), curve, np.nan)
     present = np.isfinite(losses).any(axis=0)
     rates, losses = rates[present], losses[:, present]
@@ -115,9 +116,14 @@ def _test(results: Results, arm: str) -> RangeTest | None:
 
 def _onset(run: Run) -> int | None:
     """The place of the first epoch at which a run is unstable."""
-    losses = run.curves["train_loss"]
+    losses = _losses(run)
     found = first_unstable(losses)
-    return len(losses) - 1 if found is None and run.state == "diverged" else found
+    return max(len(losses) - 1, 0) if found is None and run.state == "diverged" else found
+
+
+def _losses(run: Run) -> Curve:
+    """The training loss of each epoch; empty before the first."""
+    return run.curves.get("train_loss", np.empty(0))
 
 
 def _collapse(rates: Floats, mean: Floats, constant: float | None) -> float | None:

@@ -11,7 +11,7 @@ from paribus.analysis import wording
 from paribus.analysis.choice import choices
 from paribus.analysis.estimates import LEVEL_TEXT, Estimate, Interval, estimate
 from paribus.analysis.faults import REMEDIES
-from paribus.analysis.finalists import is_confirmed, proposed, winner
+from paribus.analysis.finalists import finalists_study, is_confirmed, is_decided, proposed, winner
 from paribus.analysis.halving import finalists, lowest_so_far
 from paribus.analysis.results import Results
 from paribus.analysis.statements import between
@@ -102,15 +102,6 @@ def search_outcome(results: Results) -> SearchOutcome | None:
     return SearchOutcome(search, tuple(last[number] for number in sorted(last)), tuple(found), naive, won)
 
 
-def _is_over(results: Results) -> bool:
-    """Whether candidates of the last bracket have trained to their ends, and none of them can be a finalist."""
-    search, assessed, epochs = results.study.search, results.assessments, results.study.arms[0].recipe.training.epochs
-    assert search is not None
-    last = {number for batch in search.batches(search.brackets - 1) for number in batch}
-    ended = any(one.number in last and one.epochs >= epochs for one in assessed)
-    return ended and not finalists(search, assessed, epochs)
-
-
 def values_in_words(values: Mapping[str, Any]) -> str:
     """Proposed values: `lr 0.00123, batch_size 16`."""
     return ", ".join(f"{key.rpartition('.')[2]} {_word(value)}" for key, value in values.items())
@@ -143,8 +134,8 @@ def search_sentences(results: Results) -> list[str]:
         lines.append(_shrinkage(metric, won))
     elif not outcome.last:
         lines.append("No candidate has come to a rung yet.")
-    elif results.confirmed is None and _is_over(results):
-        lines.append(f"None of {proposals} is without a fault: the search has no winner.")
+    elif results.confirmed is None and is_decided(results) and finalists_study(results) is None:
+        lines.append(f"None of {proposals} came to the end of training without a fault: the search has no winner.")
     elif results.confirmed is None or not is_confirmed(results.confirmed):
         lines.append(f"{proposals} so far; no finalist is confirmed yet.")
     else:

@@ -26,7 +26,7 @@ from paribus.cli.run import display_of, ending, run_prepared
 from paribus.cli.search_stages import StageDisplay
 from paribus.cli.waiting import Waiting
 from paribus.cli.where import Where, add_ray_option, where_of
-from paribus.errors import Exit
+from paribus.errors import Exit, UserError
 
 if TYPE_CHECKING:
     from paribus.analysis.results import Results
@@ -123,22 +123,26 @@ def _told(arguments: argparse.Namespace, study: Study, results: Results) -> Exit
     written = winner_study(results)
     outcome = search_outcome(results)
     assert outcome is not None
-    target = None if written is None else _written(arguments, *written)
     if arguments.json:
         print_json(as_json(study, results, outcome))
-    elif target is not None:
+    target = None if written is None else _written(arguments, *written)
+    if target is not None and not arguments.json:
         print_line(str(target))
         print_message(f"next: paribus run {target}, or paribus report {study.name}")
     return Exit.DONE if outcome.winner is not None else Exit.FAILED_RUNS
 
 
 def _written(arguments: argparse.Namespace, name: str, text: str) -> Path:
-    """Write the winner, unless it is there already. A file with other content is left as it is, which is said."""
+    """Write the winner, unless it is there already. Raises UserError where the file has another study."""
     folder = Path(arguments.study).parent if looks_like_path(arguments.study) else Path()
     target = folder / f"{name}.toml" if arguments.to is None else parse_path(arguments.to, "--to")
     if target.exists():
-        if target.read_text(encoding="utf-8") != text:
-            print_message(f"{target}: there is another study in this file, which is kept; write the winner with --to")
+        if not target.is_file() or target.read_bytes() != text.encode():
+            rule, remedy = (
+                "must be a new file: the one that is there is kept",
+                "the same command with another --to writes the winner",
+            )
+            raise UserError(rule, given=str(target), place="--to", remedy=remedy)
     else:
         write_new(target, text, "--to")
     return target

@@ -9,7 +9,7 @@ from typing import Any
 
 from paribus.errors import Shown, nearest
 from paribus.spec.places import Place
-from paribus.spec.search import Search, corners
+from paribus.spec.search import Search, corners, value_at
 
 NOT_IN_SEARCHES = ("arms", "factors", "claims", "published", "choose", "control")
 """Keys of a study that a search has none of: they name arms, and a search makes its own."""
@@ -54,8 +54,10 @@ def search_entries(
             raise place.refused(rule, given=Shown("both"), key=key, remedy="take one of them out")
     for key, dimension in search.space.items():
         for other in dimension.when:
-            if other not in search.space and other.partition(".")[0] not in document:
-                rule, remedy = "must name a key of the space or of the study", nearest(other, search.space)
+            if other not in search.space and value_at(document, other) is None:
+                rule = "must name a key of the space, or one that the study writes"
+                written = other.partition(".")[0] in document
+                remedy = f"write {other} in its table" if written else nearest(other, search.space)
                 raise place.refused(rule, given=other, key=f"search.space.{key}.when", remedy=remedy)
     given = list(candidates)
     if given:

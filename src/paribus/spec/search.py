@@ -20,8 +20,9 @@ from paribus.spec.rules import RuleName, parse_rule
 Sampler = Literal["tpe", "random", "sobol"]
 MAX_CANDIDATES: Final = 10_000
 _NOT_SEARCHED: Final = (
-    "data.source", "data.split", "data.target", "data.task", "data.limit", "training.epochs", "selection", "snapshots",
-    "test", "denoising", "occlusion", "metrics", "references",
+    "data.source", "data.split", "data.target", "data.task", "data.limit", "data.scale_target", "data.label_noise",
+    "data.planted", "training.epochs", "selection", "snapshots", "test", "denoising", "occlusion", "metrics",
+    "references",
 )  # fmt: skip
 """Keys that decide what candidates are compared on, or that train nothing."""
 
@@ -104,11 +105,11 @@ class Halving(Frozen):
 
 
 class Finalists(Frozen):
-    """The best `finalists` are trained again on fresh replicates: `replicates` of them, with the indices from `first`
-    on."""
+    """The best `finalists` are trained again on fresh replicates: `replicates` of them, two or more, as one has no
+    interval, with the indices from `first` on."""
 
     finalists: Annotated[int, Strict(), Field(ge=1, le=100)] = 3
-    replicates: ReplicateCount = 5
+    replicates: Annotated[ReplicateCount, Field(ge=2)] = 5
     first: CountOrZero = 1000
 
 
@@ -179,6 +180,11 @@ class Search(Frozen):
             later = [key for key in dimension.when if key in keys[place:]]
             if later:
                 raise ValueError(f"space must have {later[0]} before {keys[place]}, which depends on it")
+        conditional = [key for key, dimension in self.space.items() if dimension.when]
+        if self.sampler == "sobol" and conditional:
+            raise ValueError(
+                f"space must not have when ({conditional[0]}) with sobol, whose sequences are of fixed keys"
+            )
         nested = [(a, b) for a in keys for b in keys if b.startswith(f"{a}.")]
         if nested:
             raise ValueError(f"space must not have both {nested[0][0]} and {nested[0][1]}, a part of it")
@@ -188,13 +194,14 @@ class Search(Frozen):
 def holds(condition: Mapping[str, Any], proposed: Mapping[str, Any], base: Mapping[str, Any]) -> bool:
     """Whether a dimension's `when` holds, by the values proposed so far and by the study's own tables."""
     for key, wanted in condition.items():
-        value = proposed.get(key, _at(base, key))
+        value = proposed.get(key, value_at(base, key))
         if value not in (cast("list[Any]", wanted) if isinstance(wanted, list) else [wanted]):
             return False
     return True
 
 
-def _at(table: Mapping[str, Any], key: str) -> Any:
+def value_at(table: Mapping[str, Any], key: str) -> Any:
+    """What a study's tables say for a dotted key; None where they do not have it."""
     value: Any = table
     for word in key.split("."):
         value = cast("dict[str, Any]", value).get(word) if isinstance(value, dict) else None

@@ -319,6 +319,17 @@ def _refuse_misfit_of_search(study: Study, place: Place) -> None:
     if study.deploy != search.objective:
         rule = "must be the objective of the search"
         raise place.refused(rule, given=study.deploy, key="deploy", remedy="leave it out")
+    for arm in study.arms:
+        stop = arm.recipe.training.early_stop
+        if stop is not None and stop.rule != search.objective and stop.rule in arm.recipe.selection.rules:
+            rule = (
+                "must be the objective of the search, as an arm that stops early deploys by the rule that it stops by"
+            )
+            raise place.refused(rule, given=stop.rule, key="training.early_stop.rule", remedy=f"use {search.objective}")
+    data = next((key for key in search.space if key.startswith("data.")), None)
+    if data is not None and recipe.task == "reconstruction":
+        rule = "must not vary where inputs are the targets: values of the objective would mean different things"
+        raise place.refused(rule, given=data, key="search.space")
     halving, epochs = search.halving, recipe.training.epochs
     if halving is None:
         return
