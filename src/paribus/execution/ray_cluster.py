@@ -237,8 +237,11 @@ class _Actor:
 
     def tell(self, begins: bool, message: Encoded, shared: Mapping[str, ObjectRef[Any]]) -> None:
         """Send a message, which `begins` a task or belongs to one. What Ray raises where it cannot, passes through."""
-        call = self._actor.begin if begins else self._actor.receive
-        call.remote(message.values, message.arrays, list(shared), *shared.values())
+        sent = (message.values, message.arrays, list(shared), *shared.values())
+        if begins:
+            self._actor.begin.remote(*sent)
+        else:
+            self._actor.receive.remote(self.task_id, *sent)
 
     def end(self, failure: Failure) -> None:
         """End the actor's process at once, for that reason."""
@@ -280,6 +283,8 @@ class _Actor:
             return Failure("died", "was lost with its process or its node", str(error))
         except RayError as error:
             return Failure("died", f"was lost ({printable(str(error))[:200]})", str(error))
+        except (ValueError, KeyError, TypeError, IndexError, MemoryError) as error:
+            return Failure("died", f"sent what is no message ({printable(str(error))[:200]})", str(error))
 
     def _take(self, news: News) -> None:
         now = time.monotonic()

@@ -13,15 +13,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, final
 
 from paribus.energy.meters import peak_memory_gib
 from paribus.execution.encoding import Array, Encoded, decode, encode
 from paribus.execution.environment import environment
 from paribus.execution.link import Link
-from paribus.execution.messages import Checkpoint, FromWorker, RunEnded
-from paribus.execution.worker import Worker
+from paribus.execution.messages import Checkpoint, Finished, FromWorker, RunEnded, Task, ToWorker
+from paribus.execution.worker import Worker, failure_of
 from paribus.execution.worker_process import AT_WORK
 from paribus.training.devices import engine_of
 
@@ -53,21 +53,40 @@ class RayWorker:
             importlib.import_module(entry).install()
         self._outbox: SimpleQueue[Sent] = SimpleQueue()
         self._link: Link | None = None
+        self._task_id: str | None = None
+        self._early: list[tuple[str, ToWorker]] = []
+        self._lock = Lock()
         self._cpu_s = time.process_time()
         self._trains_modules = False
 
     def begin(self, values: Any, arrays: Sequence[Array], names: Sequence[str], *shared: Array) -> None:
-        """Begin a task. `shared` are the arrays with these names."""
-        task = decode(Encoded(values, tuple(arrays), dict(zip(names, shared, strict=True))))
+        """Begin a task. `shared` are the arrays with these names. What cannot be begun ends with its failure."""
+        try:
+            self._begin(decode(Encoded(values, tuple(arrays), dict(zip(names, shared, strict=True)))))
+        except BaseException as error:  # noqa: BLE001 - nobody looks at this call, so the parent would wait for ever
+            self._post(Finished(0.0, failure_of(error)))
+
+    def _begin(self, task: Task) -> None:
         self._trains_modules = task.runs[0].spec.module is not None
-        self._link = link = Link(self._post)
+        link = Link(self._post)
+        with self._lock:
+            self._link, self._task_id = link, task.id
+            early, self._early = self._early, []
+        for task_id, message in early:
+            if task_id == task.id:
+                link.receive(message)
         work = Worker(task, link, partial(engine_of, task.runs[0].spec.family))
         Thread(target=work, name=f"paribus-task-{task.id}", daemon=True).start()
 
-    def receive(self, values: Any, arrays: Sequence[Array], names: Sequence[str], *shared: Array) -> None:
-        """Take a message from the parent."""
-        if self._link is not None:
-            self._link.receive(decode(Encoded(values, tuple(arrays), dict(zip(names, shared, strict=True)))))
+    def receive(self, task_id: str, values: Any, arrays: Sequence[Array], names: Sequence[str], *shared: Array) -> None:
+        """Take a message from the parent to a task. It is kept until that has begun: calls may overtake each other."""
+        message = decode(Encoded(values, tuple(arrays), dict(zip(names, shared, strict=True))))
+        with self._lock:
+            link = self._link if task_id == self._task_id else None
+            if link is None:
+                self._early.append((task_id, message))
+        if link is not None:
+            link.receive(message)
 
     def news(self, wait_s: float) -> News:
         """What there is to tell, after `wait_s` seconds at most."""

@@ -130,6 +130,9 @@ def _refuse_change(source: SourceFile, path: Path) -> None:
     except OSError:
         content = b""
     if content != source.content:
+        if not content:
+            rule, remedy = "must be at the same path on every node", "put the network's files into a shared folder"
+            raise UserCodeError(rule, f"no {path}", remedy)
         rule = "must not change while a study trains"
         raise UserCodeError(rule, f"another content of {source.name}", "run the study again: it then has new runs")
 
