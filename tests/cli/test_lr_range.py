@@ -9,12 +9,18 @@ from typing import Any
 
 import numpy as np
 
+from paribus.analysis.range_test import RULES
 from paribus.analysis.results import load
+from paribus.cli import lr_range
 from paribus.report.page import compose
 from paribus.store.workspace import Workspace
 from tests.execution.conftest import ARMS, TINY, save_digits
 
 Paribus = Callable[..., Any]
+
+
+def test_the_rules_of_the_command_are_those_that_suggest() -> None:
+    assert RULES == lr_range._RULES
 
 
 def test_rates_grow_and_a_rate_is_suggested_for_each_arm(paribus: Paribus) -> None:

@@ -96,6 +96,33 @@ def test_an_interrupted_search_comes_to_the_same(whole: dict[str, Any], data: Pa
         assert sum(one.model_epochs for one in used) == whole["epochs"]
 
 
+LONGER = {"search.candidates": "15", "search.batch": "5", "search.halving": "{ grace = 2, factor = 4 }"}
+"""TPE proposes its first 10 candidates at random, and the last 5 by what it was told."""
+
+
+def test_an_interrupted_search_comes_to_the_same_where_the_sampler_has_learned(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Workspace.open(tmp_path / "whole", create=True, write=True) as workspace:
+        expected = searched(data, workspace, **LONGER), history(data, workspace, **LONGER)
+    with Workspace.open(tmp_path / "ws", create=True, write=True) as workspace:
+        interrupted: list[int] = []  # how many candidates had been proposed at each interruption
+        found = None
+        while found is None:
+            try:
+                found = searched(data, workspace, Stopping(20), **LONGER)
+            except KeyboardInterrupt:
+                interrupted.append(len(workspace.proposals(prepared(data, **LONGER).id)))
+        assert (interrupted[0], interrupted[-1]) == (5, 15)
+        assert (found, history(data, workspace, **LONGER)) == expected
+    monkeypatch.setattr(driver, "told", lambda search, one: float(one.number))
+    with Workspace.open(tmp_path / "other", create=True, write=True) as workspace:
+        searched(data, workspace, **LONGER)
+        other = history(data, workspace, **LONGER)["proposals"]
+    assert other[:10] == expected[1]["proposals"][:10]
+    assert other[10:] != expected[1]["proposals"][10:]
+
+
 def test_a_search_killed_at_any_write_comes_to_the_same(whole: dict[str, Any], data: Path, tmp_path: Path) -> None:
     """Each child is killed at one of its write points; the next one resumes, until one comes to the end."""
     folder, killed = tmp_path / "ws", 0
