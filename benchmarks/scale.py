@@ -106,7 +106,8 @@ def section(found: Mapping[str, Any]) -> str:
     )
     simulations = (
         "Simulated from these costs, as nobody has that many machines to try: how long so many runs take, and how "
-        f"much of that time the recording process is busy, on nodes of {CORES} cores."
+        f"much of that time the recording process is busy, on nodes of {CORES} cores. The costs are those of worker "
+        "threads of one process: what Ray adds to a message is not in them, so with Ray fewer workers keep it busy."
     )
     rows = [["runs", *(f"{nodes:,} node{'s' * (nodes > 1)}" for nodes in NODES), "sent, on 1 node"]]
     for runs in RUNS:

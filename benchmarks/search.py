@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             missing = [tool for tool in options.tools if (name, seed, tool) not in done]
             if missing and time.monotonic() - began < options.seconds:
                 known["searches"] += measured(name, seed, missing)
-                known |= {"environment": machine.environment(), "commit": machine.commit()}
+                known["environment"] = machine.environment()
                 options.output.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
                 options.page.write_text(page(known), encoding="utf-8")
     print(page(known))
@@ -78,7 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def measured(name: str, seed: int, tools: Sequence[str]) -> list[dict[str, Any]]:
     """One search of each tool, and what their winners come to on fresh replicates."""
     rows: list[dict[str, Any]] = []
-    same = {"space": name, "seed": seed, "tools": list(tools), "processor": machine.environment()["processor"]}
+    same = {"space": name, "seed": seed, "tools": list(tools), "processor": machine.environment()["processor"],
+            "commit": machine.commit()}  # fmt: skip
     for tool in tools:
         found = by_paribus(name, seed) if tool == "paribus" else by_peer(tool, name, seed)
         rows.append({**same, "tool": tool, **found, "load": os.getloadavg()[1]})
@@ -88,7 +89,7 @@ def measured(name: str, seed: int, tools: Sequence[str]) -> list[dict[str, Any]]
 
 
 def by_paribus(name: str, seed: int) -> dict[str, Any]:
-    """`paribus search` in a new workspace: time of the whole command, without the interpreter's and data's start."""
+    """`paribus search` in a new workspace: time of the whole command, its start and the confirmation included."""
     with tempfile.TemporaryDirectory(prefix="paribus-search-") as folder:
         workspace = Path(folder) / "workspace"
         words = [
@@ -232,8 +233,8 @@ def page(known: Mapping[str, Any]) -> str:
         "seconds",
         "found",
         "confirmed",
-        "beside paribus's",
-        "our time",
+        "difference from paribus",
+        "paribus time / tool time",
         "disqualified",
         "no winner",
     )
@@ -245,10 +246,10 @@ def page(known: Mapping[str, Any]) -> str:
             NAMES[row["tool"]],
             str(row["searches"]),
             _seconds(row["log_seconds"]),
-            _with_interval(row["found"], 5),
-            _with_interval(row["confirmed"], 5),
-            "" if ours else _with_interval(row["against"], 5, signed=True),
-            "" if ours or row["ratio"] is None else f"{row['ratio']:.2f} of it",
+            _with_interval(row["found"], 5, of=row["searches"]),
+            _with_interval(row["confirmed"], 5, of=row["searches"]),
+            "" if ours else _with_interval(row["against"], 5, signed=True, of=row["searches"]),
+            "" if ours or row["ratio"] is None else f"{row['ratio']:.2f}",
             f"{row['disqualified']} of {row['searches']}",
             f"{row['without']} of {row['searches']}",
         )
@@ -260,18 +261,21 @@ def page(known: Mapping[str, Any]) -> str:
 The same spaces, budgets, data and machine: the built-in searches `search-n16` and `search-n64` (20 candidates, 200
 epochs, grace 25) and `search-mlp` (50 candidates, 500 epochs, grace 50). Ray Tune samples at random and stops early by
 ASHA, as the reference study did; Optuna proposes by TPE and stops early by its pruner of successive halving. Both train
-a plain PyTorch loop on all cores, one trial on each. Every search has its own seed, and so its own splits.
+a plain PyTorch loop on all cores, one trial on each, and one replicate of each trial. paribus proposes by TPE, trains a
+second replicate from a stated rung on, and halves synchronously: all candidates of a rung end before any goes on. All
+three keep one of four candidates at a rung. Every search has its own seed, and so its own splits.
 
 Found: the validation loss that the tool reports of its winner: paribus that of the best epoch, the others that of the
 last one. Confirmed: the validation loss of the winner at its best epoch, on {FRESH} fresh replicates, the same ones for
-every tool, trained by paribus. Means over the searches that have a winner, with the 95 % interval where there are
-several; of the seconds the geometric mean over all searches. Beside paribus's: the confirmed loss minus ours, paired by
-search; above 0 the tool is worse. Our time: the sum of paribus's seconds over that of the tool's. Ours are those of the
-whole command, its start and the confirmation of the finalists included; those of the others are their search alone,
+every tool, trained by paribus. Means are over the searches that have a winner, with the 95 % interval where there are
+several; of the seconds it is the geometric mean over all searches. Difference from paribus: the confirmed loss minus
+that of paribus, paired by search; above 0 the tool is worse. Paribus time / tool time: of the sums over all searches.
+paribus's time includes its start-up and the confirmation of the finalists; that of the others is their search alone,
 without imports. Disqualified: winners with a fault in some fresh replicate, by the rule of the built-in search:
 diverged, collapsed or unstable, and for the classifier dead. No winner: searches that ended without one. That is what
-paribus says where every candidate or every finalist has such a fault; the others always name one. A search without
-finalists has nothing to confirm, so its time has no confirmation in it.
+paribus says where no candidate comes to the end of training without such a fault, or every finalist has one on fresh
+replicates; the others always name one. A search without finalists has nothing to confirm, so its time has no
+confirmation in it.
 
 {table}
 
@@ -280,8 +284,7 @@ finalists has nothing to confirm, so its time has no confirmation in it.
 
 {_load(known)}
 
-Printed by `python -m benchmarks.search`, commit {known.get("commit", "unknown")}, on
-{_processors(known)}.
+{_printed(known)}
 """
 
 
@@ -303,12 +306,24 @@ def _confirming(known: Mapping[str, Any]) -> str:
     """Which share of paribus's time the finalists took on fresh replicates, which the other tools do not train."""
     parts: list[str] = []
     for name in SPACES:
-        rows = [row for row in _of(known, name, "paribus") if row.get("confirming")]
-        if rows:
-            share = sum(row["confirming"] for row in rows) / sum(row["seconds"] for row in rows)
+        rows = [row for row in _of(known, name, "paribus") if "confirming" in row]
+        if rows and (confirming := sum(row["confirming"] for row in rows)):
+            share = confirming / sum(row["seconds"] for row in rows)
             parts.append(f"{name} {100 * share:.0f} %")
     words = f"Of paribus's time, the finalists on fresh replicates took: {', '.join(parts)}." if parts else ""
     return textwrap.fill(words, 120, break_on_hyphens=False)
+
+
+def _printed(known: Mapping[str, Any]) -> str:
+    words = f"Printed by `python -m benchmarks.search`, at {_commits(known)}, on {_processors(known)}."
+    return textwrap.fill(words, 120, break_on_hyphens=False)
+
+
+def _commits(known: Mapping[str, Any]) -> str:
+    """Which commits the searches were measured at, the one with the most of them first."""
+    found = Counter(row["commit"] for row in known["searches"])
+    each = [f"{commit} ({count} searches)" if len(found) > 1 else commit for commit, count in found.most_common()]
+    return f"{'commit' if len(each) == 1 else 'commits'} {', '.join(each) or 'unknown'}"
 
 
 def _processors(known: Mapping[str, Any]) -> str:
@@ -352,12 +367,15 @@ def _seconds(logarithms: Estimate) -> str:
     return text if interval is None else f"{text} ({math.exp(interval.low):.0f} to {math.exp(interval.high):.0f})"
 
 
-def _with_interval(found: Estimate, digits: int, *, signed: bool = False) -> str:
+def _with_interval(found: Estimate, digits: int, *, of: int, signed: bool = False) -> str:
+    """The mean with its interval, and over how many searches it is, if not over all of them."""
     if found.mean is None:
         return ""
     form = f"{'+' if signed else ''}.{digits}f"
     text, interval = f"{found.mean:{form}}", found.interval
-    return text if interval is None else f"{text} ({interval.low:{form}} to {interval.high:{form}})"
+    if interval is not None:
+        text += f" ({interval.low:{form}} to {interval.high:{form}})"
+    return text if found.n == of else f"{text}, {found.n} search{'es' if found.n > 1 else ''}"
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ from benchmarks.search import confirm, page, summary
 
 def row(seed: int, tool: str, seconds: float, confirmed: tuple[float, ...], **more: Any) -> dict[str, Any]:
     found = {"lr": 0.1, "batch": 8, "found": 0.01, "excluded": ""} if confirmed else {"lr": None, "found": None}
-    same = {"space": "n16", "seed": seed, "tool": tool, "seconds": seconds, "load": 2.0, "processor": "made up"}
+    same = {"space": "n16", "seed": seed, "tool": tool, "seconds": seconds, "load": 2.0, "processor": "made up",
+            "commit": "abc"}  # fmt: skip
     return {**same, **found, "confirmed": list(confirmed), "excluded": "" if confirmed else "no winner", **more}
 
 
@@ -38,9 +39,9 @@ def test_winners_are_compared_by_search_and_times_in_sum() -> None:
 def test_the_page_says_what_was_disqualified_and_that_ten_are_missing() -> None:
     text = page({"searches": ROWS})
     assert "n16: 32 collapsed, 2 unstable of 60." in text
-    assert "fresh replicates took: n16 60 %." in text
+    assert "fresh replicates took: n16 15 %." in text
     assert "| n16 | Ray Tune + ASHA | 3 | 36 (9 to 144) |" in text, "the cube root of 48,000, not the mean of 40"
-    assert "0.50 of it" in text
+    assert "| +0.02000 (-0.10706 to +0.14706), 2 searches | 0.50 |" in text
     assert "fewer than 10 searches of some tool on n16, n64, mlp" in " ".join(text.split())
 
 
