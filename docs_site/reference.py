@@ -35,7 +35,23 @@ def study_file() -> str:
             if table.get("description"):
                 lines += [_prose(str(table["description"])), ""]
             lines += _keys(table, schema)
+            if name not in ("arms", "factors"):
+                lines += _inner_tables(name, table, schema)
     return "\n".join(lines) + "\n"
+
+
+def _inner_tables(name: str, table: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
+    """The keys of the tables inside a table, those of tables with keys of the user's own included."""
+    for key, part in table["properties"].items():
+        place, own = f"{name}.{key}", _resolved(part, schema).get("additionalProperties")
+        found = list(_tables(part, schema))
+        if isinstance(own, Mapping):
+            place, found = f"{place}.KEY", list(_tables(own, schema))
+        for kind, inner in found:
+            if set(inner["properties"]) - {"kind"}:
+                yield from ("", f"### `{place}`{f', `{kind}`' if kind else ''}", "")
+                yield from ([_prose(str(inner["description"])), ""] if inner.get("description") else [])
+                yield from _keys(inner, schema)
 
 
 def _tables(part: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -123,8 +139,8 @@ def command_line() -> str:
     lines = [
         "# The command line",
         "",
-        "Exit codes: 0 done, 1 failure, 2 mistake in the command or the study, 3 some runs diverged or failed,",
-        "130 interrupted. `--workspace` and `--debug` go with every command.",
+        "Exit codes: 0 done, 1 failure, 2 mistake in the command or the study, 3 some runs diverged or failed, or a",
+        "search has no winner, 130 interrupted. `--workspace` and `--debug` go with every command.",
     ]
     commands = next(action for action in top._actions if isinstance(action, argparse._SubParsersAction))
     for name, command in commands.choices.items():

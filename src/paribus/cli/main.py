@@ -70,7 +70,7 @@ _COMMANDS = (
 )
 _CODES = (
     "exit codes: 0 done, 1 failure, 2 mistake in the command or the study, "
-    "3 some runs diverged or failed, 130 interrupted"
+    "3 some runs diverged or failed, or a search has no winner, 130 interrupted"
 )
 
 
