@@ -7,14 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from paribus.analysis.finalists import finalists_study
 from paribus.analysis.results import load
 from paribus.report.page import compose
 from paribus.spec.study import load as load_study
 from paribus.store.workspace import Workspace
 from tests.execution.conftest import save_digits
-from tests.searching.conftest import TEXT
+from tests.searching.conftest import TEXT, prepared, searched
 
 Paribus = Callable[..., Any]
 
@@ -105,3 +107,22 @@ def test_a_winner_is_never_written_over_another_file(paribus: Paribus, find: Pat
     assert "--to: must be a new file: the one that is there is kept, got mine.toml" in result.err.replace("'", "")
     assert paribus("search", find, "--to", "other.toml").out.strip() == "other.toml"
     assert Path("mine.toml").read_text(encoding="utf-8") == "# mine\n"
+
+
+def test_a_confirmation_on_other_data_is_not_that_of_the_search(paribus: Paribus, find: Path) -> None:
+    """One pixel of a test image changes: the same candidates are finalists, under the same name."""
+    assert paribus("search", find, "--set", "search.sampler=random").code == 0
+    with np.load("digits.npz") as stored:
+        arrays = [stored[name] for name in stored.files]
+    arrays[4][0, 0] ^= 1
+    np.savez("digits.npz", *arrays)
+    changes = {"search.sampler": "random"}
+    with Workspace.open(Path("paribus-workspace"), write=True) as workspace:
+        before = load(workspace, "find")
+        searched(Path(), workspace, **changes)
+        after = load(workspace, prepared(Path(), **changes).id)
+        assert after.study_id != before.study_id
+        assert before.confirmed is not None
+        assert finalists_study(after) == finalists_study(before)
+        assert after.confirmed is None
+        assert load(workspace, before.study_id).confirmed is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -167,7 +168,7 @@ def load(workspace: Workspace, name_or_id: str) -> Results:
 
 
 def _confirmed(workspace: Workspace, results: Results) -> Results | None:
-    """The study of a search's finalists; None before it is registered."""
+    """The study of a search's finalists, on the same data and engine as the search; None before it is registered."""
     from paribus.analysis.finalists import finalists_study
 
     expected = finalists_study(results)
@@ -175,7 +176,15 @@ def _confirmed(workspace: Workspace, results: Results) -> Results | None:
         return None
     name, text = expected
     ids = [known.id for known in workspace.studies() if known.name == name and known.document == text]
-    return load(workspace, ids[-1]) if ids else None
+    own = _trained_on(workspace, results.study_id)
+    same = [study_id for study_id in ids if _trained_on(workspace, study_id) <= own]
+    return load(workspace, same[-1]) if same else None
+
+
+def _trained_on(workspace: Workspace, study_id: str) -> set[tuple[str, ...]]:
+    """What the runs of a study were trained on, beside their recipes: engine, data, code of own modules."""
+    identities = (json.loads(run.identity) for _, _, run in workspace.runs_of(study_id))
+    return {tuple(str(one.get(key, "")) for key in ("engine", "data", "module")) for one in identities}
 
 
 def _registrations(workspace: Workspace, study: StudyRecord) -> dict[str, Registration]:
