@@ -28,6 +28,7 @@ def study_file() -> str:
         "",
         *_keys(schema, schema),
     ]
+    shown = set[str]()
     for name in schema["properties"]:
         part = schema["properties"][name]
         for kind, table in _tables(part, schema):
@@ -36,12 +37,18 @@ def study_file() -> str:
                 lines += [_prose(str(table["description"])), ""]
             lines += _keys(table, schema)
             if name not in ("arms", "factors"):
-                lines += _inner_tables(name, table, schema)
+                for heading, inner in _inner_tables(name, table, schema):
+                    if heading not in shown:
+                        shown.add(heading)
+                        prose = [_prose(str(inner["description"])), ""] if inner.get("description") else []
+                        lines += ["", heading, "", *prose, *_keys(inner, schema)]
     return "\n".join(lines) + "\n"
 
 
-def _inner_tables(name: str, table: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
-    """The keys of the tables inside a table, those of tables with keys of the user's own included."""
+def _inner_tables(
+    name: str, table: Mapping[str, Any], schema: Mapping[str, Any]
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The tables inside a table by their headings, those of tables with keys of the user's own included."""
     for key, part in table["properties"].items():
         place, own = f"{name}.{key}", _resolved(part, schema).get("additionalProperties")
         found = list(_tables(part, schema))
@@ -49,9 +56,7 @@ def _inner_tables(name: str, table: Mapping[str, Any], schema: Mapping[str, Any]
             place, found = f"{place}.KEY", list(_tables(own, schema))
         for kind, inner in found:
             if set(inner["properties"]) - {"kind"}:
-                yield from ("", f"### `{place}`{f', `{kind}`' if kind else ''}", "")
-                yield from ([_prose(str(inner["description"])), ""] if inner.get("description") else [])
-                yield from _keys(inner, schema)
+                yield f"### `{place}`{f', `{kind}`' if kind else ''}", inner
 
 
 def _tables(part: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
