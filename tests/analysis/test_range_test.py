@@ -62,6 +62,13 @@ def test_a_run_that_diverged_is_unstable_where_it_ended() -> None:
     assert len(test.rates) == EPOCHS
 
 
+@pytest.mark.parametrize("first", [[], [float("inf")]])
+def test_a_run_that_diverged_in_its_first_epoch_is_unstable_from_the_first_rate_on(first: list[float]) -> None:
+    test = only(made((first, "diverged"), ([*FALLING[:11], 0.7, 0.8], "done")))
+    assert (test.replicates, test.unstable) == (2, pytest.approx(RATES[0]))
+    assert range_tests(made((first, "diverged"), (first, "diverged"))) == ()
+
+
 def test_a_loss_that_stays_at_that_of_a_constant_is_marked() -> None:
     results = made(([*FALLING[:11], 2.31, 2.30], "done"), constant=True)
     assert constant_loss(results, "fixed") == pytest.approx(np.log(10))

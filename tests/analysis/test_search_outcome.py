@@ -8,6 +8,7 @@ from paribus.analysis.finalists import finalists_study
 from paribus.analysis.results import Results
 from paribus.analysis.search_outcome import search_sentences
 from paribus.spec.candidates import Candidate
+from paribus.spec.study import parse
 from paribus.store.records import Assessment
 from tests.analysis.conftest import GARMENTS, Maker
 
@@ -65,6 +66,24 @@ def test_without_a_sound_candidate_it_says_so_and_what_may_help() -> None:
         "4 candidates disqualified: 3 collapsed (candidates 0, 1 and 2); 2 unstable (candidates 1 and 3)."
     )
     assert said[3].startswith("What may help where many are collapsed: another activation")
+
+
+def test_a_search_of_which_everything_diverged_at_the_first_rung_is_over() -> None:
+    text = SEARCH.replace("candidates = 4", "candidates = 4\nhalving = { grace = 2 }")
+    diverged = tuple(Assessment(number, 0, 2, None, ("diverged",)) for number in range(4))
+    candidates = tuple(Candidate(number, {"optimizer.lr": 0.1 + 0.1 * number}) for number in range(4))
+    results = replace(Maker(text, GARMENTS).results(), candidates=candidates, assessments=diverged)
+    assert search_sentences(results)[0].endswith("without a fault: the search has no winner.")
+    assert search_sentences(replace(results, assessments=diverged[:3]))[0].startswith("4 candidates so far")
+
+
+def test_the_replicates_of_the_winner_come_after_those_of_the_search() -> None:
+    results = replace(searched((), ()), assessments=searched((), (), (), ()).assessments)
+    for first, winner in ((0, 2000), (2000, 2002), (5000, 5002)):
+        study = parse(SEARCH.replace("replicates = 2", f"replicates = {{ count = 2, first = {first} }}", 1), place="x")
+        found = finalists_study(replace(results, study=study, candidates=searched((), (), (), ()).candidates))
+        assert found is not None
+        assert parse(found[1], place="finalists").choose.confirm.first == winner  # type: ignore[union-attr]
 
 
 def test_a_search_without_a_sound_finalist_says_which_fault_each_has() -> None:

@@ -162,3 +162,11 @@ def test_what_a_search_says_is_its_identity(changed: Callable[[str, str], Study]
         changed("grace = 2", "grace = 1").digest,
     }
     assert len(digests) == 5
+
+
+def test_data_may_vary_only_where_they_are_not_the_targets() -> None:
+    scales = '"data.scale" = { choice = ["unit", "standardise"] }\n'
+    assert parse(HEAD + SEARCH + scales, place="a search").search is not None
+    images = (HEAD + SEARCH + scales).replace("network = {", 'loss = "mse"\nnetwork = { kind = "autoencoder",')
+    with pytest.raises(UserError, match=r"must not vary where inputs are the targets.*data\.scale"):
+        parse(images, place="a search")

@@ -138,10 +138,8 @@ def _written(arguments: argparse.Namespace, name: str, text: str) -> Path:
     target = folder / f"{name}.toml" if arguments.to is None else parse_path(arguments.to, "--to")
     if target.exists():
         if not target.is_file() or target.read_bytes() != text.encode():
-            rule, remedy = (
-                "must be a new file: the one that is there is kept",
-                "the same command with another --to writes the winner",
-            )
+            rule = "must be a new file: the one that is there is kept"
+            remedy = "the same command with another --to writes the winner"
             raise UserError(rule, given=str(target), place="--to", remedy=remedy)
     else:
         write_new(target, text, "--to")

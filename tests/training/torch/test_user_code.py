@@ -94,6 +94,11 @@ def test_what_has_changed_since_it_was_tried_does_not_train(tmp_path):
     user_code._loaded.clear()
     with pytest.raises(UserError, match=r"must not change while a study trains.*blocks\.py"):
         initial_state(architecture(run.spec), 1)
+    blocks.unlink()
+    with pytest.raises(
+        UserError, match=r"must stay where it is.*same path on every node of a cluster.*no .*blocks\.py"
+    ):
+        initial_state(architecture(run.spec), 1)
 
 
 def test_functions_may_import_when_they_are_called(tmp_path):

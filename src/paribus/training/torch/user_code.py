@@ -128,11 +128,11 @@ def _refuse_change(source: SourceFile, path: Path) -> None:
     try:
         content = path.read_bytes()
     except OSError:
-        content = b""
+        content = None
     if content != source.content:
-        if not content:
-            rule, remedy = "must be at the same path on every node", "put the network's files into a shared folder"
-            raise UserCodeError(rule, f"no {path}", remedy)
+        if content is None:
+            rule = "must stay where it is while a study trains, and be at the same path on every node of a cluster"
+            raise UserCodeError(rule, f"no {path}", "put it there, or into a folder that all nodes share")
         rule = "must not change while a study trains"
         raise UserCodeError(rule, f"another content of {source.name}", "run the study again: it then has new runs")
 
