@@ -95,9 +95,7 @@ def test_what_has_changed_since_it_was_tried_does_not_train(tmp_path):
     with pytest.raises(UserError, match=r"must not change while a study trains.*blocks\.py"):
         initial_state(architecture(run.spec), 1)
     blocks.unlink()
-    with pytest.raises(
-        UserError, match=r"same path on every node of a cluster.*blocks\.py"
-    ):
+    with pytest.raises(UserError, match=r"same path on every node of a cluster.*blocks\.py"):
         initial_state(architecture(run.spec), 1)
 
 
