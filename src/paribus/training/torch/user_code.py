@@ -132,7 +132,9 @@ def _refuse_change(source: SourceFile, path: Path) -> None:
     if content != source.content:
         if content is None:
             rule = "must stay where it is while a study trains, and be at the same path on every node of a cluster"
-            raise UserCodeError(rule, f"no {path}", "put it there, or into a folder that all nodes share")
+            raise UserCodeError(
+                rule, f"no {path.name} in {path.parent}", "put it there, or into a folder all nodes share"
+            )
         rule = "must not change while a study trains"
         raise UserCodeError(rule, f"another content of {source.name}", "run the study again: it then has new runs")
 
