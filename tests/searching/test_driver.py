@@ -27,7 +27,9 @@ def test_rungs_halve_and_survivors_go_on_from_where_they_paused(whole: dict[str,
     by_rung = {rung: [one for one in whole["assessments"] if one.rung == rung] for rung in range(4)}
     assert [len(by_rung[rung]) for rung in range(4)] == [8, 4, 2, 2]
     for rung in range(3):
-        assert survivors(spec, by_rung[rung]) == tuple(one.number for one in by_rung[rung + 1])
+        assert survivors(spec, {one.number: one.values for one in whole["proposals"]}, by_rung[rung]) == tuple(
+            one.number for one in by_rung[rung + 1]
+        )
     reached = {one.number: RUNGS[one.rung] for one in whole["assessments"]}
     assert whole["epochs"] == sum(epochs for _, _, epochs, *_ in whole["runs"].values())  # none is trained twice
     replicates = {one.number: 2 if one.rung else 1 for one in whole["assessments"]}
@@ -149,6 +151,46 @@ def test_a_search_that_is_done_trains_nothing_again(whole: dict[str, Any], data:
         stopping.stage = None  # type: ignore[assignment]  # it would be called for a stage that trains
         searched(data, workspace, stopping)
         assert history(data, workspace) == before
+
+
+DYING = {
+    "network.activation": "relu",
+    "optimizer": '{ kind = "sgd", lr = 0.1, momentum = 0.9 }',
+    "search.space": '{ "optimizer.lr" = { log_uniform = [0.5, 5] } }',
+    "search.sampler": "random",
+}
+"""Rates at which units die."""
+
+
+def test_runs_that_another_search_trained_further_are_judged_as_they_were(data: Path, tmp_path: Path) -> None:
+    """The other search has the same candidates first; more of them go on, to the same epochs."""
+    further = {**DYING, "search.candidates": "12", "search.confirm": "{ finalists = 9, replicates = 3 }"}
+    with Workspace.open(tmp_path / "alone", create=True, write=True) as workspace:
+        alone = searched(data, workspace, **DYING), history(data, workspace, **DYING)["assessments"]
+    with Workspace.open(tmp_path / "ws", create=True, write=True) as workspace:
+        searched(data, workspace, **further)
+        found = searched(data, workspace, **DYING), history(data, workspace, **DYING)["assessments"]
+    assert {fault for one in alone[1] if one.epochs < 12 for fault in one.faults} & {"dead", "collapsed"}
+    assert found == alone
+
+
+def test_the_weights_that_a_rung_chose_are_measured_where_they_are_still_kept(data: Path, tmp_path: Path) -> None:
+    """Another search trains the candidates almost to the end, without a pause. Those whose best epoch came before the
+    first rung are judged as in a search alone."""
+    straight = {**DYING, "search.halving": "{ grace = 11, factor = 2 }", "search.confirm": "{ finalists = 8 }"}
+    with Workspace.open(tmp_path / "alone", create=True, write=True) as workspace:
+        searched(data, workspace, **DYING)
+        alone = {one.number: one for one in history(data, workspace, **DYING)["assessments"] if one.rung == 0}
+    with Workspace.open(tmp_path / "ws", create=True, write=True) as workspace:
+        searched(data, workspace, **straight)
+        runs = history(data, workspace, **straight)["runs"]
+        searched(data, workspace, **DYING)
+        found = {one.number: one for one in history(data, workspace, **DYING)["assessments"] if one.rung == 0}
+    curves = {number: np.frombuffer(runs[f"candidate {number}", 0][3]["val_loss"]) for number in alone}
+    early = {number for number, curve in curves.items() if np.argmin(curve) < 2}
+    assert any(alone[number].faults for number in early)
+    assert {number: found[number] for number in early} == {number: alone[number] for number in early}
+    assert {n: one.value for n, one in found.items()} == {n: one.value for n, one in alone.items()}
 
 
 def test_another_version_of_optuna_is_refused(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

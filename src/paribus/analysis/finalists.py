@@ -29,7 +29,9 @@ def finalists_study(results: Results) -> tuple[str, str] | None:
     """The name and the text of the study that trains a search's finalists on fresh replicates.
 
     Its arms stand in the order of preference, those with fewer parameters first and then those with the better value
-    in the search. None while a rung is undecided, or where no candidate may be a finalist.
+    in the search. Where all have as many parameters, none is simpler, and the best one is chosen in place of the first
+    one within one standard error: the order would be that of the search, in which luck has a part. None while a rung is
+    undecided, or where no candidate may be a finalist.
     """
     study, search = results.study, results.study.search
     if search is None or not results.assessments:
@@ -37,14 +39,16 @@ def finalists_study(results: Results) -> tuple[str, str] | None:
     epochs = study.arms[0].recipe.training.epochs
     if not is_decided(results):
         return None
-    numbers = finalists(search, results.assessments, epochs)
+    numbers = finalists(search, results.proposed, results.assessments, epochs)
     if not numbers:
         return None
-    preferred = sorted(numbers, key=lambda number: (_parameters(results, number), numbers.index(number)))
+    sizes = {number: _parameters(results, number) for number in numbers}
+    preferred = sorted(numbers, key=lambda number: (sizes[number], numbers.index(number)))
+    none_simpler = search.choose == "one-standard-error" and len(set(sizes.values())) == 1
     confirm = search.confirm
     choose = {
         "metric": search.metric,
-        "by": search.choose,
+        "by": "best" if none_simpler else search.choose,
         "faults": list(search.without),
         "confirm": {"replicates": confirm.replicates, "first": _after(study, confirm.first, confirm.replicates)},
     }
@@ -116,7 +120,7 @@ def is_confirmed(confirmed: Results) -> bool:
 
 def proposed(results: Results, number: int) -> dict[str, Any]:
     """The dotted keys of a candidate with their values."""
-    return dict(next(one.values for one in results.candidates if one.number == number))
+    return dict(results.proposed[number])
 
 
 def is_decided(results: Results) -> bool:

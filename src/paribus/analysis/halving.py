@@ -5,23 +5,39 @@ Pure functions of what was recorded at the rungs: a search decides by them, and 
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from paribus.spec.search import Search
 from paribus.store.records import Assessment
 
+Proposed = Mapping[int, Mapping[str, Any]]
+"""The values that were proposed for each candidate, by dotted key."""
 
-def survivors(search: Search, assessed: Sequence[Assessment]) -> tuple[int, ...]:
+
+def survivors(search: Search, proposed: Proposed, assessed: Iterable[Assessment]) -> tuple[int, ...]:
     """The numbers of those candidates of a rung that go on to the next one, in their order.
 
-    `assessed` are all candidates of one bracket at one rung. One of `factor` goes on, rounded up, and never fewer than
-    the bracket's share of the finalists: those without a fault before those with one, then by value; ties go to the
-    lower number. What diverged, or has no value, never goes on.
+    `assessed` are all candidates of one bracket at one rung; of those with the same values, `proposed` by number, only
+    the first one counts. One of `factor` goes on, rounded up, and never fewer than the bracket's share of the
+    finalists: those without a fault before those with one, then by value; ties go to the lower number. What diverged,
+    or has no value, never goes on.
     """
-    able = [one for one in assessed if one.value is not None and "diverged" not in one.faults]
+    different = _different(proposed, assessed)
+    able = [one for one in different if one.value is not None and "diverged" not in one.faults]
     ranked = sorted(able, key=lambda one: (bool(one.faults), *_rank(search, one)))
-    return tuple(sorted(one.number for one in ranked[: _kept(search, len(assessed))]))
+    return tuple(sorted(one.number for one in ranked[: _kept(search, len(different))]))
+
+
+def _different(proposed: Proposed, assessed: Iterable[Assessment]) -> list[Assessment]:
+    """Those of `assessed` with different values: of equal candidates, which are the same runs, the one with the lowest
+    number."""
+    found: dict[str, Assessment] = {}
+    for one in sorted(assessed, key=lambda one: one.number):
+        found.setdefault(json.dumps(proposed[one.number], sort_keys=True), one)
+    return list(found.values())
 
 
 def _kept(search: Search, count: int) -> int:
@@ -39,11 +55,12 @@ def group_sizes(search: Search, bracket: int, epochs: int) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-def finalists(search: Search, assessed: Iterable[Assessment], epochs: int) -> tuple[int, ...]:
+def finalists(search: Search, proposed: Proposed, assessed: Iterable[Assessment], epochs: int) -> tuple[int, ...]:
     """The numbers of the candidates that are confirmed, the best first: of those that trained for all `epochs` and have
-    no fault, the best by value."""
-    able = [one for one in assessed if one.epochs == epochs and one.value is not None and not one.faults]
-    return tuple(one.number for one in sorted(able, key=lambda one: _rank(search, one))[: search.confirm.finalists])
+    no fault, the best by value. Of those with the same values, `proposed` by number, only the first one counts."""
+    able = [one for one in assessed if one.epochs == epochs and one.value is not None and one.is_sound]
+    ranked = sorted(_different(proposed, able), key=lambda one: _rank(search, one))
+    return tuple(one.number for one in ranked[: search.confirm.finalists])
 
 
 def lowest_so_far(search: Search, assessed: Iterable[Assessment]) -> Assessment | None:
@@ -53,8 +70,8 @@ def lowest_so_far(search: Search, assessed: Iterable[Assessment]) -> Assessment 
 
 
 def told(search: Search, one: Assessment) -> float:
-    """What a sampler that minimises is told of a candidate at its first rung; infinity for one with a fault."""
-    return math.inf if one.value is None or one.faults else -search.direction * one.value
+    """What a sampler that minimises is told of a candidate at its first rung; infinity for one that is not sound."""
+    return math.inf if one.value is None or not one.is_sound else -search.direction * one.value
 
 
 def _rank(search: Search, one: Assessment) -> tuple[float, int]:

@@ -18,6 +18,9 @@ def candidates_of(workspace: Workspace, study_id: str) -> tuple[Candidate, ...]:
 
 
 def study_of(workspace: Workspace, record: StudyRecord) -> Study:
-    """The study of a record. Raises UserError where this paribus cannot read its document."""
+    """The study of a record. Those candidates of a search are its arms that have runs: others could not be built, or
+    not yet. Raises UserError where this paribus cannot read its document."""
     place = f"study {record.name} in {workspace.path}"
-    return parse(record.document, place=place, candidates=candidates_of(workspace, record.id))
+    arms = workspace.arms_of(record.id)
+    candidates = [one for one in candidates_of(workspace, record.id) if one.name in arms]
+    return parse(record.document, place=place, candidates=candidates)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from paribus.analysis.recorded import candidates_of, study_of
 from paribus.analysis.run import Run, run_of
@@ -58,6 +58,11 @@ class Results:
     def arms(self) -> tuple[str, ...]:
         """Names of the arms, in the study's order."""
         return tuple(arm.name for arm in self.study.arms)
+
+    @property
+    def proposed(self) -> dict[int, Mapping[str, Any]]:
+        """The values of the candidates of a search, by number; empty for another study."""
+        return {one.number: one.values for one in self.candidates}
 
     @property
     def planned(self) -> int:

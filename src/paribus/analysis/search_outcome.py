@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from paribus.analysis import wording
 from paribus.analysis.choice import choices
@@ -64,13 +64,15 @@ class SearchOutcome:
     winner: str | None
 
     @property
-    def disqualified(self) -> dict[Fault, tuple[str, ...]]:
-        """The candidates with each fault, by name; faults that none has are left out."""
-        return {
-            fault: names
-            for fault in FAULTS
-            if (names := tuple(name_of(one.number) for one in self.last if fault in one.faults))
-        }
+    def disqualified(self) -> dict[Fault | Literal["failed"], tuple[str, ...]]:
+        """The candidates with each fault, by name, and those that could not be built or trained, as `failed`; what none
+        has is left out."""
+        found: dict[Fault | Literal["failed"], tuple[str, ...]] = {}
+        for fault in (*FAULTS, "failed"):
+            having = (one for one in self.last if (one.failure if fault == "failed" else fault in one.faults))
+            if names := tuple(name_of(one.number) for one in having):
+                found[fault] = names
+        return found
 
 
 def name_of(number: int) -> str:
@@ -90,7 +92,7 @@ def search_outcome(results: Results) -> SearchOutcome | None:
     won, confirmed = winner(results), results.confirmed
     excluded = {} if confirmed is None else {one.arm: one.excluded for one in choices(confirmed)[0].candidates}
     found: list[Finalist] = []
-    for number in () if confirmed is None else finalists(search, assessed, epochs):
+    for number in () if confirmed is None else finalists(search, results.proposed, assessed, epochs):
         name, value = name_of(number), last[number].value
         assert confirmed is not None
         again = estimate(confirmed.values(name, search.objective, search.metric))
@@ -187,7 +189,7 @@ def remedy_sentence(outcome: SearchOutcome) -> str | None:
     """What to try against the most frequent fault, where at least half of the candidates have it."""
     named = outcome.disqualified
     commonest = max(named, key=lambda fault: len(named[fault]), default=None)
-    if commonest is None or 2 * len(named[commonest]) < len(outcome.last):
+    if commonest is None or commonest == "failed" or 2 * len(named[commonest]) < len(outcome.last):
         return None
     return f"What may help where many are {commonest}: {REMEDIES[commonest]}."
 

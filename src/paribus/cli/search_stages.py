@@ -51,9 +51,13 @@ class StageDisplay:
             return
         search = self._study.search
         assert search is not None
-        known = [one for one in assessed if one.value is not None and not one.faults]
-        faulty = sum(bool(one.faults) for one in assessed)
+        for one in assessed:
+            if one.failure:
+                print_message(f"{self._study.name}: candidate {one.number} failed: {one.failure}")
+        known = [one for one in assessed if one.value is not None and one.is_sound]
+        faulty, failed = sum(bool(one.faults) for one in assessed), sum(bool(one.failure) for one in assessed)
         also = f"; {faulty} with a fault" if faulty else ""
+        also += f"; {failed} failed" if failed else ""
         if not known:
             print_message(f"{self._study.name}: epoch {stage.epochs}: no candidate without a fault{also}")
             return

@@ -55,7 +55,7 @@ def rung_rows(results: Results, outcome: SearchOutcome) -> list[Record]:
     rungs: dict[tuple[int, int], list[Any]] = {}
     for one in results.assessments:
         rungs.setdefault((_bracket(outcome.search, one.number), one.rung), []).append(one)
-    going = {key: set(survivors(outcome.search, assessed)) for key, assessed in rungs.items()}
+    going = {key: set(survivors(outcome.search, results.proposed, assessed)) for key, assessed in rungs.items()}
     epochs = results.study.arms[0].recipe.training.epochs
     rows: list[Record] = []
     for (bracket, rung), assessed in sorted(rungs.items()):
@@ -290,19 +290,20 @@ def _faults(outcome: SearchOutcome) -> str:
     if not named:
         return ""
     words = "; ".join(f"{fault}: {IN_WORDS[fault]}" for fault in IN_WORDS if fault in named)
+    if "failed" in named:
+        words += f"{'; ' if words else ''}failed: the candidate could not be built or trained"
     return f"Candidates with a fault are disqualified. {capital(words)}."
 
 
 def candidate_rows(results: Results, outcome: SearchOutcome) -> list[Record]:
     """Every candidate with its proposed values by dotted key, the epochs that it has reached, its value, its faults."""
-    values = {one.number: one.values for one in results.candidates}
     return [
         {
             "candidate": name_of(one.number),
-            **{key: values[one.number].get(key) for key in outcome.search.space},
+            **{key: results.proposed[one.number].get(key) for key in outcome.search.space},
             "epochs": one.epochs,
             "value": one.value,
-            "faults": ", ".join(one.faults),
+            "faults": f"failed: {one.failure}" if one.failure else ", ".join(one.faults),
         }
         for one in outcome.last
     ]

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 
 from paribus.analysis.faults import faults_of
+from paribus.analysis.recorded import study_of
 from paribus.analysis.run import Run, run_of
+from paribus.execution.isolated_engine import ended_after, evaluation_engine
+from paribus.spec.candidates import Candidate
 from paribus.spec.choice import FAULTS
+from paribus.spec.identity import EngineFamily
 from paribus.spec.rules import parse_rule, selected_epoch
 from paribus.spec.search import Search
 from paribus.store.records import Assessment
 from paribus.store.workspace import Workspace
-from paribus.training.devices import Device
+from paribus.training.engine import Engine, State
 from paribus.training.evaluation import Snapshot, measure_training
 from paribus.training.plan import PlannedRun
 
@@ -21,16 +26,30 @@ _ENDED = ("done", "diverged")
 
 
 class Assessor:
-    """Assesses the candidates of a search at its rungs. Nothing is written."""
+    """Assesses the candidates of a search at its rungs. Nothing is written. To be closed after its last use."""
 
-    def __init__(self, search: Search, workspace: Workspace, device: Device) -> None:
-        self._search, self._workspace, self._device = search, workspace, device
+    def __init__(self, search: Search, workspace: Workspace) -> None:
+        self._search, self._workspace = search, workspace
+        self._engines: dict[EngineFamily, Engine] = {}
+        self._stack = ExitStack()
+
+    def close(self) -> None:
+        """End the process that evaluates a user's modules, if there is one."""
+        self._stack.close()
 
     def assessed(self, number: int, rung: int, epochs: int, runs: Sequence[PlannedRun]) -> Assessment:
         """The candidate `number`, whose replicates are `runs`, after `epochs` epochs.
 
         Its value is the mean over its replicates of the best value of the objective up to there.
+
+        Runs that have been trained further, by another search or as an equal candidate of this one, are no longer as
+        they were then: what was found of them at that epoch holds. Where nothing was, as another study trained them,
+        faults count as far as they can still be seen.
         """
+        if any(self._is_further(run, epochs) for run in runs):
+            before = self._assessed_before([run.id for run in runs], epochs)
+            if before is not None:
+                return replace(before, number=number, rung=rung)
         seen = [self._seen(run, epochs) for run in runs]
         found = {fault for run in seen for fault in faults_of(run, self._search.objective, self._search.without)}
         values = [self._value(run, epochs) for run in seen]
@@ -40,6 +59,27 @@ class Assessor:
         if diverged:
             found.add("diverged")
         return Assessment(number, rung, epochs, value, tuple(fault for fault in FAULTS if fault in found))
+
+    def _is_further(self, planned: PlannedRun, epochs: int) -> bool:
+        record = self._workspace.run(planned.id)
+        return record is not None and record.epochs_done > epochs
+
+    def _assessed_before(self, run_ids: list[str], epochs: int) -> Assessment | None:
+        """What a search with the same objective and faults recorded of a candidate with these runs at that epoch."""
+        for record in self._workspace.studies_with(run_ids[0]):
+            study = study_of(self._workspace, record)
+            search = study.search
+            if search is None or (search.objective, search.without) != (self._search.objective, self._search.without):
+                continue
+            of_arm: dict[str, list[str]] = {}
+            for arm, _, run in self._workspace.runs_of(record.id):
+                of_arm.setdefault(arm, []).append(run.id)
+            for one in self._workspace.assessments(record.id):
+                own = of_arm.get(Candidate(one.number, {}).name, [])
+                count = search.replicates_at(one.rung, study.replicates.count)
+                if one.epochs == epochs and not one.failure and own[:count] == run_ids:
+                    return one
+        return None
 
     def _value(self, run: Run, epochs: int) -> float | None:
         rule = parse_rule(self._search.objective)
@@ -56,24 +96,46 @@ class Assessor:
         if run.state in _ENDED and run.epochs_done <= epochs:
             return run
         curves = {name: curve[:epochs] for name, curve in run.curves.items()}
-        early = replace(run, state="paused", curves=curves, selections={}, measurements={}, artifacts={})
-        return self._measured(planned, early) if run.epochs_done == epochs else early
+        early = replace(
+            run,
+            state="paused",
+            epochs_done=min(run.epochs_done, epochs),
+            curves=curves,
+            selections={},
+            measurements={},
+            artifacts={},
+        )
+        return self._measured(planned, run, early)
 
-    def _measured(self, planned: PlannedRun, run: Run) -> Run:
-        """A paused run with measurements of its hidden units and its outputs at the epoch chosen so far."""
-        rule, stored = self._search.objective, self._workspace.progress(planned.id)
-        epoch = run.epoch(rule)
-        if stored is None or epoch is None or planned.spec.module is not None:
-            return run
-        prefix = f"selected/{epoch}/"
-        tensors = self._workspace.tensors.get(stored.tensors)
-        weights = {name.removeprefix(prefix): own for name, own in tensors.items() if name.startswith(prefix)}
+    def _measured(self, planned: PlannedRun, run: Run, early: Run) -> Run:
+        """`early`, the run as it was at a rung, with measurements of its hidden units and its outputs at the epoch that
+        had been chosen by then; without them where the weights of that epoch are no longer kept."""
+        rule = self._search.objective
+        epoch = early.epoch(rule)
+        weights = None if epoch is None else self._weights(run, rule, epoch)
+        if epoch is None or weights is None:
+            return early
         snapshot = Snapshot(rule, epoch, weights)
-        found = measure_training(planned.spec, planned.splits, snapshot, self._device.engine())
+        found = measure_training(planned.spec, planned.splits, snapshot, self._engine(planned.spec.family))
         arrays = {name: own for own_rule, name, own in found.artifacts if own_rule == rule}
         return replace(
-            run,
+            early,
             measurements={(number.rule, number.name): number.value for number in found.numbers},
             artifacts={(rule, name): name for name in arrays},
             tensors=arrays,
         )
+
+    def _weights(self, run: Run, rule: str, epoch: int) -> State | None:
+        """The weights after an epoch, if the rule chose them in an ended run, or has chosen them so far."""
+        kept = [one.tensors for one in run.selections.values() if one.rule == rule and one.epoch == epoch]
+        if kept and kept[0] is not None:
+            return self._workspace.tensors.get(kept[0])
+        stored, prefix = self._workspace.progress(run.id), f"selected/{epoch}/"
+        tensors = {} if stored is None else self._workspace.tensors.get(stored.tensors)
+        return {name.removeprefix(prefix): own for name, own in tensors.items() if name.startswith(prefix)} or None
+
+    def _engine(self, family: EngineFamily) -> Engine:
+        if family not in self._engines:
+            self._engines[family] = evaluation_engine(family)
+            self._stack.enter_context(ended_after(self._engines[family]))
+        return self._engines[family]

@@ -7,14 +7,14 @@ call repeats the steps, finds them recorded, and goes on.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 from paribus.analysis.halving import finalists, survivors, told
-from paribus.errors import Shown, UserError
+from paribus.errors import Shown, StorageError, UserError
 from paribus.execution.events import Listener, silent
 from paribus.execution.executor import Deliver, Executor
 from paribus.execution.executors import ExecutorsByFamily
@@ -113,8 +113,11 @@ def run_search(
 ) -> tuple[int, ...]:
     """Propose, train and assess until every rung is decided; returns the numbers of the finalists, the best first.
 
-    What `workspace` (open for writing) has of it already is used. Raises UserError where another version of the sampler
-    began it, or a run failed; KeyboardInterrupt passes through once every run in training has its checkpoint.
+    What `workspace` (open for writing) has of it already is used. A candidate that cannot be built or trained is
+    recorded as a failure, and the others go on.
+
+    Raises UserError where another version of the sampler began it, or none of a rung's candidates could be trained;
+    KeyboardInterrupt passes through once every run in training has its checkpoint.
     """
     return _Search(prepared, workspace, display or _Silent(), executor).run()
 
@@ -131,7 +134,6 @@ class _Search:
         self._study, self._search, self._id = prepared.study, prepared.search, prepared.id
         self._base = tomllib.loads(self._study.document)
         self._members: dict[tuple[str, int], NewRun] = {}
-        self._assessor = Assessor(self._search, workspace, prepared.device)
         self._stages = 0
 
     def run(self) -> tuple[int, ...]:
@@ -140,9 +142,14 @@ class _Search:
         self._proposals = {one.number: one for one in workspace.proposals(self._id)}
         self._assessed = {(one.number, one.rung): one for one in workspace.assessments(self._id)}
         self._refuse_other_sampler()
-        for bracket in range(self._search.brackets):
-            self._bracket(bracket)
-        return finalists(self._search, self._assessed.values(), self._prepared.epochs)
+        with closing(Assessor(self._search, workspace)) as self._assessor:
+            for bracket in range(self._search.brackets):
+                self._bracket(bracket)
+        return finalists(self._search, self._proposed, self._assessed.values(), self._prepared.epochs)
+
+    @property
+    def _proposed(self) -> dict[int, Mapping[str, Any]]:
+        return {number: one.values for number, one in self._proposals.items()}
 
     def _refuse_other_sampler(self) -> None:
         here = proposer(self._search)
@@ -165,7 +172,8 @@ class _Search:
             numbers += batch
         left = tuple(numbers)
         for rung, epochs in enumerate(rungs[1:], start=1):
-            left = survivors(self._search, [self._assessed[number, rung - 1] for number in left])
+            assessed = [self._assessed[number, rung - 1] for number in left]
+            left = survivors(self._search, self._proposed, assessed)
             self._stage(bracket, rung, epochs, left, proposed=False)
 
     def _propose(self, sampler: Sampler, batch: range) -> None:
@@ -197,13 +205,15 @@ class _Search:
         self._stages += 1
         replicates = self._search.replicates_at(rung, self._study.replicates.count)
         stage = Stage(self._stages, bracket, rung, epochs, numbers, replicates, proposed)
-        runs = self._runs_of(stage)
+        runs, failures = self._runs_of(stage)
         if any((number, rung) not in self._assessed for number in numbers):
-            self._train(stage, runs)
+            failures |= self._train(stage, runs)
             by_member = {member: run for run in runs for member in run.members}
             indices = self._study.replicates.indices[:replicates]
             found = [
-                self._assessor.assessed(n, rung, epochs, [by_member[Candidate(n, {}).name, r] for r in indices])
+                Assessment(n, rung, epochs, None, (), failures[n])
+                if n in failures
+                else self._assessor.assessed(n, rung, epochs, [by_member[Candidate(n, {}).name, r] for r in indices])
                 for n in numbers
             ]
             self._workspace.add_assessments(self._id, found)
@@ -212,39 +222,67 @@ class _Search:
         self._display.decided(stage, assessed)
         return assessed
 
-    def _runs_of(self, stage: Stage) -> tuple[PlannedRun, ...]:
-        """The runs of a stage, registered."""
-        if not stage.candidates:
-            return ()
-        study = self._with_arms(stage)
-        runs = runs_of(study, self._prepared.device, self._prepared.loaded)
+    def _runs_of(self, stage: Stage) -> tuple[tuple[PlannedRun, ...], dict[int, str]]:
+        """The runs of a stage, registered; and why candidates have none, by number.
+
+        The corners of the space can be built, so the study and its data are right: a candidate that cannot be built,
+        such as one whose values do not go together, is told apart by building each alone.
+        """
+        known = {number: self._assessed.get((number, stage.rung)) for number in stage.candidates}
+        failures = {number: one.failure for number, one in known.items() if one is not None and one.failure}
+        numbers = [number for number in stage.candidates if number not in failures]
+        try:
+            study, runs = self._built(numbers, stage.replicates)
+        except UserError:
+            alone = {number: self._why_not_built(number, stage.replicates) for number in numbers}
+            failures |= {number: reason for number, reason in alone.items() if reason}
+            study, runs = self._built([number for number in numbers if not alone[number]], stage.replicates)
         self._members |= {
             member: run for member, run in member_runs(study, runs).items() if member not in self._members
         }
-        study_id, document = self._id, self._study.document
-        self._workspace.register_study(study_id, study.name, document, self._members)
-        return runs
+        self._workspace.register_study(self._id, self._study.name, self._study.document, self._members)
+        return runs, failures
 
-    def _with_arms(self, stage: Stage) -> Study:
-        """The study whose arms are the candidates of a stage, with as many replicates as train there."""
-        given = [Candidate(number, self._proposals[number].values) for number in stage.candidates]
+    def _why_not_built(self, number: int, replicates: int) -> str:
+        """Why a candidate cannot be built; empty where it can."""
+        try:
+            self._built([number], replicates)
+        except StorageError:
+            raise
+        except UserError as error:
+            return error.parts[1]
+        return ""
+
+    def _built(self, numbers: Sequence[int], replicates: int) -> tuple[Study, tuple[PlannedRun, ...]]:
+        """The study whose arms are these candidates, with so many replicates, and its runs; none without candidates."""
+        if not numbers:
+            return self._study.model_copy(update={"arms": ()}), ()
+        given = [Candidate(number, self._proposals[number].values) for number in numbers]
         place = f"study {self._study.name}"
         study = parse(self._study.document, place=place, folder=self._study.folder, candidates=given)
-        replicates = study.replicates.model_copy(update={"count": stage.replicates})
-        return study.model_copy(update={"replicates": replicates})
+        study = study.model_copy(update={"replicates": study.replicates.model_copy(update={"count": replicates})})
+        return study, runs_of(study, self._prepared.device, self._prepared.loaded)
 
-    def _train(self, stage: Stage, runs: Sequence[PlannedRun]) -> None:
+    def _train(self, stage: Stage, runs: Sequence[PlannedRun]) -> dict[int, str]:
+        """Train runs up to a stage's epoch; why candidates of it could not be trained, by number.
+
+        Raises UserError where none could be: then the cause is hardly the candidates.
+        """
         pausing = [replace(run, until=stage.epochs) for run in runs]
         found = {run.id: self._workspace.run(run.id) for run in pausing}
         recorded = {run_id: record for run_id, record in found.items() if record is not None}
         plan = plan_cohorts(self._study, pausing, recorded, self._prepared.device, timing=False)
         if not plan.unfinished:
-            return
+            return {}
         with self._display.stage(stage, plan) as listener:
             failed = train(self._id, plan, self._workspace, listener, self._executor).failed
-        if failed:
-            run_id, reason = next(iter(failed.items()))
-            arm, replicate = next(run for run in runs if run.id == run_id).members[0]
-            raise UserError("must train every candidate of a rung before it goes on", given=Shown(reason),
-                            place=f"study {self._study.name}, {arm}, replicate {replicate}",
-                            remedy="correct the cause; the same command trains it again")  # fmt: skip
+        reasons = {arm: failed[run.id] for run in reversed(runs) if run.id in failed for arm in run.arms}
+        failures = {n: reason for n in stage.candidates if (reason := reasons.get(Candidate(n, {}).name)) is not None}
+        trained = {arm for run in runs for arm in run.arms}
+        if failures and len(failures) == len(trained):
+            number, reason = next(iter(failures.items()))
+            rule = f"must train one candidate of a rung at least before it goes on: {reason}"
+            place = f"study {self._study.name}, {Candidate(number, {}).name}"
+            remedy = "correct the cause; the same command trains it again"
+            raise UserError(rule, given=Shown(""), place=place, remedy=remedy)
+        return failures

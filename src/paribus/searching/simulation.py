@@ -32,6 +32,7 @@ def replayed(search: Search, curves: Mapping[int, Sequence[float]], epochs: int)
     run that diverged there.
     """
     trained, ended = 0, list[Assessment]()
+    numbers = {number: {"candidate": number} for number in curves}  # all different
     for bracket in range(search.brackets):
         left = [n for batch in search.batches(bracket) for n in batch if n in curves]
         before = 0
@@ -41,10 +42,10 @@ def replayed(search: Search, curves: Mapping[int, Sequence[float]], epochs: int)
             trained += sum(min(at, len(curves[number])) - min(before, len(curves[number])) for number in left)
             before = at
             if rung < len(rungs) - 1:
-                left = list(survivors(search, assessed))
+                left = list(survivors(search, numbers, assessed))
             else:
                 ended += assessed
-    best = finalists(search, ended, epochs)
+    best = finalists(search, numbers, ended, epochs)
     value = next((one.value for one in ended if best and one.number == best[0]), None)
     return Replay(best[0] if best else None, value, trained)
 

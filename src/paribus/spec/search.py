@@ -120,7 +120,8 @@ class Search(Frozen):
     learns its values before it proposes the next one. `objective` is a rule such as min-val-loss: candidates are
     compared by the best value so far of its metric, averaged over their replicates. A candidate with one of the faults
     in `without` (see `choice.Choice`) goes on at a rung only where too few have none, and is not a finalist. Of the
-    finalists, `choose` decides by their values on fresh replicates.
+    finalists, `choose` decides by their values on fresh replicates; one-standard-error takes the one with the fewest
+    parameters of those within one standard error of the best, and the best where all have as many.
     """
 
     sampler: Sampler = "tpe"

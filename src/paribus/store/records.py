@@ -58,7 +58,7 @@ class Assessment:
     """The result of the candidate `number` at a rung, counted from 0, after `epochs` epochs.
 
     `value` is the mean of the objective over its replicates; None where one of them has none. `faults` are those found
-    in any of them.
+    in any of them. `failure` says why it could not be built or trained; empty where it was.
     """
 
     number: int
@@ -66,6 +66,12 @@ class Assessment:
     epochs: int
     value: float | None
     faults: tuple[str, ...]
+    failure: str = ""
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether it was trained, and has no fault."""
+        return not self.faults and not self.failure
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from paribus.store import digests, jsontext
@@ -29,7 +29,7 @@ def add_proposals(database: Database, study_id: str, items: Sequence[Proposal], 
 def add_assessments(database: Database, study_id: str, items: Sequence[Assessment], *, now: str) -> None:
     """Record the results of candidates at a rung. Inside a transaction."""
     for item in items:
-        faults = jsontext.dump({"faults": list(item.faults)})
+        faults = jsontext.dump({"faults": list(item.faults), **({"failure": item.failure} if item.failure else {})})
         row = (study_id, item.number, item.rung, item.epochs, item.value, faults, now)
         database.change(
             f"INSERT INTO assessments ({_ASSESSMENT_COLUMNS}, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
@@ -49,9 +49,13 @@ def assessments(database: Database, study_id: str) -> list[Assessment]:
     """The assessments of a study, rung by rung. Raises StorageError where one is not what was written."""
     rows = _as_written(database, _ASSESSMENTS, study_id, "rung, number")
     return [
-        Assessment(number, rung, epochs, value, tuple(database.parsed(faults)["faults"]))
+        _assessment(number, rung, epochs, value, database.parsed(faults))
         for _, number, rung, epochs, value, faults, _ in rows
     ]
+
+
+def _assessment(number: int, rung: int, epochs: int, value: float | None, found: Mapping[str, Any]) -> Assessment:
+    return Assessment(number, rung, epochs, value, tuple(found["faults"]), found.get("failure", ""))
 
 
 def altered(database: Database) -> list[str]:
