@@ -11,7 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
+import ray
 
+from paribus.analysis.meters import node_totals
+from paribus.analysis.results import load
 from paribus.child_python import python_path
 from paribus.cli.main import run_command
 from paribus.errors import UserError
@@ -19,6 +22,7 @@ from paribus.execution import ray_cluster as module
 from paribus.execution.events import CohortLost, EpochDone
 from paribus.execution.executors import ExecutorsByFamily
 from paribus.execution.ray_cluster import RayExecutor
+from paribus.report.page import compose
 from paribus.searching.driver import run_search
 from paribus.store.workspace import Workspace
 from tests.execution import faults
@@ -113,6 +117,26 @@ def test_a_lost_node_loses_nothing_and_its_runs_go_on_where_a_core_is_free(
     assert losses(events) == [("was lost with its process or its node", True)]
     assert outcome.failed == {}
     assert found == whole
+
+
+def test_what_each_node_took_is_recorded(tmp_path, study, ray_cluster):
+    """The nodes' processor times are those of all workers: what is left of the whole is this process's own."""
+    on_ray(tmp_path / "w", study, lambda _event: None)
+    with Workspace.open(tmp_path / "w") as workspace:
+        runs = [run.id for _, _, run in workspace.runs_of(workspace.studies()[0].id)]
+        (used,) = workspace.usage(runs)
+        results = load(workspace, "tiny")
+    nodes = used.method["nodes"]
+    assert set(nodes) == {node["NodeID"][:8] for node in ray.nodes() if node["Alive"]}
+    assert all(one["workers"] >= 1 for one in nodes.values())
+    assert all(one["cpu_s"] > 0 for one in nodes.values())
+    assert sum(one["cpu_s"] for one in nodes.values()) < used.cpu_s
+    assert 0 < sum(one["energy_j"] for one in nodes.values()) < used.energy_j
+    assert all(one["memory_gib"] > 0.02 for one in nodes.values())
+    totals = node_totals(results)
+    assert {one.node: one.energy_j for one in totals} == pytest.approx({n: one["energy_j"] for n, one in nodes.items()})
+    rows = compose(results).tables()["tables/tiny-nodes.csv"]
+    assert [row["node"] for row in rows] == [one.node for one in totals]
 
 
 def test_more_workers_than_cores_end_and_can_be_interrupted(tmp_path, study, whole, ray_cluster, often):

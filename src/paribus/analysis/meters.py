@@ -45,6 +45,40 @@ def meter_totals(results: Results) -> tuple[MeterTotal, ...]:
     return tuple(_total(meter, found) for meter, found in readings.items())
 
 
+@dataclass(frozen=True)
+class NodeTotal:
+    """The study's part of what workers on one node of a cluster took: processor time and modelled energy.
+
+    `workers` is the most in one session, `memory_gib` the most memory that they held together.
+    """
+
+    node: str
+    workers: int
+    cpu_s: float
+    memory_gib: float
+    energy_j: float
+
+
+def node_totals(results: Results) -> tuple[NodeTotal, ...]:
+    """Every node of the clusters that a study was trained on, in the order of their first use."""
+    found: dict[str, list[tuple[float, dict[str, Any]]]] = {}
+    ids = {run.id for run in results.runs}
+    for used in results.usage:
+        share = math.fsum(part for run_id, part in used.shares.items() if run_id in ids)
+        for node, taken in used.method.get("nodes", {}).items():
+            found.setdefault(node, []).append((share, taken))
+    return tuple(
+        NodeTotal(
+            node,
+            max(taken["workers"] for _, taken in parts),
+            math.fsum(share * taken["cpu_s"] for share, taken in parts),
+            max(taken["memory_gib"] for _, taken in parts),
+            math.fsum(share * taken["energy_j"] for share, taken in parts),
+        )
+        for node, parts in found.items()
+    )
+
+
 def _name(method: Mapping[str, Any]) -> str:
     return " ".join(str(method[key]) for key in ("meter", "version") if key in method) or "unknown"
 
@@ -83,6 +117,7 @@ _SAID = (
     "deviations",
     "deviations_source",
     "beside",
+    "nodes",
     "idle_w",
     "idle_s",
     "total_j",

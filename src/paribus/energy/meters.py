@@ -58,6 +58,16 @@ class Meter(ABC):
         return
 
 
+@dataclass(frozen=True)
+class NodeLoad:
+    """What the workers on one node of a cluster have taken: how many there were, their processor time, and the most
+    memory that they held together."""
+
+    workers: int = 0
+    cpu_s: float = 0.0
+    memory_gib: float = 0.0
+
+
 class Load:
     """What some work takes of a processor and of memory: here all of this process. Work elsewhere has a subclass."""
 
@@ -72,6 +82,11 @@ class Load:
     def memory_gib(self) -> float:
         """The most memory held so far."""
         return peak_memory_gib()
+
+    @property
+    def nodes(self) -> Mapping[str, NodeLoad]:
+        """The part of it on each node of a cluster, by the node's id; empty where nothing is trained on one."""
+        return {}
 
 
 @final
@@ -94,17 +109,17 @@ class ModelledMeter(Meter):
         self._load = load or Load()
         self._cpu_s = 0.0
         self._wall_s = 0.0
+        self._nodes: Mapping[str, NodeLoad] = {}
 
     def start(self) -> None:
         """Note processor and wall time."""
-        self._cpu_s, self._wall_s = self._load.cpu_s, time.perf_counter()
+        self._cpu_s, self._nodes, self._wall_s = self._load.cpu_s, self._load.nodes, time.perf_counter()
 
     def read(self) -> Reading:
         """Joules by the model, and its constants."""
         cpu_s, wall_s = self._load.cpu_s - self._cpu_s, time.perf_counter() - self._wall_s
         memory_gib = self._load.memory_gib
-        energy_j = modelled_j(cpu_s=cpu_s, wall_s=wall_s, memory_gib=memory_gib, watts_per_core=self._watts_per_core,
-                              watts_per_gib=self._watts_per_gib)  # fmt: skip
+        nodes = {name: self._on_node(name, load, wall_s) for name, load in self._load.nodes.items()}
         method = {
             "meter": "modelled",
             "formula": "cpu_s x watts_per_core + wall_s x memory_gib x watts_per_gib",
@@ -114,9 +129,20 @@ class ModelledMeter(Meter):
             "scope": self._load.scope,
             "source": MODEL_SOURCE if self._watts_per_core == WATTS_PER_CORE else "PARIBUS_WATTS_PER_CORE",
             **({"why": self._why} if self._why else {}),
+            **({"nodes": nodes} if nodes else {}),
             **deviations(),
         }
-        return Reading(energy_j, "modelled", method)
+        return Reading(self._joules(cpu_s, wall_s, memory_gib), "modelled", method)
+
+    def _on_node(self, name: str, load: NodeLoad, wall_s: float) -> dict[str, float]:
+        """What a node has taken since `start`."""
+        cpu_s = load.cpu_s - self._nodes.get(name, NodeLoad()).cpu_s
+        energy_j = self._joules(cpu_s, wall_s, load.memory_gib)
+        return {"workers": load.workers, "cpu_s": cpu_s, "memory_gib": round(load.memory_gib, 3), "energy_j": energy_j}
+
+    def _joules(self, cpu_s: float, wall_s: float, memory_gib: float) -> float:
+        return modelled_j(cpu_s=cpu_s, wall_s=wall_s, memory_gib=memory_gib, watts_per_core=self._watts_per_core,
+                          watts_per_gib=self._watts_per_gib)  # fmt: skip
 
 
 @final

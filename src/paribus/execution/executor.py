@@ -24,10 +24,11 @@ Executors deliver from threads of their own, so `deliver` must be quick and may 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
 
+from paribus.energy.meters import NodeLoad
 from paribus.execution.messages import FromWorker, Task, ToWorker
 
 Deliver = Callable[[str, FromWorker], None]
@@ -69,6 +70,11 @@ class Executor(ABC):
     def memory_gib(self) -> float:
         """The most memory that all workers together have held, beyond that of this process."""
         return 0.0
+
+    @property
+    def nodes(self) -> Mapping[str, NodeLoad]:
+        """What the workers on each node of a cluster have taken so far, by the node's id; empty without a cluster."""
+        return {}
 
     def __enter__(self) -> Self:
         return self

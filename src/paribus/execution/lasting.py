@@ -6,10 +6,11 @@ several times makes its workers once, and lends them to each training.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import final
 
+from paribus.energy.meters import NodeLoad
 from paribus.execution.executor import Deliver, Executor
 from paribus.execution.messages import Finished, FromWorker, Task, ToWorker
 from paribus.training.devices import Device
@@ -88,3 +89,7 @@ class _Borrowed(Executor):
     @property
     def memory_gib(self) -> float:
         return self._shared.memory_gib
+
+    @property
+    def nodes(self) -> Mapping[str, NodeLoad]:
+        return self._shared.nodes

@@ -6,13 +6,13 @@ It knows an executor (`execution/executor.py`), and nothing of threads or proces
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import count
 from queue import Empty, SimpleQueue
 from typing import Final, final
 
 from paribus.energy.choice import Meters
-from paribus.energy.meters import Load, Metering
+from paribus.energy.meters import Load, Metering, NodeLoad
 from paribus.execution.events import CohortDone, CohortLost, CohortStarted, EpochDone, Event, Listener
 from paribus.execution.executor import Deliver, Executor
 from paribus.execution.forecasts import FIRST, FirstEpochs
@@ -310,3 +310,7 @@ class WorkersLoad(Load):
     @property
     def memory_gib(self) -> float:
         return super().memory_gib + self._executor.memory_gib
+
+    @property
+    def nodes(self) -> Mapping[str, NodeLoad]:
+        return self._executor.nodes

@@ -18,6 +18,7 @@ from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any, Final, final
 
 from paribus.child_python import python_path
+from paribus.energy.meters import NodeLoad
 from paribus.errors import Shown, UserError, printable
 from paribus.execution.encoding import Array, Encoded, Message, content_hash, decode, encode
 from paribus.execution.events import EpochDone
@@ -106,6 +107,7 @@ class RayExecutor(WorkerPool["_Actor"]):
         self._settings = own | dict(settings or {})
         self._shared: OrderedDict[str, tuple[ObjectRef[Any], int]] = OrderedDict()
         self._putting = Lock()
+        self._left_nodes: dict[str, NodeLoad] = {}
 
     def start(self, task: Task) -> None:
         with self._lock:
@@ -142,6 +144,26 @@ class RayExecutor(WorkerPool["_Actor"]):
         import ray
 
         return sum(bool(node["Alive"]) for node in ray.nodes()) > 1
+
+    @property
+    def nodes(self) -> dict[str, NodeLoad]:
+        with self._lock:
+            found = dict(self._left_nodes)
+            for name in {worker.node for worker in self._workers if worker.node}:
+                here = [worker for worker in self._workers if worker.node == name]
+                before = found.get(name, NodeLoad())
+                found[name] = NodeLoad(
+                    before.workers + len(here),
+                    before.cpu_s + sum(worker.cpu_s for worker in here),
+                    max(before.memory_gib, sum(worker.memory_gib for worker in here)),
+                )
+            return found
+
+    def _leaves(self, worker: _Actor) -> None:
+        super()._leaves(worker)
+        if worker.node:
+            before, most = self._left_nodes.get(worker.node, NodeLoad()), self.nodes[worker.node].memory_gib
+            self._left_nodes[worker.node] = NodeLoad(before.workers + 1, before.cpu_s + worker.cpu_s, most)
 
     def _tell(self, worker: _Actor, message: Task | ToWorker) -> None:
         """Bring a message to a worker. Where that cannot be done, its task is over."""
@@ -218,6 +240,7 @@ class _Actor:
         self.task_id: str | None = None
         self.answered = False
         self.cpu_s = self.memory_gib = 0.0
+        self.node = ""
         self._reader = Thread(target=self._read, name="paribus-from-ray", daemon=True)
         self._reader.start()
 
@@ -290,7 +313,7 @@ class _Actor:
         now = time.monotonic()
         self.answered, self.task = True, None
         self._began_s = now if self._began_s is None else self._began_s
-        self.cpu_s, self.memory_gib = news.cpu_s, news.memory_gib
+        self.cpu_s, self.memory_gib, self.node = news.cpu_s, news.memory_gib, news.node
         if news.at_work:
             self._silence.heard(now)
         for values, arrays in news.messages:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
-from typing import Any, final
+from typing import Any, Final, final
 
 from paribus.energy.meters import peak_memory_gib
 from paribus.execution.encoding import Array, Encoded, decode, encode
@@ -25,13 +25,16 @@ from paribus.execution.worker import Worker, failure_of
 from paribus.execution.worker_process import AT_WORK
 from paribus.training.devices import engine_of
 
+NODE_DIGITS: Final = 8
+"""Of a node's id, as many as tell the nodes of a cluster apart."""
 Sent = tuple[Any, tuple[Array, ...]]
 """A message's JSON values and its own arrays."""
 
 
 @dataclass(frozen=True)
 class News:
-    """What an actor has to tell: messages in order, whether it is at work, and what its process has used.
+    """What an actor has to tell: messages in order, whether it is at work, what its process has used, and on which node
+    of the cluster it is.
 
     One that is neither at work nor waiting for a reply has come to a standstill.
     """
@@ -40,6 +43,7 @@ class News:
     at_work: bool
     cpu_s: float
     memory_gib: float
+    node: str
 
 
 @final
@@ -100,7 +104,7 @@ class RayWorker:
         before, self._cpu_s = self._cpu_s, time.process_time()
         waits = self._link is None or self._link.waiting
         at_work = bool(found) or waits or self._cpu_s - before >= AT_WORK * wait_s
-        return News(found, at_work, self._cpu_s, peak_memory_gib())
+        return News(found, at_work, self._cpu_s, peak_memory_gib(), _node())
 
     def _post(self, message: FromWorker) -> None:
         found = encode(self._with_environment(message))
@@ -116,3 +120,10 @@ class RayWorker:
                 return replace(message, runs=[replace(run, environment=here) for run in message.runs])
             case _:
                 return message
+
+
+def _node() -> str:
+    """The id of this node, as `ray list nodes` has it, without its end; empty outside a cluster."""
+    import ray
+
+    return str(ray.get_runtime_context().get_node_id())[:NODE_DIGITS] if ray.is_initialized() else ""

@@ -67,7 +67,11 @@ class WorkerPool(Executor, Generic[W]):
         """Note that a worker has ended, whatever the reason."""
         with self._lock:
             task_id, worker.task_id = worker.task_id, None
-            self._ended_cpu_s += worker.cpu_s
+            self._leaves(worker)
             self._workers.remove(worker)
         if task_id is not None:
             self._deliver(task_id, Finished(worker.task_s, failure))
+
+    def _leaves(self, worker: W) -> None:
+        """Note what a worker has used that is about to leave. The lock is held."""
+        self._ended_cpu_s += worker.cpu_s

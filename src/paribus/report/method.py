@@ -16,7 +16,7 @@ from paribus.analysis.cost import (
     tracker_sentence,
 )
 from paribus.analysis.estimates import LEVEL, LEVEL_TEXT
-from paribus.analysis.meters import meter_totals, method_sentences
+from paribus.analysis.meters import meter_totals, method_sentences, node_totals
 from paribus.analysis.pairs import flat
 from paribus.analysis.results import Results
 from paribus.analysis.sharing import sharing
@@ -73,6 +73,7 @@ def cost_section(results: Results, grid: Grid | None = None) -> Section | None:
     note = "Runs that train together share their cohort's time and energy in proportion to their work."
     blocks: list[Block] = [table("costs", "Time and energy by arm", columns, records, note=note, fold=True)]
     blocks += _meters(results)
+    blocks += _nodes(results)
     blocks += _forecasts(results)
     tracker = tracker_for(results)
     if tracker is not None:
@@ -103,6 +104,23 @@ def _meters(results: Results) -> list[Block]:
     ]
     note = "The first meter counts everywhere else. Idle power is subtracted where it was measured."
     return [table("meters", "Meters side by side", columns, records, note=note)]
+
+
+def _nodes(results: Results) -> list[Block]:
+    """What the workers on each node of a cluster took; nothing where none trained on one."""
+    records: list[Record] = [vars(total) for total in node_totals(results)]
+    columns = [
+        text("node", "node"),
+        Column("workers", lambda r: Cell(f"{r['workers']:,}"), numeric=True),
+        Column("CPU time", lambda r: Cell(duration(r["cpu_s"])), numeric=True),
+        Column("memory", lambda r: Cell(f"{r['memory_gib']:.2f} GiB"), numeric=True),
+        Column("energy", lambda r: Cell(joules(r["energy_j"])), numeric=True),
+    ]
+    note = (
+        "A node is named by the first digits of its id in Ray. Energy is modelled for each from the processor time and "
+        "the memory of its workers; what the command's own process took is not in it."
+    )
+    return [table("nodes", "Nodes of the cluster", columns, records, note=note, fold=True)] if records else []
 
 
 def _forecasts(results: Results) -> list[Block]:
