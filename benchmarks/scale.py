@@ -3,8 +3,9 @@
     python -m benchmarks.scale [--to docs/scale.json] [--page docs/scale.md]
 
 Costs are measured on a study of small networks: seconds of a worker for a cohort, and of the parent to begin a task, to
-take an epoch's message and to record a run. Then the same study is trained in several sizes, and its time is compared
-with the simulated one.
+take an epoch's message and to record a run. With Ray, the processor time of the parent is counted, as messages are
+decoded in its other threads. Then the same study is trained in several sizes, and its time is compared with the
+simulated one.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import tempfile
 import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from contextlib import closing
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,17 +27,22 @@ from paribus.energy.choice import Meters
 from paribus.execution import parent as recording
 from paribus.execution.encoding import encode
 from paribus.execution.events import EpochDone, silent
+from paribus.execution.executor import Deliver, Executor
 from paribus.execution.executors import ExecutorsByFamily
+from paribus.execution.lasting import LastingWorkers
 from paribus.execution.limits import Limits
 from paribus.execution.messages import RunEnded, Task
+from paribus.execution.ray_cluster import LOCAL, RayExecutor, connect
 from paribus.execution.recorder import Recorder
 from paribus.execution.runner import member_runs, prepare
 from paribus.searching.simulation import Costs, saturation, simulated
 from paribus.spec.study import Study, parse
 from paribus.store.workspace import Workspace
+from paribus.training.devices import Device
 from paribus.training.plan import CohortPlan, Plan
 from paribus.units import duration
 
+MakesExecutor = Callable[[Device, Deliver], Executor]
 STUDY: Final = """
 name = "scale"
 question = "How long do many small runs take?"
@@ -65,18 +72,19 @@ def main() -> None:
     options = parser.parse_args()
     real(2 * COHORT, 1)  # loads kernels and data
     costs = measured(6 * COHORT)
-    checks = []
-    for workers in (1, 2):
-        for runs in SIZES:
-            seconds = real(runs, workers).seconds
-            expected = simulated(costs, runs, nodes=1, cores=workers)
-            checks.append({"runs": runs, "workers": workers, "real_s": seconds, "simulated_s": expected.seconds})
+    checks = [_checked(costs, runs, workers) for workers in (1, 2) for runs in SIZES]
+    connect(LOCAL)
+    with closing(LastingWorkers(RayExecutor)) as actors:
+        real(4 * COHORT, 2, executor=actors)  # starts the actors, which load what they need
+        ray_costs = measured_with_ray(10 * COHORT, actors)
+        checks += [_checked(ray_costs, runs, workers, actors) for workers in (1, 2) for runs in SIZES]
     found = {
         "costs": asdict(costs),
         "saturated_at_workers": saturation(costs),
+        "ray": {"costs": asdict(ray_costs), "saturated_at_workers": saturation(ray_costs)},
         "real": checks,
         "simulated": [
-            asdict(simulated(costs, runs, nodes=nodes, cores=CORES)) | {"nodes": nodes}
+            asdict(simulated(ray_costs, runs, nodes=nodes, cores=CORES)) | {"nodes": nodes}
             for runs in RUNS
             for nodes in NODES
         ],
@@ -88,6 +96,14 @@ def main() -> None:
     write_section(found, options.page)
 
 
+def _checked(costs: Costs, runs: int, workers: int, executor: MakesExecutor = ExecutorsByFamily) -> dict[str, Any]:
+    """How long so many runs take, and would take by the simulation."""
+    seconds = real(runs, workers, executor=executor).seconds
+    expected = simulated(costs, runs, nodes=1, cores=workers)
+    how = "threads" if executor is ExecutorsByFamily else "Ray"
+    return {"runs": runs, "workers": f"{workers}, {how}", "real_s": seconds, "simulated_s": expected.seconds}
+
+
 def write_section(found: Mapping[str, Any], page: Path) -> None:
     """Put what was found at the end of the page, in place of what stands there under the same heading."""
     text = page.read_text(encoding="utf-8")
@@ -96,7 +112,7 @@ def write_section(found: Mapping[str, Any], page: Path) -> None:
 
 def section(found: Mapping[str, Any]) -> str:
     """The section without its heading, from what was measured and simulated."""
-    costs, cores = found["costs"], found["environment"]["cores"]
+    costs, cores, ray = found["costs"], found["environment"]["cores"], found["ray"]
     measured_costs = (
         f"One process records all results. For cohorts of {costs['runs']} small runs of {costs['epochs']} epochs, "
         f"which take a core {costs['train_s']:.2g} s, it needs {1000 * costs['begin_s']:.2g} ms to begin a cohort, "
@@ -104,10 +120,15 @@ def section(found: Mapping[str, Any]) -> str:
         f"run. So it is always busy from {found['saturated_at_workers']:.0f} workers on. Further workers wait for it, "
         "and shorten nothing. Where networks train ten times as slowly, about ten times as many workers are of use."
     )
+    driver = Costs(**ray["costs"]).driver_s / costs["runs"], Costs(**costs).driver_s / costs["runs"]
+    with_ray = (
+        f"With Ray, it takes {1000 * driver[0]:.2g} ms of processor time for a run in all, in place of "
+        f"{1000 * driver[1]:.2g} ms, as messages are decoded there. A worker takes {ray['costs']['train_s']:.2g} s for "
+        f"a cohort, so the process is busy from {ray['saturated_at_workers']:.0f} workers on."
+    )
     simulations = (
-        "Simulated from these costs, as nobody has that many machines to try: how long so many runs take, and how "
-        f"much of that time the recording process is busy, on nodes of {CORES} cores. The costs are those of worker "
-        "threads of one process: what Ray adds to a message is not in them, so with Ray fewer workers keep it busy."
+        "Simulated from the costs with Ray, as nobody has that many machines to try: how long so many runs take, and "
+        f"how much of that time the recording process is busy, on nodes of {CORES} cores."
     )
     rows = [["runs", *(f"{nodes:,} node{'s' * (nodes > 1)}" for nodes in NODES), "sent, on 1 node"]]
     for runs in RUNS:
@@ -127,7 +148,15 @@ def section(found: Mapping[str, Any]) -> str:
         )
     note += " For programs: [scale.json](scale.json)."
     compared = "The same study, trained in several sizes on one machine:"
-    parts = [_filled(measured_costs), _filled(simulations), _table(rows), compared, _table(real), _filled(note)]
+    parts = [
+        _filled(measured_costs),
+        _filled(with_ray),
+        _filled(simulations),
+        _table(rows),
+        compared,
+        _table(real),
+        _filled(note),
+    ]
     return "\n\n" + "\n\n".join(parts) + "\n"
 
 
@@ -144,7 +173,7 @@ class Watched:
     """What the parent did in one real study: seconds by kind of message, and how often."""
 
     def __init__(self) -> None:
-        self.seconds = 0.0
+        self.seconds = self.processor_s = 0.0
         self.busy: dict[str, float] = {}
         self.count: dict[str, int] = {}
         self.bytes: dict[str, int] = {}
@@ -167,9 +196,9 @@ def study_of(runs: int) -> Study:
     return parse(STUDY, place="scale", overrides={"replicates": f'{{ count = {runs}, vary = ["init", "order"] }}'})
 
 
-def real(runs: int, workers: int, watched: Watched | None = None) -> Watched:
-    """Train so many runs in cohorts of `COHORT` on so many threads; what the parent did."""
-    own = watched or Watched()
+def real(runs: int, workers: int, *, executor: MakesExecutor = ExecutorsByFamily) -> Watched:
+    """Train so many runs in cohorts of `COHORT` on so many workers; what the parent did."""
+    own = Watched()
     prepared = prepare(study_of(runs), workers=workers)
     groups = [prepared.runs[at : at + COHORT] for at in range(0, runs, COHORT)]
     plan = Plan(prepared.study, prepared.runs, tuple(CohortPlan(group, None) for group in groups), prepared.device)
@@ -180,11 +209,11 @@ def real(runs: int, workers: int, watched: Watched | None = None) -> Watched:
         members = member_runs(prepared.study, prepared.runs)
         workspace.register_study(prepared.id, "scale", prepared.study.document, members)
         meters, limits = Meters(), Limits()
-        parent = _Watching(prepared.id, "scale", plan, workspace, silent, 20.0, ExecutorsByFamily, meters, limits)
+        parent = _Watching(prepared.id, "scale", plan, workspace, silent, 20.0, executor, meters, limits)
         parent.watched = own
-        began = time.perf_counter()
+        began, used = time.perf_counter(), time.process_time()
         parent.run()
-        own.seconds = time.perf_counter() - began
+        own.seconds, own.processor_s = time.perf_counter() - began, time.process_time() - used
     return own
 
 
@@ -236,6 +265,16 @@ def measured(runs: int) -> Costs:
         end_bytes=own.bytes["end"],
         shared_bytes=sum(array.nbytes for array in sent.shared.values()),
     )
+
+
+def measured_with_ray(runs: int, actors: MakesExecutor) -> Costs:
+    """Costs by a real study on two actors. All processor time of this process but that of beginning tasks counts as
+    that of recording runs."""
+    own = real(runs, 2, executor=actors)
+    tasks, plain = runs // COHORT, measured(COHORT)
+    begin = own.each("begin")
+    end = max(0.0, own.processor_s / tasks - begin) / COHORT
+    return replace(plain, train_s=own.train_s / tasks, begin_s=begin, message_s=0.0, end_s=end)
 
 
 if __name__ == "__main__":

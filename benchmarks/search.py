@@ -27,6 +27,7 @@ from typing import Any, Final
 import tomli_w
 
 from benchmarks import machine
+from benchmarks.policies import HEADING
 from benchmarks.searching.spaces import SPACES, study_of
 from paribus.analysis.choice import choices
 from paribus.analysis.estimates import Estimate, estimate
@@ -71,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 known["searches"] += measured(name, seed, missing)
                 known["environment"] = machine.environment()
                 options.output.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
-                options.page.write_text(page(known), encoding="utf-8")
+                write_page(known, options.page)
     print(page(known))
 
 
@@ -222,6 +223,12 @@ def _of(known: Mapping[str, Any], name: str, tool: str) -> Iterator[dict[str, An
 
 def _mean(row: Mapping[str, Any]) -> float | None:
     return estimate(row["confirmed"]).mean
+
+
+def write_page(known: Mapping[str, Any], path: Path) -> None:
+    """Write docs/search.md; what `benchmarks.policies` has written at its end stays."""
+    _, heading, policies = path.read_text(encoding="utf-8").partition(HEADING) if path.exists() else ("", "", "")
+    path.write_text(f"{page(known)}\n{heading}{policies}".rstrip() + "\n", encoding="utf-8")
 
 
 def page(known: Mapping[str, Any]) -> str:

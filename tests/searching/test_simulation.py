@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from paribus.execution.runner import prepare, run_study
-from paribus.searching.simulation import Costs, replayed, saturation, simulated
+from paribus.searching.simulation import Costs, Trained, replayed, saturation, simulated
 from paribus.spec.candidates import Candidate
 from paribus.spec.study import parse
 from paribus.store.workspace import Workspace
@@ -36,10 +36,22 @@ def test_a_replay_of_a_search_comes_to_its_rungs_winner_and_epochs(data: Any, tm
         curves = {int(arm.split()[1]): workspace.curves(run.id)["val_loss"].tolist()
                   for arm, _, run in workspace.runs_of(record.id)}  # fmt: skip
         spec = prepared(data, **changes).search
-        replay = replayed(spec, curves, 12)
+        replay = replayed(spec, {n: Trained(curve) for n, curve in curves.items()}, 12)
     assert replay.winner == found[0]
     assert replay.epochs == epochs
     assert replay.value == min(one.value for one in recorded["assessments"] if one.epochs == 12 and one.value)
+
+
+def test_a_replayed_policy_passes_over_faults_as_soon_as_they_are_seen(data: Any) -> None:
+    """The best candidate has a fault from its fourth epoch on: it takes the place of another one at the first rung."""
+    spec = search(data, **{"search.halving": "{ grace = 2, factor = 2 }", "search.confirm": "{ finalists = 1 }"}).search
+    assert spec is not None
+    sound = {number: Trained([1.0 + 0.1 * number] * 12) for number in range(1, 8)}
+    late = Trained([0.5] * 12, lambda epochs: ("dead",) if epochs >= 4 else ())
+    found = replayed(spec, {0: late, **sound}, 12)
+    assert (found.winner, found.value) == (1, 1.1)
+    assert found.epochs == 8 * 2 + 4 * 2 + 2 * 4 + 1 * 4
+    assert replayed(spec, {0: Trained([0.5] * 12), **sound}, 12).winner == 0
 
 
 def test_one_worker_takes_one_task_after_the_other() -> None:

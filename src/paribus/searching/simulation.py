@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from paribus.analysis.halving import finalists, survivors
@@ -16,45 +16,60 @@ from paribus.spec.search import Search
 from paribus.store.records import Assessment
 
 
+def _no_faults(_epochs: int) -> Sequence[str]:
+    return ()
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A candidate that was trained to its end: the objective after each epoch, and the faults that are seen of it after
+    so many epochs. Fewer values than epochs are those of a run that diverged there."""
+
+    values: Sequence[float]
+    faults: Callable[[int], Sequence[str]] = _no_faults
+
+
 @dataclass(frozen=True)
 class Replay:
-    """The outcome of a policy on recorded curves: the best candidate, and the epochs that were trained for it."""
+    """The outcome of a policy on candidates that were trained to their end: the best candidate with its value, and the
+    epochs that the policy would have trained."""
 
     winner: int | None
     value: float | None
     epochs: int
 
 
-def replayed(search: Search, curves: Mapping[int, Sequence[float]], epochs: int) -> Replay:
-    """The halving of `search` on whole curves of its objective, candidate by candidate; one replicate each.
+def replayed(search: Search, candidates: Mapping[int, Trained], epochs: int) -> Replay:
+    """The halving of `search` on recorded candidates, by number; one replicate each.
 
-    Candidates are dealt out among brackets by their numbers, as in a search. A curve that ends before `epochs` is of a
-    run that diverged there.
+    Candidates are dealt out among brackets by their numbers, as in a search, and all of them are different.
     """
     trained, ended = 0, list[Assessment]()
-    numbers = {number: {"candidate": number} for number in curves}  # all different
+    different = {number: {"candidate": number} for number in candidates}
     for bracket in range(search.brackets):
-        left = [n for batch in search.batches(bracket) for n in batch if n in curves]
+        left = [n for batch in search.batches(bracket) for n in batch if n in candidates]
         before = 0
         rungs = search.rungs(epochs, bracket)
         for rung, at in enumerate(rungs):
-            assessed = [_assessed(search, number, rung, at, curves[number]) for number in left]
-            trained += sum(min(at, len(curves[number])) - min(before, len(curves[number])) for number in left)
+            assessed = [_assessed(search, number, rung, at, candidates[number]) for number in left]
+            lengths = [len(candidates[number].values) for number in left]
+            trained += sum(min(at, length) - min(before, length) for length in lengths)
             before = at
             if rung < len(rungs) - 1:
-                left = list(survivors(search, numbers, assessed))
+                left = list(survivors(search, different, assessed))
             else:
                 ended += assessed
-    best = finalists(search, numbers, ended, epochs)
+    best = finalists(search, different, ended, epochs)
     value = next((one.value for one in ended if best and one.number == best[0]), None)
     return Replay(best[0] if best else None, value, trained)
 
 
-def _assessed(search: Search, number: int, rung: int, epochs: int, curve: Sequence[float]) -> Assessment:
-    seen = [value for value in curve[:epochs] if math.isfinite(value)]
-    if len(curve) < epochs or not seen:
+def _assessed(search: Search, number: int, rung: int, epochs: int, one: Trained) -> Assessment:
+    seen = [value for value in one.values[:epochs] if math.isfinite(value)]
+    if len(one.values) < epochs or not seen:
         return Assessment(number, rung, epochs, None, ("diverged",))
-    return Assessment(number, rung, epochs, max(seen) if search.direction > 0 else min(seen), ())
+    best = max(seen) if search.direction > 0 else min(seen)
+    return Assessment(number, rung, epochs, best, tuple(one.faults(epochs)))
 
 
 @dataclass(frozen=True)

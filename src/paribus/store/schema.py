@@ -173,7 +173,7 @@ CREATE TABLE assessments (               -- what they came to at each rung
     rung INTEGER NOT NULL CHECK (rung >= 0),
     epochs INTEGER NOT NULL CHECK (epochs > 0),
     value REAL,                          -- NULL where a replicate has none
-    faults TEXT NOT NULL,                -- JSON: faults, and the failure where it was not built or trained
+    faults TEXT NOT NULL,
     assessed_at TEXT NOT NULL,
     digest TEXT NOT NULL,
     PRIMARY KEY (study_id, number, rung),
