@@ -122,9 +122,9 @@ def section(found: Mapping[str, Any]) -> str:
     words = (
         "Candidates proposed at random were trained to their end once, one replicate each, and policies of halving "
         f"replayed on what was recorded: {searches} {'set' if searches == 1 else 'sets'} of candidates for each space. "
-        "Epochs: those that a policy trains, of those of all candidates. The value is the loss that the best candidate without a fault has in the search; "
-        "the ratio is a geometric mean over the sets in which both have a winner. Before its end, a candidate's faults "
-        "are those that its curves show."
+        "Epochs: those that a policy trains, of those of all candidates. The value is the loss that the best candidate "
+        "without a fault has in the search; the ratio is a geometric mean over the sets in which both have a winner. "
+        "Before its end, a candidate's faults are those that its curves show."
     )
     printed = f"Printed by `python -m benchmarks.policies` at commit {found['commit']}."
     return f"\n\n{textwrap.fill(words, 120)}\n\n{chr(10).join(lines)}\n\n{printed}\n"

@@ -138,7 +138,7 @@ def forecast(ws: Workspace) -> None:
 
 
 def proposals() -> list[Proposal]:
-    return [Proposal(i, 0, {"optimizer.lr": 0.1 * i, "network.hidden": [4]}, "tpe 5") for i in (0, 1)]
+    return [Proposal(i, 0, {"optimizer.lr": 0.1 * i, "network.hidden": [4]}, "tpe 5") for i in (0, 1, 2)]
 
 
 def propose(ws: Workspace) -> None:
@@ -146,7 +146,8 @@ def propose(ws: Workspace) -> None:
 
 
 def assess(ws: Workspace) -> None:
-    ws.add_assessments(STUDY, [Assessment(0, 0, 2, 0.25, ()), Assessment(1, 0, 2, None, ("diverged",))])
+    failed = Assessment(2, 0, 2, None, (), "must divide 30, got 4")
+    ws.add_assessments(STUDY, [Assessment(0, 0, 2, 0.25, ()), Assessment(1, 0, 2, None, ("diverged",)), failed])
 
 
 STEPS: tuple[Callable[[Workspace], None], ...] = (

@@ -148,7 +148,7 @@ def test_epochs_that_disagree_are_refused(sequence, complete, quick_path, steps)
 def test_candidates_that_disagree_are_refused(sequence, complete, quick_path):
     with Workspace.open(quick_path / "other", create=True, write=True) as ws:
         sequence.register(ws)
-        (one, _), values = sequence.proposals(), {"optimizer.lr": 0.7}
+        (one, *_), values = sequence.proposals(), {"optimizer.lr": 0.7}
         ws.add_proposals(sequence.STUDY, [dataclasses.replace(one, values=values)])
     with pytest.raises(UserError, match=r"proposals 0 of study 5+ differ"):
         merged(quick_path / "merged", complete, quick_path / "other")

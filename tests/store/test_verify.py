@@ -31,7 +31,7 @@ def test_an_intact_workspace_has_no_problem_and_says_what_was_checked(complete: 
     assert result.checked == {
         "files": 6,
         "studies": 1,
-        "proposals": 2,
+        "proposals": 3,
         "runs": 2,
         "later measurements": 2,
         "test-set reads": 1,
