@@ -166,15 +166,18 @@ def _modules(session: Session, kills_of_each: int) -> list[TestedStudy]:
 
 
 def _searches(session: Session, step: int, kills_at_instants: int) -> list[TestedStudy]:
-    """A search, killed at every `step`-th write point and at random instants."""
-    study = session.study("search", FULL[:0])
-    study.verb = "search"
-    play([session.undisturbed(study)])
+    """A search killed at every `step`-th write point and at random instants, and one that learns at random instants."""
+    studies_of_searches = [session.study(name, FULL[:0]) for name in studies.SEARCHES]
+    for study in studies_of_searches:
+        study.verb = "search"
+    play([session.undisturbed(study) for study in studies_of_searches])
     began = time.monotonic()
-    play(kills.at_points(session, study, _every(study, step), kills.SEARCH_POINTS), AT_ONCE)
-    play(kills.searches(session, study, kills_at_instants), AT_ONCE)
+    brief = studies_of_searches[0]
+    play(kills.at_points(session, brief, _every(brief, step), kills.SEARCH_POINTS), AT_ONCE)
+    for study in studies_of_searches:
+        play(kills.searches(session, study, kills_at_instants), AT_ONCE)
     _log(f"{kills.SEARCH_POINTS}, {kills.SEARCH_INSTANTS}: {time.monotonic() - began:.0f} s")
-    return [study]
+    return studies_of_searches
 
 
 def _every(study: TestedStudy, step: int) -> range:

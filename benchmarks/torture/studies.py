@@ -162,6 +162,14 @@ confirm = { finalists = 1, replicates = 2 }
 }
 """A search of two batches, with rungs of one and of two replicates."""
 
+SEARCHES["learning"] = (
+    SEARCHES["search"]
+    .replace('name = "search"', 'name = "learning"')
+    .replace("candidates = 4\nbatch = 2", "candidates = 15\nbatch = 5")
+    .replace("factor = 2", "factor = 3")
+)
+"""A search whose sampler proposes the last five candidates by what it was told: TPE begins with ten at random."""
+
 LATER = {
     "steps": ("--set", 'test.read_at=["min-val-loss", "max-val-accuracy", "epoch:4"]'),
     "faces": ("--set", "denoising.uniform=[0.2, 0.4]"),

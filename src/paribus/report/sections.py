@@ -7,6 +7,7 @@ from paribus.energy.carbon import Grid
 from paribus.report import (
     augmentation,
     choice,
+    cost,
     denoising,
     eigenfaces,
     held_out,
@@ -33,7 +34,7 @@ def sections_of(results: Results, grid: Grid | None = None) -> tuple[Section, ..
     """All sections of a study's page that have something to say."""
     parts = (
         *_own(results),
-        method.cost_section(results, grid),
+        cost.cost_section(results, grid),
         user_modules.section(results),
         method.method_section(results),
         repeat.section(results),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import tomllib
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -37,19 +38,26 @@ class Assessor:
         """End the process that evaluates a user's modules, if there is one."""
         self._stack.close()
 
-    def assessed(self, number: int, rung: int, epochs: int, runs: Sequence[PlannedRun]) -> Assessment:
-        """The candidate `number`, whose replicates are `runs`, after `epochs` epochs.
+    def assessed(self, rung: int, epochs: int, candidates: Mapping[int, Sequence[PlannedRun]]) -> list[Assessment]:
+        """The candidates of a rung, the runs of whose replicates are given by number, after `epochs` epochs.
 
-        Its value is the mean over its replicates of the best value of the objective up to there.
+        A candidate's value is the mean over its replicates of the best value of the objective up to there.
 
         Runs that have been trained further, by another search or as an equal candidate of this one, are no longer as
         they were then: what was found of them at that epoch holds. Where nothing was, as another study trained them,
         faults count as far as they can still be seen.
         """
-        if any(self._is_further(run, epochs) for run in runs):
-            before = self._assessed_before([run.id for run in runs], epochs)
-            if before is not None:
-                return replace(before, number=number, rung=rung)
+        ids = {number: tuple(run.id for run in runs) for number, runs in candidates.items()}
+        further = {number for number, runs in candidates.items() if any(self._is_further(run, epochs) for run in runs)}
+        before = self._assessed_before(epochs) if further else {}
+        return [
+            replace(before[ids[number]], number=number, rung=rung)
+            if number in further and ids[number] in before
+            else self._assessed_now(number, rung, epochs, runs)
+            for number, runs in candidates.items()
+        ]
+
+    def _assessed_now(self, number: int, rung: int, epochs: int, runs: Sequence[PlannedRun]) -> Assessment:
         seen = [self._seen(run, epochs) for run in runs]
         found = {fault for run in seen for fault in faults_of(run, self._search.objective, self._search.without)}
         values = [self._value(run, epochs) for run in seen]
@@ -64,9 +72,12 @@ class Assessor:
         record = self._workspace.run(planned.id)
         return record is not None and record.epochs_done > epochs
 
-    def _assessed_before(self, run_ids: list[str], epochs: int) -> Assessment | None:
-        """What a search with the same objective and faults recorded of a candidate with these runs at that epoch."""
-        for record in self._workspace.studies_with(run_ids[0]):
+    def _assessed_before(self, epochs: int) -> dict[tuple[str, ...], Assessment]:
+        """What searches with the same objective and faults have recorded at that epoch, by the ids of the runs."""
+        found: dict[tuple[str, ...], Assessment] = {}
+        for record in self._workspace.studies():
+            if "search" not in tomllib.loads(record.document):
+                continue
             study = study_of(self._workspace, record)
             search = study.search
             if search is None or (search.objective, search.without) != (self._search.objective, self._search.without):
@@ -75,11 +86,10 @@ class Assessor:
             for arm, _, run in self._workspace.runs_of(record.id):
                 of_arm.setdefault(arm, []).append(run.id)
             for one in self._workspace.assessments(record.id):
-                own = of_arm.get(Candidate(one.number, {}).name, [])
-                count = search.replicates_at(one.rung, study.replicates.count)
-                if one.epochs == epochs and not one.failure and own[:count] == run_ids:
-                    return one
-        return None
+                if one.epochs == epochs and not one.failure:
+                    count = search.replicates_at(one.rung, study.replicates.count)
+                    found.setdefault(tuple(of_arm[Candidate(one.number, {}).name][:count]), one)
+        return found
 
     def _value(self, run: Run, epochs: int) -> float | None:
         rule = parse_rule(self._search.objective)

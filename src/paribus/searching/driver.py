@@ -210,12 +210,9 @@ class _Search:
             failures |= self._train(stage, runs)
             by_member = {member: run for run in runs for member in run.members}
             indices = self._study.replicates.indices[:replicates]
-            found = [
-                Assessment(n, rung, epochs, None, (), failures[n])
-                if n in failures
-                else self._assessor.assessed(n, rung, epochs, [by_member[Candidate(n, {}).name, r] for r in indices])
-                for n in numbers
-            ]
+            trained = {n: [by_member[Candidate(n, {}).name, r] for r in indices] for n in numbers if n not in failures}
+            found = self._assessor.assessed(rung, epochs, trained)
+            found += [Assessment(n, rung, epochs, None, (), reason) for n, reason in failures.items()]
             self._workspace.add_assessments(self._id, found)
             self._assessed |= {(one.number, one.rung): one for one in found}
         assessed = [self._assessed[number, rung] for number in numbers]

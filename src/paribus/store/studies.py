@@ -83,12 +83,6 @@ def arms_of(database: Database, study_id: str) -> set[str]:
     return {arm for (arm,) in database.rows("SELECT DISTINCT arm FROM members WHERE study_id = ?", study_id)}
 
 
-def studies_with(database: Database, run_id: str) -> list[str]:
-    """The ids of the studies that a run belongs to, in the order of their registration."""
-    query = "SELECT DISTINCT study_id FROM members JOIN studies ON id = study_id WHERE run_id = ? ORDER BY ordinal"
-    return [study_id for (study_id,) in database.rows(query, run_id)]
-
-
 def claims(database: Database, study_id: str) -> list[ClaimRecord]:
     """The claims of a study, in its order."""
     rows = database.rows("SELECT text, registered_at FROM claims WHERE study_id = ? ORDER BY position", study_id)

@@ -135,11 +135,6 @@ class Workspace:
         """(arm, replicate, run) for every run of a study, in the study's order."""
         return studies.runs_of(self._database, study_id)
 
-    def studies_with(self, run_id: str) -> list[StudyRecord]:
-        """The studies that a run belongs to, in the order of their registration."""
-        ids = studies.studies_with(self._database, run_id)
-        return [record for record in self.studies() if record.id in ids]
-
     def arms_of(self, study_id: str) -> set[str]:
         """The names of the arms of a study that have runs."""
         return studies.arms_of(self._database, study_id)
