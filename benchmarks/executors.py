@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 from xml.etree import ElementTree as ET
@@ -36,8 +36,8 @@ def main() -> None:
     parser.add_argument("--page", type=Path, default=machine.ROOT / "docs/scale.md", help="its section is renewed")
     options = parser.parse_args()
     found = {
-        "suite": {name: counted(SUITE, name) for name in EXECUTORS},
-        "own": {name: counted(path, "") for name, path in OWN.items()},
+        "suite": counted(SUITE, EXECUTORS),
+        "own": {name: counted(path)[""] for name, path in OWN.items()},
         "environment": machine.environment(),
         "commit": machine.commit(),
     }
@@ -47,22 +47,26 @@ def main() -> None:
     options.page.write_text(before + HEADING + section(found) + NEXT + after, encoding="utf-8")
 
 
-def counted(path: str, executor: str) -> dict[str, float]:
-    """How many tests of a file passed, failed and were skipped, and their seconds; those of one executor, if named."""
+def counted(path: str, executors: Sequence[str] = ("",)) -> dict[str, dict[str, float]]:
+    """How many tests of a file passed, failed and were skipped, and their seconds, by executor."""
     with tempfile.TemporaryDirectory(prefix="paribus-executors-") as folder:
         report = Path(folder) / "report.xml"
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", path]
         subprocess.run(command, cwd=machine.ROOT, check=False, stdout=subprocess.DEVNULL)
-        cases = ET.parse(report).getroot().iter("testcase")
-        counts, seconds = Counter({"passed": 0, "failed": 0, "skipped": 0}), 0.0
-        for case in cases:
-            parameters = case.get("name", "").partition("[")[2].removesuffix("]").split("-")
-            if executor and executor not in parameters:
-                continue
-            tags = {part.tag for part in case}
-            counts["failed" if tags & {"failure", "error"} else "skipped" if "skipped" in tags else "passed"] += 1
-            seconds += float(case.get("time", 0.0))
-    return {**counts, "seconds": round(seconds, 1)}
+        cases = list(ET.parse(report).getroot().iter("testcase"))
+    return {name: _counts([case for case in cases if not name or name in _parameters(case)]) for name in executors}
+
+
+def _parameters(case: ET.Element) -> list[str]:
+    return case.get("name", "").partition("[")[2].removesuffix("]").split("-")
+
+
+def _counts(cases: Sequence[ET.Element]) -> dict[str, float]:
+    counts = Counter({"passed": 0, "failed": 0, "skipped": 0})
+    for case in cases:
+        tags = {part.tag for part in case}
+        counts["failed" if tags & {"failure", "error"} else "skipped" if "skipped" in tags else "passed"] += 1
+    return {**counts, "seconds": round(sum(float(case.get("time", 0.0)) for case in cases), 1)}
 
 
 def section(found: Mapping[str, Any]) -> str:

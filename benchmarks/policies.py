@@ -50,7 +50,7 @@ def main() -> None:
     found = {"replays": rows, "environment": machine.environment(), "commit": machine.commit()}
     options.to.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     text = options.page.read_text(encoding="utf-8")
-    options.page.write_text(text.partition(HEADING)[0] + HEADING + section(found), encoding="utf-8")
+    options.page.write_text(text.partition(HEADING)[0].rstrip() + f"\n\n{HEADING}" + section(found), encoding="utf-8")
 
 
 def _replayed(space: str, seed: int) -> list[dict[str, Any]]:

@@ -58,6 +58,10 @@ class UserError(Exception):
         return f"{place}: {problem}; {remedy}"
 
 
+class OwnCodeError(UserError):
+    """An error that a user's own code raised while it trained: it comes again."""
+
+
 class StorageError(UserError):
     """The disk or a file on it is full, damaged or missing: one line, exit code 1."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from paribus.analysis.finalists import finalists_study
 from paribus.analysis.results import Results
 from paribus.analysis.search_outcome import search_sentences
@@ -84,6 +86,25 @@ def test_the_replicates_of_the_winner_come_after_those_of_the_search() -> None:
         found = finalists_study(replace(results, study=study, candidates=searched((), (), (), ()).candidates))
         assert found is not None
         assert parse(found[1], place="finalists").choose.confirm.first == winner  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("sizes", "by"), [((50, 50), "best"), ((70, 50), "one-standard-error")])
+def test_finalists_of_one_size_are_chosen_by_their_values_alone(sizes: tuple[int, int], by: str) -> None:
+    """Of others the one with fewer parameters stands first, though it was second in the search."""
+    results = searched((), (), ("dead",), ("dead",))
+    given = [Candidate(one.number, one.values) for one in results.candidates]
+    study = parse(SEARCH, place="x", candidates=given)
+    maker = Maker(SEARCH, GARMENTS)
+    maker.study = study
+    for number, size in enumerate(sizes):
+        measured = {("", "parameters"): float(size)}
+        maker.run(f"candidate {number}", 0, curves={"train_loss": STEADY, "val_loss": STEADY}, measured=measured)
+    found = finalists_study(replace(results, study=study, runs=tuple(maker.runs)))
+    assert found is not None
+    finalists = parse(found[1], place="finalists")
+    assert finalists.choose is not None
+    assert finalists.choose.by == by
+    assert [arm.name for arm in finalists.arms] == [f"candidate {n}" for n in ((0, 1) if by == "best" else (1, 0))]
 
 
 def test_a_search_without_a_sound_finalist_says_which_fault_each_has() -> None:

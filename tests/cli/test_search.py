@@ -12,11 +12,14 @@ import pytest
 
 from paribus.analysis.finalists import finalists_study
 from paribus.analysis.results import load
+from paribus.analysis.search_outcome import rung_counts
 from paribus.report.page import compose
 from paribus.spec.study import load as load_study
 from paribus.store.workspace import Workspace
+from paribus.web.studies import study_state
 from tests.execution.conftest import save_digits
 from tests.searching.conftest import TEXT, prepared, searched
+from tests.searching.test_driver import CLASHING
 
 Paribus = Callable[..., Any]
 
@@ -97,6 +100,31 @@ def test_plan_tells_the_rungs(paribus: Paribus, find: Path) -> None:
     # 8 to epoch 2; 4 of them 2 more epochs and a second replicate 4; then 2 x 2 x 4, twice
     assert found["epochs"] == 8 * 2 + 4 * (2 + 4) + 2 * 2 * 4 * 2
     assert "8 candidates by tpe, 4 at a time" in paribus("plan", find).out
+
+
+def test_a_candidate_that_cannot_be_built_is_named_everywhere(paribus: Paribus, find: Path) -> None:
+    """The live page and its index read the study while the search goes on, and after it."""
+    changes = [word for key, value in CLASHING.items() for word in ("--set", f"{key}={' '.join(value.split())}")]
+    result = paribus("search", find, *changes)
+    assert result.code == 0
+    failed = [line for line in result.lines if "failed: key optimizer: nesterov needs a momentum above 0" in line]
+    assert failed[0].startswith("paribus: find: candidate ")
+    assert failed[-1].startswith("paribus: Candidate")
+    found = json.loads(paribus("search", find, *changes, "--json").out)
+    assert list(found["failures"]) == found["disqualified"]["failed"] != []
+    assert set(found["failures"].values()) == {"key optimizer: nesterov needs a momentum above 0"}
+    assert set(found["lowest_so_far"]) == {"number", "rung", "epochs", "value", "faults"}
+    with Workspace.open(Path("paribus-workspace")) as workspace:
+        results = load(workspace, "find")
+        state = study_state(workspace, workspace.study("find"))
+        rows = {row["candidate"]: row for row in compose(results).tables()["tables/find-candidates.csv"]}
+    assert {member.arm for member in state.members} == set(results.arms)
+    for name in found["failures"]:
+        assert name not in results.arms
+        assert rows[name]["epochs"] == 0
+    assert sum(rung_counts(results).values()) == len([one for one in results.assessments if not one.failure])
+    for command in ("status", "studies", "table find", "report find", "verify"):
+        assert paribus(*command.split()).code == 0, command
 
 
 def test_a_winner_is_never_written_over_another_file(paribus: Paribus, find: Path) -> None:

@@ -5,7 +5,16 @@ import pytest
 
 from paribus.energy import meters
 from paribus.energy.choice import Meters
-from paribus.energy.meters import Load, Metering, ModelledMeter, bounds, modelled_j, watts_per_core
+from paribus.energy.meters import (
+    WATTS_PER_CORE,
+    Load,
+    Metering,
+    ModelledMeter,
+    NodeLoad,
+    bounds,
+    modelled_j,
+    watts_per_core,
+)
 from paribus.errors import UserError
 
 
@@ -74,3 +83,33 @@ def test_a_modelled_figure_has_the_range_of_the_models_that_were_compared_with_c
     low, high = bounds(290.0, method)
     assert (low, high) == (pytest.approx(100.0), pytest.approx(725.0))  # 2.9 times too much, 0.4 times
     assert bounds(290.0, {"meter": "rapl"}) == (290.0, 290.0)
+
+
+class _Cluster(Load):
+    """Workers on nodes, as a test says."""
+
+    def __init__(self):
+        self.now = {}
+
+    @property
+    def nodes(self):
+        return dict(self.now)
+
+
+def test_a_node_counts_for_what_it_took_since_the_start():
+    """One that was lost before has no part; one that is lost meanwhile keeps the most that it held."""
+    load = _Cluster()
+    meter = ModelledMeter(load=load)
+    load.now = {"lost": NodeLoad(0, 50.0, 0.0), "old": NodeLoad(1, 10.0, 0.5)}
+    meter.start()
+    load.now = {**load.now, "old": NodeLoad(2, 16.0, 0.75), "new": NodeLoad(1, 4.0, 0.25)}
+    meter.read()
+    load.now = {**load.now, "old": NodeLoad(0, 17.0, 0.0)}
+    found = meter.read().method["nodes"]
+    assert {name: (one["workers"], one["cpu_s"], one["memory_gib"]) for name, one in found.items()} == {
+        "old": (2, 7.0, 0.75),
+        "new": (1, 4.0, 0.25),
+    }
+    assert found["old"]["energy_j"] == pytest.approx(7.0 * WATTS_PER_CORE, abs=0.1)
+    meter.start()
+    assert meter.read().method["nodes"].keys() == {"new"}

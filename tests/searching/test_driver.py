@@ -98,6 +98,31 @@ def test_an_interrupted_search_comes_to_the_same(whole: dict[str, Any], data: Pa
         assert sum(one.model_epochs for one in used) == whole["epochs"]
 
 
+CLASHING = {
+    "seed": "5",
+    "optimizer": '{ kind = "sgd", lr = 0.1 }',
+    "search.space": '{ "optimizer.nesterov" = { choice = [false, true] }, "optimizer.momentum" = '
+    '{ choice = [0.9, 0.0, 0.5] }, "optimizer.lr" = { log_uniform = [1e-3, 30] } }',
+}
+"""A space with values that do not go together: nesterov needs a momentum above 0."""
+
+
+@pytest.mark.parametrize("nth", [3, 17, 25])
+def test_an_interrupted_search_with_failures_comes_to_the_same(data: Path, tmp_path: Path, nth: int) -> None:
+    with Workspace.open(tmp_path / "whole", create=True, write=True) as workspace:
+        expected = searched(data, workspace, **CLASHING), history(data, workspace, **CLASHING)
+    with Workspace.open(tmp_path / "ws", create=True, write=True) as workspace:
+        with pytest.raises(KeyboardInterrupt):
+            searched(data, workspace, Stopping(nth), **CLASHING)
+        assert (searched(data, workspace, **CLASHING), history(data, workspace, **CLASHING)) == expected
+    failed = {one.number for one in expected[1]["assessments"] if one.failure}
+    clash = {"optimizer.nesterov": True, "optimizer.momentum": 0.0}
+    assert failed == {one.number for one in expected[1]["proposals"] if clash.items() <= one.values.items()}
+    assert failed
+    reasons = {one.failure for one in expected[1]["assessments"]}
+    assert reasons == {"", "key optimizer: nesterov needs a momentum above 0"}
+
+
 LONGER = {"search.candidates": "15", "search.batch": "5", "search.halving": "{ grace = 2, factor = 4 }"}
 """TPE proposes its first 10 candidates at random, and the last 5 by what it was told."""
 

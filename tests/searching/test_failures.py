@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import closing, nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from paribus.analysis.results import load
 from paribus.analysis.search_outcome import search_outcome, search_sentences
 from paribus.errors import UserError
+from paribus.execution.executors import ExecutorsByFamily
+from paribus.execution.lasting import LastingWorkers
 from paribus.report.page import compose
-from paribus.searching.driver import prepare_search, run_search
+from paribus.searching.driver import PreparedSearch, prepare_search, run_search
 from paribus.spec.study import Study, parse
+from paribus.store.records import Assessment
 from paribus.store.verify import verify
 from paribus.store.workspace import Workspace
 
@@ -38,6 +43,7 @@ class Heads(nn.Module):
 """
 TEXT = """
 name = "widths"
+seed = 6
 question = "Which width?"
 replicates = 1
 data = { source = "digits.npz", split = "given" }
@@ -48,13 +54,13 @@ selection = { rules = ["min-val-loss"] }
 
 [search]
 sampler = "random"
-candidates = 6
-batch = 6
+candidates = 3
+batch = 3
 objective = "min-val-loss"
 halving = { grace = 1, factor = 2 }
 
 [search.space]
-"network.arguments.width" = { integer = [4, 8] }
+"network.arguments.width" = { integer = [4, 6] }
 """
 
 
@@ -64,29 +70,35 @@ def study(data: Path, folder: Path, **changes: str) -> Study:
     return parse(TEXT, place="a search", overrides=changes, folder=folder)
 
 
+def searched(prepared: PreparedSearch, workspace: Workspace, display: Any = None) -> tuple[int, ...]:
+    """A search as the command makes it, whose worker process stays from one rung to the next."""
+    with closing(LastingWorkers(ExecutorsByFamily)) as workers:
+        return run_search(prepared, workspace, display, executor=workers)
+
+
 def test_a_candidate_that_fails_is_named_and_the_others_are_compared(data: Path, tmp_path: Path) -> None:
-    """Of the widths 4 to 8 the odd ones cannot be built, and 6 fails in the second epoch, at the fifth step."""
-    prepared = prepare_search(study(data, tmp_path), workers=2)
+    """Of the widths 4 to 6, 5 cannot be built, and 6 fails in the second epoch, at the fifth step."""
+    prepared = prepare_search(study(data, tmp_path), workers=1)
     with Workspace.open(tmp_path / "ws", create=True, write=True) as workspace:
-        found = run_search(prepared, workspace)
+        found = searched(prepared, workspace)
         width = {one.number: one.values["network.arguments.width"] for one in workspace.proposals(prepared.id)}
         assessed = workspace.assessments(prepared.id)
         built = {int(arm.split()[1]) for arm in workspace.arms_of(prepared.id)}
-        assert run_search(prepared, workspace) == found  # from what is recorded
+        assert searched(prepared, workspace) == found  # from what is recorded
         assert workspace.assessments(prepared.id) == assessed
         results = load(workspace, prepared.id)
         report = compose(results)
-    assert {w % 2 for w in width.values()} == {0, 1}
-    assert 6 in width.values()
+    assert set(width.values()) == {4, 5, 6}
     assert built == {number for number, w in width.items() if w % 2 == 0}
     for one in assessed:
         if width[one.number] % 2:
             assert (one.rung, one.value, one.faults) == (0, None, ())
+            assert one.failure.startswith("key network.module, nets.py:")
             assert f"width {width[one.number]} must be a multiple of 2" in one.failure
         else:
             assert ("lost its way" in one.failure) == (one.value is None) == (width[one.number] == 6 and one.rung > 0)
     assert found
-    assert {width[number] for number in found} <= {4, 8}
+    assert [width[number] for number in found] == [4]
     outcome = search_outcome(results)
     assert outcome is not None
     failed = [f"candidate {number}" for number, w in width.items() if w % 2 or (w == 6 and _reached(assessed, number))]
@@ -97,17 +109,61 @@ def test_a_candidate_that_fails_is_named_and_the_others_are_compared(data: Path,
     assert verify(tmp_path / "ws").problems == ()
 
 
-def _reached(assessed: list, number: int) -> bool:
+def _reached(assessed: list[Assessment], number: int) -> bool:
     return any(one.number == number and one.rung > 0 for one in assessed)
 
 
-def test_a_rung_of_which_nothing_can_be_trained_stops_the_search(data: Path, tmp_path: Path) -> None:
+def test_a_search_whose_candidates_all_fail_comes_to_its_end(data: Path, tmp_path: Path) -> None:
+    """Also one at a time: the error is of the candidate, and would come again."""
     changes = {
         "search.space": '{ "network.arguments.width" = { choice = [6, 10] } }',
         "search.halving": "{ grace = 2 }",
+        "search.candidates": "2",
+        "search.batch": "1",
     }
-    prepared = prepare_search(study(data, tmp_path, **changes), workers=2)
+    prepared = prepare_search(study(data, tmp_path, **changes), workers=1)
     with Workspace.open(tmp_path / "ws", create=True, write=True) as workspace:
-        with pytest.raises(UserError, match=r"must train one candidate of a rung at least.*lost its way"):
-            run_search(prepared, workspace)
+        assert searched(prepared, workspace) == ()
+        assert ["lost its way" in one.failure for one in workspace.assessments(prepared.id)] == [True, True]
+        said = search_sentences(load(workspace, prepared.id))
+    assert "has no winner" in said[0]
+    assert any(line.startswith("Candidate") and "failed: met an error (nets.py:" in line for line in said)
+
+
+def test_a_changed_file_stops_the_search_and_is_held_against_no_candidate(data: Path, tmp_path: Path) -> None:
+    """At first each rung has new workers, which import the file anew."""
+    space = '{ "network.arguments.width" = { choice = [4, 8] }, "optimizer.lr" = { uniform = [0.1, 1] } }'
+    changes = {"search.space": space, "search.batch": "1", "search.candidates": "2"}
+    prepared = prepare_search(study(data, tmp_path, **changes), workers=1)
+    file = tmp_path / "nets.py"
+
+    class Changing:
+        """Changes the file after the first candidate."""
+
+        def stage(self, stage: Any, plan: Any) -> Any:
+            return nullcontext(lambda event: None)
+
+        def decided(self, stage: Any, assessed: Any) -> None:
+            file.write_text(NETS + "# more\n", encoding="utf-8")
+
+    with Workspace.open(tmp_path / "ws", create=True, write=True) as workspace:
+        with pytest.raises(UserError, match=r"must train every candidate of a rung.*must not change while"):
+            run_search(prepared, workspace, Changing())
+        assert len(workspace.assessments(prepared.id)) == 1
+        file.write_text(NETS, encoding="utf-8")
+        found = searched(prepared, workspace)
+        history = workspace.assessments(prepared.id)
+    with Workspace.open(tmp_path / "other", create=True, write=True) as workspace:
+        assert searched(prepared, workspace) == found
+        assert workspace.assessments(prepared.id) == history
+    assert not any(one.failure for one in history)
+
+
+def test_a_module_that_can_no_longer_be_built_at_all_stops_the_search(data: Path, tmp_path: Path) -> None:
+    """A candidate cannot be built, and no more can a corner of the space that could be before."""
+    prepared = prepare_search(study(data, tmp_path), workers=1)
+    (tmp_path / "nets.py").unlink()
+    with Workspace.open(tmp_path / "ws", create=True, write=True) as workspace:
+        with pytest.raises(UserError, match="must name a Python file beside the study file"):
+            searched(prepared, workspace)
         assert workspace.assessments(prepared.id) == []

@@ -29,9 +29,9 @@ def finalists_study(results: Results) -> tuple[str, str] | None:
     """The name and the text of the study that trains a search's finalists on fresh replicates.
 
     Its arms stand in the order of preference, those with fewer parameters first and then those with the better value
-    in the search. Where all have as many parameters, none is simpler, and the best one is chosen in place of the first
-    one within one standard error: the order would be that of the search, in which luck has a part. None while a rung is
-    undecided, or where no candidate may be a finalist.
+    in the search. If all have the same number of parameters, none is simpler, and the best one is chosen in place of
+    the first one within one standard error: the order would be that of the search, in which luck has a part. None while
+    a rung is undecided, or where no candidate may be a finalist.
     """
     study, search = results.study, results.study.search
     if search is None or not results.assessments:

@@ -49,7 +49,7 @@ def meter_totals(results: Results) -> tuple[MeterTotal, ...]:
 class NodeTotal:
     """The study's part of what workers on one node of a cluster took: processor time and modelled energy.
 
-    `workers` is the most in one session, `memory_gib` the most memory that they held together.
+    `workers` and `memory_gib` are the most at one time.
     """
 
     node: str

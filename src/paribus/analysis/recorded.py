@@ -17,10 +17,13 @@ def candidates_of(workspace: Workspace, study_id: str) -> tuple[Candidate, ...]:
     return tuple(Candidate(one.number, one.values) for one in workspace.proposals(study_id))
 
 
+def built_candidates(workspace: Workspace, study_id: str) -> tuple[Candidate, ...]:
+    """The candidates of a search that have runs, which are its arms: others could not be built, or are not yet."""
+    arms = workspace.arms_of(study_id)
+    return tuple(one for one in candidates_of(workspace, study_id) if one.name in arms)
+
+
 def study_of(workspace: Workspace, record: StudyRecord) -> Study:
-    """The study of a record. Those candidates of a search are its arms that have runs: others could not be built, or
-    not yet. Raises UserError where this paribus cannot read its document."""
+    """The study of a record. Raises UserError where this paribus cannot read its document."""
     place = f"study {record.name} in {workspace.path}"
-    arms = workspace.arms_of(record.id)
-    candidates = [one for one in candidates_of(workspace, record.id) if one.name in arms]
-    return parse(record.document, place=place, candidates=candidates)
+    return parse(record.document, place=place, candidates=built_candidates(workspace, record.id))

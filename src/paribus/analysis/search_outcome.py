@@ -147,6 +147,7 @@ def search_sentences(results: Results) -> list[str]:
         lines.append(naive)
     if (out := disqualified_sentence(outcome)) is not None:
         lines.append(out)
+    lines += failure_sentences(outcome)
     if won is None and (remedy := remedy_sentence(outcome)) is not None:
         lines.append(remedy)
     return lines
@@ -185,6 +186,15 @@ def disqualified_sentence(outcome: SearchOutcome) -> str | None:
     return f"{wording.plural(count, 'candidate')} disqualified: {each}."
 
 
+def failure_sentences(outcome: SearchOutcome) -> list[str]:
+    """Why candidates failed, each reason once."""
+    by_reason: dict[str, list[str]] = {}
+    for one in outcome.last:
+        if one.failure:
+            by_reason.setdefault(one.failure, []).append(name_of(one.number))
+    return [f"{wording.capital(_short(tuple(names)))} failed: {reason}." for reason, names in by_reason.items()]
+
+
 def remedy_sentence(outcome: SearchOutcome) -> str | None:
     """What to try against the most frequent fault, where at least half of the candidates have it."""
     named = outcome.disqualified
@@ -201,5 +211,5 @@ def _short(names: tuple[str, ...]) -> str:
 
 
 def rung_counts(results: Results) -> dict[int, int]:
-    """How many candidates reached each rung, by its epochs."""
-    return dict(sorted(Counter(one.epochs for one in results.assessments).items()))
+    """How many candidates reached each rung, by its epochs; those that failed there did not."""
+    return dict(sorted(Counter(one.epochs for one in results.assessments if not one.failure).items()))

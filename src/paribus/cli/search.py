@@ -146,8 +146,13 @@ def _written(arguments: argparse.Namespace, name: str, text: str) -> Path:
     return target
 
 
+_LOWEST = ("number", "rung", "epochs", "value", "faults")
+
+
 def as_json(study: Study, results: Results, outcome: SearchOutcome) -> dict[str, Any]:
     """What a search found, for programs."""
+    from paribus.analysis.search_outcome import name_of
+
     naive = outcome.naive
     return {
         "study": study.name,
@@ -166,6 +171,7 @@ def as_json(study: Study, results: Results, outcome: SearchOutcome) -> dict[str,
             }
             for one in outcome.finalists
         ],
-        "lowest_so_far": None if naive is None else vars(naive) | {"faults": list(naive.faults)},
+        "lowest_so_far": None if naive is None else {key: getattr(naive, key) for key in _LOWEST},
         "disqualified": {fault: list(names) for fault, names in outcome.disqualified.items()},
+        "failures": {name_of(one.number): one.failure for one in outcome.last if one.failure},
     }

@@ -60,8 +60,8 @@ class Meter(ABC):
 
 @dataclass(frozen=True)
 class NodeLoad:
-    """What the workers on one node of a cluster have taken: how many there were, their processor time, and the most
-    memory that they held together."""
+    """What workers on one node of a cluster take: how many there are, the processor time of these and of earlier ones,
+    and the memory that they hold."""
 
     workers: int = 0
     cpu_s: float = 0.0
@@ -109,17 +109,19 @@ class ModelledMeter(Meter):
         self._load = load or Load()
         self._cpu_s = 0.0
         self._wall_s = 0.0
-        self._nodes: Mapping[str, NodeLoad] = {}
+        self._nodes: dict[str, NodeLoad] = {}
+        self._most: dict[str, NodeLoad] = {}
 
     def start(self) -> None:
         """Note processor and wall time."""
-        self._cpu_s, self._nodes, self._wall_s = self._load.cpu_s, self._load.nodes, time.perf_counter()
+        self._cpu_s, self._nodes, self._wall_s = self._load.cpu_s, dict(self._load.nodes), time.perf_counter()
+        self._most = {}
 
     def read(self) -> Reading:
         """Joules by the model, and its constants."""
         cpu_s, wall_s = self._load.cpu_s - self._cpu_s, time.perf_counter() - self._wall_s
         memory_gib = self._load.memory_gib
-        nodes = {name: self._on_node(name, load, wall_s) for name, load in self._load.nodes.items()}
+        nodes = self._on_nodes(wall_s)
         method = {
             "meter": "modelled",
             "formula": "cpu_s x watts_per_core + wall_s x memory_gib x watts_per_gib",
@@ -134,11 +136,22 @@ class ModelledMeter(Meter):
         }
         return Reading(self._joules(cpu_s, wall_s, memory_gib), "modelled", method)
 
-    def _on_node(self, name: str, load: NodeLoad, wall_s: float) -> dict[str, float]:
-        """What a node has taken since `start`."""
-        cpu_s = load.cpu_s - self._nodes.get(name, NodeLoad()).cpu_s
-        energy_j = self._joules(cpu_s, wall_s, load.memory_gib)
-        return {"workers": load.workers, "cpu_s": cpu_s, "memory_gib": round(load.memory_gib, 3), "energy_j": energy_j}
+    def _on_nodes(self, wall_s: float) -> dict[str, dict[str, float]]:
+        """What each node has taken since `start`: the most workers and memory are those of all readings."""
+        for name, load in self._load.nodes.items():
+            most, before = self._most.get(name, NodeLoad()), self._nodes.get(name, NodeLoad())
+            memory_gib = max(most.memory_gib, load.memory_gib)
+            self._most[name] = NodeLoad(max(most.workers, load.workers), load.cpu_s - before.cpu_s, memory_gib)
+        return {
+            name: {
+                "workers": most.workers,
+                "cpu_s": most.cpu_s,
+                "memory_gib": round(most.memory_gib, 3),
+                "energy_j": self._joules(most.cpu_s, wall_s, most.memory_gib),
+            }
+            for name, most in self._most.items()
+            if most.workers or most.cpu_s
+        }
 
     def _joules(self, cpu_s: float, wall_s: float, memory_gib: float) -> float:
         return modelled_j(cpu_s=cpu_s, wall_s=wall_s, memory_gib=memory_gib, watts_per_core=self._watts_per_core,

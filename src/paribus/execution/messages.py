@@ -142,11 +142,11 @@ class Heartbeat:
 class Failure:
     """Why a worker ended before its task: `reason` in a few words, and a traceback where there is one.
 
-    An `error` is an exception, which will come again; the others may not: the worker `died`, `memory` was lacking, or
-    the worker was `silent`.
+    An `error` is an exception, and `code` one that a user's own code raised: both come again. The others may not: the
+    worker `died`, `memory` was lacking, or the worker was `silent`.
     """
 
-    kind: Literal["error", "died", "memory", "silent"]
+    kind: Literal["error", "code", "died", "memory", "silent"]
     reason: str
     trace: str = ""
 

@@ -92,7 +92,7 @@ class Parent:
         self._error: BaseException | None = None
         self._leaving = self._interrupted = False
         self._usage_id = session
-        self.failed: dict[str, str] = {}
+        self.failed: dict[str, Failure] = {}
         self.stopped = ""
 
     def run(self) -> None:
@@ -260,7 +260,7 @@ class Parent:
             self._waiting.insert(0, Attempt(next(self._numbers), attempt.index, run_ids, losses))
         if not again:
             for run_id in left:
-                self.failed[run_id] = failure.reason
+                self.failed[run_id] = failure
                 self._left[attempt.index].discard(run_id)
                 self._recorder.pause(run_id)
         arms = tuple(dict.fromkeys(arm for run_id in left for arm in self._runs[run_id].arms))

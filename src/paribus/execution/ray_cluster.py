@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Mapping
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any, Final, final
@@ -107,7 +107,9 @@ class RayExecutor(WorkerPool["_Actor"]):
         self._settings = own | dict(settings or {})
         self._shared: OrderedDict[str, tuple[ObjectRef[Any], int]] = OrderedDict()
         self._putting = Lock()
-        self._left_nodes: dict[str, NodeLoad] = {}
+        self._ended_on: defaultdict[str, float] = defaultdict(
+            float
+        )  # processor time of workers that have ended, by node
 
     def start(self, task: Task) -> None:
         with self._lock:
@@ -148,22 +150,18 @@ class RayExecutor(WorkerPool["_Actor"]):
     @property
     def nodes(self) -> dict[str, NodeLoad]:
         with self._lock:
-            found = dict(self._left_nodes)
-            for name in {worker.node for worker in self._workers if worker.node}:
-                here = [worker for worker in self._workers if worker.node == name]
-                before = found.get(name, NodeLoad())
-                found[name] = NodeLoad(
-                    before.workers + len(here),
-                    before.cpu_s + sum(worker.cpu_s for worker in here),
-                    max(before.memory_gib, sum(worker.memory_gib for worker in here)),
-                )
-            return found
+            names = {*self._ended_on, *(worker.node for worker in self._workers if worker.node)}
+            return {name: self._on(name) for name in sorted(names)}
+
+    def _on(self, node: str) -> NodeLoad:
+        here = [worker for worker in self._workers if worker.node == node]
+        cpu_s = self._ended_on[node] + sum(worker.cpu_s for worker in here)
+        return NodeLoad(len(here), cpu_s, sum(worker.memory_gib for worker in here))
 
     def _leaves(self, worker: _Actor) -> None:
         super()._leaves(worker)
         if worker.node:
-            before, most = self._left_nodes.get(worker.node, NodeLoad()), self.nodes[worker.node].memory_gib
-            self._left_nodes[worker.node] = NodeLoad(before.workers + 1, before.cpu_s + worker.cpu_s, most)
+            self._ended_on[worker.node] += worker.cpu_s
 
     def _tell(self, worker: _Actor, message: Task | ToWorker) -> None:
         """Bring a message to a worker. Where that cannot be done, its task is over."""

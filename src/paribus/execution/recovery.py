@@ -35,7 +35,7 @@ def retried(run_ids: Sequence[str], losses: int, failure: Failure) -> list[tuple
 
     Example, for two runs and workers that are killed again and again: together, together, together, then each alone.
     """
-    if failure.kind != "error" and losses < RESTARTS:
+    if failure.kind not in ("error", "code") and losses < RESTARTS:
         return [(tuple(run_ids), losses + 1)]
     if len(run_ids) > 1:
         return [((run_id,), RESTARTS) for run_id in run_ids]

@@ -17,6 +17,7 @@ from paribus.execution.executors import ExecutorsByFamily
 from paribus.execution.forecasts import PLAN, planned
 from paribus.execution.later import measure_later, not_kept
 from paribus.execution.limits import Limits
+from paribus.execution.messages import Failure
 from paribus.execution.parent import Parent
 from paribus.execution.references import measure_references
 from paribus.execution.worker import checkpoint_every_s
@@ -70,9 +71,9 @@ class StudyOutcome:
 
 @dataclass(frozen=True)
 class Trained:
-    """How a session of training ended: the runs that failed, with the reason, and why it stopped before its end."""
+    """How a session of training ended: the runs that failed, with what broke them; why it stopped before its end."""
 
-    failed: dict[str, str]
+    failed: dict[str, Failure]
     stopped: str = ""
 
 
@@ -149,7 +150,7 @@ def run_study(
     study, unfinished = prepared.study, plan.unfinished
     claims = [claim_text(claim) for claim in study.claims]
     workspace.register_study(prepared.id, study.name, study.document, member_runs(study, plan.runs), claims)
-    failed: dict[str, str] = {}
+    failed: dict[str, Failure] = {}
     stopped = limits.reason(lambda: 0.0) if unfinished else ""
     if unfinished and not stopped:
         if forecast is not None:
@@ -171,7 +172,7 @@ def run_study(
         references=references,
         diverged=list(states.values()).count("diverged"),
         not_kept=dict(Counter(name for run in recorded for name in not_kept(run, workspace))),
-        failed={_name(run): failed[run.id] for run in unfinished if run.id in failed},
+        failed={_name(run): failed[run.id].reason for run in unfinished if run.id in failed},
         wall_s=time.perf_counter() - started,
         stopped=stopped,
         left=len(unfinished) - len(ended) - len(failed),

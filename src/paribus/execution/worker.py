@@ -20,7 +20,7 @@ import numpy as np
 
 from paribus.data.pool import Purpose, Split, Splits
 from paribus.energy.meters import positive_setting
-from paribus.errors import UserError, printable
+from paribus.errors import OwnCodeError, UserError, printable
 from paribus.execution.events import EpochDone
 from paribus.execution.link import Link
 from paribus.execution.messages import (
@@ -294,7 +294,7 @@ def failure_of(error: BaseException) -> Failure:
     trace = "".join(traceback.format_exception(error))
     if isinstance(error, MemoryError) or any(words in text for words in _OUT_OF_MEMORY):
         return Failure("memory", f"had not enough memory ({text})", trace)
-    return Failure("error", f"met an error ({text})", trace)
+    return Failure("code" if isinstance(error, OwnCodeError) else "error", f"met an error ({text})", trace)
 
 
 def now() -> str:

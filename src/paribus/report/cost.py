@@ -102,7 +102,7 @@ def _nodes(results: Results) -> list[Block]:
     ]
     note = (
         "A node is named by the first digits of its id in Ray. Energy is modelled for each from the processor time and "
-        "the memory of its workers; what the command's own process took is not in it."
+        "the memory of its workers. The command's own process is not included."
     )
     return [table("nodes", "Nodes of the cluster", columns, records, note=note, fold=True)] if records else []
 

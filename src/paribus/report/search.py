@@ -297,11 +297,13 @@ def _faults(outcome: SearchOutcome) -> str:
 
 def candidate_rows(results: Results, outcome: SearchOutcome) -> list[Record]:
     """Every candidate with its proposed values by dotted key, the epochs that it has reached, its value, its faults."""
+    reached = {one.number: one.epochs for one in results.assessments if not one.failure}
+    proposed = results.proposed
     return [
         {
             "candidate": name_of(one.number),
-            **{key: results.proposed[one.number].get(key) for key in outcome.search.space},
-            "epochs": one.epochs,
+            **{key: proposed[one.number].get(key) for key in outcome.search.space},
+            "epochs": reached.get(one.number, 0),
             "value": one.value,
             "faults": f"failed: {one.failure}" if one.failure else ", ".join(one.faults),
         }

@@ -43,9 +43,9 @@ class Assessor:
 
         A candidate's value is the mean over its replicates of the best value of the objective up to there.
 
-        Runs that have been trained further, by another search or as an equal candidate of this one, are no longer as
-        they were then: what was found of them at that epoch holds. Where nothing was, as another study trained them,
-        faults count as far as they can still be seen.
+        Runs that another search, or an equal candidate in another bracket, has trained further have changed since: what
+        was recorded of just these runs at that epoch is used. Without such a record, faults count as far as they can
+        still be seen.
         """
         ids = {number: tuple(run.id for run in runs) for number, runs in candidates.items()}
         further = {number for number, runs in candidates.items() if any(self._is_further(run, epochs) for run in runs)}
@@ -76,12 +76,13 @@ class Assessor:
         """What searches with the same objective and faults have recorded at that epoch, by the ids of the runs."""
         found: dict[tuple[str, ...], Assessment] = {}
         for record in self._workspace.studies():
-            if "search" not in tomllib.loads(record.document):
+            table = tomllib.loads(record.document).get("search", {})
+            objective, without = table.get("objective"), table.get("without", FAULTS)
+            if (objective, tuple(without)) != (self._search.objective, self._search.without):
                 continue
             study = study_of(self._workspace, record)
             search = study.search
-            if search is None or (search.objective, search.without) != (self._search.objective, self._search.without):
-                continue
+            assert search is not None
             of_arm: dict[str, list[str]] = {}
             for arm, _, run in self._workspace.runs_of(record.id):
                 of_arm.setdefault(arm, []).append(run.id)

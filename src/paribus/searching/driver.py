@@ -116,7 +116,7 @@ def run_search(
     What `workspace` (open for writing) has of it already is used. A candidate that cannot be built or trained is
     recorded as a failure, and the others go on.
 
-    Raises UserError where another version of the sampler began it, or none of a rung's candidates could be trained;
+    Raises UserError where another version of the sampler began it, or something else than its candidates broke a run;
     KeyboardInterrupt passes through once every run in training has its checkpoint.
     """
     return _Search(prepared, workspace, display or _Silent(), executor).run()
@@ -220,19 +220,18 @@ class _Search:
         return assessed
 
     def _runs_of(self, stage: Stage) -> tuple[tuple[PlannedRun, ...], dict[int, str]]:
-        """The runs of a stage, registered; and why candidates have none, by number.
-
-        The corners of the space can be built, so the study and its data are right: a candidate that cannot be built,
-        such as one whose values do not go together, is told apart by building each alone.
-        """
+        """The runs of a stage, registered; and why candidates have none, by number."""
         known = {number: self._assessed.get((number, stage.rung)) for number in stage.candidates}
         failures = {number: one.failure for number, one in known.items() if one is not None and one.failure}
         numbers = [number for number in stage.candidates if number not in failures]
         try:
             study, runs = self._built(numbers, stage.replicates)
-        except UserError:
+        except StorageError:
+            raise
+        except UserError:  # told apart by building each alone
             alone = {number: self._why_not_built(number, stage.replicates) for number in numbers}
             failures |= {number: reason for number, reason in alone.items() if reason}
+            self._require_corner()
             study, runs = self._built([number for number in numbers if not alone[number]], stage.replicates)
         self._members |= {
             member: run for member, run in member_runs(study, runs).items() if member not in self._members
@@ -247,8 +246,18 @@ class _Search:
         except StorageError:
             raise
         except UserError as error:
-            return error.parts[1]
+            place, problem, _ = error.parts
+            _, _, key = place.partition(", key ")
+            return f"key {key}: {problem}" if key else problem
         return ""
+
+    def _require_corner(self) -> None:
+        """Build a corner of the space again, which could be built before the search. Raises UserError where it cannot:
+        then something else has changed than the candidates."""
+        known = self._prepared.loaded.with_modules_unchecked(self._study, self._prepared.device)
+        first = self._study.replicates.model_copy(update={"count": 1})
+        corner = {"arms": self._study.arms[:1], "replicates": first}
+        runs_of(self._study.model_copy(update=corner), self._prepared.device, known)
 
     def _built(self, numbers: Sequence[int], replicates: int) -> tuple[Study, tuple[PlannedRun, ...]]:
         """The study whose arms are these candidates, with so many replicates, and its runs; none without candidates."""
@@ -263,7 +272,8 @@ class _Search:
     def _train(self, stage: Stage, runs: Sequence[PlannedRun]) -> dict[int, str]:
         """Train runs up to a stage's epoch; why candidates of it could not be trained, by number.
 
-        Raises UserError where none could be: then the cause is hardly the candidates.
+        A candidate fails where the user's own code raises an error, which would come again. Raises UserError for what
+        else broke a run: it says nothing of the candidate.
         """
         pausing = [replace(run, until=stage.epochs) for run in runs]
         found = {run.id: self._workspace.run(run.id) for run in pausing}
@@ -273,13 +283,11 @@ class _Search:
             return {}
         with self._display.stage(stage, plan) as listener:
             failed = train(self._id, plan, self._workspace, listener, self._executor).failed
-        reasons = {arm: failed[run.id] for run in reversed(runs) if run.id in failed for arm in run.arms}
-        failures = {n: reason for n in stage.candidates if (reason := reasons.get(Candidate(n, {}).name)) is not None}
-        trained = {arm for run in runs for arm in run.arms}
-        if failures and len(failures) == len(trained):
-            number, reason = next(iter(failures.items()))
-            rule = f"must train one candidate of a rung at least before it goes on: {reason}"
-            place = f"study {self._study.name}, {Candidate(number, {}).name}"
-            remedy = "correct the cause; the same command trains it again"
-            raise UserError(rule, given=Shown(""), place=place, remedy=remedy)
-        return failures
+        broken = [(run.members[0], failed[run.id]) for run in runs if run.id in failed]
+        for (arm, replicate), failure in broken:
+            if failure.kind != "code":
+                raise UserError("must train every candidate of a rung before it goes on", given=Shown(failure.reason),
+                                place=f"study {self._study.name}, {arm}, replicate {replicate}",
+                                remedy="correct the cause; the same command trains it again")  # fmt: skip
+        reasons = {arm: failed[run.id].reason for run in reversed(runs) if run.id in failed for arm in run.arms}
+        return {n: reason for n in stage.candidates if (reason := reasons.get(Candidate(n, {}).name)) is not None}

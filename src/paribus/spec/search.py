@@ -121,7 +121,7 @@ class Search(Frozen):
     compared by the best value so far of its metric, averaged over their replicates. A candidate with one of the faults
     in `without` (see `choice.Choice`) goes on at a rung only where too few have none, and is not a finalist. Of the
     finalists, `choose` decides by their values on fresh replicates; one-standard-error takes the one with the fewest
-    parameters of those within one standard error of the best, and the best where all have as many.
+    parameters of those within one standard error of the best, or the best if all have the same number of parameters.
     """
 
     sampler: Sampler = "tpe"

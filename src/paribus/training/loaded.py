@@ -20,6 +20,12 @@ class Loaded:
         self.contents: dict[str, str] = {}
         self.modules = _Modules(study, device)
 
+    def with_modules_unchecked(self, study: Study, device: Device) -> Loaded:
+        """The same data, with modules that are to be checked again."""
+        again = Loaded(study, device)
+        again.splits, again.contents = self.splits, self.contents
+        return again
+
 
 class _Modules:
     """The modules of a study's arms, each checked once before training."""

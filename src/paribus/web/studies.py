@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from paribus.analysis.recorded import built_candidates
 from paribus.spec.candidates import Candidate
 from paribus.spec.study import Study, parse
 from paribus.store import jsontext
@@ -65,8 +66,7 @@ class StudyState:
 def study_state(workspace: Workspace, record: StudyRecord) -> StudyState:
     """Read the state of a study. Raises UserError for a damaged workspace."""
     with workspace.reading():
-        proposed = workspace.proposals(record.id)
-        given = tuple((one.number, jsontext.dump(one.values)) for one in proposed)
+        given = tuple((one.number, jsontext.dump(one.values)) for one in built_candidates(workspace, record.id))
         study = _parsed(record.document, f"study {record.name} in {workspace.path}", given)
         members: list[Member] = []
         later = 0

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from paribus.errors import Shown, UserError
+from paribus.errors import OwnCodeError, Shown, UserError
 from paribus.spec.losses import FunctionLoss, LossBase
 from paribus.spec.modules import UserModule
 from paribus.training.engine import (
@@ -67,14 +67,15 @@ def own_loss(architecture: AnyArchitecture, loss: LossBase) -> Criterion | None:
 
 
 def raise_user_error(error: BaseException, module: UserModule) -> None:
-    """Raises a UserError in place of an error that comes from a user's code; returns for any other."""
+    """Raises a UserError in place of an error that comes from a user's code, an OwnCodeError if that code raised it;
+    returns for any other."""
     place = Path(module.path).name
     if isinstance(error, UserCodeError):
         raise UserError(error.rule, given=Shown(error.given), place=error.where or place, remedy=error.remedy) from None
     line = place_of(error, LocalFolders(Path(module.path), Path(module.folder)))
     if line:
         rule = f"must run without an error, got {error_line(error)}"
-        raise UserError(rule, given=Shown(""), place=line, remedy="correct it there") from error
+        raise OwnCodeError(rule, given=Shown(""), place=line, remedy="correct it there") from error
 
 
 def loaded(architecture: AnyArchitecture, state: State) -> nn.Module:
