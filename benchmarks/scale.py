@@ -124,8 +124,8 @@ def section(found: Mapping[str, Any]) -> str:
     with_ray = (
         f"With Ray, it takes {1000 * driver[0]:.2g} ms of processor time for a run in all, in place of "
         f"{1000 * driver[1]:.2g} ms, as messages are decoded there. A worker takes {ray['costs']['train_s']:.2g} s for "
-        f"a cohort, so the process is busy from {ray['saturated_at_workers']:.0f} workers on. That was measured with two "
-        "actors beside the process on two cores, so an actor alone is faster than simulated."
+        f"a cohort, so the process is busy from {ray['saturated_at_workers']:.0f} workers on. That was measured with "
+        "two actors beside the process on two cores, so an actor alone is faster than simulated."
     )
     simulations = (
         "Simulated from the costs with Ray, as nobody has that many machines to try: how long so many runs take, and "

@@ -13,7 +13,7 @@ import pytest
 from paribus.analysis.finalists import finalists_study
 from paribus.analysis.results import load
 from paribus.analysis.search_outcome import rung_counts
-from paribus.report.page import compose
+from paribus.report.page import compose, progress
 from paribus.spec.study import load as load_study
 from paribus.store.workspace import Workspace
 from paribus.web.studies import study_state
@@ -122,6 +122,7 @@ def test_a_candidate_that_cannot_be_built_is_named_everywhere(paribus: Paribus, 
     for name in found["failures"]:
         assert name not in results.arms
         assert rows[name]["epochs"] == 0
+    assert progress(results).startswith(f"8 candidates, {len(results.runs)} runs, 4 of them to the end")
     assert sum(rung_counts(results).values()) == len([one for one in results.assessments if not one.failure])
     for command in ("status", "studies", "table find", "report find", "verify"):
         assert paribus(*command.split()).code == 0, command

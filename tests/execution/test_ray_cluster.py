@@ -127,7 +127,8 @@ def test_what_each_node_took_is_recorded(tmp_path, study, ray_cluster):
         (used,) = workspace.usage(runs)
         results = load(workspace, "tiny")
     nodes = used.method["nodes"]
-    assert set(nodes) == {node["NodeID"][:8] for node in ray.nodes() if node["Alive"]}
+    assert len(nodes) == 2
+    assert set(nodes) <= {node["NodeID"][:8] for node in ray.nodes()}
     assert all(one["workers"] >= 1 for one in nodes.values())
     assert all(one["cpu_s"] > 0 for one in nodes.values())
     assert sum(one["cpu_s"] for one in nodes.values()) < used.cpu_s

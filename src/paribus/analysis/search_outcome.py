@@ -158,7 +158,7 @@ def _shrinkage(metric: str, one: Finalist) -> str:
     if mean is None:
         return f"In the search it had {found}."
     way = "lower" if mean < 0 else "higher"
-    size = wording.difference(metric, abs(mean))
+    size = wording.difference(metric, abs(mean)).removeprefix("+")
     certain = "" if interval is None else f" ({LEVEL_TEXT} CI {between(metric, mean, interval)})"
     return f"In the search it had {found}; the mean on fresh replicates is {size} {way}{certain}."
 

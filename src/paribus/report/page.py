@@ -301,9 +301,9 @@ def progress(results: Results) -> str:
     states, planned = results.states(), results.planned
     ended = states.get("done", 0) + states.get("diverged", 0)
     words = f"{plural(len(results.arms), 'arm')} × {plural(results.study.replicates.count, 'replicate')}"
-    if results.study.search is not None:
-        words = f"{plural(len(results.candidates), 'candidate')}"
     words += f", {ended} of {plural(planned, 'run')} complete"
+    if results.study.search is not None:  # most of its runs are paused for good
+        words = f"{plural(len(results.candidates), 'candidate')}, {plural(planned, 'run')}, {ended} of them to the end"
     words += f", {states['diverged']} diverged" if states.get("diverged") else ""
     if results.namesakes > 1:
         which = "the latest" if results.latest else "one"

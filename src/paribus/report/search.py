@@ -26,6 +26,7 @@ from paribus.spec.metrics import metric_named
 from paribus.spec.search import Sampler, Search
 
 HEIGHT = 340
+_CANDIDATE = Column("candidate", lambda record: Cell(str(record["candidate"]).replace(" ", "\N{NO-BREAK SPACE}")))
 LOG_FROM = 3.0
 """Values whose largest is this many times the smallest stand on a logarithmic axis."""
 
@@ -158,7 +159,7 @@ def _finalists_section(results: Results, outcome: SearchOutcome) -> Section:
         blocks.append(drawn)
     name = metric.label
     columns = [
-        text("candidate", "candidate"),
+        _CANDIDATE,
         text("values", "values"),
         value("found", "found", metric.form),
         mean_and_sd("confirmed", "confirmed", metric.form),
@@ -315,7 +316,7 @@ def _table(results: Results, outcome: SearchOutcome) -> Table:
     metric, keys = metric_named(outcome.search.metric), list(outcome.search.space)
     records = candidate_rows(results, outcome)
     columns = [
-        text("candidate", "candidate"),
+        _CANDIDATE,
         *(text(key.rpartition(".")[2].replace("_", " "), key) for key in keys),
         value("epochs", "epochs", "count"),
         Column(metric.label, lambda r: Cell(shown(metric.form, r["value"])), numeric=True),
