@@ -185,8 +185,9 @@ def write_confirmed(results: Results, rows: Sequence[dict[str, Any]]) -> None:
 def summary(known: Mapping[str, Any]) -> list[dict[str, Any]]:
     """For each space and tool: searches, and seconds, found and confirmed value, each with its interval over searches.
 
-    Of the seconds it is the logarithm: the interval of the mean of few times may go below 0.
-    `against` is the paired difference of the confirmed values from paribus's, `ratio` paribus's time over the tool's.
+    Of the seconds it is the logarithm: the interval of the mean of few times may go below 0. `against` is the paired
+    difference of the confirmed values from paribus's, and `log_ratio` the paired logarithm of paribus's time over the
+    tool's.
     """
     rows: list[dict[str, Any]] = []
     for name in SPACES:
@@ -199,7 +200,6 @@ def summary(known: Mapping[str, Any]) -> list[dict[str, Any]]:
             differences = [
                 a - b for row, own in pairs if (a := _mean(row)) is not None and (b := _mean(own)) is not None
             ]
-            times = [sum(own["seconds"] for _, own in pairs), sum(row["seconds"] for row, _ in pairs)]
             rows.append(
                 {
                     "space": name,
@@ -209,7 +209,7 @@ def summary(known: Mapping[str, Any]) -> list[dict[str, Any]]:
                     "found": estimate(row["found"] for row in found),
                     "confirmed": estimate(_mean(row) for row in found),
                     "against": estimate(differences),
-                    "ratio": times[0] / times[1] if times[1] else None,
+                    "log_ratio": estimate(math.log(own["seconds"] / row["seconds"]) for row, own in pairs),
                     "disqualified": sum(bool(row["excluded"]) and row["lr"] is not None for row in found),
                     "without": sum(row["lr"] is None for row in found),
                 }
@@ -252,11 +252,11 @@ def page(known: Mapping[str, Any]) -> str:
             row["space"],
             NAMES[row["tool"]],
             str(row["searches"]),
-            _seconds(row["log_seconds"]),
+            _geometric(row["log_seconds"], 0),
             _with_interval(row["found"], 5, of=row["searches"]),
             _with_interval(row["confirmed"], 5, of=row["searches"]),
             "" if ours else _with_interval(row["against"], 5, signed=True, of=row["searches"]),
-            "" if ours or row["ratio"] is None else f"{row['ratio']:.2f}",
+            "" if ours else _geometric(row["log_ratio"], 2),
             f"{row['disqualified']} of {row['searches']}",
             f"{row['without']} of {row['searches']}",
         )
@@ -276,13 +276,13 @@ Found: the validation loss that the tool reports of its winner: paribus that of 
 last one. Confirmed: the validation loss of the winner at its best epoch, on {FRESH} fresh replicates, the same ones for
 every tool, trained by paribus. Means are over the searches that have a winner, with the 95 % interval where there are
 several; of the seconds it is the geometric mean over all searches. Difference from paribus: the confirmed loss minus
-that of paribus, paired by search; above 0 the tool is worse. Paribus time / tool time: of the sums over all searches.
-paribus's time includes its start-up and the confirmation of the finalists; that of the others is their search alone,
-without imports. Disqualified: winners with a fault in some fresh replicate, by the rule of the built-in search:
-diverged, collapsed or unstable, and for the classifier dead. No winner: searches that ended without one. That is what
-paribus says where no candidate comes to the end of training without such a fault, or every finalist has one on fresh
-replicates; the others always name one. A search without finalists has nothing to confirm, so its time has no
-confirmation in it.
+that of paribus, paired by search; above 0 the tool is worse. Paribus time / tool time: the geometric mean of the ratios
+in the same search. paribus's time includes its start-up and the confirmation of the finalists; that of the others is
+their search alone, without imports. Disqualified: winners with a fault in some fresh replicate, by the rule of the
+built-in search: diverged, collapsed or unstable, and for the classifier dead. No winner: searches that ended without
+one. That is what paribus says where no candidate comes to the end of training without such a fault, or every finalist
+has one on fresh replicates; the others always name one. A search without finalists has nothing to confirm, so its time
+has no confirmation in it.
 
 {table}
 
@@ -366,12 +366,14 @@ def _load(known: Mapping[str, Any]) -> str:
     return "\n".join(textwrap.fill(one, 120, break_on_hyphens=False) for one in words)
 
 
-def _seconds(logarithms: Estimate) -> str:
+def _geometric(logarithms: Estimate, digits: int) -> str:
     """The geometric mean, and the interval that belongs to it."""
     if logarithms.mean is None:
         return ""
-    text, interval = f"{math.exp(logarithms.mean):.0f}", logarithms.interval
-    return text if interval is None else f"{text} ({math.exp(interval.low):.0f} to {math.exp(interval.high):.0f})"
+    text, interval = f"{math.exp(logarithms.mean):.{digits}f}", logarithms.interval
+    if interval is None:
+        return text
+    return f"{text} ({math.exp(interval.low):.{digits}f} to {math.exp(interval.high):.{digits}f})"
 
 
 def _with_interval(found: Estimate, digits: int, *, of: int, signed: bool = False) -> str:
