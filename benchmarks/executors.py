@@ -13,6 +13,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -78,13 +79,17 @@ def section(found: Mapping[str, Any]) -> str:
         f"| {name} | {what} | {one['passed']} | {one['failed']} | {one['skipped']} | {one['seconds']:.0f} s |"
         for name, what, one in rows
     ]
-    return (
-        "\n\nWorker threads, worker processes and Ray's actors keep the same promises: the same bits, alone and in "
-        "company, after\nan interruption, after a lost worker, and for runs that pause; no test example before its "
-        "read is logged. Encoded\nthreads share nothing with the recording process but messages. Ray runs with two "
-        "nodes on one machine.\n\n" + "\n".join(lines) + f"\n\nCounted at commit {found['commit']} by "
-        "`python -m benchmarks.executors`. For programs: [executors.json](executors.json).\n\n"
+    words = (
+        "Worker threads, worker processes and Ray's actors are tested for the same promises: the same bits, alone and in "
+        "company, after an interruption, after a lost worker, and for runs that pause; no test example before its read is "
+        "logged. Encoded threads share nothing with the recording process but messages. Ray runs with two nodes on one "
+        "machine."
     )
+    counted_at = (
+        f"Counted at commit {found['commit']} by `python -m benchmarks.executors`. For programs: "
+        "[executors.json](executors.json)."
+    )
+    return "\n\n" + "\n\n".join([textwrap.fill(words, 120), "\n".join(lines), counted_at]) + "\n\n"
 
 
 if __name__ == "__main__":

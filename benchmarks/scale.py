@@ -101,7 +101,8 @@ def _checked(costs: Costs, runs: int, workers: int, executor: MakesExecutor = Ex
     seconds = real(runs, workers, executor=executor).seconds
     expected = simulated(costs, runs, nodes=1, cores=workers)
     how = "threads" if executor is ExecutorsByFamily else "Ray"
-    return {"runs": runs, "workers": f"{workers}, {how}", "real_s": seconds, "simulated_s": expected.seconds}
+    times = {"real_s": seconds, "simulated_s": expected.seconds}
+    return {"runs": runs, "workers": workers, "executor": how, **times}
 
 
 def write_section(found: Mapping[str, Any], page: Path) -> None:
@@ -125,7 +126,7 @@ def section(found: Mapping[str, Any]) -> str:
         f"With Ray, it takes {1000 * driver[0]:.2g} ms of processor time for a run in all, in place of "
         f"{1000 * driver[1]:.2g} ms, as messages are decoded there. A worker takes {ray['costs']['train_s']:.2g} s for "
         f"a cohort, so the process is busy from {ray['saturated_at_workers']:.0f} workers on. That was measured with "
-        "two actors beside the process on two cores, so an actor alone is faster than simulated."
+        f"two actors on {cores} cores."
     )
     simulations = (
         "Simulated from the costs with Ray, as nobody has that many machines to try: how long so many runs take, and "
@@ -136,11 +137,13 @@ def section(found: Mapping[str, Any]) -> str:
         own = {one["nodes"]: one for one in found["simulated"] if one["runs"] == runs}
         times = (f"{duration(own[n]['seconds'])}, {100 * own[n]['driver_load']:.0f} %" for n in NODES)
         rows.append([f"{runs:,}", *times, f"{own[1]['bytes'] / 1e6:,.0f} MB"])
-    real = [["runs", "workers", "real", "simulated", "simulated over real"]]
+    real = [["runs", "workers", "executor", "real", "simulated", "simulated over real"]]
     for one in found["real"]:
         times = [one["real_s"], one["simulated_s"]]
         ratio = f"{times[1] / times[0]:.2f}"
-        real.append([str(one["runs"]), str(one["workers"]), *(f"{seconds:.1f} s" for seconds in times), ratio])
+        real.append(
+            [str(one["runs"]), str(one["workers"]), one["executor"], *(f"{seconds:.1f} s" for seconds in times), ratio]
+        )
     note = f"Measured on an {found['environment']['processor']} with {cores} cores, commit {found['commit']}."
     if found["load"] > QUIET * cores:
         note += (
@@ -148,17 +151,26 @@ def section(found: Mapping[str, Any]) -> str:
             "and the real times differ by chance."
         )
     note += " For programs: [scale.json](scale.json)."
-    compared = "The same study, trained in several sizes on one machine:"
+    compared = f"The same study, trained in several sizes on one machine: {_agreement(found['real'])}"
     parts = [
         _filled(measured_costs),
         _filled(with_ray),
         _filled(simulations),
         _table(rows),
-        compared,
+        _filled(compared),
         _table(real),
         _filled(note),
     ]
     return "\n\n" + "\n\n".join(parts) + "\n"
+
+
+def _agreement(real: Sequence[Mapping[str, Any]]) -> str:
+    """Between what the simulated time over the real one is, for each executor."""
+    parts: list[str] = []
+    for how in dict.fromkeys(one["executor"] for one in real):
+        ratios = [one["simulated_s"] / one["real_s"] for one in real if one["executor"] == how]
+        parts.append(f"{min(ratios):.2f} to {max(ratios):.2f} with {how}")
+    return f"simulated over real time is {' and '.join(parts)}."
 
 
 def _filled(text: str) -> str:

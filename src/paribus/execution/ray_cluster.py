@@ -107,9 +107,8 @@ class RayExecutor(WorkerPool["_Actor"]):
         self._settings = own | dict(settings or {})
         self._shared: OrderedDict[str, tuple[ObjectRef[Any], int]] = OrderedDict()
         self._putting = Lock()
-        self._ended_on: defaultdict[str, float] = defaultdict(
-            float
-        )  # processor time of workers that have ended, by node
+        # Processor time of workers that have ended, by node.
+        self._ended_on: defaultdict[str, float] = defaultdict(float)
 
     def start(self, task: Task) -> None:
         with self._lock:
