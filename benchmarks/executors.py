@@ -80,9 +80,9 @@ def section(found: Mapping[str, Any]) -> str:
         for name, what, one in rows
     ]
     words = (
-        "Worker threads, worker processes and Ray's actors are tested for the same promises: the same bits, alone and in "
-        "company, after an interruption, after a lost worker, and for runs that pause; no test example before its read is "
-        "logged. Encoded threads share nothing with the recording process but messages. Ray runs with two nodes on one "
+        "Worker threads, worker processes and Ray's actors are tested for the same promises: the same bits, alone and "
+        "in company, after an interruption, after a lost worker, and for runs that pause; no test example before its "
+        "read is logged. Encoded threads share nothing with the recording process but messages. Ray runs with two nodes on one "
         "machine."
     )
     counted_at = (
