@@ -82,8 +82,8 @@ def section(found: Mapping[str, Any]) -> str:
     words = (
         "Worker threads, worker processes and Ray's actors are tested for the same promises: the same bits, alone and "
         "in company, after an interruption, after a lost worker, and for runs that pause; no test example before its "
-        "read is logged. Encoded threads share nothing with the recording process but messages. Ray runs with two nodes on one "
-        "machine."
+        "read is logged. Encoded threads share nothing with the recording process but messages. Ray runs with two "
+        "nodes on one machine."
     )
     counted_at = (
         f"Counted at commit {found['commit']} by `python -m benchmarks.executors`. For programs: "
